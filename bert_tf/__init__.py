@@ -1,0 +1,40 @@
+"""BERT-family encoders for TensorFlow 2.21 and Keras 3, from raw text to an answered request.
+
+The public names below load on first use, so that `import bert_tf` costs what importing
+TensorFlow costs, and the encoders import where TensorFlow is not installed.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+# Public name -> the room it lives in.
+_ROOMS = {
+    "BertConfig": "encoders",
+    "InputError": "errors",
+    "ConfigError": "errors",
+    "Pretraining": "tasks",
+    "SequenceClassifier": "tasks",
+    "Tokenizer": "text",
+    "build_encoder": "encoders",
+    "convert": "loading",
+    "export_saved_model": "export",
+    "load_encoder": "loading",
+    "load_export": "export",
+    "load_task": "loading",
+    "read_dataset": "data",
+}
+
+__all__ = sorted(_ROOMS)
+
+
+def __getattr__(name):
+    if name in _ROOMS:
+        value = getattr(importlib.import_module(f"bert_tf.{_ROOMS[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'bert_tf' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *_ROOMS])

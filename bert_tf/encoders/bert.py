@@ -1,0 +1,267 @@
+"""BERT (Devlin et al. 2019, arXiv 1810.04805)."""
+
+import dataclasses
+import difflib
+
+import keras
+from keras import ops
+
+from bert_tf.errors import InputError
+from bert_tf.layers import (
+    ACTIVATIONS,
+    Embeddings,
+    EncoderBlock,
+    MaskedLMHead,
+    Pooler,
+    fold_in,
+    random_key,
+    truncated_normal,
+    visibility,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class BertConfig:
+    """The sizes of a BERT, under the names of every bert_config.json.
+
+    `hidden_act`: "gelu" is the exact form with the error function, "gelu_new" the tanh form that
+    Google's code uses since February 2019; see `bert_tf.layers.ACTIVATIONS`.
+    """
+
+    vocab_size: int = 30522
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+    hidden_act: str = "gelu"
+    hidden_dropout_prob: float = 0.1
+    attention_probs_dropout_prob: float = 0.1
+    max_position_embeddings: int = 512
+    type_vocab_size: int = 2
+    initializer_range: float = 0.02
+    layer_norm_eps: float = 1e-12
+    pad_token_id: int = 0
+    classifier_dropout: float | None = None
+
+    model_type = "bert"
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.type is int and (not isinstance(value, int) or isinstance(value, bool)):
+                raise InputError(f"{field.name}: {value!r}, wanted a whole number")
+            smallest = 0 if field.name == "pad_token_id" else 1
+            if field.type is int and value < smallest:
+                raise InputError(f"{field.name}: {value}, wanted {smallest} or more")
+        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"):
+            rate = getattr(self, name)
+            if rate is None and name == "classifier_dropout":
+                continue
+            if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < 1:
+                raise InputError(f"{name}: {rate!r}, wanted a share from 0 to below 1")
+        if self.hidden_size % self.num_attention_heads:
+            raise InputError(
+                f"hidden_size: {self.hidden_size} does not divide into "
+                f"num_attention_heads: {self.num_attention_heads}"
+            )
+        if self.hidden_act not in ACTIVATIONS:
+            near = difflib.get_close_matches(str(self.hidden_act), ACTIVATIONS, n=1)
+            hint = f" (nearest: {near[0]})" if near else ""
+            raise InputError(
+                f"hidden_act: {self.hidden_act!r}, wanted one of {', '.join(ACTIVATIONS)}{hint}"
+            )
+
+    @classmethod
+    def from_dict(cls, values):
+        """The config in a parsed config.json or bert_config.json; other keys are left aside.
+
+        Raises:
+          InputError: a value that no BERT can have.
+        """
+        known = {field.name for field in dataclasses.fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in known})
+
+    def to_dict(self):
+        """The config as config.json holds it."""
+        return {"model_type": self.model_type, **dataclasses.asdict(self)}
+
+
+def _size(layers, width, vocab_size=30522, heads=None):
+    return BertConfig(
+        vocab_size=vocab_size,
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads or width // 64,
+        intermediate_size=4 * width,
+    )
+
+
+# Every BERT that Google published (google-research/bert, README.md), by its usual name.
+SIZES = {
+    "bert-tiny": _size(2, 128),
+    "bert-mini": _size(4, 256),
+    "bert-small": _size(4, 512),
+    "bert-medium": _size(8, 512),
+    "bert-base-uncased": _size(12, 768),
+    "bert-base-cased": _size(12, 768, 28996),
+    "bert-base-chinese": _size(12, 768, 21128),
+    "bert-base-multilingual-cased": _size(12, 768, 119547),
+    "bert-base-multilingual-uncased": _size(12, 768, 105879),
+    "bert-large-uncased": _size(24, 1024),
+    "bert-large-cased": _size(24, 1024, 28996),
+    "bert-large-uncased-whole-word-masking": _size(24, 1024),
+    "bert-large-cased-whole-word-masking": _size(24, 1024, 28996),
+    # The 24 compact models (Turc et al. 2019, arXiv 1908.08962).
+    **{
+        f"bert_uncased_L-{layers}_H-{width}_A-{width // 64}": _size(layers, width)
+        for layers in (2, 4, 6, 8, 10, 12)
+        for width in (128, 256, 512, 768)
+    },
+}
+
+
+class BertEncoder(keras.Model):
+    """Embeddings and a stack of post-norm blocks.
+
+    Args:
+      config: BertConfig.
+      pooler: bool, with the dense-and-tanh layer over the first token.
+      share: BertEncoder whose embeddings and blocks become this one's too; None makes new ones.
+      dtype: Keras dtype policy; None takes the global one (`keras.config.set_dtype_policy`).
+    """
+
+    # How Google's and Hugging Face's sentence classifiers read this family: pooled output, then
+    # a bare projection. Other families put other values here (see `SequenceClassifier`).
+    published_pooling = "pooler"
+    published_head_layers = ()
+
+    def __init__(self, config, pooler=True, share=None, dtype=None, **kwargs):
+        super().__init__(dtype=dtype, name=kwargs.pop("name", "bert"), **kwargs)
+        self.config = config
+        policy, initial = self.dtype_policy, truncated_normal(config.initializer_range)
+        if share is None:
+            self.embeddings = Embeddings(
+                config.vocab_size,
+                config.max_position_embeddings,
+                config.type_vocab_size,
+                config.hidden_size,
+                config.hidden_dropout_prob,
+                config.layer_norm_eps,
+                initial,
+                dtype=policy,
+            )
+            self.blocks = [
+                EncoderBlock.of(config, dtype=policy) for _ in range(config.num_hidden_layers)
+            ]
+        else:
+            self.embeddings, self.blocks = share.embeddings, list(share.blocks)
+        if pooler:
+            self.pooler = Pooler(initial, dtype=policy)
+        self.build()
+
+    def build(self, input_shape=None):
+        """Creates every weight; no data is needed."""
+        rows = (None, self.config.hidden_size)
+        for part in (self.embeddings, *self.blocks, *([self.pooler] if self.pooled else [])):
+            if not part.built:
+                part.build(rows)
+        self.built = True
+
+    @property
+    def pooled(self):
+        """bool, whether there is a pooler, and so a `pooled_output`."""
+        return hasattr(self, "pooler")
+
+    def without_pooler(self):
+        """This encoder, its very layers, without the pooler: for tasks that read tokens."""
+        if not self.pooled:
+            return self
+        return type(self)(self.config, pooler=False, share=self, dtype=self.dtype_policy)
+
+    def call(self, inputs, return_intermediates=False, training=False, key=None):
+        """Encodes rows of tokens.
+
+        Args:
+          inputs: dict of int32 [B, L]: `input_ids`; optional `attention_mask` (0 padding; equal
+            positive numbers see each other; absent: all 1), `token_type_ids` (absent: all 0),
+            `position_ids` (absent: 0, 1, 2, ...).
+          return_intermediates: bool, adds `hidden_states` and `attentions`.
+          training: bool, with dropout.
+          key: integer [2], the dropout key of this step; None draws one from `keras.random`.
+        Returns:
+          dict: `sequence_output` float [B, L, D]; `pooled_output` float [B, D] if there is a
+          pooler; on request `hidden_states`, L + 1 tensors [B, L, D], embeddings first, and
+          `attentions`, a tensor float32 [B, N, L, L] for each block.
+        Raises:
+          InputError: rows longer than the positions, or (outside a graph) an id not in the
+            vocabulary.
+        """
+        input_ids = inputs["input_ids"]
+        self._check(input_ids)
+        mask = inputs.get("attention_mask")
+        mask = visibility(ops.ones_like(input_ids) if mask is None else mask)
+        if not training:
+            key = None
+        elif key is None:
+            key = random_key()
+        batch, length = ops.shape(input_ids)[0], ops.shape(input_ids)[1]
+
+        x_XD = self.embeddings(
+            input_ids,
+            inputs.get("token_type_ids"),
+            inputs.get("position_ids"),
+            key=fold_in(key, 0),
+        )
+        hidden_states, attentions = [x_XD], []
+        for depth, block in enumerate(self.blocks, start=1):
+            x_XD, probs = block(x_XD, mask, key=fold_in(key, depth))
+            hidden_states.append(x_XD)
+            attentions.append(probs)
+
+        def rows(x):
+            return ops.reshape(x, (batch, length, self.config.hidden_size))
+
+        outputs = {"sequence_output": rows(x_XD)}
+        if self.pooled:
+            outputs["pooled_output"] = self.pooler(outputs["sequence_output"][:, 0])
+        if return_intermediates:
+            outputs["hidden_states"] = [rows(x) for x in hidden_states]
+            outputs["attentions"] = attentions
+        return outputs
+
+    def masked_lm_head(self):
+        """A fresh head that predicts masked words, as published with this family."""
+        config = self.config
+        head = MaskedLMHead(
+            config.hidden_size,
+            config.vocab_size,
+            config.hidden_act,
+            config.layer_norm_eps,
+            truncated_normal(config.initializer_range),
+            dtype=self.dtype_policy,
+        )
+        head.build((None, config.hidden_size))
+        return head
+
+    def save_pretrained(self, directory, tokenizer=None):
+        """Writes config.json, model.safetensors and the tokenizer's files; opens in transformers.
+
+        Args:
+          directory: str, made if absent.
+          tokenizer: Tokenizer or None.
+        """
+        from bert_tf.conversion import save_encoder
+
+        save_encoder(self, directory, tokenizer)
+
+    def _check(self, input_ids):
+        length, most = input_ids.shape[1], self.config.max_position_embeddings
+        if length is not None and length > most:
+            raise InputError(f"input_ids: rows of {length} tokens, the model has {most} positions")
+        if hasattr(input_ids, "numpy") and getattr(input_ids, "shape", None) and input_ids.shape[0]:
+            low, high = int(ops.min(input_ids)), int(ops.max(input_ids))
+            if low < 0 or high >= self.config.vocab_size:
+                wrong = low if low < 0 else high
+                raise InputError(
+                    f"input_ids: id {wrong}, the vocabulary has 0 to {self.config.vocab_size - 1}"
+                )

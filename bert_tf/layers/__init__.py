@@ -1,0 +1,43 @@
+"""The parts an encoder is made of, in `keras.ops` only.
+
+Dimension key, used as suffixes of tensor names and as letters of einsum strings:
+
+    B  batch                    N  attention heads        E  embedding width
+    L  positions in a row       H  width of one head      V  vocabulary
+    F  positions that look      D  width of the model     P  predictions
+    T  positions looked at      M  feed-forward width     K  labels
+
+`X` stands for "tokens", B and L flattened into one axis: linear layers work on
+[X, D], the form in which one fused matrix product serves a whole batch.
+"""
+
+from bert_tf.layers.attention import MultiHeadAttention, attend
+from bert_tf.layers.blocks import EncoderBlock
+from bert_tf.layers.dropout import dropout, fold_in, new_key, random_key
+from bert_tf.layers.embeddings import Embeddings
+from bert_tf.layers.feed_forward import ACTIVATIONS, FeedForward
+from bert_tf.layers.heads import MaskedLMHead, Pooler, ProjectionHead, pool
+from bert_tf.layers.linear import Linear, truncated_normal
+from bert_tf.layers.masks import visibility
+from bert_tf.layers.normalization import LayerNorm
+
+__all__ = [
+    "ACTIVATIONS",
+    "Embeddings",
+    "EncoderBlock",
+    "FeedForward",
+    "LayerNorm",
+    "Linear",
+    "MaskedLMHead",
+    "MultiHeadAttention",
+    "Pooler",
+    "ProjectionHead",
+    "attend",
+    "dropout",
+    "fold_in",
+    "new_key",
+    "pool",
+    "random_key",
+    "truncated_normal",
+    "visibility",
+]

@@ -1,0 +1,85 @@
+"""Dropout whose masks are a pure function of (seed, step, place).
+
+A key is an integer tensor [2]: the first entry names the run's seed, the second the
+step, the micro-batch, the replica and the place in the model, folded together one after the other.
+Nothing is stored and nothing advances, so a restarted run, and a block that is computed
+again in the backward pass, draw the same masks. No key means no dropout.
+"""
+
+import keras
+from keras import ops
+
+# The multiplier of Steele and Vigna's "Computationally easy, spectrally good
+# multipliers" (2021), table 5, 32 bits; products stay below 2**63.
+_MULTIPLIER = 0x915F77F5
+_MODULUS = 2**31 - 1
+
+
+class _Key(keras.random.SeedGenerator):
+    """Hands a key to `keras.random`, which takes a SeedGenerator but no tensor."""
+
+    def __init__(self, key):
+        self.key = key
+
+    def next(self, ordered=True):
+        return self.key
+
+
+def new_key(seed, step):
+    """The key of one training step.
+
+    Args:
+      seed: int or integer scalar, the seed of the run.
+      step: int or integer scalar, the number of updates made so far.
+    Returns:
+      int64 [2] (int32 where the backend has no int64).
+    """
+    zero = ops.zeros((), "int64")
+    return fold_in(ops.stack([zero + ops.cast(seed, "int64") % _MODULUS, zero]), step)
+
+
+def random_key():
+    """A key for a call outside a training step, drawn from Keras' global generator.
+
+    `keras.utils.set_random_seed` makes it repeatable.
+    """
+    return keras.random.randint((2,), 0, _MODULUS, dtype="int64")
+
+
+def fold_in(key, number):
+    """Another key for each number (a step, a layer, a replica): key and number, mixed.
+
+    Args:
+      key: integer [2], or None.
+      number: int or integer scalar, 0 or more.
+    Returns:
+      integer [2], or None if there was no key.
+    """
+    if key is None:
+        return None
+    mixed = (key[1] + ops.cast(number, key.dtype) + 1) % _MODULUS
+    return ops.stack([key[0], (mixed * _MULTIPLIER + 1) % _MODULUS])
+
+
+def dropout(x, rate, key):
+    """Sets a share `rate` of the entries to zero and scales up the others (Srivastava et al. 2014).
+
+    Sixteen random bits decide an entry, so the share is exact to 1 / 65536.
+
+    Args:
+      x: float tensor.
+      rate: float in [0, 1).
+      key: integer [2]; None switches dropout off.
+    Returns:
+      A tensor like `x`.
+    """
+    if key is None or not rate:
+        return x
+    dropped = round(rate * 65536)
+    size = ops.size(x)
+    words = keras.random.randint(
+        ((size + 1) // 2,), -(2**31), 2**31 - 1, dtype="int32", seed=_Key(key)
+    )
+    bits = ops.reshape(ops.view(words, "uint16"), (-1,))[:size]
+    keep = ops.cast(ops.reshape(bits, ops.shape(x)) >= dropped, x.dtype)
+    return x * (keep * (65536.0 / (65536 - dropped)))

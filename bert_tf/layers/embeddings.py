@@ -1,0 +1,80 @@
+"""From ids to vectors."""
+
+import keras
+from keras import ops
+
+from bert_tf.layers.dropout import dropout
+from bert_tf.layers.normalization import LayerNorm
+
+
+class Embeddings(keras.layers.Layer):
+    """The sum of word, position and token-type vectors, normalized (Devlin et al. 2019, figure 2).
+
+    Args:
+      vocab_size, max_position_embeddings, type_vocab_size: int, rows of the three tables.
+      width: int, their columns.
+      dropout_rate: float, after the normalization.
+      epsilon: float, of the normalization.
+      initializer: of the tables.
+    """
+
+    def __init__(
+        self,
+        vocab_size,
+        max_position_embeddings,
+        type_vocab_size,
+        width,
+        dropout_rate=0.0,
+        epsilon=1e-12,
+        initializer=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.rows = {
+            "word_embeddings": vocab_size,
+            "position_embeddings": max_position_embeddings,
+            "token_type_embeddings": type_vocab_size,
+        }
+        self.width = width
+        self.dropout_rate = dropout_rate
+        self.initializer = initializer
+        self.norm = LayerNorm(epsilon, dtype=self.dtype_policy)
+
+    def build(self, shape=None):
+        for name, rows in self.rows.items():
+            table = self.add_weight(
+                name=name, shape=(rows, self.width), initializer=self.initializer, autocast=False
+            )
+            setattr(self, name, table)
+        self.norm.build((None, self.width))
+
+    def call(self, input_ids, token_type_ids=None, position_ids=None, key=None):
+        """Looks the three vectors of every token up.
+
+        Args:
+          input_ids: int [B, L].
+          token_type_ids: int [B, L]; None means all 0.
+          position_ids: int [B, L]; None means 0, 1, 2, ... in every row.
+          key: integer [2] or None, for dropout.
+        Returns:
+          float [X, E]. The sum is taken in float32 under every precision.
+        """
+        batch, length = ops.shape(input_ids)[0], ops.shape(input_ids)[1]
+        x_XE = ops.take(self.word_embeddings, ops.reshape(input_ids, (-1,)), axis=0)
+        if position_ids is None:
+            places_LE = self.position_embeddings[:length]
+            x_XE = x_XE + ops.tile(places_LE, (batch, 1))
+        else:
+            x_XE = x_XE + ops.take(
+                self.position_embeddings, ops.reshape(position_ids, (-1,)), axis=0
+            )
+        if token_type_ids is None:
+            x_XE = x_XE + self.token_type_embeddings[0]
+        else:
+            types_XT = ops.one_hot(
+                ops.reshape(token_type_ids, (-1,)),
+                self.rows["token_type_embeddings"],
+                dtype="float32",
+            )
+            x_XE = x_XE + ops.matmul(types_XT, self.token_type_embeddings)
+        return dropout(self.norm(x_XE), self.dropout_rate, key)

