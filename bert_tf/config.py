@@ -1,0 +1,141 @@
+"""Run-level configuration: everything each command can be told, one frozen dataclass a command.
+
+`load` reads one from YAML and `--set` and is strict about it; how is in settings.py.
+"""
+
+import dataclasses
+
+from bert_tf.errors import ConfigError
+from bert_tf.settings import (
+    FLAG,
+    MAPPING,
+    NOT_NEGATIVE,
+    POSITIVE,
+    WORD,
+    Kind,
+    differing_keys,
+    from_dict,
+    is_number,
+    is_whole,
+    is_word,
+    load,
+    one_of,
+    optional,
+    setting,
+    to_dict,
+    to_yaml,
+    whole,
+)
+
+__all__ = ["FinetuneConfig", "differing_keys", "from_dict", "load", "to_dict", "to_yaml"]
+
+PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
+
+_COLUMN = Kind(
+    "a column's name, or its number counted from 0 in a file without a header",
+    lambda value: is_word(value) or (is_whole(value) and value >= 0),
+)
+_FILE_OR_SHARE = Kind(
+    "a file, or a share of the training rows between 0 and 1",
+    lambda value: is_word(value) or (is_number(value) and 0 < value < 1),
+)
+_WARMUP = Kind(
+    "a share of all steps below 1, or a whole number of steps",
+    lambda value: is_number(value) and value >= 0 and (value < 1 or value == int(value)),
+    float,
+)
+_FREEZE = Kind(
+    "encoder, gradual, or how many of the last layers to train (1 or more)",
+    lambda value: value in ("encoder", "gradual") or (is_whole(value) and value >= 1),
+)
+_WIDTHS = Kind(
+    "a list of layer widths such as [256, 64]",
+    lambda value: isinstance(value, list) and all(is_whole(width) and width > 0 for width in value),
+    tuple,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelSection:
+    """The encoder to start from and the head to put on it."""
+
+    path: str = setting(WORD)
+    changes: dict = setting(MAPPING, {})  # fields of the encoder's configuration to change
+    # null below: as the family published it; for the problem type, what the labels look like
+    pooling: str | None = setting(optional(one_of("cls", "mean", "max")), None)
+    head_layers: tuple | None = setting(optional(_WIDTHS), None)
+    problem_type: str | None = setting(optional(one_of(*PROBLEM_TYPES)), None)
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSection:
+    """The files and their columns."""
+
+    train: str = setting(WORD)
+    validation: str | float = setting(_FILE_OR_SHARE, 0.1)
+    test: str | None = setting(optional(WORD), None)
+    format: str | None = setting(optional(one_of("tsv", "csv", "jsonl")), None)  # null: by the name
+    text: str | int = setting(_COLUMN, "text")
+    text_pair: str | int | None = setting(optional(_COLUMN), None)
+    label: str | int = setting(_COLUMN, "label")
+    max_length: int = setting(whole(3), 128)  # in tokens, special ones included
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainSection:
+    """How to train. A step is one update of the weights; every `..._every` counts steps."""
+
+    batch_size: int = setting(whole(1), 32)  # rows a step, over all replicas and accumulated parts
+    accumulate: int = setting(whole(1), 1)
+    epochs: int = setting(whole(1), 3)
+    steps: int | None = setting(optional(whole(1)), None)  # where given, instead of epochs
+    optimizer: str = setting(one_of("adamw"), "adamw")
+    learning_rate: float = setting(POSITIVE, 5e-5)
+    weight_decay: float = setting(NOT_NEGATIVE, 0.01)
+    schedule: str = setting(one_of("linear", "constant", "cosine"), "linear")
+    warmup: float = setting(_WARMUP, 0.1)  # below 1: a share of all steps; else steps
+    clip_norm: float | None = setting(optional(POSITIVE), 1.0)
+    freeze: str | int | None = setting(optional(_FREEZE), None)
+    unfreeze_every: int | None = setting(optional(whole(1)), None)
+    best_metric: str | None = setting(optional(WORD), None)  # null: the task's own
+    patience: int | None = setting(optional(whole(1)), None)  # evaluations without a better one
+    evaluate_every: int | None = setting(optional(whole(1)), None)  # null: once an epoch
+    checkpoint_every: int = setting(whole(1), 200)
+    log_every: int = setting(whole(1), 10)
+    seed: int = setting(whole(0), 42)
+    precision: str = setting(one_of("float32", "mixed_bfloat16", "mixed_float16"), "float32")
+    jit: bool = setting(FLAG, False)
+    recompute: bool = setting(FLAG, False)
+
+
+@dataclasses.dataclass(frozen=True)
+class DistributionSection:
+    """Where the replicas run."""
+
+    strategy: str = setting(one_of("one_device", "mirrored", "multi_worker", "tpu"), "one_device")
+    virtual_devices: int | None = setting(optional(whole(1)), None)  # parts of one CPU, for tests
+
+
+@dataclasses.dataclass(frozen=True)
+class FinetuneConfig:
+    """Everything `bert-tf finetune` can be told."""
+
+    model: ModelSection
+    data: DataSection
+    task: str = setting(one_of("sequence_classification"), "sequence_classification")
+    train: TrainSection = TrainSection()
+    distribution: DistributionSection = DistributionSection()
+
+    def __post_init__(self):
+        """What two keys must agree on; `load` puts the file's name before the message."""
+        train = self.train
+        if train.batch_size % train.accumulate:
+            raise ConfigError(
+                f"train.accumulate is {train.accumulate}, wanted a divisor of train.batch_size, "
+                f"{train.batch_size}"
+            )
+        if (train.freeze == "gradual") != (train.unfreeze_every is not None):
+            raise ConfigError(
+                f"train.unfreeze_every is {train.unfreeze_every} and train.freeze {train.freeze}, "
+                "wanted a number of steps with gradual and null with anything else"
+            )

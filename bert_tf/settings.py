@@ -1,0 +1,250 @@
+"""How a configuration is read: a tree of dataclasses, strict YAML, dotted overrides.
+
+A configuration is a dataclass whose fields are sections (dataclasses) and `setting`s. Nothing here
+knows what a key means, so the configuration of another command is just another dataclass. `load` is
+the one door: it checks every value once, and what it returns can be trusted.
+"""
+
+import dataclasses
+import difflib
+import math
+import re
+import typing
+
+import yaml
+
+from bert_tf.errors import ConfigError
+
+
+class Kind(typing.NamedTuple):
+    """The values a setting takes: how messages name them, which they are, what is kept of one."""
+
+    wanted: str
+    accepts: typing.Callable
+    kept: typing.Callable = lambda value: value
+
+
+def setting(kind, *default):
+    """A dataclass field that takes values of `kind`; without a default it must be given."""
+    if not default:
+        return dataclasses.field(metadata={"kind": kind})
+    if isinstance(default[0], dict):
+        return dataclasses.field(default_factory=default[0].copy, metadata={"kind": kind})
+    return dataclasses.field(default=default[0], metadata={"kind": kind})
+
+
+def is_whole(value):
+    """Whether a YAML value is an integer (true and false are not)."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_number(value):
+    """Whether a YAML value is a finite number (true and false are not)."""
+    return (is_whole(value) or isinstance(value, float)) and math.isfinite(value)
+
+
+def is_word(value):
+    """Whether a YAML value is a string with something in it."""
+    return isinstance(value, str) and value != ""
+
+
+def whole(minimum):
+    """Integers of at least `minimum`."""
+    return Kind(f"an integer, {minimum} or more", lambda v: is_whole(v) and v >= minimum)
+
+
+def one_of(*names):
+    """These words."""
+    return Kind("one of " + ", ".join(names), lambda v: isinstance(v, str) and v in names)
+
+
+def optional(kind):
+    """`kind` or null."""
+    return Kind(
+        f"{kind.wanted}, or null",
+        lambda value: value is None or kind.accepts(value),
+        lambda value: None if value is None else kind.kept(value),
+    )
+
+
+POSITIVE = Kind("a number above 0", lambda value: is_number(value) and value > 0, float)
+NOT_NEGATIVE = Kind("a number, 0 or more", lambda value: is_number(value) and value >= 0, float)
+FLAG = Kind("true or false", lambda value: isinstance(value, bool))
+WORD = Kind("a word or a path (in quotes, if it looks like a number)", is_word)
+MAPPING = Kind(
+    "a mapping of names to values",
+    lambda value: isinstance(value, dict) and all(isinstance(name, str) for name in value),
+    dict,
+)
+
+
+def load(config_class, path=None, overrides=()):
+    """Read a configuration from a YAML file, then lay the overrides over it.
+
+    Args:
+      config_class: a dataclass of sections, such as `config.FinetuneConfig`.
+      path: str or None. The YAML file; None starts from the defaults.
+      overrides: strings `section.key=value`, the value in YAML; a later one wins.
+    Returns:
+      A config_class.
+    Raises:
+      ConfigError: the file cannot be read or parsed, a key is unknown, missing or given twice, or a
+        value is not one of its kind.
+    """
+    values = {} if path is None else _checked(config_class, _read_yaml(path), path)
+    for override in overrides:
+        source = f"--set {override}"
+        key, separator, text = override.partition("=")
+        if not (key and separator):
+            raise ConfigError(f"{source}: wanted section.key=value")
+        value = _parse_yaml(text, source)
+        for name in reversed(key.split(".")):
+            value = {name: value}
+        values = _overlaid(values, _checked(config_class, value, source))
+    return _constructed(config_class, values, path or "configuration")
+
+
+def from_dict(config_class, values, source="configuration"):
+    """Check nested dicts as `load` checks a file; `source` is what a ConfigError calls them."""
+    return _constructed(config_class, _checked(config_class, values, source), source)
+
+
+def to_dict(config):
+    """The configuration as nested plain dicts and lists, every default filled in."""
+
+    def plain(value):
+        if dataclasses.is_dataclass(value):
+            return to_dict(value)
+        return list(value) if isinstance(value, tuple) else value
+
+    return {field.name: plain(getattr(config, field.name)) for field in dataclasses.fields(config)}
+
+
+def to_yaml(config):
+    """The configuration as YAML text, every default filled in; `load` reads it back as equal."""
+    return yaml.dump(to_dict(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+def differing_keys(one, other):
+    """Where two configurations of one class differ: {dotted key: (value of one, of the other)}."""
+    differing = {}
+    for field in dataclasses.fields(one):
+        values = getattr(one, field.name), getattr(other, field.name)
+        if dataclasses.is_dataclass(values[0]):
+            inner = differing_keys(*values)
+            differing |= {f"{field.name}.{key}": pair for key, pair in inner.items()}
+        elif values[0] != values[1]:
+            differing[field.name] = values
+    return differing
+
+
+def _sections(config_class):
+    """The fields that are sections: {name: dataclass}."""
+    types = typing.get_type_hints(config_class)
+    return {name: kind for name, kind in types.items() if dataclasses.is_dataclass(kind)}
+
+
+def _checked(config_class, values, source, prefix=""):
+    """What was given, each value as its kind keeps it; what was not given stays absent."""
+    if not isinstance(values, dict):
+        place = f"{prefix.rstrip('.')} is {values!r}" if prefix else f"the file holds {values!r}"
+        raise ConfigError(f"{source}: {place}, wanted a mapping of keys to values")
+    sections = _sections(config_class)
+    fields = {field.name: field for field in dataclasses.fields(config_class)}
+    checked = {}
+    for key, value in values.items():
+        if key not in fields:
+            hint = _nearest(config_class, key, prefix)
+            raise ConfigError(f"{source}: unknown key {prefix}{key}; {hint}")
+        if key in sections:
+            value = {} if value is None else value  # a section with nothing below its name
+            checked[key] = _checked(sections[key], value, source, f"{prefix}{key}.")
+            continue
+        kind = fields[key].metadata["kind"]
+        if not kind.accepts(value):
+            raise ConfigError(f"{source}: {prefix}{key} is {value!r}, wanted {kind.wanted}")
+        checked[key] = kind.kept(value)
+    return checked
+
+
+def _nearest(config_class, key, prefix):
+    """The hint for an unknown key: a near name beside or below it, or else all names there are."""
+    names = [field.name for field in dataclasses.fields(config_class)]
+    places = {name: name for name in names}
+    for section, section_class in _sections(config_class).items():
+        for field in dataclasses.fields(section_class):
+            places.setdefault(field.name, f"{section}.{field.name}")
+    near = difflib.get_close_matches(str(key), places, 1)
+    if near:
+        return f"did you mean {prefix}{places[near[0]]}?"
+    return "there are " + ", ".join(prefix + name for name in names)
+
+
+def _overlaid(values, others):
+    """`values` with `others` over them, mapping by mapping."""
+    both = dict(values)
+    for key, other in others.items():
+        inside = isinstance(other, dict) and isinstance(both.get(key), dict)
+        both[key] = _overlaid(both[key], other) if inside else other
+    return both
+
+
+def _constructed(config_class, values, source, prefix=""):
+    """A config_class from checked values, which must hold all that has no default."""
+    values = dict(values)
+    for name, section in _sections(config_class).items():
+        values[name] = _constructed(section, values.get(name, {}), source, f"{prefix}{name}.")
+    for field in dataclasses.fields(config_class):
+        needed = field.default is field.default_factory is dataclasses.MISSING
+        if needed and field.name not in values:
+            wanted = field.metadata["kind"].wanted
+            raise ConfigError(f"{source}: {prefix}{field.name} is missing, wanted {wanted}")
+    try:
+        return config_class(**values)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from None
+
+
+def _read_yaml(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            values = _parse_yaml(file.read(), path)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: byte {error.start + 1} is not UTF-8") from None
+    return {} if values is None else values
+
+
+def _parse_yaml(text, source):
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{source}, line {line}: {error.problem}") from None
+    except (yaml.YAMLError, RecursionError) as error:
+        reason = (str(error) or "unreadable").splitlines()[0]
+        raise ConfigError(f"{source}: not YAML: {reason}") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML in which a key given twice is an error."""
+
+    def construct_mapping(self, node, deep=False):
+        seen = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                problem = f"key {key.value} is given twice"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Safe YAML that puts quotes round words which `_Loader` would take for numbers."""
+
+
+# YAML 1.1 takes 5e-5 for a word, because it has no point; whoever writes it means the number.
+_EXPONENT = re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$")
+for _yaml in (_Loader, _Dumper):
+    _yaml.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+0123456789"))

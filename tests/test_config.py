@@ -1,0 +1,131 @@
+"""The configuration: defaults, strictness, overrides, and the way out to YAML and back."""
+
+import subprocess
+import sys
+
+import pytest
+
+from bert_tf import config
+from bert_tf.errors import ConfigError
+
+LEAST = "model: {path: folder}\ndata: {train: train.tsv}\n"
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Loads a finetune configuration from text; the file is called run.yaml."""
+
+    def load(text=LEAST, *overrides):
+        path = tmp_path / "run.yaml"
+        path.write_text(text, encoding="utf-8")
+        return config.load(config.FinetuneConfig, str(path), overrides)
+
+    return load
+
+
+def test_keys_are_the_published_ones(load):
+    assert {section: list(keys) for section, keys in config.to_dict(load()).items() if keys} == {
+        "task": list("sequence_classification"),
+        "model": ["path", "changes", "pooling", "head_layers", "problem_type"],
+        "data": "train validation test format text text_pair label max_length".split(),
+        "train": (
+            "batch_size accumulate epochs steps optimizer learning_rate weight_decay schedule "
+            "warmup clip_norm freeze unfreeze_every best_metric patience evaluate_every "
+            "checkpoint_every log_every seed precision jit recompute"
+        ).split(),
+        "distribution": ["strategy", "virtual_devices"],
+    }
+
+
+def test_values_and_overrides_are_laid_over_the_defaults(load):
+    text = LEAST + "train: {epochs: 5, learning_rate: 5e-5}\n"
+    loaded = load(text, "train.epochs=7", "model.changes.layer_norm_eps=1e-7", "data.label=1")
+    assert (loaded.train.epochs, loaded.train.learning_rate) == (7, 5e-5)
+    assert loaded.model.changes == {"layer_norm_eps": 1e-7}
+    assert (loaded.data.label, loaded.data.text, loaded.train.batch_size) == (1, "text", 32)
+
+
+def test_resolved_copy_reads_back_as_equal(load, tmp_path):
+    sets = ("model.head_layers=[8, 4]", "train.freeze=2", "data.text='1e5'", "data.train=数据.tsv")
+    loaded = load(LEAST, *sets)
+    (tmp_path / "resolved.yaml").write_text(config.to_yaml(loaded), encoding="utf-8")
+    again = config.load(config.FinetuneConfig, str(tmp_path / "resolved.yaml"))
+    assert again == loaded and again.data.text == "1e5" and again.model.head_layers == (8, 4)
+    assert config.from_dict(config.FinetuneConfig, config.to_dict(loaded)) == loaded
+
+
+def test_configuration_without_a_file_comes_from_overrides():
+    overrides = ["model.path=a", "data.train=b"]
+    assert config.load(config.FinetuneConfig, overrides=overrides).data.train == "b"
+
+
+def test_differing_keys_are_named_with_both_values(load):
+    one, other = load(), load(LEAST, "train.epochs=9", "model.changes={hidden_size: 8}")
+    assert config.differing_keys(one, one) == {}
+    assert config.differing_keys(one, other) == {
+        "train.epochs": (3, 9), "model.changes": ({}, {"hidden_size": 8})
+    }
+
+
+@pytest.mark.parametrize("text, message", [
+    ("trian: {epochs: 3}", "unknown key trian; did you mean train?"),
+    ("train: {epoch: 3}", "unknown key train.epoch; did you mean train.epochs?"),
+    ("batch_sise: 3", "unknown key batch_sise; did you mean train.batch_size?"),
+    ("qqq: 3", "unknown key qqq; there are model, data, task, train, distribution"),
+    ("train: {epochs: many}", "train.epochs is 'many', wanted an integer, 1 or more"),
+    ("train: {epochs: 0}", "train.epochs is 0, wanted an integer, 1 or more"),
+    ("train: {epochs: true}", "train.epochs is True, wanted an integer"),
+    ("train: {jit: 1}", "train.jit is 1, wanted true or false"),
+    ("train: {learning_rate: .nan}", "train.learning_rate is nan, wanted a number above 0"),
+    ("train: {schedule: linaer}", "train.schedule is 'linaer', wanted one of linear, constant"),
+    ("train: {warmup: 1.5}", "train.warmup is 1.5, wanted a share of all steps below 1, or"),
+    ("train: {freeze: 0}", "train.freeze is 0, wanted encoder, gradual, or how many"),
+    ("train: {freeze: gradual}", "train.unfreeze_every is None and train.freeze gradual"),
+    ("train: {unfreeze_every: 5}", "train.unfreeze_every is 5 and train.freeze None"),
+    ("train: {accumulate: 5}", "train.accumulate is 5, wanted a divisor of train.batch_size, 32"),
+    ("train: 3", "train is 3, wanted a mapping of keys to values"),
+    ("data: {train: t, validation: 2}", "data.validation is 2, wanted a file, or a share"),
+    ("data: {train: t, label: -1}", "data.label is -1, wanted a column's name, or its number"),
+    ("data: {train: t, format: xml}", "data.format is 'xml', wanted one of tsv, csv, jsonl"),
+    ("data: {text: t}", "data.train is missing, wanted a word or a path"),
+    ("model: {path: 3}", "model.path is 3, wanted a word or a path"),
+    ("model: {path: a, head_layers: [a]}", "model.head_layers is ['a'], wanted a list of layer"),
+    ("model: {path: a, changes: [a]}", "model.changes is ['a'], wanted a mapping of names"),
+    ("- a", "the file holds ['a'], wanted a mapping of keys to values"),
+    ("train:\n  epochs: 3\n  epochs: 4", ", line 3: key epochs is given twice"),
+    ("train: {epochs: [", "run.yaml, line 3: expected ',' or ']'"),
+    ("train: !!python/object:os.system {}", ", line 1: could not determine a constructor"),
+])
+def test_bad_file_is_one_line_that_names_file_key_and_value(load, tmp_path, text, message):
+    sections = [line for line in LEAST.splitlines() if line.split(":")[0] != text.split(":")[0]]
+    text = text if text == "- a" else "\n".join([text, *sections])
+    with pytest.raises(ConfigError) as error:
+        load(text)
+    assert str(error.value).startswith(str(tmp_path / "run.yaml"))
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("override, message", [
+    ("train.epochs", "--set train.epochs: wanted section.key=value"),
+    ("train.epochs=x", "--set train.epochs=x: train.epochs is 'x', wanted an integer, 1 or more"),
+    ("train.epocs=1", "--set train.epocs=1: unknown key train.epocs; did you mean train.epochs?"),
+    ("batch_size=1", "unknown key batch_size; did you mean train.batch_size?"),
+    ("train.steps=[", "--set train.steps=[, line 1: "),
+])
+def test_bad_override_is_one_line_that_repeats_it(load, override, message):
+    with pytest.raises(ConfigError) as error:
+        load(LEAST, override)
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_unreadable_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="none.yaml: cannot be read: No such file"):
+        config.load(config.FinetuneConfig, str(tmp_path / "none.yaml"))
+    (tmp_path / "latin.yaml").write_bytes(b"task: \xe9")
+    with pytest.raises(ConfigError, match="latin.yaml: byte 7 is not UTF-8"):
+        config.load(config.FinetuneConfig, str(tmp_path / "latin.yaml"))
+
+
+def test_configuration_is_read_without_importing_tensorflow():
+    code = "import sys, bert_tf.config; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
