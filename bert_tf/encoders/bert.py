@@ -14,7 +14,7 @@ from bert_tf.layers import (
     MaskedLMHead,
     Pooler,
     fold_in,
-    random_key,
+    key_for,
     truncated_normal,
     visibility,
 )
@@ -200,10 +200,7 @@ class BertEncoder(keras.Model):
         self._check(input_ids)
         mask = inputs.get("attention_mask")
         mask = visibility(ops.ones_like(input_ids) if mask is None else mask)
-        if not training:
-            key = None
-        elif key is None:
-            key = random_key()
+        key = key_for(training, key)
         batch, length = ops.shape(input_ids)[0], ops.shape(input_ids)[1]
 
         x_XD = self.embeddings(

@@ -13,16 +13,23 @@ Dimension key, used as suffixes of tensor names and as letters of einsum strings
 
 from bert_tf.layers.attention import MultiHeadAttention, attend
 from bert_tf.layers.blocks import EncoderBlock
-from bert_tf.layers.dropout import dropout, fold_in, new_key, random_key
+from bert_tf.layers.dropout import dropout, fold_in, key_for, new_key
 from bert_tf.layers.embeddings import Embeddings
 from bert_tf.layers.feed_forward import ACTIVATIONS, FeedForward
-from bert_tf.layers.heads import MaskedLMHead, Pooler, ProjectionHead, pool
+from bert_tf.layers.heads import (
+    ACTIVATIONS_OF_HEADS,
+    MaskedLMHead,
+    Pooler,
+    ProjectionHead,
+    pool,
+)
 from bert_tf.layers.linear import Linear, truncated_normal
 from bert_tf.layers.masks import visibility
 from bert_tf.layers.normalization import LayerNorm
 
 __all__ = [
     "ACTIVATIONS",
+    "ACTIVATIONS_OF_HEADS",
     "Embeddings",
     "EncoderBlock",
     "FeedForward",
@@ -35,9 +42,9 @@ __all__ = [
     "attend",
     "dropout",
     "fold_in",
+    "key_for",
     "new_key",
     "pool",
-    "random_key",
     "truncated_normal",
     "visibility",
 ]

@@ -38,12 +38,15 @@ def new_key(seed, step):
     return fold_in(ops.stack([zero + ops.cast(seed, "int64") % _MODULUS, zero]), step)
 
 
-def random_key():
-    """A key for a call outside a training step, drawn from Keras' global generator.
+def key_for(training, key=None):
+    """The key a call works under: none outside training, else the one given or a random one.
 
-    `keras.utils.set_random_seed` makes it repeatable.
+    The random one, for a call with training=True outside a training step, comes from Keras'
+    global generator, which `keras.utils.set_random_seed` makes repeatable.
     """
-    return keras.random.randint((2,), 0, _MODULUS, dtype="int64")
+    if not training:
+        return None
+    return keras.random.randint((2,), 0, _MODULUS, dtype="int64") if key is None else key
 
 
 def fold_in(key, number):
@@ -78,7 +81,7 @@ def dropout(x, rate, key):
     dropped = round(rate * 65536)
     size = ops.size(x)
     words = keras.random.randint(
-        ((size + 1) // 2,), -(2**31), 2**31 - 1, dtype="int32", seed=_Key(key)
+        ((size + 1) // 2, 1), -(2**31), 2**31 - 1, dtype="int32", seed=_Key(key)
     )
     bits = ops.reshape(ops.view(words, "uint16"), (-1,))[:size]
     keep = ops.cast(ops.reshape(bits, ops.shape(x)) >= dropped, x.dtype)

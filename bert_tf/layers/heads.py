@@ -34,13 +34,15 @@ def pool(sequence_output, attention_mask, how):
 
     Args:
       sequence_output: float [B, L, D].
-      attention_mask: int [B, L]; 0 is padding.
+      attention_mask: int [B, L]; 0 is padding; None: there is none.
       how: "cls" (the first token), "mean" or "max" over the real tokens.
     Returns:
       float [B, D]; zeros for a row that is all padding under "mean" and "max".
     """
     if how == "cls":
         return sequence_output[:, 0]
+    if attention_mask is None:
+        attention_mask = ops.ones(ops.shape(sequence_output)[:2], "int32")
     real_BL1 = ops.cast(attention_mask > 0, sequence_output.dtype)[:, :, None]
     if how == "mean":
         count = ops.maximum(ops.sum(real_BL1, axis=1), 1)

@@ -1,0 +1,10 @@
+"""Task models: an encoder, a head, and what the two are trained on. One file a task."""
+
+from bert_tf.tasks.pretraining import Pretraining
+from bert_tf.tasks.sequence_classification import SequenceClassifier
+from bert_tf.tasks.task_model import TaskModel
+
+# task name in configurations and in config.json -> its model.
+TASKS = {"sequence_classification": SequenceClassifier, "pretraining": Pretraining}
+
+__all__ = ["TASKS", "Pretraining", "SequenceClassifier", "TaskModel"]

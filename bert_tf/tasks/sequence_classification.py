@@ -1,0 +1,146 @@
+"""Labels or a score for a text or a pair of texts."""
+
+import keras
+from keras import ops
+
+from bert_tf.errors import InputError
+from bert_tf.layers import (
+    ACTIVATIONS_OF_HEADS,
+    ProjectionHead,
+    fold_in,
+    key_for,
+    pool,
+    truncated_normal,
+)
+from bert_tf.tasks.task_model import TaskModel, weight_of_rows, weighted_sum
+
+PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
+POOLINGS = ("cls", "mean", "max")
+
+
+class SequenceClassifier(TaskModel):
+    """A projection of one vector for the text (Devlin et al. 2019, section 4.1).
+
+    Args:
+      encoder: an encoder of any family.
+      num_labels: int; 1 for regression.
+      label_names: list of str, or None for LABEL_0, LABEL_1, ... as transformers names them.
+      problem_type: one of PROBLEM_TYPES; None means regression for one label, single_label
+        for more, as in transformers.
+      pooling: "cls" (the first token's vector), "mean", "max"; None as the family published it.
+      head_layers: dense layers before the projection, a list of width or (width, activation),
+        tanh if none is given; None as the family published it.
+
+    Labels: int [B] for single_label, 0/1 float [B, K] for multi_label, float [B] for regression.
+    """
+
+    loss_names = ("classification",)
+
+    def __init__(
+        self,
+        encoder,
+        num_labels=2,
+        label_names=None,
+        problem_type=None,
+        pooling=None,
+        head_layers=None,
+        **kwargs,
+    ):
+        _check(num_labels, label_names, problem_type, pooling)
+        how = pooling or encoder.published_pooling
+        super().__init__(encoder if how == "pooler" else encoder.without_pooler(), **kwargs)
+        self.num_labels = num_labels
+        self.label_names = list(label_names or [f"LABEL_{i}" for i in range(num_labels)])
+        single = "regression" if num_labels == 1 else "single_label_classification"
+        self.problem_type = problem_type or single
+        self.pooling = pooling
+        self.head_layers = None if head_layers is None else [_layer(x) for x in head_layers]
+        config = encoder.config
+        dropout_rate = config.classifier_dropout
+        self.head = ProjectionHead(
+            num_labels,
+            encoder.published_head_layers if head_layers is None else self.head_layers,
+            config.hidden_dropout_prob if dropout_rate is None else dropout_rate,
+            truncated_normal(config.initializer_range),
+            dtype=self.dtype_policy,
+        )
+        self.head.build((None, config.hidden_size))
+        self.quality = _streaming_metrics(self.problem_type)
+        self.build()
+
+    def call(self, inputs, training=False, key=None):
+        """Logits of a batch.
+
+        Args:
+          inputs: dict of int32 [B, L], see the encoder.
+          training: bool, with dropout.
+          key: integer [2], the dropout key of this step, or None.
+        Returns:
+          float32 [B, K].
+        """
+        key = key_for(training, key)
+        outputs = self.encode(inputs, key)
+        how = self.pooling or self.encoder.published_pooling
+        if how == "pooler":
+            vector = outputs["pooled_output"]
+        else:
+            vector = pool(outputs["sequence_output"], inputs.get("attention_mask"), how)
+        return self.head(vector, key=fold_in(key, 1))
+
+    def loss_weights(self, labels, sample_weight=None):
+        return {"classification": weight_of_rows(labels, sample_weight)}
+
+    def loss_terms(self, outputs, labels, sample_weight=None):
+        """Cross-entropy, mean binary cross-entropy over the labels, or squared error."""
+        if self.problem_type == "single_label_classification":
+            labels = ops.cast(ops.reshape(labels, (-1,)), "int32")
+            losses = ops.sparse_categorical_crossentropy(labels, outputs, from_logits=True)
+        elif self.problem_type == "multi_label_classification":
+            each = ops.binary_crossentropy(ops.cast(labels, "float32"), outputs, from_logits=True)
+            losses = ops.mean(each, axis=-1)
+        else:
+            difference = outputs - ops.reshape(ops.cast(labels, "float32"), ops.shape(outputs))
+            losses = ops.mean(ops.square(difference), axis=-1)
+        total = weighted_sum(losses, sample_weight)
+        return {
+            "classification": (total, self.loss_weights(labels, sample_weight)["classification"])
+        }
+
+    def update_quality(self, outputs, labels, sample_weight=None):
+        if self.problem_type == "regression":
+            outputs, labels = ops.reshape(outputs, (-1,)), ops.reshape(labels, (-1,))
+        for metric in self.quality:
+            metric.update_state(labels, outputs, sample_weight)
+
+
+def _streaming_metrics(problem_type):
+    if problem_type == "single_label_classification":
+        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+    if problem_type == "multi_label_classification":
+        return [keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)]
+    return [keras.metrics.MeanSquaredError(name="mean_squared_error")]
+
+
+def _check(num_labels, label_names, problem_type, pooling):
+    if not isinstance(num_labels, int) or num_labels < 1:
+        raise InputError(f"num_labels: {num_labels!r}, wanted a whole number of 1 or more")
+    if label_names is not None and len(label_names) != num_labels:
+        raise InputError(f"label_names: {len(label_names)} names for num_labels: {num_labels}")
+    if problem_type is not None and problem_type not in PROBLEM_TYPES:
+        raise InputError(
+            f"problem_type: {problem_type!r}, wanted one of {', '.join(PROBLEM_TYPES)}"
+        )
+    if problem_type == "single_label_classification" and num_labels < 2:
+        raise InputError("num_labels: 1, wanted 2 or more for single_label_classification")
+    if pooling is not None and pooling not in POOLINGS:
+        raise InputError(f"pooling: {pooling!r}, wanted one of {', '.join(POOLINGS)}")
+
+
+def _layer(layer):
+    width, activation = (layer, "tanh") if isinstance(layer, int) else layer
+    if not isinstance(width, int) or width < 1:
+        raise InputError(f"head_layers: width {width!r}, wanted a whole number of 1 or more")
+    if activation not in ACTIVATIONS_OF_HEADS:
+        known = ", ".join(ACTIVATIONS_OF_HEADS)
+        raise InputError(f"head_layers: activation {activation!r}, wanted one of {known}")
+    return [width, activation]
