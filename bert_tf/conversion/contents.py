@@ -1,0 +1,189 @@
+"""What a directory, an archive or a checkpoint holds, and whether its files fit each other."""
+
+import contextlib
+import dataclasses
+from pathlib import Path
+
+from bert_tf.conversion import google, huggingface
+from bert_tf.conversion.family import Family, Layout
+from bert_tf.conversion.files import read_json, unpacked
+from bert_tf.conversion.saving import FAMILIES, OWN
+from bert_tf.conversion.table import StoredTensor
+from bert_tf.errors import InputError
+
+# Vocabularies are padded to a multiple of one of these, so that the last matrix product is faster.
+PADDINGS = (8, 16, 32, 64, 128)
+
+
+@dataclasses.dataclass(frozen=True)
+class Contents:
+    """What a path holds, before anything is built.
+
+    Attributes:
+      folder: Path, where the files of the tokenizer are.
+      family_name: str, a key of FAMILIES.
+      family: Family, its names.
+      layout: Layout, the names in this format.
+      config_file: Path.
+      config: dict, the content of config.json or bert_config.json.
+      weights_file: Path, for messages.
+      tensors: dict of name to StoredTensor.
+      task: str or None, the task whose head is there; None for an encoder alone and for heads no
+        task here reads.
+    """
+
+    folder: Path
+    family_name: str
+    family: Family
+    layout: Layout
+    config_file: Path
+    config: dict
+    weights_file: Path
+    tensors: dict[str, StoredTensor]
+    task: str | None
+
+    @property
+    def architecture(self):
+        """str or None, the first entry of `architectures`."""
+        return _architecture(self.config)
+
+    @property
+    def is_google(self):
+        """bool, whether the files are Google's."""
+        return self.layout is self.family.layouts["google"]
+
+
+@contextlib.contextmanager
+def opened(source):
+    """Look into a directory, an archive or a checkpoint, without building anything.
+
+    Args:
+      source: str or Path.
+
+    Yields:
+      Contents; its tensors can be read inside the `with` only, when the source is an archive.
+
+    Raises:
+      InputError: the files are missing, damaged or of a family this package lacks.
+    """
+    with unpacked(source) as place:
+        if place.is_dir() and huggingface.holds_huggingface(place):
+            format, config_file = "huggingface", place / huggingface.CONFIG_FILE
+            config = read_json(config_file)
+            tensors, weights_file = huggingface.read_huggingface(place)
+        elif google.checkpoint_prefixes(place) or google.data_files(place):
+            format, config_file = "google", google.config_file(place)
+            config = {**google.DEFAULTS, **read_json(config_file)}
+            tensors, weights_file = google.read_google(place)
+        else:
+            raise InputError(_nothing_there(place))
+        name = _family_name(config, config_file, format)
+        if config.get("model_type") == OWN:
+            format = OWN
+        family = FAMILIES[name]
+        contents = Contents(
+            place if place.is_dir() else place.parent,
+            name,
+            family,
+            family.layouts[format],
+            config_file,
+            config,
+            weights_file,
+            tensors,
+            None,
+        )
+        _check_settled(contents)
+        _check_vocabulary(contents)
+        yield dataclasses.replace(contents, task=_task_there(contents, format))
+
+
+def _nothing_there(place):
+    if (place / huggingface.CONFIG_FILE).is_file():
+        return f"{place}: config.json is there, no model.safetensors or other weights beside it"
+    weights = [path.name for path in place.glob("*") if path.suffix in (".safetensors", ".bin")]
+    if weights:
+        return f"{place}: {weights[0]} is there, no {huggingface.CONFIG_FILE} beside it"
+    return (
+        f"{place}: no model: wanted config.json with model.safetensors or pytorch_model.bin, "
+        "or bert_config.json with bert_model.ckpt.*"
+    )
+
+
+def _family_name(config, config_file, format):
+    """The family a config names; old files name only their class, Google's nothing."""
+    name = config.get("model_type")
+    if name == OWN:
+        ours = config.get(OWN)
+        name = ours.get("family") if isinstance(ours, dict) else None
+        key = f"{OWN}.family"
+    else:
+        key = "model_type"
+        if name is None and format == "google":
+            return "bert"
+    if name is None:
+        for known, family in FAMILIES.items():
+            if _architecture(config) in (family.encoder_class, *family.classes.values()):
+                return known
+    if not isinstance(name, str) or name not in FAMILIES:
+        raise InputError(
+            f"{config_file}: {key}: {name!r}, a family not here; there are {', '.join(FAMILIES)}"
+        )
+    return name
+
+
+def _architecture(config):
+    """The first entry of `architectures`, or None."""
+    named = config.get("architectures")
+    return named[0] if isinstance(named, list) and named else None
+
+
+def _check_settled(contents):
+    for key, wanted in contents.family.settled.items():
+        given = contents.config.get(key)
+        if given is not None and given != wanted:
+            raise InputError(f"{contents.config_file}: {key}: {given!r}, here only {wanted!r}")
+
+
+def _check_vocabulary(contents):
+    """Rows may outnumber the vocabulary's entries only as padding to a round number."""
+    path, rows = contents.folder / "vocab.txt", contents.config.get("vocab_size")
+    if not path.is_file() or not isinstance(rows, int):
+        return
+    text = path.read_bytes()
+    entries = text.count(b"\n") + bool(text and not text.endswith(b"\n"))
+    entries = max([entries, *(number + 1 for number in _added_ids(contents.folder))])
+    if rows not in (entries, *(-(-entries // step) * step for step in PADDINGS)):
+        raise InputError(
+            f"{path}: {entries} entries for {rows} rows of the word embeddings (vocab_size): "
+            "not the vocabulary this model was trained with"
+        )
+
+
+def _added_ids(folder):
+    """Ids that tokens were given after the vocabulary was made, from the tokenizer's files."""
+    added, decoder = {}, {}
+    if (folder / "added_tokens.json").is_file():
+        added = read_json(folder / "added_tokens.json")
+    if (folder / "tokenizer_config.json").is_file():
+        decoder = read_json(folder / "tokenizer_config.json").get("added_tokens_decoder")
+    decoder = decoder if isinstance(decoder, dict) else {}
+    return [number for number in added.values() if isinstance(number, int)] + [
+        int(number) for number in decoder if number.isdecimal()
+    ]
+
+
+def _task_there(contents, format):
+    if format == "huggingface":
+        classes = {architecture: task for task, architecture in contents.family.classes.items()}
+        return classes.get(_architecture(contents.config))
+    if format == OWN:
+        task = contents.config[OWN].get("task")
+        return task if task in contents.layout.heads else None
+    heads = {
+        task: [name for row in rows for name in row.names]
+        for task, rows in contents.layout.heads.items()
+    }
+    there = [
+        task for task, names in heads.items() if all(name in contents.tensors for name in names)
+    ]
+    return max(there, key=lambda task: len(heads[task]), default=None)

@@ -1,0 +1,110 @@
+"""What a family says about its files: its names in each format, its classes for tasks."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from bert_tf.conversion.table import Row, Table
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The names of one family in one format.
+
+    Attributes:
+      encoder: tuple of Row, our paths as an encoder has them.
+      heads: task name -> tuple of Row, our paths as a task has them.
+      prefix: str, stands before the encoder's names in the files of a task, and not in the files of
+        an encoder alone.
+      any_head: str, regex of the names of every published head, which an encoder sets aside.
+      old_names, ignorable: as in Table.
+      twins: task name -> twins as in Table.
+    """
+
+    encoder: tuple[Row, ...]
+    heads: Mapping[str, tuple[Row, ...]]
+    any_head: str
+    prefix: str = ""
+    old_names: tuple[tuple[str, str], ...] = ()
+    ignorable: tuple[tuple[str, str], ...] = ()
+    twins: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+
+    def encoder_table(self):
+        """The Table of an encoder; the files may hold it with the prefix or without."""
+        bare = ((f"^{re.escape(self.prefix)}", ""),) if self.prefix else ()
+        return Table(self.encoder, self.old_names + bare, self.ignorable)
+
+    def task_table(self, task):
+        """The Table of a task: its encoder behind the prefix, and its head."""
+        rows = tuple(
+            replace(
+                row,
+                theirs=tuple(self.prefix + name for name in row.names),
+                ours=f"encoder.{row.ours}",
+            )
+            for row in self.encoder
+        )
+        roots = "|".join(
+            dict.fromkeys(
+                re.escape(name.split(".")[0]) for row in self.encoder for name in row.names
+            )
+        )
+        prefixed = ((rf"^({roots})\.", rf"{self.prefix}\1."),) if self.prefix else ()
+        return Table(
+            rows + self.heads[task],
+            self.old_names + prefixed,
+            self.ignorable,
+            self.twins.get(task, ()),
+        )
+
+    def encoder_names(self, part, letter="", numbers=()):
+        """The names of one part of an encoder (`pooler`, `blocks`), the layer numbers filled in.
+
+        Returns:
+          list of str, without the prefix.
+        """
+        rows = [row for row in self.encoder if row.ours.startswith(part + ".")]
+        if letter:
+            rows = [row.at(letter, number) for row in rows for number in numbers]
+        return [name for row in rows for name in row.names]
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family: its layouts, and its classes under the names Hugging Face gives them.
+
+    Attributes:
+      encoder_class: str, the value of `architectures` for an encoder alone.
+      classes: task name -> str, the value of `architectures`.
+      pooled: tuple of task names whose published class reads the pooler.
+      layouts: format name -> Layout: "huggingface", "google" and "bert_tf", our own.
+      settled: config key -> the only value this family has here; another one would load wrongly.
+    """
+
+    encoder_class: str
+    classes: Mapping[str, str]
+    pooled: tuple[str, ...]
+    layouts: Mapping[str, Layout]
+    settled: Mapping[str, object] = field(default_factory=dict)
+
+
+def own_layout(published, extra):
+    """Our own format: every tensor bears its attribute path.
+
+    Args:
+      published: Layout of any foreign format, for the paths.
+      extra: task name -> tuple of attribute paths that no foreign format can express.
+
+    Returns:
+      Layout.
+    """
+    paths = {task: [row.ours for row in rows] for task, rows in published.heads.items()}
+    return Layout(
+        encoder=tuple(Row(row.ours, row.ours) for row in published.encoder),
+        heads={
+            task: tuple(Row(path, path) for path in (*named, *extra.get(task, ())))
+            for task, named in paths.items()
+        },
+        any_head=r"^(?!encoder\.)",
+        prefix="encoder.",
+    )

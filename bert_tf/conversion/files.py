@@ -1,0 +1,221 @@
+"""Folders, archives and safe writing: nothing half-written ever stands under its final name."""
+
+import contextlib
+import glob
+import json
+import os
+import shutil
+import stat
+import tempfile
+import zipfile
+from pathlib import Path
+
+from bert_tf.errors import InputError
+
+TOKENIZER_FILES = (
+    "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model",
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+)  # fmt: skip
+
+
+def read_json(path):
+    """A JSON object from a file.
+
+    Returns:
+      dict.
+
+    Raises:
+      InputError: the file is missing, is no UTF-8, is no JSON (with line and column) or holds no
+        object.
+    """
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: byte {error.start} is not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path}: not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
+        ) from None
+    except (RecursionError, ValueError) as error:
+        raise InputError(f"{path}: not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: holds a JSON {type(value).__name__}, wanted an object")
+    return value
+
+
+@contextlib.contextmanager
+def writing(directory, *names):
+    """Write files of a directory together: temporary names first, then one rename after the other.
+
+    Args:
+      directory: str or Path, made when absent.
+      *names: str, the final names; they are renamed in this order, so name the file that makes a
+        directory valid last.
+
+    Yields:
+      list of Path, the temporary file for each name. When the body fails they are removed and
+      nothing changes.
+
+    Raises:
+      InputError: the disk is full or the place cannot be written.
+    """
+    directory = Path(directory)
+    temporary = [directory / f".{name}.{os.getpid()}.tmp" for name in names]
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        for path in temporary:
+            _sync(path)
+        for path, name in zip(temporary, names, strict=True):
+            os.replace(path, directory / name)
+        _sync(directory)
+    except OSError as error:
+        raise InputError(
+            f"{directory}: cannot be written: {error.strerror or error}; "
+            "what was there before still is"
+        ) from None
+    finally:
+        for path in temporary:
+            path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def new_directory(target):
+    """Build a directory beside its final place and rename it when the body is done.
+
+    Args:
+      target: str or Path; it must not exist yet, or be an empty directory.
+
+    Yields:
+      Path, the directory to fill. When the body fails it is removed.
+
+    Raises:
+      InputError: the target holds something already, the disk is full or the place cannot be
+        written.
+    """
+    target = Path(target)
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise InputError(f"{target}: is no directory; name a new one")
+    if target.is_dir() and any(target.iterdir()):
+        raise InputError(f"{target}: is not empty; name a new directory, nothing is overwritten")
+    building = target.absolute().parent / f".{target.name}.{os.getpid()}.tmp"
+    try:
+        building.mkdir(parents=True)
+        yield building
+        for path in building.rglob("*"):
+            _sync(path)
+        os.rename(building, target)
+        _sync(target.absolute().parent)
+    except OSError as error:
+        raise InputError(f"{target}: cannot be written: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def copy_tokenizer_files(source, target):
+    """Carry along what a tokenizer was saved as.
+
+    Args:
+      source: Path, the directory to copy from.
+      target: Path, the directory to copy to.
+
+    Returns:
+      list of str, the names copied.
+    """
+    found = [name for name in TOKENIZER_FILES if (Path(source) / name).is_file()]
+    for name in found:
+        shutil.copyfile(Path(source) / name, Path(target) / name)
+    return found
+
+
+@contextlib.contextmanager
+def unpacked(source):
+    """The folder behind a path; a .zip is unpacked to a temporary one, removed afterwards.
+
+    Args:
+      source: str or Path of a directory, a .zip, or a checkpoint prefix.
+
+    Yields:
+      Path; of the directory in the archive that holds the model, when there is one.
+
+    Raises:
+      InputError: there is nothing at that path, or the archive is damaged, unsafe or larger than
+        the disk.
+    """
+    source = Path(source)
+    if source.is_file() and source.suffix == ".zip":
+        with tempfile.TemporaryDirectory(prefix="bert_tf-") as folder:
+            _extract(source, Path(folder))
+            try:
+                yield _innermost(Path(folder))
+            except InputError as error:  # the user knows the archive, not the folder
+                raise type(error)(str(error).replace(folder, str(source))) from None
+    elif source.is_dir() or (
+        source.parent.is_dir() and list(source.parent.glob(f"{glob.escape(source.name)}.*"))
+    ):
+        yield source
+    elif source.exists():
+        raise InputError(
+            f"{source}: wanted a model directory, a .zip of one or the prefix of a checkpoint"
+        )
+    else:
+        raise InputError(f"{source}: no such directory, .zip or checkpoint prefix")
+
+
+def _extract(archive, folder):
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            members = [member for member in opened.infolist() if not member.is_dir()]
+            for member in members:
+                _check_member(archive, folder, member)
+            needed, free = (
+                sum(member.file_size for member in members),
+                shutil.disk_usage(folder).free,
+            )
+            if needed > free:
+                raise InputError(
+                    f"{archive}: unpacks to {needed} bytes, {folder.parent} has {free} left"
+                )
+            opened.extractall(folder, members)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise InputError(f"{archive}: damaged or unreadable archive: {error}") from None
+    except zipfile.zlib.error as error:
+        raise InputError(f"{archive}: damaged archive: {error}") from None
+    except OSError as error:
+        raise InputError(
+            f"{archive}: cannot be unpacked to {folder}: {error.strerror or error}"
+        ) from None
+
+
+def _check_member(archive, folder, member):
+    """An archive may only write plain files below the folder."""
+    target = (folder / member.filename).resolve()
+    if not target.is_relative_to(folder.resolve()) or "\\" in member.filename:
+        raise InputError(
+            f"{archive}: holds {member.filename!r}, a path that leads out of the archive"
+        )
+    if stat.S_ISLNK(member.external_attr >> 16):
+        raise InputError(f"{archive}: holds {member.filename!r}, a link; wanted plain files")
+
+
+def _innermost(folder):
+    """Through wrapping folders to the one that holds files."""
+    while True:
+        entries = [
+            entry for entry in folder.iterdir() if entry.name not in ("__MACOSX", ".DS_Store")
+        ]
+        if len(entries) != 1 or not entries[0].is_dir():
+            return folder
+        folder = entries[0]
+
+
+def _sync(path):
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

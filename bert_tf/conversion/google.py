@@ -1,0 +1,164 @@
+"""Google's TensorFlow 1 checkpoints: bert_config.json and name-based bert_model.ckpt.* files.
+
+TensorFlow is imported inside the functions: who reads Hugging Face directories alone does not need
+it.
+"""
+
+import glob
+import json
+from pathlib import Path
+
+from bert_tf.conversion.table import StoredTensor
+from bert_tf.errors import InputError
+
+CONFIG_FILE = "bert_config.json"
+PREFIX = "bert_model.ckpt"
+DEFAULTS = {"type_vocab_size": 16}  # what Google's code takes where the config is silent
+
+
+def checkpoint_prefixes(source):
+    """The checkpoints at a path.
+
+    Args:
+      source: str or Path, a directory or the prefix of a checkpoint.
+
+    Returns:
+      list of Path, prefixes, sorted by name.
+    """
+    source = Path(source)
+    if source.is_dir():
+        return [path.with_suffix("") for path in sorted(source.glob("*.index"))]
+    return [source] if Path(f"{source}.index").is_file() else []
+
+
+def data_files(source):
+    """The data files of checkpoints at a path, with an index or without; list of Path."""
+    source = Path(source)
+    folder, name = (source, "*") if source.is_dir() else (source.parent, glob.escape(source.name))
+    return sorted(folder.glob(f"{name}.data-*-of-*"))
+
+
+def config_file(source):
+    """The config beside a Google checkpoint: bert_config.json, or else config.json.
+
+    Raises:
+      InputError: there is none.
+    """
+    source = Path(source)
+    folder = source if source.is_dir() else source.parent
+    for name in (CONFIG_FILE, "config.json"):
+        if (folder / name).is_file():
+            return folder / name
+    raise InputError(
+        f"{folder}: no {CONFIG_FILE} beside the checkpoint; copy the one it was trained with"
+    )
+
+
+def read_google(source):
+    """Describe the variables of a checkpoint.
+
+    Args:
+      source: str or Path, a directory or the prefix of a checkpoint. Of several checkpoints in a
+        directory the one its file `checkpoint` names is read.
+
+    Returns:
+      (dict of name to StoredTensor, Path of the prefix).
+
+    Raises:
+      InputError: a file is missing, truncated or damaged, or several checkpoints lie there and none
+        is the latest.
+    """
+    import tensorflow as tf
+
+    prefix = _one_prefix(Path(source))
+    if not data_files(prefix):
+        raise InputError(
+            f"{prefix}: the index is there, the data file {prefix.name}.data-00000-of-00001 is not"
+        )
+    try:
+        reader = tf.train.load_checkpoint(str(prefix))
+        shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+    except (tf.errors.OpError, RuntimeError, ValueError, TypeError) as error:
+        raise InputError(f"{prefix}: damaged checkpoint index: {_first_line(error)}") from None
+    if "_CHECKPOINTABLE_OBJECT_GRAPH" in shapes:
+        raise InputError(
+            f"{prefix}: an object-based checkpoint of TensorFlow 2, wanted a name-based one"
+        )
+
+    def stored(name):
+        def read():
+            try:
+                array = reader.get_tensor(name)
+            except (tf.errors.OpError, RuntimeError, ValueError) as error:
+                raise InputError(
+                    f"{prefix}: damaged checkpoint data at {name}: {_first_line(error)}"
+                ) from None
+            return (
+                array.astype("float32") if dtypes[name].name in ("float16", "bfloat16") else array
+            )
+
+        return StoredTensor(str(prefix), tuple(shapes[name]), dtypes[name].name, read)
+
+    return {name: stored(name) for name in sorted(shapes)}, prefix
+
+
+def write_google(directory, config, tensors):
+    """Write bert_config.json and a name-based checkpoint `bert_model.ckpt`.
+
+    Args:
+      directory: str or Path, an existing directory that nobody reads yet (see
+        `files.new_directory`).
+      config: dict, the content of bert_config.json.
+      tensors: dict of variable name to float32 array.
+    """
+    import tensorflow as tf
+
+    prefix = Path(directory) / PREFIX
+    no_gpu = tf.compat.v1.ConfigProto(device_count={"GPU": 0})
+    with tf.Graph().as_default(), tf.compat.v1.Session(config=no_gpu) as session:
+        # Placeholders keep the numbers out of the graph, which may hold 2 GiB at most.
+        values = {
+            name: tf.compat.v1.placeholder(tf.float32, array.shape)
+            for name, array in tensors.items()
+        }
+        made = {
+            name: tf.compat.v1.get_variable(name, initializer=value, use_resource=False)
+            for name, value in values.items()
+        }
+        for name, variable in made.items():
+            session.run(variable.initializer, {values[name]: tensors[name]})
+        saver = tf.compat.v1.train.Saver(list(made.values()))
+        try:
+            saver.save(session, str(prefix))
+        except tf.errors.OpError as error:
+            raise InputError(f"{prefix}: cannot be written: {_first_line(error)}") from None
+    (Path(directory) / "checkpoint").unlink()  # it names the directory the files were built in
+    (Path(directory) / CONFIG_FILE).write_text(
+        json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+
+
+def _one_prefix(source):
+    import tensorflow as tf
+
+    prefixes = checkpoint_prefixes(source)
+    if not prefixes:
+        data = data_files(source)
+        missing = (
+            f"{data[0].name} is there, its .index file is not" if data else "no file *.ckpt.index"
+        )
+        raise InputError(f"{source}: no checkpoint: {missing}")
+    if len(prefixes) == 1:
+        return prefixes[0]
+    latest = tf.train.latest_checkpoint(str(source))
+    if latest and Path(latest).name in [prefix.name for prefix in prefixes]:
+        return source / Path(latest).name
+    raise InputError(
+        f"{source}: holds the checkpoints {', '.join(prefix.name for prefix in prefixes)}; "
+        "name one of them, the path without `.index`"
+    )
+
+
+def _first_line(error):
+    text = getattr(error, "message", None) or str(error)
+    return (text.splitlines() or [type(error).__name__])[0]

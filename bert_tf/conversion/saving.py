@@ -1,0 +1,133 @@
+"""Saving: what a model is called in a format, and the files that say so."""
+
+from bert_tf.conversion.bert import BERT
+from bert_tf.conversion.google import write_google
+from bert_tf.conversion.huggingface import write_huggingface
+from bert_tf.conversion.table import find, read_out
+from bert_tf.errors import InputError
+
+# model_type in config.json -> Family. A new family is one file and one line here.
+FAMILIES = {"bert": BERT}
+
+OWN = "bert_tf"  # model_type of what no foreign format can express; our key in config.json
+OPTIONS = (
+    "pooling",
+    "head_layers",
+)  # foreign formats know the published values only
+
+
+def save_encoder(encoder, directory, tokenizer=None):
+    """Write an encoder as Hugging Face lays it out.
+
+    Args:
+      encoder: an encoder of any family in FAMILIES.
+      directory: str or Path, made when absent. Files of an earlier model there are replaced.
+      tokenizer: Tokenizer to save beside it, or None.
+
+    Raises:
+      InputError: the disk is full or the place cannot be written; what was there before still is.
+    """
+    write_huggingface(directory, *_encoder_files(encoder, "huggingface"), tokenizer)
+
+
+def save_task(model, directory, tokenizer=None):
+    """Write a task model as Hugging Face lays it out, head, labels and data settings included.
+
+    A model with options no transformers class has is written under `model_type: bert_tf`, its
+      tensors under our
+    attribute paths: `bert_tf.load_task` reads it back, transformers refuses it.
+
+    Args:
+      model: a task model; of its attributes `encoder`, `num_labels`, `label_names`, `problem_type`,
+        `pooling`, `head_layers` and `data_settings` those it has are kept.
+      directory: str or Path, made when absent. Files of an earlier model there are replaced.
+      tokenizer: Tokenizer to save beside it, or None.
+
+    Raises:
+      InputError: the family has no such task, or the disk is full or the place cannot be written.
+    """
+    write_huggingface(directory, *_task_files(model, "huggingface"), tokenizer)
+
+
+def save_google(model, directory):
+    """Write an encoder or a task model as Google does: bert_config.json and bert_model.ckpt.*.
+
+    Args:
+      model: an encoder or a task model.
+      directory: Path, an existing directory that nobody reads yet.
+
+    Raises:
+      InputError: Google's format cannot express the model.
+    """
+    config, tensors = (_task_files if hasattr(model, "encoder") else _encoder_files)(
+        model, "google"
+    )
+    if config["model_type"] == OWN:
+        options = ", ".join(option for option in OPTIONS if not _is_published(model, option))
+        raise InputError(
+            f"{directory}: Google's format has no {_task_name(model)} with its own {options}"
+        )
+    if config.get("layer_norm_eps", 1e-12) != 1e-12:
+        raise InputError(
+            f"{directory}: layer_norm_eps: {config['layer_norm_eps']}, Google's code has 1e-12 only"
+        )
+    write_google(directory, config, tensors)
+
+
+def _encoder_files(encoder, format):
+    """(config, tensors) of an encoder alone."""
+    family = FAMILIES[encoder.config.model_type]
+    config = {"architectures": [family.encoder_class], **encoder.config.to_dict()}
+    return config, read_out(encoder, family.layouts[format].encoder_table())
+
+
+def _task_files(model, format):
+    """(config, tensors) of a task; in our own format when the one asked for cannot express it."""
+    config = model.encoder.config.to_dict()
+    name, family, task = config["model_type"], FAMILIES[config["model_type"]], _task_name(model)
+    ours = dict(getattr(model, "data_settings", None) or {})
+    if not all(_is_published(model, option) for option in OPTIONS):
+        format = OWN
+        ours |= {"family": name, "task": task}
+        ours |= {option: getattr(model, option) for option in OPTIONS if hasattr(model, option)}
+        config |= {"model_type": OWN, "architectures": [f"{OWN}.{task}"]}
+    else:
+        if task in family.pooled and find(model, "encoder.pooler") is None:
+            raise InputError(
+                f"{task}: its encoder has no pooler, which {family.classes[task]} reads"
+            )
+        config |= {"architectures": [family.classes[task]]}
+    if hasattr(model, "label_names"):
+        config |= _label_entries(model)
+    if ours:
+        config[OWN] = ours
+    return config, read_out(model, family.layouts[format].task_table(task))
+
+
+def _task_name(model):
+    """The task in the layouts: the model's class, or the one that a user's own class extends."""
+    known = FAMILIES[model.encoder.config.model_type].classes
+    for kind in type(model).__mro__:
+        if kind.__name__ in known:
+            return kind.__name__
+    raise InputError(
+        f"{type(model).__name__}: no file format here has this task; there are {', '.join(known)}"
+    )
+
+
+def _is_published(model, option):
+    """Whether an option has the value the family published, which is what foreign formats mean."""
+    value = getattr(model, option, None)
+    published = getattr(model.encoder, f"published_{option}", None)
+    return value is None or (list(value) if isinstance(value, tuple | list) else value) == (
+        list(published) if isinstance(published, tuple | list) else published
+    )
+
+
+def _label_entries(model):
+    names = list(model.label_names or [f"LABEL_{number}" for number in range(model.num_labels)])
+    return {
+        "id2label": {str(number): name for number, name in enumerate(names)},
+        "label2id": {name: number for number, name in enumerate(names)},
+        "problem_type": model.problem_type,
+    }

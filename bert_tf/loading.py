@@ -1,0 +1,220 @@
+"""Find out what a folder holds, build it, fill it."""
+
+import dataclasses
+import difflib
+import re
+
+from absl import logging
+
+from bert_tf import encoders
+from bert_tf.conversion import save_encoder, save_google, save_task
+from bert_tf.conversion.contents import opened
+from bert_tf.conversion.files import copy_tokenizer_files, new_directory
+from bert_tf.conversion.saving import OPTIONS, OWN
+from bert_tf.conversion.table import canonical_names, fill
+from bert_tf.errors import ConfigError, InputError
+
+FORMATS = ("huggingface", "google")
+# What a task is told besides its encoder. A task that is not named here is told nothing.
+TOLD = {"SequenceClassifier": ("num_labels", "label_names", "problem_type", *OPTIONS)}
+
+
+def load_encoder(directory, **config_changes):
+    """The encoder in a directory, an archive or a checkpoint of any readable format.
+
+    Heads in the files are left aside. A pooler the files lack is initialised afresh and named in
+    one warning.
+
+    Args:
+      directory: str, a Hugging Face directory, a folder with a Google checkpoint, a .zip of either,
+        or the prefix of a Google checkpoint such as `folder/bert_model.ckpt`.
+      **config_changes: fields of the family's config to change; `num_hidden_layers` may be lowered:
+        the lower layers are read and the upper ones left aside.
+
+    Returns:
+      The encoder, a keras.Model.
+
+    Raises:
+      InputError: the files are missing, damaged or of a kind this package lacks, or a tensor is
+        missing, left over or of another shape.
+      ConfigError: `config_changes` names a field that the family's config lacks.
+    """
+    with opened(directory) as contents:
+        encoder = _build_encoder(contents, config_changes)
+        heads = ((contents.layout.any_head, "an encoder has no head"),)
+        upper = tuple(
+            (f"^{re.escape(name)}$", "num_hidden_layers was lowered")
+            for name in _upper_layers(contents, encoder.config)
+        )
+        fresh = fill(
+            encoder,
+            contents.layout.encoder_table(),
+            contents.tensors,
+            contents.weights_file,
+            may_lack=("pooler",),
+            set_aside=heads + upper,
+        )
+    if fresh:
+        logging.warning(
+            "%s: holds no pooler; the encoder's pooler is initialised afresh and not trained",
+            directory,
+        )
+    return encoder
+
+
+def load_task(directory):
+    """The task model in a directory, an archive or a checkpoint.
+
+    Which task it is, Hugging Face files say in `architectures`, Google's by the variables of the
+    head.
+
+    Args:
+      directory: str, as in `load_encoder`.
+
+    Returns:
+      The task model, with its label names, problem type and data settings as far as the files know
+      them.
+
+    Raises:
+      InputError: as in `load_encoder`; or the files hold no head, or one that no task here reads.
+    """
+    with opened(directory) as contents:
+        if contents.task is None:
+            raise InputError(_no_task(contents))
+        return _task(contents)
+
+
+def convert(source, target, format):
+    """Rewrite a checkpoint in another format, head and tokenizer files included.
+
+    Args:
+      source: str, any checkpoint that `load_encoder` and `load_task` read.
+      target: str, the directory to make; it must not exist yet or be empty. It appears when it is
+        complete.
+      format: "huggingface" or "google".
+
+    Raises:
+      ConfigError: there is no such format.
+      InputError: the source cannot be read whole, the format cannot express it, or the target is in
+        use.
+    """
+    if format not in FORMATS:
+        near = difflib.get_close_matches(str(format), FORMATS, n=1)
+        raise ConfigError(
+            f"format: {format!r}, wanted one of {', '.join(FORMATS)}"
+            + (f" (nearest: {near[0]})" if near else "")
+        )
+    with new_directory(target) as folder, opened(source) as contents:
+        model = _task(contents) if contents.task else _whole_encoder(contents)
+        copied = copy_tokenizer_files(contents.folder, folder)
+        if format == "google":
+            save_google(model, folder)
+        else:
+            (save_task if contents.task else save_encoder)(model, folder)
+            if "vocab.txt" in copied and "tokenizer_config.json" not in copied:
+                # A bare vocab.txt: let the files say whether it is cased.
+                from bert_tf.text import Tokenizer
+
+                Tokenizer.from_pretrained(str(folder)).save_pretrained(str(folder))
+
+
+def _no_task(contents):
+    known = contents.family.classes
+    named, where = contents.architecture, contents.config_file
+    if contents.is_google or named in (None, contents.family.encoder_class):
+        tasks_here = ", ".join(known)
+        return f"{contents.weights_file}: no head of {tasks_here}; load_encoder reads the encoder"
+    return (
+        f"{where}: architectures: {named!r} is no task here; there are {', '.join(known.values())}"
+    )
+
+
+def _has_pooler(contents):
+    table = contents.layout.encoder_table()
+    there = canonical_names(table, contents.tensors, contents.weights_file)
+    return any(name in there for name in contents.layout.encoder_names("pooler"))
+
+
+def _build_encoder(contents, changes=None, **options):
+    config_class, encoder_class = encoders.FAMILIES[contents.family_name]
+    fields = [field.name for field in dataclasses.fields(config_class)]
+    for key in changes or {}:
+        if key not in fields:
+            near = difflib.get_close_matches(key, fields, n=1)
+            raise ConfigError(
+                f"{key}: no field of {config_class.__name__}"
+                + (f" (nearest: {near[0]})" if near else f"; there are {', '.join(fields)}")
+            )
+    try:
+        stored = config_class.from_dict(
+            {key: value for key, value in contents.config.items() if value is not None}
+        )
+    except (InputError, TypeError) as error:
+        raise InputError(f"{contents.config_file}: {error}") from None
+    config = dataclasses.replace(stored, **(changes or {}))
+    _check_layers(contents, stored, config)
+    return encoder_class(config, **options)
+
+
+def _check_layers(contents, stored, config):
+    depth, wanted = (getattr(each, "num_hidden_layers", None) for each in (stored, config))
+    if wanted is not None and wanted > depth:
+        raise InputError(
+            f"num_hidden_layers: {wanted}, {contents.weights_file} holds {depth}; only less will do"
+        )
+
+
+def _upper_layers(contents, config):
+    depth = contents.config.get("num_hidden_layers", config.num_hidden_layers)
+    return contents.layout.encoder_names("blocks", "i", range(config.num_hidden_layers, depth))
+
+
+def _whole_encoder(contents):
+    """The encoder of files that hold nothing else, with a pooler only if they have one."""
+    headless = (None, contents.family.encoder_class)
+    if not contents.is_google and contents.architecture not in headless:
+        raise InputError(_no_task(contents))
+    encoder = _build_encoder(contents, pooler=_has_pooler(contents))
+    fill(encoder, contents.layout.encoder_table(), contents.tensors, contents.weights_file)
+    return encoder
+
+
+def _task(contents):
+    from bert_tf import tasks  # TensorFlow; an encoder loads without it
+
+    kinds = {kind.__name__: kind for kind in tasks.TASKS.values()}
+    ours = contents.config.get(OWN)
+    ours = dict(ours) if isinstance(ours, dict) else {}
+    options = {key: ours.pop(key, None) for key in ("family", "task", *OPTIONS)}
+    published = contents.config.get("model_type") != OWN
+    pooler = (published and contents.task in contents.family.pooled) or _has_pooler(contents)
+    encoder = _build_encoder(contents, pooler=pooler)
+    told = {}
+    if contents.task in TOLD:
+        options |= _labels(contents)
+        told = {key: options[key] for key in TOLD[contents.task]}
+    try:
+        model = kinds[contents.task](encoder, **told)
+    except InputError as error:
+        raise InputError(f"{contents.config_file}: {error}") from None
+    fill(model, contents.layout.task_table(contents.task), contents.tensors, contents.weights_file)
+    model.data_settings = ours
+    return model
+
+
+def _labels(contents):
+    """num_labels, label_names and problem_type, from the config or the projection's rows."""
+    config, names = contents.config, None
+    named = config.get("id2label")
+    if named is not None:
+        named = named if isinstance(named, dict) else {}
+        numbers = [str(number) for number in range(len(named))]
+        if not named or set(named) != set(numbers):
+            raise InputError(f"{contents.config_file}: id2label: wanted the keys 0, 1, 2, ...")
+        names = [str(named[number]) for number in numbers]
+    count = len(names) if names else config.get("num_labels")
+    if count is None:
+        rows = contents.layout.heads[contents.task]
+        bias = next(row.names[0] for row in rows if row.ours == "head.projection.bias")
+        count = contents.tensors[bias].shape[0] if bias in contents.tensors else 2
+    return {"num_labels": count, "label_names": names, "problem_type": config.get("problem_type")}
