@@ -1,0 +1,25 @@
+"""From files to batches: formats, labels, tables, the order of the examples, tf.data pipelines."""
+
+from bert_tf.data.pipeline import (
+    epoch_steps,
+    evaluation_batches,
+    overlong_share,
+    padding_share,
+    prediction_batches,
+    read_dataset,
+    training_batches,
+)
+from bert_tf.data.readers import Table, TextList, read_table
+
+__all__ = [
+    "Table",
+    "TextList",
+    "epoch_steps",
+    "evaluation_batches",
+    "overlong_share",
+    "padding_share",
+    "prediction_batches",
+    "read_dataset",
+    "read_table",
+    "training_batches",
+]

@@ -1,0 +1,145 @@
+"""The record formats: where each record of a file begins and ends, and what its cells are.
+
+A record is a run of bytes, and its cells come out of these bytes alone: a file is scanned once, and
+then any record can be read again by itself. All text is UTF-8, with or without a byte order mark.
+Blank lines are no records.
+"""
+
+import csv
+import io
+import json
+import os
+import typing
+
+from bert_tf.errors import ConfigError, InputError
+
+_SUFFIXES = {".tsv": "tsv", ".txt": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".json": "jsonl"}
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class Record(typing.NamedTuple):
+    """One record: its first byte, its size in bytes, its first line (from 1) and its cells."""
+
+    start: int
+    size: int
+    line: int
+    cells: list | dict  # list of str; of JSON lines, the object
+
+
+def guess_format(path):
+    """The format that a file's name tells.
+
+    Raises:
+      ConfigError: the name ends otherwise than in .tsv .txt .csv .jsonl .json.
+    """
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix not in _SUFFIXES:
+        known = " ".join(_SUFFIXES)
+        raise ConfigError(f"{path}: the name tells no format; wanted {known}, or the format named")
+    return _SUFFIXES[suffix]
+
+
+def open_for_reading(path):
+    """Open a file in binary.
+
+    Raises:
+      InputError: there is no such file, it is a directory, or it may not be read.
+    """
+    try:
+        return open(path, "rb")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def scan(file, path, format):
+    """Yield every Record of an open binary file in order, in one pass.
+
+    Args:
+      file: binary file at its beginning.
+      path: str. What messages call it.
+      format: "tsv" (cells between tabs, quotes are characters as any other, as GLUE has it), "csv"
+        (RFC 4180: quoted cells may hold commas, doubled quotes and line ends) or "jsonl" (one
+        object a line).
+    Raises:
+      InputError: a byte is not UTF-8, or a record not of the format; with line and byte or column.
+    """
+    scanner = {"tsv": _scan_tsv, "csv": _scan_csv, "jsonl": _scan_jsonl}[format]
+    return scanner(_lines(file, path), path)
+
+
+def parse(data, format):
+    """The cells of one record that `scan` has found, from its bytes."""
+    text = data.decode()
+    if format == "tsv":
+        return _tsv_cells(text)
+    if format == "csv":
+        return next(csv.reader(io.StringIO(text, newline="")))
+    return json.loads(text)
+
+
+def _lines(file, path):
+    """Yield (first byte, size in bytes, number from 1, text with its line end) of every line."""
+    start = 0
+    for number, data in enumerate(file, 1):
+        size = len(data)
+        if number == 1 and data.startswith(_BYTE_ORDER_MARK):
+            start, data = len(_BYTE_ORDER_MARK), data.removeprefix(_BYTE_ORDER_MARK)
+            size = len(data)
+        try:
+            yield start, size, number, data.decode()
+        except UnicodeDecodeError as error:
+            byte, value = error.start + 1, data[error.start]
+            raise InputError(
+                f"{path}, line {number}, byte {byte} (byte {start + byte} of the file): "
+                f"0x{value:02x} is not UTF-8"
+            ) from None
+        start += size
+
+
+def _tsv_cells(line):
+    return line.removesuffix("\n").removesuffix("\r").split("\t")
+
+
+def _scan_tsv(lines, path):
+    for start, size, number, text in lines:
+        if text.strip("\r\n"):
+            yield Record(start, size, number, _tsv_cells(text))
+
+
+def _scan_csv(lines, path):
+    taken = []  # the lines of the record being read: the reader asks for no line beyond it
+
+    def texts():
+        for line in lines:
+            taken.append(line[:3])
+            yield line[3]
+
+    reader = csv.reader(texts(), strict=True)
+    while True:
+        taken.clear()
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise InputError(f"{path}, line {taken[0][2]}: not CSV: {error}") from None
+        if cells is None:
+            return
+        if cells:
+            start, _, number = taken[0]
+            yield Record(start, sum(size for _, size, _ in taken), number, cells)
+
+
+def _scan_jsonl(lines, path):
+    for start, size, number, text in lines:
+        if not text.strip():
+            continue
+        try:
+            cells = json.loads(text)
+        except json.JSONDecodeError as error:
+            place = f"{path}, line {number}, column {error.colno}"
+            raise InputError(f"{place}: not JSON: {error.msg}; wanted one object a line") from None
+        except (ValueError, RecursionError) as error:  # a number of 5,000 digits, nesting of 1,000
+            raise InputError(f"{path}, line {number}: JSON that cannot be read: {error}") from None
+        if not isinstance(cells, dict):
+            raise InputError(f"{path}, line {number}: wanted an object {{...}}, got {text[:40]!r}")
+        yield Record(start, size, number, cells)
+

@@ -1,0 +1,143 @@
+"""Label cells of a file -> numbers: what kind of problem they state, their names, their values."""
+
+import array
+import math
+import re
+import typing
+
+import numpy as np
+
+from bert_tf.errors import InputError
+
+_INTEGER = re.compile(r"[+-]?[0-9]+$")
+
+
+class Labels(typing.NamedTuple):
+    """The labels of some rows; every row has one of a few distinct values.
+
+    Attributes:
+      problem_type: str, as in Hugging Face's config.
+      names: tuple of str, the classes in the order of their numbers; None for regression.
+      values: [distinct] int32 class numbers; or [distinct, classes] float32, 1 where a class holds;
+        or [distinct] float32 ratings.
+      numbers: int32 [rows], which of the distinct values each row has.
+    """
+
+    problem_type: str
+    names: tuple | None
+    values: np.ndarray
+    numbers: np.ndarray
+
+
+class LabelColumn:
+    """Collects the cells of a label column row by row; `encode` turns them into Labels.
+
+    Args:
+      path: str. The file, for messages.
+      column: str or int. The column, for messages.
+    """
+
+    def __init__(self, path, column):
+        self._path, self._column = path, column
+        self._distinct = {}  # cell -> its number in order of appearance
+        self._lines = array.array("q")  # where each distinct cell stands first
+        self._numbers = array.array("i")
+
+    def add(self, cell, line):
+        """Take the next row's cell (str), which stands on `line` (from 1)."""
+        number = self._distinct.get(cell)
+        if number is None:
+            number = self._distinct[cell] = len(self._distinct)
+            self._lines.append(line)
+        self._numbers.append(number)
+
+    def encode(self, problem_type=None, names=None, varied=True):
+        """Turn the cells into numbers.
+
+        Args:
+          problem_type: str or None. None infers it: "|" in a cell says multi-label, numbers that
+            are not all integers say regression, and all else is single-label.
+          names: sequence of str, the classes as training has settled them; None finds them here,
+            sorted, by number if all are integers.
+          varied: bool. Demand at least two rows that differ, without which nothing can be learned.
+        Returns:
+          Labels.
+        Raises:
+          InputError: a cell is empty, is none of `names`, or is no finite number where numbers are
+            wanted; or all rows have the same label and `varied` is asked.
+        """
+        problem_type = problem_type or _inferred_type(self._distinct, names)
+        if problem_type == "regression":
+            names, values = None, [self._rating(cell) for cell in self._distinct]
+        else:
+            several = problem_type == "multi_label_classification"
+            cells = [self._classes(cell, several) for cell in self._distinct]
+            names = _sorted_names(cells) if names is None else tuple(names)
+            values = self._class_numbers(cells, names)
+            values = _multi_hot(values, len(names)) if several else [row[0] for row in values]
+        kind = np.int32 if problem_type == "single_label_classification" else np.float32
+        values = np.array(values, kind)
+        if varied and len(np.unique(values, axis=0)) < 2:
+            cell = next(iter(self._distinct))
+            raise InputError(
+                f"{self._path}: column {self._column!r} is {cell!r} in every row; "
+                "wanted at least two different labels to learn from"
+            )
+        return Labels(problem_type, names, values, np.array(self._numbers, np.int32))
+
+    def _rating(self, cell):
+        value = _number(cell)
+        if value is None or not math.isfinite(value):
+            self._refuse(cell, "is not a finite number, which regression wants")
+        return value
+
+    def _classes(self, cell, several):
+        classes = [name.strip() for name in cell.split("|")] if several else [cell.strip()]
+        if classes == [""] and several:
+            return []  # a row of no class is a row of a multi-label problem
+        if "" in classes:
+            self._refuse(cell, "has an empty label")
+        return classes
+
+    def _class_numbers(self, cells, names):
+        number_of = {name: number for number, name in enumerate(names)}
+        for cell, classes in zip(self._distinct, cells, strict=True):
+            for name in classes:
+                if name not in number_of:
+                    known = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+                    self._refuse(cell, f"is no label of the training data, which are {known}")
+        return [[number_of[name] for name in classes] for classes in cells]
+
+    def _refuse(self, cell, reason):
+        line = self._lines[self._distinct[cell]]
+        raise InputError(f"{self._path}, line {line}: column {self._column!r}: {cell!r} {reason}")
+
+
+def _inferred_type(cells, names):
+    if any("|" in cell for cell in cells):
+        return "multi_label_classification"
+    numeric = names is None and all(_number(cell) is not None for cell in cells)
+    if numeric and not all(_INTEGER.match(cell.strip()) for cell in cells):
+        return "regression"
+    return "single_label_classification"
+
+
+def _number(cell):
+    try:
+        return float(cell)
+    except ValueError:
+        return None
+
+
+def _sorted_names(cells):
+    names = {name for classes in cells for name in classes}
+    if all(_INTEGER.match(name) for name in names):
+        return tuple(sorted(names, key=lambda name: (int(name), name)))
+    return tuple(sorted(names))
+
+
+def _multi_hot(rows, width):
+    values = np.zeros((len(rows), width), np.float32)
+    for row, numbers in enumerate(rows):
+        values[row, numbers] = 1.0
+    return values
