@@ -1,0 +1,31 @@
+# Both main targets do their own set-up: a fresh machine needs Python 3.11 to 3.13 and nothing else.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || echo python3)
+BIN := .venv/bin
+
+.PHONY: quickstart test slow lint format clean
+
+quickstart: .venv/demo
+	$(BIN)/bert-tf quickstart
+
+test: .venv/test lint
+	$(BIN)/python -m pytest -m "not slow"
+
+slow: .venv/test
+	$(BIN)/python -m pytest -m slow
+
+lint: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: .venv/test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The mark .venv/NAME says that the extra NAME of setup.py is installed.
+.venv/%: setup.py
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
+	touch $@
+
+clean:
+	rm -rf .venv build *.egg-info

