@@ -1,0 +1,237 @@
+"""BERT's text normalization as TensorFlow ops on flat code points, exact and with its way back.
+
+The reference cleans, sets ideographs apart, decomposes, strips accents and lower-cases one character at a
+time, so all of it is one table from a code point to its new spelling. What is left are the words of more than
+100 characters, which become one [UNK], and the way from a place in the new text to a place in the old.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from bert_tf.text import unicode_tables as unicode
+
+MAX_WORD_CHARACTERS = 100
+_CODE_SPACE = 0x110000  # a table value from here on names a spelling that is not one character
+
+# Private-use characters never survive normalization, so they are free to carry meaning of our own:
+HIDDEN = np.r_[0xF0000:0xFFFFE, 0x100000:0x10F000]  # characters that the matcher must not split at
+UNMATCHED = 0x10F000  # stands in no vocabulary
+SPECIAL_IN_TEXT = 0x10F100  # + i: special token i, marked in a raw text
+# The same in a normalized text: characters the matcher splits at, and free because all of them are hidden.
+SPECIAL_NORMALIZED = 0x2B820
+MAX_SPECIAL_TOKENS = 0x100
+
+# Runs that may be a word of more than 100 characters. Leaving separators out of the class makes the guard
+# slower, never wrong; an ideograph may stand in it only where ideographs are set apart.
+_SEPARATORS = r" -/:-@\[-`{-~\x{3001}-\x{3003}\x{3008}-\x{3011}\x{ff01}-\x{ff03}\x{ff0c}-\x{ff0f}"
+_IDEOGRAPHS = r"\x{3400}-\x{4dbf}\x{4e00}-\x{9fff}"
+
+
+class CodePointTable(tf.Module):
+    """An int32 for every code point, in blocks of 256 of which equal ones are kept once."""
+
+    def __init__(self, values):
+        super().__init__()
+        blocks, block_of = np.unique(values.reshape(-1, 256), axis=0, return_inverse=True)
+        with tf.device("CPU"):
+            self._starts = tf.constant(block_of.reshape(-1) * 256, tf.int32)
+            self._values = tf.constant(blocks.reshape(-1), tf.int32)
+
+    def __call__(self, code_points):
+        """Look up int32 code points of any shape; int32 of the same shape."""
+        starts = tf.gather(self._starts, tf.bitwise.right_shift(code_points, 8))
+        return tf.gather(self._values, starts + tf.bitwise.bitwise_and(code_points, 255))
+
+
+class Characters(NamedTuple):
+    """The characters of a batch of texts, one after another.
+
+    values: int32 [C] code points. first, last: int32 [C], the flat raw characters each stands for, both
+    inclusive. splits: int64 [N + 1], where each text begins, and the end.
+    """
+
+    values: tf.Tensor
+    first: tf.Tensor
+    last: tf.Tensor
+    splits: tf.Tensor
+
+    def take(self, order, splits):
+        """The characters at int [D] `order`, under new int64 [N + 1] `splits`."""
+        return Characters(*(tf.gather(x, order) for x in self[:3]), splits)
+
+
+def _exclusive_sums(counts):
+    """[0, a, a + b, ...] of int [C]: int [C + 1]."""
+    return tf.concat([[tf.zeros([], counts.dtype)], tf.cumsum(counts)], 0)
+
+
+class Normalizer(tf.Module):
+    """BERT's normalizer for the texts that are more than plain ASCII.
+
+    Args:
+      lowercase: bool.
+      strip_accents: bool; decompose and drop the combining marks.
+      tokenize_chinese_chars: bool; every ideograph is a word of its own.
+      special_tokens: list of str, the tokens that `mark_special_tokens` finds in raw texts.
+    """
+
+    def __init__(self, lowercase, strip_accents, tokenize_chinese_chars, special_tokens=()):
+        super().__init__()
+        chinese = unicode.CHINESE if tokenize_chinese_chars else frozenset()
+        hidden = unicode.MATCHER_ONLY | (unicode.CHINESE - chinese)
+        self.hiding = dict(zip(sorted(hidden), HIDDEN.tolist()))
+        split_at = (unicode.PUNCTUATION | chinese) - unicode.REFERENCE_ONLY
+
+        def spelling_for_matcher(code_point, text):
+            apart = code_point in chinese or any(ord(x) in unicode.REFERENCE_ONLY for x in text)
+            apart = apart and not (len(text) == 1 and ord(text) in split_at)
+            return f" {text} ".translate(self.hiding) if apart else text.translate(self.hiding)
+
+        spelling = {c: chr(c) for c in hidden | unicode.CHINESE | unicode.REFERENCE_ONLY}
+        spelling.update(unicode.changed_by_spelling(lowercase, strip_accents))
+        spelling = {c: spelling_for_matcher(c, text) for c, text in spelling.items()}
+        spelling.update((c, "") for c in unicode.REMOVED)
+        spelling.update((c, " ") for c in unicode.SPACES)
+        self._set_spelling(spelling)
+
+        breaks = np.zeros(_CODE_SPACE, np.int32)
+        breaks[sorted(unicode.PUNCTUATION | chinese | {0x20})] = 1
+        breaks[SPECIAL_NORMALIZED:SPECIAL_NORMALIZED + MAX_SPECIAL_TOKENS] = 1
+        self._breaks = CodePointTable(breaks)
+        separators = _SEPARATORS + (_IDEOGRAPHS if chinese else "")
+        self._maybe_long = rf"(?s).*[^{separators}]{{{MAX_WORD_CHARACTERS + 1}}}.*"
+        self._special_tokens = list(special_tokens)
+        with tf.device("CPU"):
+            self._special_widths = tf.constant([len(token) for token in special_tokens], tf.int32)
+
+    def _set_spelling(self, spelling):
+        """Split {code point: text} into a table of steps and, beside it, the spellings not of length one."""
+        step = np.zeros(_CODE_SPACE, np.int32)  # a step, not a target: unchanged blocks are all alike
+        texts = sorted({text for text in spelling.values() if len(text) != 1})
+        number = {text: _CODE_SPACE + i for i, text in enumerate(texts)}
+        for c, text in spelling.items():
+            step[c] = (ord(text) if len(text) == 1 else number[text]) - c
+        self._steps = CodePointTable(step)
+        with tf.device("CPU"):
+            self._lengths = tf.constant([len(text) for text in texts], tf.int32)
+            self._starts = tf.cumsum(self._lengths, exclusive=True)
+            self._letters = tf.constant([ord(x) for text in texts for x in text], tf.int32)
+
+    def mark_special_tokens(self, texts):
+        """Replace each special token that stands in string [N] texts by one private character."""
+        last = SPECIAL_IN_TEXT + len(self._special_tokens) - 1
+        # Nobody gets a special token by writing our private character: it becomes another one, equally void.
+        forged = rf"[\x{{{SPECIAL_IN_TEXT:x}}}-\x{{{last:x}}}]"
+        texts = tf.strings.regex_replace(texts, forged, "\ue000")
+        numbered = sorted(enumerate(self._special_tokens), key=lambda item: -len(item[1]))
+        for i, token in numbered:
+            escaped = "".join(rf"\x{{{ord(x):x}}}" for x in token)
+            texts = tf.strings.regex_replace(texts, escaped, chr(SPECIAL_IN_TEXT + i))
+        return texts
+
+    def __call__(self, texts, special_tokens_marked=False):
+        """Normalize texts; bytes that are not UTF-8 count as U+FFFD, which normalization deletes.
+
+        Args:
+          texts: string [N].
+          special_tokens_marked: bool; the texts come from `mark_special_tokens`.
+        Returns:
+          string [N] for the matcher, and `locate(rows, starts, ends)`, which turns int64 [T] byte offsets in
+          normalized text `rows` into int32 [T] character offsets in the raw texts.
+        """
+        raw = tf.strings.unicode_decode(texts, "UTF-8", errors="replace")
+        places = tf.range(tf.size(raw.flat_values))
+        characters = Characters(raw.flat_values, places, places, raw.row_splits)
+        characters = self._spell(characters, special_tokens_marked)
+        normalized = self._encode(characters)
+        suspicious = tf.reduce_any(tf.strings.regex_full_match(normalized, self._maybe_long))
+        characters = tf.cond(suspicious, lambda: self._fold_long_words(characters), lambda: characters)
+        normalized = tf.cond(suspicious, lambda: self._encode(characters), lambda: normalized)
+
+        positions = tf.range(tf.size(places) + 1)
+        if special_tokens_marked:
+            widths = tf.gather(self._special_widths, self._special_number(raw.flat_values))
+            widths = tf.where(self._is_special(raw.flat_values), widths, 1)
+            positions = _exclusive_sums(widths)
+
+        def locate(rows, starts, ends):
+            return _locate(characters, raw.row_splits, positions, rows, starts, ends)
+
+        return normalized, locate
+
+    def _is_special(self, raw):
+        number = raw - SPECIAL_IN_TEXT
+        return (number >= 0) & (number < len(self._special_tokens))
+
+    def _special_number(self, raw):
+        return tf.clip_by_value(raw - SPECIAL_IN_TEXT, 0, len(self._special_tokens) - 1)
+
+    def _spell(self, characters, special_tokens_marked):
+        """Give every character its new spelling: none, one or several characters."""
+        new = characters.values + self._steps(characters.values)
+        if special_tokens_marked:
+            numbered = SPECIAL_NORMALIZED + self._special_number(characters.values)
+            new = tf.where(self._is_special(characters.values), numbered, new)
+
+        def spell_out():
+            number = tf.maximum(new - _CODE_SPACE, 0)
+            single = new < _CODE_SPACE
+            counts = tf.where(single, 1, tf.gather(self._lengths, number))
+            ends = _exclusive_sums(counts)
+            source = tf.repeat(tf.range(tf.size(new)), counts)
+            within = tf.range(tf.size(source)) - tf.gather(ends, source)
+            number = tf.gather(number, source)
+            letter = tf.gather(self._starts, number) + within
+            is_single = tf.gather(single, source)
+            values = tf.where(is_single, tf.gather(new, source),
+                              tf.gather(self._letters, tf.where(is_single, 0, letter)))
+            splits = tf.cast(tf.gather(ends, characters.splits), tf.int64)
+            return characters.take(source, splits)._replace(values=values)
+
+        return tf.cond(tf.reduce_any(new >= _CODE_SPACE), spell_out, lambda: characters._replace(values=new))
+
+    def _fold_long_words(self, characters):
+        """Make each word of more than 100 characters one character that no vocabulary holds."""
+        is_break = self._breaks(characters.values) > 0
+        rows = tf.ragged.row_splits_to_segment_ids(characters.splits)
+        after_break = tf.concat([[True], is_break[:-1] | (rows[1:] != rows[:-1])], 0)
+        begins = is_break | after_break
+        word = tf.cumsum(tf.cast(begins, tf.int32)) - 1
+        is_long = tf.gather(tf.math.segment_sum(tf.ones_like(word), word), word) > MAX_WORD_CHARACTERS
+        characters = characters._replace(
+            values=tf.where(is_long, UNMATCHED, characters.values),
+            last=tf.where(is_long, tf.gather(tf.math.segment_max(characters.last, word), word), characters.last))
+        kept = begins | ~is_long
+        splits = tf.gather(_exclusive_sums(tf.cast(kept, tf.int64)), characters.splits)
+        return characters.take(tf.where(kept)[:, 0], splits)
+
+    @staticmethod
+    def _encode(characters):
+        rows = tf.RaggedTensor.from_row_splits(characters.values, characters.splits, validate=False)
+        return tf.strings.unicode_encode(rows, "UTF-8")
+
+
+def _locate(characters, raw_splits, positions, rows, starts, ends):
+    """Character offsets in the raw texts of byte spans in the normalized ones.
+
+    Args:
+      characters: Characters of the normalized texts.
+      raw_splits: int64 [N + 1], where each raw text begins among the flat raw characters.
+      positions: int32 [R + 1], running position of each flat raw character (a marked special token is wide).
+      rows, starts, ends: int64 [T], text and bytes of each span; spans begin and end between characters.
+    Returns:
+      starts, ends: int32 [T].
+    """
+    values = characters.values
+    sizes = 1 + sum(tf.cast(values >= limit, tf.int32) for limit in (0x80, 0x800, 0x10000))
+    byte_starts = _exclusive_sums(sizes)
+    row_bytes = tf.cast(tf.gather(byte_starts, characters.splits), tf.int64)
+    count = tf.size(byte_starts)
+    character_at = tf.scatter_nd(byte_starts[:, None], tf.range(count), byte_starts[-1:] + 1)
+    origin = tf.gather(row_bytes, rows)
+    first = tf.gather(characters.first, tf.gather(character_at, origin + starts))
+    last = tf.gather(characters.last, tf.gather(character_at, origin + ends) - 1)
+    origin = tf.gather(positions, tf.gather(raw_splits, rows))
+    return tf.gather(positions, first) - origin, tf.gather(positions, last + 1) - origin

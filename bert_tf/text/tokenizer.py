@@ -1,0 +1,203 @@
+"""The tokenizer that users, data pipelines and exports call, whatever kind of pieces it cuts."""
+
+import functools
+import hashlib
+import json
+import numbers
+
+import numpy as np
+import tensorflow as tf
+
+from bert_tf.errors import ConfigError, InputError
+from bert_tf.text import sequences, vocabulary_files
+from bert_tf.text.wordpiece import WordPiece
+
+_PADDINGS = ("longest", "max_length")
+
+
+class Tokenizer(tf.Module):
+    """Texts to model inputs, eagerly, in tf.data and in an export alike.
+
+    Args:
+      pieces: what cuts texts into pieces and joins them again: `wordpiece.WordPiece`, or another kind with its
+        `settings`, `vocabulary`, `ids`, `__call__` and `join`.
+    """
+
+    def __init__(self, pieces):
+        super().__init__()
+        self.pieces = pieces
+        settings = pieces.settings
+        self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = (
+            pieces.ids[token] for token in (settings.pad_token, settings.unk_token, settings.cls_token,
+                                            settings.sep_token, settings.mask_token))
+        # Kept where tf.Module does not look: these graphs are for eager calls, not for exports.
+        self._compiled = functools.cache(self._compile)
+
+    @classmethod
+    def from_pretrained(cls, directory, lowercase=None):
+        """Read the tokenizer of a model directory.
+
+        Args:
+          directory: str or os.PathLike; holds vocab.txt or a WordPiece tokenizer.json, and perhaps
+            tokenizer_config.json. The path of a vocab.txt will do.
+          lowercase: bool, or None: as the directory says; a bare vocab.txt is cased when its ordinary entries
+            hold A-Z.
+        Returns:
+          Tokenizer.
+        Raises:
+          InputError: nothing there can be read as a tokenizer; the line says which file and why.
+        """
+        return cls(WordPiece(vocabulary_files.read_wordpiece(directory, lowercase)))
+
+    def save_pretrained(self, directory):
+        """Write vocab.txt and tokenizer_config.json, which transformers reads too.
+
+        Args:
+          directory: str or os.PathLike; made when it is not there.
+        """
+        vocabulary_files.write_wordpiece(self.pieces.settings, directory)
+
+    @property
+    def vocabulary(self):
+        """list of str, a new one; the place of a token is its id."""
+        return list(self.pieces.vocabulary)
+
+    @property
+    def vocab_size(self):
+        """int, the number of ids."""
+        return len(self.pieces.vocabulary)
+
+    @property
+    def fingerprint(self):
+        """str of 16 hexadecimal digits; equal when vocabulary and settings are, wherever they were read from."""
+        told = {**vars(self.pieces.settings), "source": None, "model_max_length": None}
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+    def __call__(self, texts, text_pairs=None, max_length=512, padding="longest", special_tokens_in_text=False,
+                 return_offsets=False):
+        """Turn texts, or pairs of texts, into the inputs of an encoder.
+
+        Args:
+          texts: [batch] strings: a list of str, a numpy array, or a string tensor.
+          text_pairs: the same number of second texts, or None.
+          max_length: int, at most so many tokens a row, special tokens included; the longer text of a pair is
+            cut first.
+          padding: "longest" (the batch's longest row) or "max_length".
+          special_tokens_in_text: bool; "[MASK]" in a text is the special token. Otherwise, and so for any text of
+            unknown origin, it is plain characters.
+          return_offsets: bool; add `offsets`.
+        Returns:
+          dict of int32 [batch, length]: input_ids, attention_mask (0 is padding), token_type_ids (1 in the
+          second text); and offsets [batch, length, 2], start and end in characters of the Python string, each
+          text of a pair from its own start, (0, 0) for special tokens and padding.
+        Raises:
+          InputError: texts are not strings, or the two sides differ in number.
+          ConfigError: max_length or padding cannot be meant.
+        """
+        if padding not in _PADDINGS:
+            raise ConfigError(f"padding is {padding!r}, wanted one of {', '.join(map(repr, _PADDINGS))}")
+        least = 2 if text_pairs is None else 3
+        if not isinstance(max_length, numbers.Integral) or max_length < least:
+            raise ConfigError(f"max_length is {max_length!r}, wanted an int of at least {least}, "
+                              "the number of special tokens")
+        texts = _strings(texts, "texts")
+        pairs = None if text_pairs is None else _strings(text_pairs, "text_pairs")
+        if pairs is not None and None not in (texts.shape[0], pairs.shape[0]) and texts.shape[0] != pairs.shape[0]:
+            raise InputError(f"text_pairs has {pairs.shape[0]} rows, texts has {texts.shape[0]}")
+        options = (padding == "max_length", bool(special_tokens_in_text), bool(return_offsets))
+        if not tf.executing_eagerly():
+            return self._encode(texts, pairs, int(max_length), *options)
+        # A graph for eager calls as well: some forty small ops one by one would cost more than the work.
+        sides = (texts,) if pairs is None else (texts, pairs)
+        return self._compiled(len(sides), *options)(tf.constant(max_length, tf.int64), *sides)
+
+    def _compile(self, sides, fixed, special_tokens_in_text, return_offsets):
+        def encode(max_length, texts, pairs=None):
+            return self._encode(texts, pairs, max_length, fixed, special_tokens_in_text, return_offsets)
+
+        strings = [tf.TensorSpec([None], tf.string)] * sides
+        return tf.function(encode, [tf.TensorSpec([], tf.int64), *strings], autograph=False)
+
+    def _encode(self, texts, pairs, max_length, fixed, special_tokens_in_text, return_offsets):
+        """`__call__` in the graph; `fixed` pads to max_length."""
+        with tf.device("CPU"):  # strings live on the host, and their ids come into being there
+            sides = [texts] if pairs is None else [texts, pairs]
+            cut = [self.pieces(side, special_tokens_in_text, return_offsets) for side in sides]
+            lengths = [ids.row_lengths() for ids, _ in cut]
+            budget = tf.cast(max_length, tf.int64) - 1 - len(sides)
+            if pairs is None:
+                keep = [tf.minimum(lengths[0], budget)]
+            else:
+                keep = sequences.longest_first(*lengths, budget)
+            used = 1 + len(sides) + sum(keep)
+            length = max_length if fixed else tf.maximum(tf.reduce_max(used), 0)
+
+            ids = [sequences.trim(ids, kept) for (ids, _), kept in zip(cut, keep)]
+            place = tf.range(tf.cast(length, tf.int64))[None]
+            inside = place < used[:, None]
+            second = inside & (place >= 2 + keep[0][:, None]) if pairs is not None else tf.zeros_like(inside)
+            batch = {"input_ids": sequences.assemble(ids, self.cls_id, self.sep_id, self.pad_id, length),
+                     "attention_mask": tf.cast(inside, tf.int32), "token_type_ids": tf.cast(second, tf.int32)}
+            if return_offsets:
+                offsets = [sequences.trim(offsets, kept) for (_, offsets), kept in zip(cut, keep)]
+                batch["offsets"] = sequences.assemble(offsets, [0, 0], [0, 0], 0, length)
+            return batch
+
+    def tokenize(self, text, special_tokens_in_text=False):
+        """Cut one text into its pieces, without special tokens round it.
+
+        Args:
+          text: str.
+          special_tokens_in_text: bool, as in a call.
+        Returns:
+          list of str.
+        """
+        if not isinstance(text, str):
+            raise InputError(f"text is {text!r}, wanted one str")
+        ids, _ = self.pieces(_strings([text], "text"), special_tokens_in_text)
+        return [self.pieces.vocabulary[i] for i in ids.flat_values.numpy()]
+
+    def decode(self, ids, skip_special_tokens=True, cleanup=True):
+        """Join the tokens of one row of ids into a text.
+
+        Args:
+          ids: int [length]: a list, a numpy array or a tensor.
+          skip_special_tokens: bool; leave [CLS], [SEP], [PAD], [MASK] and [UNK] out.
+          cleanup: bool; no spaces before punctuation and English contractions.
+        Returns:
+          str.
+        Raises:
+          InputError: ids is not one row of ids, or one is outside the vocabulary.
+        """
+        ids = np.asarray(ids)
+        if ids.ndim != 1 or (ids.size and not np.issubdtype(ids.dtype, np.integer)):
+            raise InputError(f"ids has shape {ids.shape} and type {ids.dtype}, wanted one row of integers")
+        outside = ids[(ids < 0) | (ids >= self.vocab_size)]
+        if outside.size:
+            raise InputError(f"id {outside[0]} is outside the vocabulary of {self.vocab_size}")
+        skipped = set(self.pieces.settings.special_tokens) if skip_special_tokens else ()
+        tokens = (self.pieces.vocabulary[int(i)] for i in ids)
+        return self.pieces.join([token for token in tokens if token not in skipped], cleanup)
+
+
+def _strings(texts, name):
+    """A [batch] string tensor of what a caller calls texts."""
+    if tf.is_tensor(texts):
+        if texts.dtype != tf.string:
+            raise InputError(f"{name} holds {texts.dtype.name}, wanted strings")
+    else:
+        if isinstance(texts, (str, bytes)):
+            raise InputError(f"{name} is one string, wanted a batch of them: [{texts[:20]!r}]")
+        texts = list(texts)
+        odd = next((i for i, text in enumerate(texts) if not isinstance(text, (str, bytes))), None)
+        if odd is not None:
+            raise InputError(f"{name}[{odd}] is {texts[odd]!r}, wanted a string")
+        try:
+            texts = tf.constant(texts, tf.string, shape=[len(texts)])
+        except UnicodeEncodeError:  # half a surrogate pair is no character; UTF-8 has no bytes for it
+            texts = [text if isinstance(text, bytes) else
+                     text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts]
+            texts = tf.constant(texts, tf.string, shape=[len(texts)])
+    if texts.shape.rank not in (None, 1):
+        raise InputError(f"{name} has shape {texts.shape}, wanted [batch]")
+    return tf.ensure_shape(texts, [None]) if texts.shape.rank is None else texts
