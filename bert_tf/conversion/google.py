@@ -13,6 +13,8 @@ from bert_tf.errors import InputError
 
 CONFIG_FILE = "bert_config.json"
 PREFIX = "bert_model.ckpt"
+# What TensorFlow's checkpoint reader raises over damaged files, besides its own errors.
+PLAIN_ERRORS = (RuntimeError, ValueError, TypeError, LookupError, MemoryError)
 DEFAULTS = {"type_vocab_size": 16}  # what Google's code takes where the config is silent
 
 
@@ -78,7 +80,7 @@ def read_google(source):
     try:
         reader = tf.train.load_checkpoint(str(prefix))
         shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
-    except (tf.errors.OpError, RuntimeError, ValueError, TypeError) as error:
+    except (tf.errors.OpError, *PLAIN_ERRORS) as error:
         raise InputError(f"{prefix}: damaged checkpoint index: {_first_line(error)}") from None
     if "_CHECKPOINTABLE_OBJECT_GRAPH" in shapes:
         raise InputError(
@@ -89,7 +91,7 @@ def read_google(source):
         def read():
             try:
                 array = reader.get_tensor(name)
-            except (tf.errors.OpError, RuntimeError, ValueError) as error:
+            except (tf.errors.OpError, *PLAIN_ERRORS) as error:
                 raise InputError(
                     f"{prefix}: damaged checkpoint data at {name}: {_first_line(error)}"
                 ) from None

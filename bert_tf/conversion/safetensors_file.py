@@ -125,7 +125,7 @@ def _is_sound(entry):
         isinstance(part, list) and all(type(n) is int and n >= 0 for n in part)
         for part in (shape, offsets)
     )
-    if not numbers or len(offsets) != 2 or entry["dtype"] not in DTYPES:
+    if not numbers or len(offsets) != 2 or str(entry["dtype"]) not in DTYPES:
         return False
     return offsets[1] - offsets[0] == math.prod(shape) * DTYPES[entry["dtype"]][1]
 

@@ -1,0 +1,174 @@
+"""Nothing half-written under a final name, nothing written outside an archive's folder."""
+
+import errno
+import os
+import stat
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from bert_tf.conversion import files
+from bert_tf.conversion.files import copy_tokenizer_files, new_directory, read_json, unpacked
+from bert_tf.conversion.files import writing as write_files
+from bert_tf.errors import InputError
+
+
+def full(path):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "line 1, column 1"),
+        (b'{"a": 1,\n "b" 2}', "line 2, column 6"),
+        (b'{"a": "\xff"}', "byte 7 is not UTF-8"),
+        (b"[1, 2]", "holds a JSON list, wanted an object"),
+    ],
+)
+def test_json_that_cannot_be_read_is_named_by_place(tmp_path, content, message):
+    (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(InputError, match=f"config.json: .*{message}"):
+        read_json(tmp_path / "config.json")
+
+
+def test_a_missing_json_file_is_named(tmp_path):
+    with pytest.raises(InputError, match="config.json: no such file"):
+        read_json(tmp_path / "config.json")
+
+
+def test_files_appear_together_under_their_names(tmp_path):
+    with write_files(tmp_path / "new" / "model", "a", "b") as (a, b):
+        a.write_text("1")
+        b.write_text("2")
+        assert not (tmp_path / "new" / "model" / "a").exists()
+    assert {p.name: p.read_text() for p in (tmp_path / "new" / "model").iterdir()} == {
+        "a": "1",
+        "b": "2",
+    }
+
+
+def test_a_full_disk_keeps_the_old_files_and_leaves_no_new_ones(tmp_path, monkeypatch):
+    (tmp_path / "a").write_text("old")
+    monkeypatch.setattr(files, "_sync", full)
+    with pytest.raises(InputError, match="No space left on device; what was there before still is"):
+        with write_files(tmp_path, "a") as (a,):
+            a.write_text("new")
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_text() == "old"
+
+
+def test_a_directory_appears_when_it_is_complete(tmp_path):
+    target = tmp_path / "model"
+    with new_directory(target) as folder:
+        (folder / "a").write_text("1")
+        assert not target.exists()
+    assert (target / "a").read_text() == "1"
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_failed_directory_leaves_nothing(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match="some reason"):
+        with new_directory(tmp_path / "model") as folder:
+            (folder / "a").write_text("1")
+            raise InputError("some reason")
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(files, "_sync", full)
+    with pytest.raises(InputError, match="model: cannot be written: No space left"):
+        with new_directory(tmp_path / "model") as folder:
+            (folder / "a").write_text("1")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_target_in_use_is_refused_and_an_empty_one_taken(tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "a").write_text("")
+    (tmp_path / "empty").mkdir()
+    for name, message in (("file", "is no directory"), ("used", "is not empty")):
+        with pytest.raises(InputError, match=message):
+            with new_directory(tmp_path / name):
+                raise AssertionError("must not begin")
+    with new_directory(tmp_path / "empty") as folder:
+        (folder / "a").write_text("1")
+    assert (tmp_path / "empty" / "a").exists()
+
+
+def test_tokenizer_files_are_carried_and_weights_are_not(tmp_path):
+    (tmp_path / "from").mkdir()
+    (tmp_path / "to").mkdir()
+    for name in ("vocab.txt", "tokenizer_config.json", "model.safetensors"):
+        (tmp_path / "from" / name).write_text(name)
+    copied = copy_tokenizer_files(tmp_path / "from", tmp_path / "to")
+    assert sorted(copied) == ["tokenizer_config.json", "vocab.txt"]
+    assert sorted(p.name for p in (tmp_path / "to").iterdir()) == sorted(copied)
+
+
+def archive(tmp_path, members):
+    path = tmp_path / "model.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as opened:
+        for name, content in members.items():
+            opened.writestr(name, content)
+    return path
+
+
+def test_an_archive_opens_at_the_folder_it_wraps_and_is_cleaned_up(tmp_path):
+    path = archive(tmp_path, {"__MACOSX/x": "", "uncased_L-2/": "", "uncased_L-2/vocab.txt": "a"})
+    with unpacked(path) as folder:
+        assert (folder / "vocab.txt").read_text() == "a"
+    assert not Path(folder).exists()
+
+
+def test_an_error_inside_an_archive_names_the_archive(tmp_path):
+    path = archive(tmp_path, {"config.json": "{"})
+    with pytest.raises(InputError) as caught:
+        with unpacked(path) as folder:
+            read_json(folder / "config.json")
+    assert str(caught.value).startswith(f"{path}/config.json: ")
+
+
+@pytest.mark.parametrize("name", ["../out.txt", "/abs.txt", "a/../../out.txt", "..\\out.txt"])
+def test_a_path_out_of_the_archive_is_refused(tmp_path, name):
+    path = archive(tmp_path, {"fine.txt": "", name: "x"})
+    with pytest.raises(InputError, match="leads out of the archive"):
+        with unpacked(path):
+            raise AssertionError("must not open")
+    assert [p.name for p in tmp_path.iterdir()] == ["model.zip"]
+
+
+def test_a_link_in_an_archive_is_refused(tmp_path):
+    link = zipfile.ZipInfo("vocab.txt")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with pytest.raises(InputError, match="'vocab.txt', a link"):
+        with unpacked(archive(tmp_path, {link: "/etc/hostname"})):
+            raise AssertionError("must not open")
+
+
+def test_an_archive_larger_than_the_disk_is_refused(tmp_path, monkeypatch):
+    path = archive(tmp_path, {"vocab.txt": "x" * 1000})
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda _: type("Disk", (), {"free": 999}))
+    with pytest.raises(InputError, match="unpacks to 1000 bytes, .* has 999 left"):
+        with unpacked(path):
+            raise AssertionError("must not open")
+
+
+def test_a_damaged_archive_is_one_line(tmp_path):
+    path = archive(tmp_path, {"vocab.txt": "word " * 1000})
+    whole = path.read_bytes()
+    inside = bytearray(whole)
+    inside[45] ^= 0xFF
+    for damaged in (b"", whole[:60], whole[:-5], bytes(inside)):
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match="model.zip: damaged") as caught:
+            with unpacked(path):
+                raise AssertionError("must not open")
+        assert "\n" not in str(caught.value)
+
+
+def test_a_path_with_nothing_there_is_named(tmp_path):
+    (tmp_path / "notes.txt").write_text("")
+    for name, message in (("absent", "no such directory"), ("notes.txt", "wanted a model dir")):
+        with pytest.raises(InputError, match=f"{name}: {message}"):
+            with unpacked(tmp_path / name):
+                raise AssertionError("must not open")
