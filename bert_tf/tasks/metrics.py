@@ -1,0 +1,155 @@
+"""How good answers are: every figure a task knows, from all logits and labels at once.
+
+The figures are scikit-learn's and SciPy's; here stands only which of them a task has.
+"""
+
+import difflib
+
+import numpy as np
+from scipy import stats
+from sklearn import metrics as sklearn_metrics
+
+from bert_tf.errors import ConfigError, InputError
+
+_OF_CLASSES = ("precision", "recall", "f1")
+_AVERAGES = tuple(f"{name}_{average}" for average in ("macro", "micro") for name in _OF_CLASSES)
+
+# problem type -> the figures that can say which of two models is better, the usual one first.
+_NAMES = {
+    "single_label_classification": ("accuracy", "matthews", *_OF_CLASSES, *_AVERAGES),
+    "multi_label_classification": (
+        "f1_micro",
+        *(name for name in _AVERAGES if name != "f1_micro"),
+        "accuracy",
+        "exact_match",
+    ),
+    "regression": ("pearson", "spearman", "mean_squared_error"),
+}
+_LOWER_IS_BETTER = ("loss", "mean_squared_error")
+
+
+def metric_names(problem_type, num_labels=None):
+    """The figures of `measure` that rank models, the one watched by default first.
+
+    Args:
+      problem_type: str, as in Hugging Face's config.
+      num_labels: int; precision, recall and f1 of "the positive class" exist for two classes only.
+        None lists them all the same.
+    Returns:
+      tuple of str.
+    """
+    two = problem_type != "single_label_classification" or num_labels in (None, 2)
+    return tuple(name for name in _NAMES[problem_type] if two or name not in _OF_CLASSES)
+
+
+def higher_is_better(name):
+    """bool, whether a larger value of this metric is a better one."""
+    return name not in _LOWER_IS_BETTER
+
+
+def watched(name, problem_type, num_labels=None):
+    """The metric that picks the best weights, and its direction.
+
+    Args:
+      name: str, one of `metric_names` or "loss"; None takes the task's usual one.
+      problem_type, num_labels: as in `metric_names`.
+    Returns:
+      (name, True if higher is better).
+    Raises:
+      ConfigError: there is no such metric.
+    """
+    names = (*metric_names(problem_type, num_labels), "loss")
+    name = name or names[0]
+    if name not in names:
+        near = difflib.get_close_matches(name, names, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ConfigError(f"train.best_metric is {name}, wanted one of {', '.join(names)}{hint}")
+    return name, higher_is_better(name)
+
+
+def measure(labels, logits, model):
+    """Every figure of a sequence classifier's answers.
+
+    Args:
+      labels: int [N] classes, 0/1 float [N, K] multi-label, or float [N] regression.
+      logits: float [N, K].
+      model: SequenceClassifier, or anything else with `problem_type`.
+    Returns:
+      dict, ready for JSON: `rows` (int), the floats that `metric_names` lists, and of
+      classifications `confusion_matrix`: [K][K] counts, a row a true class (multi-label: for each
+      label [2][2], absent and present). Of two classes the positive one is number 1. A multi-label
+      `accuracy` is the share of single decisions that are right, `exact_match` that of whole rows.
+      A figure without a definition, such as a precision where nothing was predicted or the
+      correlation of a constant, is 0.
+    Raises:
+      InputError: a logit is not finite.
+    """
+    labels, logits = np.asarray(labels), np.asarray(logits, np.float64)
+    odd = ~np.isfinite(logits).all(axis=-1)
+    if odd.any():
+        raise InputError(
+            f"the model's answer for {int(odd.sum())} of {len(logits)} rows is not a finite number"
+        )
+    figures = {
+        "single_label_classification": _single_label,
+        "multi_label_classification": _multi_label,
+        "regression": _regression,
+    }[model.problem_type](labels, logits)
+    return {"rows": len(logits), **figures}
+
+
+def _single_label(labels, logits):
+    classes, predicted = logits.shape[1], logits.argmax(axis=1)
+    figures = {
+        "accuracy": float(sklearn_metrics.accuracy_score(labels, predicted)),
+        "matthews": _matthews(labels, predicted),
+    }
+    if classes == 2:
+        figures |= _averaged(labels, predicted, "", average="macro", labels=[1])
+    for average in ("macro", "micro"):
+        figures |= _averaged(labels, predicted, f"_{average}", average=average)
+    counts = sklearn_metrics.confusion_matrix(labels, predicted, labels=range(classes))
+    return {**figures, "confusion_matrix": counts.tolist()}
+
+
+def _multi_label(labels, logits):
+    labels, predicted = np.asarray(labels, int), (logits >= 0).astype(int)
+    figures = {
+        "accuracy": float(np.mean(labels == predicted)),
+        "exact_match": float(np.mean((labels == predicted).all(axis=1))),
+    }
+    # scikit-learn would read a single column as two classes.
+    only = {"labels": [1]} if labels.shape[1] == 1 else {}
+    for average in ("macro", "micro"):
+        figures |= _averaged(labels, predicted, f"_{average}", average=average, **only)
+    counts = [
+        sklearn_metrics.confusion_matrix(*column, labels=[0, 1]).tolist()
+        for column in zip(labels.T, predicted.T, strict=True)
+    ]
+    return {**figures, "confusion_matrix": counts}
+
+
+def _regression(labels, logits):
+    labels, scores = np.asarray(labels, np.float64).ravel(), logits.ravel()
+    varied = np.ptp(labels) > 0 and np.ptp(scores) > 0
+    return {
+        "pearson": float(stats.pearsonr(labels, scores).statistic) if varied else 0.0,
+        "spearman": float(stats.spearmanr(labels, scores).statistic) if varied else 0.0,
+        "mean_squared_error": float(sklearn_metrics.mean_squared_error(labels, scores)),
+    }
+
+
+def _averaged(true, predicted, suffix, **options):
+    values = sklearn_metrics.precision_recall_fscore_support(
+        true, predicted, zero_division=0, **options
+    )
+    return {
+        f"{name}{suffix}": float(value) for name, value in zip(_OF_CLASSES, values[:3], strict=True)
+    }
+
+
+def _matthews(labels, predicted):
+    # One class throughout has no correlation; scikit-learn says 0 too, but warns about it.
+    if len(np.union1d(labels, predicted)) < 2:
+        return 0.0
+    return float(sklearn_metrics.matthews_corrcoef(labels, predicted))
