@@ -30,7 +30,9 @@ def shuffled(count, seed, stream, place=0):
       int64 [count].
     Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3" (Philox 4x64).
     """
-    words = np.random.Philox(key=seed + (stream << 64), counter=place << 192).random_raw(count)
+    # int: a NumPy integer would lose these shifts, and with them the epoch, without a word.
+    key, counter = int(seed) + (int(stream) << 64), int(place) << 192
+    words = np.random.Philox(key=key, counter=counter).random_raw(count)
     return np.argsort(words, kind="stable")
 
 

@@ -4,7 +4,6 @@ A window of 64 batches is read and tokenized at once, its rows are sorted by len
 batches, each padded to its own longest row. Python runs once a window; all else is TensorFlow.
 """
 
-import itertools
 import math
 
 import numpy as np
@@ -25,11 +24,11 @@ def read_dataset(file, tokenizer, batch_size=32, max_length=128, text="text", te
       max_length: int. The longest row in tokens; longer texts are cut.
       text, text_pair, label, format, problem_type, like: as in `read_table`; for a validation file
         give `like` the training dataset, or the model, so that both number the labels alike.
-      shuffle_seed: int or None. With a seed this is a training set: every `iter()` is the next
-        epoch, from 0 on, in the order that `bert-tf finetune` has under the same seed; all batches
-        are full, the last one with rows from the epoch's beginning. With None rows come in file
-        order, except that each 64 batches are sorted by length if there are labels; the last batch
-        may be short.
+      shuffle_seed: int or None. With a seed this is a training set: after a full pass the next
+        `iter()` is the next epoch, from 0 on, each in the order of `bert-tf finetune` under the
+        same seed; all batches are full, the last one with rows of the epoch's beginning. With None
+        rows come in file order, except that, if there are labels, each 64 batches are sorted by
+        length; the last batch may be short.
     Returns:
       tf.data.Dataset of (inputs, labels), or of inputs alone when `label` is None. inputs: dict of
       int32 [batch, length] `input_ids`, `attention_mask`, `token_type_ids`; labels: int32 [batch],
@@ -44,10 +43,13 @@ def read_dataset(file, tokenizer, batch_size=32, max_length=128, text="text", te
         windows = tf.data.Dataset.range(plan.epoch_windows)
     else:
         plan = order.TrainingOrder(len(table), batch_size, shuffle_seed)
-        windows = _windows_of_the_next_epoch(plan.epoch_windows)
+        epochs = _Epochs(plan)
+        windows = epochs.windows()
     by_length = shuffle_seed is not None or label is not None
     windows = _tokenized(windows, plan.window, table, tokenizer, max_length, "labels", by_length)
     dataset = _batches(windows, batch_size, max_length, full=shuffle_seed is not None)
+    if shuffle_seed is not None:
+        dataset = epochs.counted(dataset)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(plan.epoch_steps))
     dataset.label_names, dataset.problem_type = table.label_names, table.problem_type
     return dataset
@@ -140,18 +142,38 @@ def overlong_share(table, tokenizer, max_length, sample=1000):
     return float(np.mean(lengths.numpy() > max_length))
 
 
-def _windows_of_the_next_epoch(epoch_windows):
-    """Window numbers of one epoch; of the next one with every `iter()`."""
-    epochs = itertools.count()
+class _Epochs:
+    """The epochs of a dataset that is iterated over and over: each `iter()` has the present one.
 
-    def first_window(_):
-        return tf.numpy_function(lambda: next(epochs) * epoch_windows, [], tf.int64)
+    It is over when its last batch is taken; a pass broken off, such as a look at the first batch,
+    or the one with which Keras builds a model under a strategy, does not count.
+    """
 
-    return (
-        tf.data.Dataset.range(1)
-        .map(first_window)
-        .flat_map(lambda first: tf.data.Dataset.range(first, first + epoch_windows))
-    )
+    def __init__(self, plan):
+        self._plan, self._present = plan, 0
+
+    def windows(self):
+        """The window numbers of the present epoch."""
+        count = self._plan.epoch_windows
+
+        def first_window(_):
+            return tf.numpy_function(lambda: np.int64(self._present * count), [], tf.int64)
+
+        first = tf.data.Dataset.range(1).map(first_window)
+        return first.flat_map(lambda number: tf.data.Dataset.range(number, number + count))
+
+    def counted(self, batches):
+        """The batches as they are, while the last one moves the present epoch on."""
+
+        def count(number):
+            self._present += int(number + 1 == self._plan.epoch_steps)
+            return number
+
+        def counting(number, batch):
+            with tf.control_dependencies([tf.numpy_function(count, [number], tf.int64)]):
+                return tf.nest.map_structure(tf.identity, batch)
+
+        return batches.enumerate().map(counting)
 
 
 def _once(table, tokenizer, batch_size, max_length, length_multiple, beside):
