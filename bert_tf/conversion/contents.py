@@ -4,6 +4,8 @@ import contextlib
 import dataclasses
 from pathlib import Path
 
+from absl import logging
+
 from bert_tf.conversion import google, huggingface
 from bert_tf.conversion.family import Family, Layout
 from bert_tf.conversion.files import read_json, unpacked
@@ -11,8 +13,9 @@ from bert_tf.conversion.saving import FAMILIES, OWN
 from bert_tf.conversion.table import StoredTensor
 from bert_tf.errors import InputError
 
-# Vocabularies are padded to a multiple of one of these, so that the last matrix product is faster.
-PADDINGS = (8, 16, 32, 64, 128)
+# Embeddings are padded to a multiple of 8 to 64 rows, for a faster last matrix product: then there
+# are fewer than 64 rows without an entry, and never more than a small share of them all.
+PADDED_TO, PADDING, PADDING_SHARE = 8, 64, 1 / 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,16 +114,13 @@ def _nothing_there(place):
 
 def _family_name(config, config_file, format):
     """The family a config names; old files name only their class, Google's nothing."""
-    name = config.get("model_type")
+    key, name = "model_type", config.get("model_type")
     if name == OWN:
-        ours = config.get(OWN)
+        key, ours = f"{OWN}.family", config.get(OWN)
         name = ours.get("family") if isinstance(ours, dict) else None
-        key = f"{OWN}.family"
-    else:
-        key = "model_type"
-        if name is None and format == "google":
-            return "bert"
-    if name is None:
+    elif name is None and format == "google":
+        return "bert"
+    elif name is None:
         for known, family in FAMILIES.items():
             if _architecture(config) in (family.encoder_class, *family.classes.values()):
                 return known
@@ -152,11 +152,12 @@ def _check_vocabulary(contents):
     text = path.read_bytes()
     entries = text.count(b"\n") + bool(text and not text.endswith(b"\n"))
     entries = max([entries, *(number + 1 for number in _added_ids(contents.folder))])
-    if rows not in (entries, *(-(-entries // step) * step for step in PADDINGS)):
-        raise InputError(
-            f"{path}: {entries} entries for {rows} rows of the word embeddings (vocab_size): "
-            "not the vocabulary this model was trained with"
-        )
+    spare = rows - entries
+    said = f"{path}: {entries} entries for {rows} rows of the word embeddings (vocab_size)"
+    if rows % PADDED_TO == 0 and 0 < spare < min(PADDING, rows * PADDING_SHARE):
+        logging.warning("%s: the last %d rows are taken for padding", said, spare)
+    elif spare:
+        raise InputError(f"{said}: not the vocabulary this model was trained with")
 
 
 def _added_ids(folder):
