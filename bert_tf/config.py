@@ -48,6 +48,9 @@ _FREEZE = Kind(
     "encoder, gradual, or how many of the last layers to train (1 or more)",
     lambda value: value in ("encoder", "gradual") or (is_whole(value) and value >= 1),
 )
+_SEED = Kind(
+    f"an integer from 0 to {2**31 - 1}", lambda value: is_whole(value) and 0 <= value < 2**31
+)
 _WIDTHS = Kind(
     "a list of layer widths such as [256, 64]",
     lambda value: isinstance(value, list) and all(is_whole(width) and width > 0 for width in value),
@@ -102,7 +105,7 @@ class TrainSection:
     evaluate_every: int | None = setting(optional(whole(1)), None)  # null: once an epoch
     checkpoint_every: int = setting(whole(1), 200)
     log_every: int = setting(whole(1), 10)
-    seed: int = setting(whole(0), 42)
+    seed: int = setting(_SEED, 42)
     precision: str = setting(one_of("float32", "mixed_bfloat16", "mixed_float16"), "float32")
     jit: bool = setting(FLAG, False)
     recompute: bool = setting(FLAG, False)

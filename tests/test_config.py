@@ -84,6 +84,7 @@ def test_differing_keys_are_named_with_both_values(load):
     ("train: {freeze: gradual}", "train.unfreeze_every is None and train.freeze gradual"),
     ("train: {unfreeze_every: 5}", "train.unfreeze_every is 5 and train.freeze None"),
     ("train: {accumulate: 5}", "train.accumulate is 5, wanted a divisor of train.batch_size, 32"),
+    ("train: {seed: 9999999999}", "train.seed is 9999999999, wanted an integer from 0 to 2147"),
     ("train: 3", "train is 3, wanted a mapping of keys to values"),
     ("data: {train: t, validation: 2}", "data.validation is 2, wanted a file, or a share"),
     ("data: {train: t, label: -1}", "data.label is -1, wanted a column's name, or its number"),
