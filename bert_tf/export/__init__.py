@@ -1,0 +1,20 @@
+"""A trained model as one program that takes raw text: SavedModel out, and answers from it.
+
+text_model.py    TextModel: tokenizer, encoder, head and label names in one graph
+saved_model.py   export_saved_model: version folders, written whole, checked before they count
+warmup.py        the requests that TensorFlow Serving runs before it takes any from outside
+answer.py        load_export, answer_with: texts in, numpy out
+"""
+
+from bert_tf.export.answer import Answer, answer_with, is_export, load_export
+from bert_tf.export.saved_model import export_saved_model
+from bert_tf.export.text_model import TextModel
+
+__all__ = [
+    "Answer",
+    "TextModel",
+    "answer_with",
+    "export_saved_model",
+    "is_export",
+    "load_export",
+]

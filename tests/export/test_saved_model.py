@@ -1,0 +1,250 @@
+"""Exports: they answer as the model does, appear whole or not at all, and need only TensorFlow."""
+
+import os
+import resource
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tiny
+from tensorflow.core.protobuf import saved_model_pb2
+
+from bert_tf import InputError, export_saved_model, load_export
+from bert_tf.export import saved_model
+
+TEXTS = [
+    "The film is good.",
+    "bad",
+    "",
+    "A very, very long story " * 9,
+    "[SEP] née 电影 \U0001f600",
+]
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    return tiny.tokenizer(tmp_path_factory.mktemp("vocabulary"))
+
+
+@pytest.fixture(scope="module")
+def single(tokenizer, tmp_path_factory):
+    """(model, the directory of its first export)."""
+    model = tiny.classifier()
+    directory = tmp_path_factory.mktemp("export")
+    assert export_saved_model(model, tokenizer, directory) == str(directory / "1")
+    return model, directory
+
+
+def logits_of(model, tokenizer, texts, pairs=None):
+    return model(tokenizer(texts, pairs, max_length=24)).numpy()
+
+
+def test_export_answers_as_the_model_for_every_batch_size(single, tokenizer):
+    model, directory = single
+    answer = load_export(directory)
+    expected = logits_of(model, tokenizer, TEXTS)
+    for size in (1, 2, 5):
+        for start in range(0, len(TEXTS), size):
+            part = slice(start, start + size)
+            found = answer(TEXTS[part])["logits"]
+            np.testing.assert_allclose(found, expected[part], rtol=0, atol=1e-5)
+
+
+def test_answers_are_labels_probabilities_and_logits(single):
+    outputs = load_export(single[1])(TEXTS)
+    assert set(outputs) == {"label", "probabilities", "logits"}
+    assert outputs["label"].dtype.kind == "U" and outputs["logits"].dtype == np.float32
+    assert outputs["probabilities"].shape == (5, 2)
+    np.testing.assert_allclose(outputs["probabilities"].sum(1), 1, atol=1e-6)
+    names = np.array(["bad", "good"])[outputs["logits"].argmax(1)]
+    assert outputs["label"].tolist() == names.tolist()
+    assert len({*outputs["probabilities"][:, 0].tolist()}) > 1
+
+
+def test_no_texts_get_no_answers(single):
+    outputs = load_export(single[1])([])
+    assert outputs["label"].shape == (0,) and outputs["logits"].shape == (0, 2)
+
+
+def test_the_second_text_of_a_pair_counts(tokenizer, tmp_path):
+    model = tiny.classifier(text_pair="other")
+    answer = load_export(export_saved_model(model, tokenizer, tmp_path))
+    found = answer(["good", "good"], ["bad", "not a film"])["logits"]
+    expected = logits_of(model, tokenizer, ["good", "good"], ["bad", "not a film"])
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+    assert np.abs(found[0] - found[1]).max() > 1e-3
+    with pytest.raises(InputError, match="takes pairs of texts"):
+        answer(["good"])
+
+
+def test_regression_gives_a_score(tokenizer, tmp_path):
+    model = tiny.classifier(label_names=("LABEL_0",), problem_type="regression")
+    outputs = load_export(export_saved_model(model, tokenizer, tmp_path))(TEXTS)
+    assert set(outputs) == {"score"}
+    expected = logits_of(model, tokenizer, TEXTS)[:, 0]
+    np.testing.assert_allclose(outputs["score"], expected, rtol=0, atol=1e-5)
+
+
+def test_multi_label_names_all_that_hold(tokenizer, tmp_path):
+    model = tiny.classifier(label_names=("x", "y", "z"), problem_type="multi_label_classification")
+    model.head.projection.bias.assign([50.0, 0.0, 50.0])
+    answer = load_export(export_saved_model(model, tokenizer, tmp_path))
+    outputs = answer(TEXTS)
+    logits = logits_of(model, tokenizer, TEXTS)
+    np.testing.assert_allclose(outputs["probabilities"], 1 / (1 + np.exp(-logits)), atol=1e-6)
+    for row, label in zip(logits, outputs["label"], strict=True):
+        assert label == "|".join(name for name, x in zip("xyz", row, strict=True) if x >= 0)
+    model.head.projection.bias.assign([-50.0] * 3)
+    nothing = load_export(export_saved_model(model, tokenizer, tmp_path))(["good"])
+    assert nothing["label"].tolist() == [""]
+
+
+def test_versions_count_up_and_the_newest_answers(tokenizer, tmp_path):
+    (tmp_path / "7").mkdir()
+    (tmp_path / "README.md").write_text("mine")
+    model = tiny.classifier()
+    assert export_saved_model(model, tokenizer, tmp_path) == str(tmp_path / "8")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "8").rglob("*")}
+    model.head.projection.bias.assign([9.0, 0.0])
+    assert export_saved_model(model, tokenizer, tmp_path) == str(tmp_path / "9")
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "8").rglob("*")}
+    old, new = (load_export(where)(["film"])["logits"] for where in (tmp_path / "8", tmp_path))
+    assert new[0, 0] - old[0, 0] == pytest.approx(9, abs=1e-4)
+
+
+def test_a_number_taken_meanwhile_is_skipped(tokenizer, tmp_path, monkeypatch):
+    sync = saved_model._sync
+
+    def taken_by_another(directory):
+        sync(directory)
+        for name in ("1", "2"):
+            (tmp_path / name / "variables").mkdir(parents=True)
+
+    monkeypatch.setattr(saved_model, "_sync", taken_by_another)
+    monkeypatch.setattr(saved_model.os, "listdir", lambda _: [])
+    folder = saved_model.export_saved_model(tiny.classifier(), tokenizer, tmp_path)
+    assert folder == str(tmp_path / "3")
+
+
+def test_it_can_be_read_by_other_users(single):
+    umask = os.umask(0)
+    os.umask(umask)
+    assert (single[1] / "1").stat().st_mode & 0o777 == 0o777 & ~umask
+
+
+def test_labels_of_any_script_and_the_settings_travel_along(tokenizer, tmp_path):
+    model = tiny.classifier(label_names=("坏", "好", "ça va"), text="sentence")
+    answer = load_export(export_saved_model(model, tokenizer, tmp_path, max_length=9))
+    assert set(answer(TEXTS)["label"]) <= {"坏", "好", "ça va"}
+    assert answer.settings["text"] == "sentence" and answer.settings["max_length"] == 9
+    expected = model(tokenizer(TEXTS, max_length=9)).numpy()
+    np.testing.assert_allclose(answer(TEXTS)["logits"], expected, rtol=0, atol=1e-5)
+
+
+ALONE = """
+import sys
+import tensorflow as tf
+import tensorflow_text
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "bert_tf":
+            raise ImportError(name)
+
+sys.meta_path.insert(0, Refuse())
+before = {name for name in sys.modules if name.startswith(("keras", "tf_keras", "bert_tf"))}
+loaded = tf.saved_model.load(sys.argv[1])
+outputs = loaded.signatures["serving_default"](text=tf.constant(["the film is good"]))
+assert outputs["label"].shape == (1,), outputs
+after = {name for name in sys.modules if name.startswith(("keras", "tf_keras", "bert_tf"))}
+# TensorFlow itself imports some of Keras; the export needs no more of it.
+assert after == before and not any(name.startswith("bert_tf") for name in after), after - before
+print(type(loaded).__module__)
+"""
+
+
+def test_it_loads_with_tensorflow_and_tensorflow_text_alone(single, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, str(single[1] / "1")],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().startswith("tensorflow.")
+
+
+def test_the_graph_has_no_keras_objects_and_no_training(single):
+    folder = single[1] / "1"
+    assert not (folder / "keras_metadata.pb").exists()
+    proto = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    graph = proto.meta_graphs[0]
+    kinds = {node.user_object.identifier for node in graph.object_graph_def.nodes}
+    assert not any("keras" in kind for kind in kinds)
+    operations = {
+        node.op for function in graph.graph_def.library.function for node in function.node_def
+    }
+    assert not any("Random" in name or "Dropout" in name for name in operations)
+
+
+def test_a_difference_from_the_model_stops_the_export(tokenizer, tmp_path, monkeypatch):
+    write = saved_model._write
+
+    def changed_meanwhile(program, directory):
+        write(program, directory)
+        model.head.projection.bias.assign_add([0.001, 0.0])
+
+    model = tiny.classifier()
+    monkeypatch.setattr(saved_model, "_write", changed_meanwhile)
+    with pytest.raises(InputError, match="differ from the model's by 1.0e-03"):
+        export_saved_model(model, tokenizer, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_that_are_no_numbers_stop_the_export(tokenizer, tmp_path):
+    model = tiny.classifier()
+    model.head.projection.bias.assign([np.nan, 0.0])
+    with pytest.raises(InputError, match="differ from the model's by nan"):
+        export_saved_model(model, tokenizer, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_nothing(tokenizer, tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, limits[1]))
+    try:
+        with pytest.raises(InputError, match="cannot be written"):
+            export_saved_model(tiny.classifier(), tokenizer, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_is_a_file_is_named(tokenizer, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(InputError, match="file: cannot be written: Not a directory"):
+        export_saved_model(tiny.classifier(), tokenizer, tmp_path / "file")
+
+
+def test_what_cannot_be_exported_says_so(tokenizer, tmp_path):
+    model = tiny.classifier()
+    with pytest.raises(InputError, match="max_length: 33, wanted 3 to 32"):
+        export_saved_model(model, tokenizer, tmp_path, max_length=33)
+    with pytest.raises(InputError, match="wanted a SequenceClassifier"):
+        export_saved_model(model.encoder, tokenizer, tmp_path)
+    model.data_settings["max_length"] = 64
+    with pytest.raises(InputError, match="max_length: 64"):
+        export_saved_model(model, tokenizer, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_vocabulary_larger_than_the_model_is_refused(tmp_path):
+    folder = tmp_path / "vocabulary"
+    folder.mkdir()
+    entries = [*tiny.vocabulary(), "more"]
+    (folder / "vocab.txt").write_text("\n".join(entries) + "\n")
+    larger = tiny.Tokenizer.from_pretrained(folder)
+    with pytest.raises(InputError, match=f"has {len(entries)} entries, the model"):
+        export_saved_model(tiny.classifier(), larger, tmp_path / "export")
+    assert not (tmp_path / "export").exists()

@@ -1,0 +1,45 @@
+"""The smallest real thing: a classifier of a few thousand weights with a vocabulary to match."""
+
+from bert_tf import BertConfig, SequenceClassifier, Tokenizer, build_encoder
+
+WORDS = "good bad film story the a is was not very actor end begin one two three , . ! ?".split()
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+def vocabulary():
+    """The entries of the vocabulary: special tokens, some words, and all letters."""
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789'-"
+    return [*SPECIAL, *WORDS, *letters, *(f"##{letter}" for letter in letters)]
+
+
+def tokenizer(folder):
+    """A Tokenizer over `vocabulary`; its file is made in a new folder at this pathlib.Path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "vocab.txt").write_text("\n".join(vocabulary()) + "\n", encoding="utf-8")
+    return Tokenizer.from_pretrained(folder)
+
+
+def classifier(text_pair=None, label_names=("bad", "good"), problem_type=None, **settings):
+    """A SequenceClassifier with fresh weights, large enough to give different answers."""
+    encoder = build_encoder(
+        BertConfig(
+            vocab_size=len(vocabulary()),
+            hidden_size=16,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=32,
+            max_position_embeddings=32,
+            initializer_range=0.5,
+        )
+    )
+    model = SequenceClassifier(encoder, len(label_names), list(label_names), problem_type)
+    columns = {"text": "text", "text_pair": text_pair, "label": "label", "max_length": 24}
+    model.data_settings = {**columns, **settings}
+    return model
+
+
+def save(folder, **options):
+    """A model directory of such a classifier at this pathlib.Path; returns the model."""
+    model = classifier(**options)
+    model.save_pretrained(str(folder), tokenizer(folder / "tokenizer"))
+    return model
