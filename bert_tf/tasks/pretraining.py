@@ -17,6 +17,7 @@ class Pretraining(TaskModel):
     """
 
     loss_names = ("masked_lm", "next_sentence")
+    quality_names = ("masked_lm_accuracy", "next_sentence_accuracy")
 
     def __init__(self, encoder, **kwargs):
         super().__init__(encoder, **kwargs)
@@ -79,4 +80,21 @@ class Pretraining(TaskModel):
         return {
             "masked_lm": (weighted_sum(words, sample_weight), weights["masked_lm"]),
             "next_sentence": (weighted_sum(sentences, sample_weight), weights["next_sentence"]),
+        }
+
+    def quality_terms(self, outputs, labels, sample_weight=None):
+        """How often the masked word, and the relation of the sentences, is guessed right."""
+        weights = self.loss_weights(labels, sample_weight)
+        words = ops.argmax(outputs["masked_lm_logits"], axis=-1)
+        words = ops.cast(words == ops.cast(labels["masked_ids"], words.dtype), "float32")
+        words = ops.sum(words * ops.cast(labels["masked_weights"], "float32"), axis=-1)
+        sentences = ops.argmax(outputs["sentence_logits"], axis=-1)
+        follows = ops.reshape(labels["next_sentence_labels"], (-1,))
+        sentences = sentences == ops.cast(follows, sentences.dtype)
+        return {
+            "masked_lm_accuracy": (weighted_sum(words, sample_weight), weights["masked_lm"]),
+            "next_sentence_accuracy": (
+                weighted_sum(sentences, sample_weight),
+                weights["next_sentence"],
+            ),
         }

@@ -1,6 +1,5 @@
 """Labels or a score for a text or a pair of texts."""
 
-import keras
 from keras import ops
 
 from bert_tf.errors import InputError
@@ -48,11 +47,13 @@ class SequenceClassifier(TaskModel):
     ):
         _check(num_labels, label_names, problem_type, pooling)
         how = pooling or encoder.published_pooling
+        single = "regression" if num_labels == 1 else "single_label_classification"
+        problem_type = problem_type or single
+        self.quality_names = () if problem_type == "regression" else ("accuracy",)
         super().__init__(encoder if how == "pooler" else encoder.without_pooler(), **kwargs)
+        self.problem_type = problem_type
         self.num_labels = num_labels
         self.label_names = list(label_names or [f"LABEL_{i}" for i in range(num_labels)])
-        single = "regression" if num_labels == 1 else "single_label_classification"
-        self.problem_type = problem_type or single
         self.pooling = pooling
         self.head_layers = None if head_layers is None else [_layer(x) for x in head_layers]
         config = encoder.config
@@ -65,7 +66,6 @@ class SequenceClassifier(TaskModel):
             dtype=self.dtype_policy,
         )
         self.head.build((None, config.hidden_size))
-        self.quality = _streaming_metrics(self.problem_type)
         self.build()
 
     def call(self, inputs, training=False, key=None):
@@ -106,19 +106,16 @@ class SequenceClassifier(TaskModel):
             "classification": (total, self.loss_weights(labels, sample_weight)["classification"])
         }
 
-    def update_quality(self, outputs, labels, sample_weight=None):
+    def quality_terms(self, outputs, labels, sample_weight=None):
+        """Accuracy, under multi_label over single decisions; regression has its loss alone."""
         if self.problem_type == "regression":
-            outputs, labels = ops.reshape(outputs, (-1,)), ops.reshape(labels, (-1,))
-        for metric in self.quality:
-            metric.update_state(labels, outputs, sample_weight)
-
-
-def _streaming_metrics(problem_type):
-    if problem_type == "single_label_classification":
-        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
-    if problem_type == "multi_label_classification":
-        return [keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)]
-    return [keras.metrics.MeanSquaredError(name="mean_squared_error")]
+            return {}
+        if self.problem_type == "single_label_classification":
+            right = ops.argmax(outputs, axis=-1) == ops.cast(ops.reshape(labels, (-1,)), "int32")
+        else:
+            right = ops.mean((outputs > 0) == (labels > 0.5), axis=-1)
+        total = weighted_sum(right, sample_weight)
+        return {"accuracy": (total, weight_of_rows(labels, sample_weight))}
 
 
 def _check(num_labels, label_names, problem_type, pooling):

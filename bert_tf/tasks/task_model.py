@@ -11,13 +11,14 @@ class TaskModel(keras.Model):
     """An encoder with a head, trained by plain Keras or by the commands, with the same step.
 
     A task names its losses in `loss_names`, implements `call`, `loss_terms` and `loss_weights` and,
-    for streaming metrics, `quality` (a list of Keras metrics) with `update_quality`.
+    for streaming metrics, names them in `quality_names` and implements `quality_terms`.
 
     Args:
       encoder: an encoder of any family.
     """
 
     loss_names = ()
+    quality_names = ()
     # What each loss counts for in the total; 1 unless a task says otherwise.
     loss_factors = {}
 
@@ -25,8 +26,9 @@ class TaskModel(keras.Model):
         super().__init__(dtype=encoder.dtype_policy, **kwargs)
         self.encoder = encoder
         self.data_settings = {}
-        self.loss_means = [keras.metrics.Mean(name=f"{name}_loss") for name in self.loss_names]
-        self.quality = []
+        self.means = {
+            name: keras.metrics.Mean(name=name) for name in (*self.loss_names, *self.quality_names)
+        }
 
     def build(self, input_shape=None):
         """Nothing is left to build: the parts create their weights when they are made."""
@@ -52,26 +54,33 @@ class TaskModel(keras.Model):
         """
         raise NotImplementedError
 
-    def update_quality(self, outputs, labels, sample_weight=None):
-        """Feeds the streaming metrics in `quality` with a batch."""
+    def quality_terms(self, outputs, labels, sample_weight=None):
+        """The streaming metrics of a batch, as `loss_terms` gives the losses."""
+        return {}
 
-    def update_losses(self, sums, weights):
-        """Feeds the streaming means with a batch's sums and weights, dicts by loss name."""
-        for name, mean in zip(self.loss_names, self.loss_means, strict=True):
-            mean.update_state(ops.divide_no_nan(sums[name], weights[name]), weights[name])
+    def terms(self, outputs, labels, sample_weight=None):
+        """Losses and streaming metrics of a batch, dict of name -> (sum, weight)."""
+        return {
+            **self.loss_terms(outputs, labels, sample_weight),
+            **self.quality_terms(outputs, labels, sample_weight),
+        }
+
+    def update_means(self, terms):
+        """Feeds the streaming means with a batch's terms."""
+        for name, (total, weight) in terms.items():
+            self.means[name].update_state(ops.divide_no_nan(total, weight), weight)
 
     def running_means(self):
         """dict of float32 scalars: `loss`, each loss where there are several, each metric."""
-        means = {mean.name: mean.result() for mean in self.loss_means}
-        factors = [self.loss_factors.get(name, 1.0) for name in self.loss_names]
-        loss = sum(factor * mean for factor, mean in zip(factors, means.values(), strict=True))
-        quality = {metric.name: metric.result() for metric in self.quality}
-        return {"loss": loss, **(means if len(means) > 1 else {}), **quality}
+        means = {name: mean.result() for name, mean in self.means.items()}
+        loss = sum(self.loss_factors.get(name, 1.0) * means[name] for name in self.loss_names)
+        alone = self.loss_names if len(self.loss_names) == 1 else ()
+        return {"loss": loss, **{name: x for name, x in means.items() if name not in alone}}
 
     @property
     def metrics(self):
-        """The streaming metrics, which Keras resets at the start of an epoch."""
-        return [*self.loss_means, *self.quality]
+        """The streaming means, which Keras resets at the start of an epoch."""
+        return list(self.means.values())
 
     def step_key(self, update, replica, part):
         """The dropout key of one micro-batch: a function of seed, update, replica and part."""
@@ -84,7 +93,7 @@ class TaskModel(keras.Model):
         seed=0,
         accumulate=1,
         clip_norm=1.0,
-        metrics=None,
+        max_loss=None,
         run_eagerly=False,
         jit_compile=False,
     ):
@@ -95,13 +104,12 @@ class TaskModel(keras.Model):
           seed: int, of the dropout masks.
           accumulate: int, the micro-batches a batch is cut into; the gradients add up.
           clip_norm: float, the global norm the gradient is clipped to; None leaves it.
-          metrics: list of Keras metrics in place of the task's own.
+          max_loss: float or None, a step with a higher loss is not applied.
           run_eagerly, jit_compile: as in `keras.Model.compile`.
         """
         super().compile(optimizer=optimizer, run_eagerly=run_eagerly, jit_compile=jit_compile)
-        self.seed, self.accumulate, self.clip_norm = seed, accumulate, clip_norm
-        if metrics is not None:
-            self.quality = list(metrics)
+        self.seed, self.accumulate = seed, accumulate
+        self.clip_norm, self.max_loss = clip_norm, max_loss
 
     def train_step(self, data):
         """One update of the weights, the same under `fit` and under the commands."""

@@ -58,9 +58,13 @@ class RunningCheckpoint:
         _require_space(self.directory, _bytes_of(self.model, self.model.optimizer))
         prefix = _write(lambda: self.manager.save(checkpoint_number=step), self.directory)
         _write_digest(prefix)
-        for stale in glob.glob(os.path.join(self.directory, "best-*")):
-            if not os.path.basename(stale).startswith(f"best-{int(self.progress.best_step)}."):
-                os.remove(stale)
+        best = f"best-{int(self.progress.best_step)}"
+        for path in glob.glob(os.path.join(self.directory, "*.digest")):
+            name = os.path.basename(path).removesuffix(".digest")
+            outdated = name.startswith("best-") and name != best
+            if outdated or not os.path.exists(os.path.join(self.directory, name + ".index")):
+                for file in [path, *_files(os.path.join(self.directory, name))]:
+                    os.remove(file)
 
     def restore(self):
         """Restores the newest whole checkpoint.
@@ -90,7 +94,7 @@ class RunningCheckpoint:
         """Keeps the weights as the best so far; the running checkpoint refers to them."""
         _require_space(self.directory, _bytes_of(self.model))
         prefix = os.path.join(self.directory, f"best-{step}")
-        _write(lambda: tf.train.Checkpoint(model=self.model).write(prefix), self.directory)
+        _write(lambda: self._weights().write(prefix), self.directory)
         _write_digest(prefix)
 
     def restore_best(self):
@@ -103,7 +107,11 @@ class RunningCheckpoint:
         fault = _fault(prefix)
         if fault is not None:
             raise InputError(f"{prefix}: {fault}")
-        tf.train.Checkpoint(model=self.model).read(prefix).expect_partial()
+        self._weights().read(prefix).assert_consumed()
+
+    def _weights(self):
+        """The weights alone, in the model's order: no optimizer, no running means."""
+        return tf.train.Checkpoint(weights=[weight.value for weight in self.model.weights])
 
 
 def _files(prefix):

@@ -10,14 +10,18 @@ import tensorflow as tf
 
 
 def train_step(model, data):
-    """One update of a task model's weights.
+    """One update of a task model's weights, in replica context.
+
+    An update whose loss or gradient is not finite, or whose loss is above `model.max_loss`, is not
+    applied: weights, optimizer and its count of iterations stay as they are.
 
     Args:
       model: a compiled TaskModel.
       data: (inputs, labels) or (inputs, labels, sample_weight), or a dict of inputs that
         holds `labels`; this replica's share of the batch.
     Returns:
-      dict of float32 scalars, the streaming means since they were last reset.
+      dict of float32 scalars: the streaming means since they were last reset, and of this step
+      `gradient_norm` (before clipping) and `applied` (1 or 0).
     """
     inputs, labels, sample_weight = unpack(data)
     replicas = tf.distribute.get_replica_context()
@@ -35,20 +39,23 @@ def train_step(model, data):
         key = model.step_key(model.optimizer.iterations, replicas.replica_id_in_sync_group, index)
         return _gradients(model, variables, rows, weights, key)
 
-    gradients, sums = _sum_over(part, model.accumulate)
-    gradients, sums = total(gradients), total(sums)
-    norm = apply_gradients(model, gradients, variables)
-    model.update_losses(sums, weights)
-    return {**model.running_means(), "gradient_norm": norm}
+    gradients, terms = _sum_over(part, model.accumulate)
+    gradients, terms = total(gradients), total(terms)
+    loss = total_loss(model, {name: terms[name][0] for name in model.loss_names}, weights)
+    norm, applied = apply_gradients(model, gradients, variables, loss)
+    model.update_means({name: _only_if(applied, term) for name, term in terms.items()})
+    return {
+        **model.running_means(),
+        "gradient_norm": norm,
+        "applied": tf.cast(applied, tf.float32),
+    }
 
 
 def test_step(model, data):
-    """One batch of evaluation; arguments and result as `train_step`."""
+    """One batch of evaluation; arguments as `train_step`, the streaming means returned."""
     inputs, labels, sample_weight = unpack(data)
     outputs = model(inputs, training=False)
-    terms = model.loss_terms(outputs, labels, sample_weight)
-    model.update_losses(*({name: term[i] for name, term in terms.items()} for i in (0, 1)))
-    model.update_quality(outputs, labels, sample_weight)
+    model.update_means(model.terms(outputs, labels, sample_weight))
     return model.running_means()
 
 
@@ -61,50 +68,87 @@ def unpack(data):
     return keras.utils.unpack_x_y_sample_weight(data)
 
 
-def apply_gradients(model, gradients, variables):
-    """Clips summed gradients by their global norm and applies them.
+def total_loss(model, sums, weights):
+    """The loss a step descends: each loss's sum over its total weight, times its factor."""
+    return tf.add_n(
+        [
+            model.loss_factors.get(name, 1.0) * tf.math.divide_no_nan(sums[name], weights[name])
+            for name in model.loss_names
+        ]
+    )
+
+
+def apply_gradients(model, gradients, variables, loss):
+    """Clips summed gradients by their global norm and applies them, if they are sound.
 
     Args:
       model: a compiled TaskModel.
       gradients: dense tensors, already summed over replicas; under float16 still times the
         loss scale.
       variables: the variables they belong to.
+      loss: float32 scalar, over all replicas.
     Returns:
-      float32 scalar, the global norm before clipping.
+      The global norm before clipping, float32 scalar, and whether they were applied, bool scalar.
     """
-    optimizer = model.optimizer
-    scale = _loss_scale(optimizer)
-    norm = tf.linalg.global_norm(gradients) / scale
+    optimizer, replicas = model.optimizer, tf.distribute.get_replica_context()
+    norm = tf.linalg.global_norm(gradients) / _loss_scale(optimizer)
+    sound = tf.math.is_finite(loss)
+    if model.max_loss is not None:
+        sound &= loss <= model.max_loss
     # Keras sums over replicas once more when it applies (base_optimizer.apply).
-    factor = 1.0 / tf.distribute.get_replica_context().num_replicas_in_sync
+    factor = 1.0 / replicas.num_replicas_in_sync
     if model.clip_norm is not None:
         factor *= model.clip_norm / tf.maximum(norm, model.clip_norm)
     if not (isinstance(factor, float) and factor == 1.0):
         gradients = [gradient * tf.cast(factor, gradient.dtype) for gradient in gradients]
-    optimizer.apply(gradients, variables)
-    return norm
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        # It must see a gradient that overflowed, to lower its scale; it does not apply it.
+        _apply_if(sound, optimizer, gradients, variables)
+        return norm, sound & tf.math.is_finite(norm)
+    sound &= tf.math.is_finite(norm)
+    _apply_if(sound, optimizer, gradients, variables)
+    return norm, sound
+
+
+def _apply_if(sound, optimizer, gradients, variables):
+    """`optimizer.apply` under a condition, wherever the strategy allows a condition to stand."""
+    if tf.__internal__.distribute.strategy_supports_no_merge_call():
+        tf.cond(sound, lambda: _done(optimizer.apply(gradients, variables)), lambda: False)
+        return
+
+    def across_replicas(strategy, gradients, sound):
+        sound = strategy.experimental_local_results(sound)[0]
+        each = strategy.extended.call_for_each_replica
+
+        def apply():
+            each(lambda gradients: optimizer.apply(gradients, variables), args=(gradients,))
+            return True
+
+        tf.cond(sound, apply, lambda: False)
+
+    tf.distribute.get_replica_context().merge_call(across_replicas, args=(gradients, sound))
+
+
+def _done(_):
+    return True
 
 
 def _gradients(model, variables, rows, weights, key):
-    """Dense gradients of one micro-batch's share of the loss, and the sums of its losses."""
+    """Dense gradients of one micro-batch's share of the loss, and the sums of its terms."""
     inputs, labels, sample_weight = rows
     with tf.GradientTape() as tape:
         outputs = model(inputs, training=True, key=key)
         terms = model.loss_terms(outputs, labels, sample_weight)
-        sums = {name: term[0] for name, term in terms.items()}
-        shares = [
-            model.loss_factors.get(name, 1.0) * tf.math.divide_no_nan(sums[name], weights[name])
-            for name in sums
-        ]
-        loss = tf.add_n(shares) * _loss_scale(model.optimizer)
+        loss = total_loss(model, {name: term[0] for name, term in terms.items()}, weights)
+        loss *= _loss_scale(model.optimizer)
     gradients = tape.gradient(loss, variables)
     for variable, gradient in zip(variables, gradients, strict=True):
         if gradient is None:
             raise ValueError(
                 f"{variable.path} takes no part in the loss; freeze it or leave it out"
             )
-    model.update_quality(outputs, labels, sample_weight)
-    return [tf.convert_to_tensor(gradient) for gradient in gradients], sums
+    terms |= model.quality_terms(outputs, labels, sample_weight)
+    return [tf.convert_to_tensor(gradient) for gradient in gradients], terms
 
 
 def _sum_over(part, count):
@@ -128,6 +172,11 @@ def _micro_batch(x, index, count):
         return x
     size = -(-tf.shape(x)[0] // count)
     return x[index * size : (index + 1) * size]
+
+
+def _only_if(applied, term):
+    """A term (sum, weight), or nothing at all for a step that was not applied."""
+    return tuple(tf.where(applied, x, tf.zeros_like(x)) for x in term)
 
 
 def _loss_scale(optimizer):
