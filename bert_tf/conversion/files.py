@@ -105,7 +105,10 @@ def new_directory(target):
     building = target.absolute().parent / f".{target.name}.{os.getpid()}.tmp"
     try:
         building.mkdir(parents=True)
-        yield building
+        try:
+            yield building
+        except InputError as error:  # the user knows the target, not where it is being built
+            raise type(error)(str(error).replace(str(building), str(target))) from None
         for path in building.rglob("*"):
             _sync(path)
         os.rename(building, target)

@@ -6,6 +6,7 @@ it.
 
 import glob
 import json
+import re
 from pathlib import Path
 
 from bert_tf.conversion.table import StoredTensor
@@ -116,25 +117,16 @@ def write_google(directory, config, tensors):
     import tensorflow as tf
 
     prefix = Path(directory) / PREFIX
-    no_gpu = tf.compat.v1.ConfigProto(device_count={"GPU": 0})
-    with tf.Graph().as_default(), tf.compat.v1.Session(config=no_gpu) as session:
-        # Placeholders keep the numbers out of the graph, which may hold 2 GiB at most.
-        values = {
-            name: tf.compat.v1.placeholder(tf.float32, array.shape)
-            for name, array in tensors.items()
-        }
-        made = {
-            name: tf.compat.v1.get_variable(name, initializer=value, use_resource=False)
-            for name, value in values.items()
-        }
-        for name, variable in made.items():
-            session.run(variable.initializer, {values[name]: tensors[name]})
-        saver = tf.compat.v1.train.Saver(list(made.values()))
-        try:
-            saver.save(session, str(prefix))
-        except tf.errors.OpError as error:
-            raise InputError(f"{prefix}: cannot be written: {_first_line(error)}") from None
-    (Path(directory) / "checkpoint").unlink()  # it names the directory the files were built in
+    try:
+        # The op behind tf.compat.v1.train.Saver: the same files, and no graph is needed.
+        tf.raw_ops.SaveV2(
+            prefix=str(prefix),
+            tensor_names=list(tensors),
+            shape_and_slices=[""] * len(tensors),
+            tensors=list(tensors.values()),
+        )
+    except tf.errors.OpError as error:
+        raise InputError(f"{prefix}: cannot be written: {_first_line(error)}") from None
     (Path(directory) / CONFIG_FILE).write_text(
         json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )
@@ -162,5 +154,7 @@ def _one_prefix(source):
 
 
 def _first_line(error):
+    """What TensorFlow says about a failure, without its notes on ops and devices."""
     text = getattr(error, "message", None) or str(error)
+    text = re.sub(r"\{\{.*?\}\} ?| ?\[Op:.*", "", text)
     return (text.splitlines() or [type(error).__name__])[0]

@@ -30,12 +30,32 @@ def test_what_is_written_is_a_name_based_checkpoint_bit_for_bit(folder):
         "bert_config.json",
         "bert_model.ckpt.data-00000-of-00001",
         "bert_model.ckpt.index",
-        "bert_model.ckpt.meta",
     ]
     reader = tf.train.load_checkpoint(str(folder / "bert_model.ckpt"))
     assert reader.get_variable_to_shape_map().keys() == ARRAYS.keys()
     for name, array in ARRAYS.items():
         np.testing.assert_array_equal(reader.get_tensor(name), array)
+
+
+def test_a_place_that_cannot_be_written_is_one_plain_line(tmp_path):
+    (tmp_path / "bert_model.ckpt.index").mkdir()
+    with pytest.raises(InputError, match="bert_model.ckpt: cannot be written: ") as caught:
+        write_google(tmp_path, {}, ARRAYS)
+    assert "\n" not in str(caught.value) and "{{" not in str(caught.value)
+    assert not (tmp_path / "bert_config.json").exists()
+
+
+def test_tensorflow_1_code_restores_what_is_written(folder):
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        made = {
+            name: tf.compat.v1.get_variable(name, array.shape, use_resource=False)
+            for name, array in ARRAYS.items()
+        }
+        tf.compat.v1.train.Saver(list(made.values())).restore(
+            session, str(folder / "bert_model.ckpt")
+        )
+        for name, array in ARRAYS.items():
+            np.testing.assert_array_equal(session.run(made[name]), array)
 
 
 @pytest.mark.parametrize("of_folder", [True, False])
