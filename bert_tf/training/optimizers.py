@@ -21,6 +21,8 @@ class AdamW(keras.optimizers.Optimizer):
       beta_1, beta_2, epsilon: float, of Adam.
       rate_factors: None, or a function of the step giving a float32 tensor with a factor for
         each trainable variable, in their order; factor 0 leaves a variable as it is.
+      bias_correction: bool; False, with epsilon 1e-6, is the AdamW of Google's BERT
+        (google-research/bert, optimization.py: AdamWeightDecayOptimizer).
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class AdamW(keras.optimizers.Optimizer):
         beta_2=0.999,
         epsilon=1e-7,
         rate_factors=None,
+        bias_correction=True,
         **kwargs,
     ):
         super().__init__(learning_rate=learning_rate, **kwargs)
@@ -38,6 +41,7 @@ class AdamW(keras.optimizers.Optimizer):
         self.decay = weight_decay
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
         self.rate_factors = rate_factors
+        self.bias_correction = bias_correction
 
     def build(self, variables):
         if self.built:
@@ -61,8 +65,8 @@ class AdamW(keras.optimizers.Optimizer):
             var=variable.handle,
             m=self.first_moments[index].value.handle,
             v=self.second_moments[index].value.handle,
-            beta1_power=tf.pow(self.beta_1, step),
-            beta2_power=tf.pow(self.beta_2, step),
+            beta1_power=tf.pow(self.beta_1, step) if self.bias_correction else 0.0,
+            beta2_power=tf.pow(self.beta_2, step) if self.bias_correction else 0.0,
             lr=rate,
             beta1=self.beta_1,
             beta2=self.beta_2,
@@ -77,4 +81,5 @@ class AdamW(keras.optimizers.Optimizer):
             "beta_1": self.beta_1,
             "beta_2": self.beta_2,
             "epsilon": self.epsilon,
+            "bias_correction": self.bias_correction,
         }
