@@ -1,8 +1,13 @@
 """BERT's text normalization as TensorFlow ops on flat code points, exact and with its way back.
 
-The reference cleans, sets ideographs apart, decomposes, strips accents and lower-cases one character at a
-time, so all of it is one table from a code point to its new spelling. What is left are the words of more than
-100 characters, which become one [UNK], and the way from a place in the new text to a place in the old.
+The reference cleans, sets ideographs apart, decomposes, strips accents and lower-cases one
+character at a time, so all of it is one table from a code point to its new spelling. What is left
+are the words of more than 100 characters, which become one [UNK], and the way from a place in the
+new text to a place in the old.
+
+One thing a table per character cannot do: put combining marks into canonical order. It would show
+only where the reference keeps a mark (96 of them, in Adlam, Balinese, Javanese and other scripts,
+and in musical notation) that a writer put behind a mark which belongs behind it.
 """
 
 from typing import NamedTuple
@@ -19,12 +24,13 @@ _CODE_SPACE = 0x110000  # a table value from here on names a spelling that is no
 HIDDEN = np.r_[0xF0000:0xFFFFE, 0x100000:0x10F000]  # characters that the matcher must not split at
 UNMATCHED = 0x10F000  # stands in no vocabulary
 SPECIAL_IN_TEXT = 0x10F100  # + i: special token i, marked in a raw text
-# The same in a normalized text: characters the matcher splits at, and free because all of them are hidden.
+# The same in a normalized text: characters the matcher splits at, and free because all of them are
+# hidden.
 SPECIAL_NORMALIZED = 0x2B820
 MAX_SPECIAL_TOKENS = 0x100
 
-# Runs that may be a word of more than 100 characters. Leaving separators out of the class makes the guard
-# slower, never wrong; an ideograph may stand in it only where ideographs are set apart.
+# Runs that may be a word of more than 100 characters. Leaving separators out of the class makes the
+# guard slower, never wrong; an ideograph may stand in it only where ideographs are set apart.
 _SEPARATORS = r" -/:-@\[-`{-~\x{3001}-\x{3003}\x{3008}-\x{3011}\x{ff01}-\x{ff03}\x{ff0c}-\x{ff0f}"
 _IDEOGRAPHS = r"\x{3400}-\x{4dbf}\x{4e00}-\x{9fff}"
 
@@ -48,8 +54,8 @@ class CodePointTable(tf.Module):
 class Characters(NamedTuple):
     """The characters of a batch of texts, one after another.
 
-    values: int32 [C] code points. first, last: int32 [C], the flat raw characters each stands for, both
-    inclusive. splits: int64 [N + 1], where each text begins, and the end.
+    values: int32 [C] code points. first, last: int32 [C], the flat raw characters each stands for,
+    both inclusive. splits: int64 [N + 1], where each text begins, and the end.
     """
 
     values: tf.Tensor
@@ -81,7 +87,7 @@ class Normalizer(tf.Module):
         super().__init__()
         chinese = unicode.CHINESE if tokenize_chinese_chars else frozenset()
         hidden = unicode.MATCHER_ONLY | (unicode.CHINESE - chinese)
-        self.hiding = dict(zip(sorted(hidden), HIDDEN.tolist()))
+        self.hiding = dict(zip(sorted(hidden), HIDDEN[: len(hidden)].tolist(), strict=True))
         split_at = (unicode.PUNCTUATION | chinese) - unicode.REFERENCE_ONLY
 
         def spelling_for_matcher(code_point, text):
@@ -98,7 +104,7 @@ class Normalizer(tf.Module):
 
         breaks = np.zeros(_CODE_SPACE, np.int32)
         breaks[sorted(unicode.PUNCTUATION | chinese | {0x20})] = 1
-        breaks[SPECIAL_NORMALIZED:SPECIAL_NORMALIZED + MAX_SPECIAL_TOKENS] = 1
+        breaks[SPECIAL_NORMALIZED : SPECIAL_NORMALIZED + MAX_SPECIAL_TOKENS] = 1
         self._breaks = CodePointTable(breaks)
         separators = _SEPARATORS + (_IDEOGRAPHS if chinese else "")
         self._maybe_long = rf"(?s).*[^{separators}]{{{MAX_WORD_CHARACTERS + 1}}}.*"
@@ -107,8 +113,9 @@ class Normalizer(tf.Module):
             self._special_widths = tf.constant([len(token) for token in special_tokens], tf.int32)
 
     def _set_spelling(self, spelling):
-        """Split {code point: text} into a table of steps and, beside it, the spellings not of length one."""
-        step = np.zeros(_CODE_SPACE, np.int32)  # a step, not a target: unchanged blocks are all alike
+        """Split {code point: text} into a table of steps and the spellings not of length one."""
+        # A step rather than a target: all blocks that nothing changes are then alike.
+        step = np.zeros(_CODE_SPACE, np.int32)
         texts = sorted({text for text in spelling.values() if len(text) != 1})
         number = {text: _CODE_SPACE + i for i, text in enumerate(texts)}
         for c, text in spelling.items():
@@ -122,7 +129,8 @@ class Normalizer(tf.Module):
     def mark_special_tokens(self, texts):
         """Replace each special token that stands in string [N] texts by one private character."""
         last = SPECIAL_IN_TEXT + len(self._special_tokens) - 1
-        # Nobody gets a special token by writing our private character: it becomes another one, equally void.
+        # Nobody gets a special token by writing our private character: it becomes another one,
+        # equally void.
         forged = rf"[\x{{{SPECIAL_IN_TEXT:x}}}-\x{{{last:x}}}]"
         texts = tf.strings.regex_replace(texts, forged, "\ue000")
         numbered = sorted(enumerate(self._special_tokens), key=lambda item: -len(item[1]))
@@ -138,8 +146,8 @@ class Normalizer(tf.Module):
           texts: string [N].
           special_tokens_marked: bool; the texts come from `mark_special_tokens`.
         Returns:
-          string [N] for the matcher, and `locate(rows, starts, ends)`, which turns int64 [T] byte offsets in
-          normalized text `rows` into int32 [T] character offsets in the raw texts.
+          string [N] for the matcher, and `locate(rows, starts, ends)`, which turns int64 [T] byte
+          offsets in normalized text `rows` into int32 [T] character offsets in the raw texts.
         """
         raw = tf.strings.unicode_decode(texts, "UTF-8", errors="replace")
         places = tf.range(tf.size(raw.flat_values))
@@ -147,7 +155,9 @@ class Normalizer(tf.Module):
         characters = self._spell(characters, special_tokens_marked)
         normalized = self._encode(characters)
         suspicious = tf.reduce_any(tf.strings.regex_full_match(normalized, self._maybe_long))
-        characters = tf.cond(suspicious, lambda: self._fold_long_words(characters), lambda: characters)
+        characters = tf.cond(
+            suspicious, lambda: self._fold_long_words(characters), lambda: characters
+        )
         normalized = tf.cond(suspicious, lambda: self._encode(characters), lambda: normalized)
 
         positions = tf.range(tf.size(places) + 1)
@@ -185,12 +195,17 @@ class Normalizer(tf.Module):
             number = tf.gather(number, source)
             letter = tf.gather(self._starts, number) + within
             is_single = tf.gather(single, source)
-            values = tf.where(is_single, tf.gather(new, source),
-                              tf.gather(self._letters, tf.where(is_single, 0, letter)))
+            values = tf.where(
+                is_single,
+                tf.gather(new, source),
+                tf.gather(self._letters, tf.where(is_single, 0, letter)),
+            )
             splits = tf.cast(tf.gather(ends, characters.splits), tf.int64)
             return characters.take(source, splits)._replace(values=values)
 
-        return tf.cond(tf.reduce_any(new >= _CODE_SPACE), spell_out, lambda: characters._replace(values=new))
+        return tf.cond(
+            tf.reduce_any(new >= _CODE_SPACE), spell_out, lambda: characters._replace(values=new)
+        )
 
     def _fold_long_words(self, characters):
         """Make each word of more than 100 characters one character that no vocabulary holds."""
@@ -199,10 +214,13 @@ class Normalizer(tf.Module):
         after_break = tf.concat([[True], is_break[:-1] | (rows[1:] != rows[:-1])], 0)
         begins = is_break | after_break
         word = tf.cumsum(tf.cast(begins, tf.int32)) - 1
-        is_long = tf.gather(tf.math.segment_sum(tf.ones_like(word), word), word) > MAX_WORD_CHARACTERS
+        size = tf.gather(tf.math.segment_sum(tf.ones_like(word), word), word)
+        end = tf.gather(tf.math.segment_max(characters.last, word), word)
+        is_long = size > MAX_WORD_CHARACTERS
         characters = characters._replace(
             values=tf.where(is_long, UNMATCHED, characters.values),
-            last=tf.where(is_long, tf.gather(tf.math.segment_max(characters.last, word), word), characters.last))
+            last=tf.where(is_long, end, characters.last),
+        )
         kept = begins | ~is_long
         splits = tf.gather(_exclusive_sums(tf.cast(kept, tf.int64)), characters.splits)
         return characters.take(tf.where(kept)[:, 0], splits)
@@ -219,8 +237,10 @@ def _locate(characters, raw_splits, positions, rows, starts, ends):
     Args:
       characters: Characters of the normalized texts.
       raw_splits: int64 [N + 1], where each raw text begins among the flat raw characters.
-      positions: int32 [R + 1], running position of each flat raw character (a marked special token is wide).
-      rows, starts, ends: int64 [T], text and bytes of each span; spans begin and end between characters.
+      positions: int32 [R + 1], running position of each flat raw character (a marked special token
+        is wide).
+      rows, starts, ends: int64 [T], text and bytes of each span; spans begin and end between
+        characters.
     Returns:
       starts, ends: int32 [T].
     """

@@ -1,13 +1,13 @@
-"""From pieces to model inputs: longest-first truncation, special tokens, padding; the same for every kind."""
+"""From pieces to model inputs: longest-first truncation, special tokens and padding."""
 
 import tensorflow as tf
 
 
 def longest_first(first, second, budget):
-    """How much of each text of a pair is kept, as the `tokenizers` library counts (utils/truncation.rs).
+    """How much of each text of a pair is kept, as `tokenizers` counts (utils/truncation.rs).
 
-    The shorter text stays whole if the longer one can be cut to no less than its length; otherwise both get half,
-    and an odd one goes to the longer, or to the second when they are equally long.
+    The shorter text stays whole if the longer one can be cut to no less than its length; otherwise
+    both get half, and an odd one goes to the longer, or to the second when they are equally long.
 
     Args:
       first, second: int64 [N], pieces in each text. budget: int64, pieces allowed in both.
@@ -20,11 +20,14 @@ def longest_first(first, second, budget):
     keep_shorter = tf.where(fits, shorter, tf.minimum(shorter, half))
     keep_longer = tf.where(fits, longer, budget - keep_shorter)
     swapped = first > second
-    return tf.where(swapped, keep_longer, keep_shorter), tf.where(swapped, keep_shorter, keep_longer)
+    keep_first = tf.where(swapped, keep_longer, keep_shorter)
+    keep_second = tf.where(swapped, keep_shorter, keep_longer)
+    return keep_first, keep_second
 
 
 def trim(ragged, keep):
     """The first int64 [N] `keep` items of each row of a ragged [N, (items), ...]."""
+
     def cut():
         rows = ragged.value_rowids()
         place = tf.range(tf.size(rows, tf.int64)) - tf.gather(ragged.row_splits, rows)
@@ -48,7 +51,9 @@ def assemble(parts, begin, end, pad, length):
 
     def column(value):
         value = tf.convert_to_tensor(value, tf.int32)
-        return tf.RaggedTensor.from_uniform_row_length(tf.repeat(value[None], rows, axis=0), 1, nrows=rows)
+        return tf.RaggedTensor.from_uniform_row_length(
+            tf.repeat(value[None], rows, axis=0), 1, nrows=rows
+        )
 
     pieces = [column(begin)]
     for part in parts:

@@ -19,17 +19,19 @@ class Tokenizer(tf.Module):
     """Texts to model inputs, eagerly, in tf.data and in an export alike.
 
     Args:
-      pieces: what cuts texts into pieces and joins them again: `wordpiece.WordPiece`, or another kind with its
-        `settings`, `vocabulary`, `ids`, `__call__` and `join`.
+      pieces: what cuts texts into pieces and joins them again: `wordpiece.WordPiece`, or another
+        kind with its `settings`, `vocabulary`, `ids`, `__call__` and `join`.
     """
 
     def __init__(self, pieces):
         super().__init__()
         self.pieces = pieces
         settings = pieces.settings
-        self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = (
-            pieces.ids[token] for token in (settings.pad_token, settings.unk_token, settings.cls_token,
-                                            settings.sep_token, settings.mask_token))
+        self.pad_id = pieces.ids[settings.pad_token]
+        self.unk_id = pieces.ids[settings.unk_token]
+        self.cls_id = pieces.ids[settings.cls_token]
+        self.sep_id = pieces.ids[settings.sep_token]
+        self.mask_id = pieces.ids[settings.mask_token]
         # Kept where tf.Module does not look: these graphs are for eager calls, not for exports.
         self._compiled = functools.cache(self._compile)
 
@@ -40,8 +42,8 @@ class Tokenizer(tf.Module):
         Args:
           directory: str or os.PathLike; holds vocab.txt or a WordPiece tokenizer.json, and perhaps
             tokenizer_config.json. The path of a vocab.txt will do.
-          lowercase: bool, or None: as the directory says; a bare vocab.txt is cased when its ordinary entries
-            hold A-Z.
+          lowercase: bool, or None: as the directory says; a bare vocab.txt is cased when its
+            ordinary entries hold A-Z.
         Returns:
           Tokenizer.
         Raises:
@@ -69,51 +71,65 @@ class Tokenizer(tf.Module):
 
     @property
     def fingerprint(self):
-        """str of 16 hexadecimal digits; equal when vocabulary and settings are, wherever they were read from."""
+        """str of 16 hexadecimal digits, equal when vocabulary and settings are."""
         told = {**vars(self.pieces.settings), "source": None, "model_max_length": None}
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
-    def __call__(self, texts, text_pairs=None, max_length=512, padding="longest", special_tokens_in_text=False,
-                 return_offsets=False):
+    def __call__(
+        self,
+        texts,
+        text_pairs=None,
+        max_length=512,
+        padding="longest",
+        special_tokens_in_text=False,
+        return_offsets=False,
+    ):
         """Turn texts, or pairs of texts, into the inputs of an encoder.
 
         Args:
           texts: [batch] strings: a list of str, a numpy array, or a string tensor.
           text_pairs: the same number of second texts, or None.
-          max_length: int, at most so many tokens a row, special tokens included; the longer text of a pair is
-            cut first.
+          max_length: int, at most so many tokens a row, special tokens included; the longer text of
+            a pair is cut first.
           padding: "longest" (the batch's longest row) or "max_length".
-          special_tokens_in_text: bool; "[MASK]" in a text is the special token. Otherwise, and so for any text of
-            unknown origin, it is plain characters.
+          special_tokens_in_text: bool; "[MASK]" in a text is the special token. Otherwise, and so
+            for any text of unknown origin, it is plain characters.
           return_offsets: bool; add `offsets`.
         Returns:
-          dict of int32 [batch, length]: input_ids, attention_mask (0 is padding), token_type_ids (1 in the
-          second text); and offsets [batch, length, 2], start and end in characters of the Python string, each
-          text of a pair from its own start, (0, 0) for special tokens and padding.
+          dict of int32 [batch, length]: input_ids, attention_mask (0 is padding), token_type_ids (1
+          in the second text); and offsets [batch, length, 2], start and end in characters of the
+          Python string, each text of a pair from its own start, (0, 0) for special tokens and
+          padding.
         Raises:
           InputError: texts are not strings, or the two sides differ in number.
           ConfigError: max_length or padding cannot be meant.
         """
         if padding not in _PADDINGS:
-            raise ConfigError(f"padding is {padding!r}, wanted one of {', '.join(map(repr, _PADDINGS))}")
+            raise ConfigError(
+                f"padding is {padding!r}, wanted one of {', '.join(map(repr, _PADDINGS))}"
+            )
         least = 2 if text_pairs is None else 3
         if not isinstance(max_length, numbers.Integral) or max_length < least:
-            raise ConfigError(f"max_length is {max_length!r}, wanted an int of at least {least}, "
-                              "the number of special tokens")
+            raise ConfigError(
+                f"max_length is {max_length!r}, wanted an int of at least {least}, "
+                "the number of special tokens"
+            )
         texts = _strings(texts, "texts")
         pairs = None if text_pairs is None else _strings(text_pairs, "text_pairs")
-        if pairs is not None and None not in (texts.shape[0], pairs.shape[0]) and texts.shape[0] != pairs.shape[0]:
+        if pairs is not None and not texts.shape.is_compatible_with(pairs.shape):
             raise InputError(f"text_pairs has {pairs.shape[0]} rows, texts has {texts.shape[0]}")
         options = (padding == "max_length", bool(special_tokens_in_text), bool(return_offsets))
         if not tf.executing_eagerly():
             return self._encode(texts, pairs, int(max_length), *options)
-        # A graph for eager calls as well: some forty small ops one by one would cost more than the work.
+        # A graph for eager calls too: forty small ops one by one would cost more than the work.
         sides = (texts,) if pairs is None else (texts, pairs)
         return self._compiled(len(sides), *options)(tf.constant(max_length, tf.int64), *sides)
 
     def _compile(self, sides, fixed, special_tokens_in_text, return_offsets):
         def encode(max_length, texts, pairs=None):
-            return self._encode(texts, pairs, max_length, fixed, special_tokens_in_text, return_offsets)
+            return self._encode(
+                texts, pairs, max_length, fixed, special_tokens_in_text, return_offsets
+            )
 
         strings = [tf.TensorSpec([None], tf.string)] * sides
         return tf.function(encode, [tf.TensorSpec([], tf.int64), *strings], autograph=False)
@@ -132,15 +148,18 @@ class Tokenizer(tf.Module):
             used = 1 + len(sides) + sum(keep)
             length = max_length if fixed else tf.maximum(tf.reduce_max(used), 0)
 
-            ids = [sequences.trim(ids, kept) for (ids, _), kept in zip(cut, keep)]
+            ids = [sequences.trim(ids, n) for (ids, _), n in zip(cut, keep, strict=True)]
             place = tf.range(tf.cast(length, tf.int64))[None]
             inside = place < used[:, None]
-            second = inside & (place >= 2 + keep[0][:, None]) if pairs is not None else tf.zeros_like(inside)
-            batch = {"input_ids": sequences.assemble(ids, self.cls_id, self.sep_id, self.pad_id, length),
-                     "attention_mask": tf.cast(inside, tf.int32), "token_type_ids": tf.cast(second, tf.int32)}
+            second = inside & (place >= 2 + keep[0][:, None])  # without a pair, nowhere
+            batch = {
+                "input_ids": sequences.assemble(ids, self.cls_id, self.sep_id, self.pad_id, length),
+                "attention_mask": tf.cast(inside, tf.int32),
+                "token_type_ids": tf.cast(second, tf.int32),
+            }
             if return_offsets:
-                offsets = [sequences.trim(offsets, kept) for (_, offsets), kept in zip(cut, keep)]
-                batch["offsets"] = sequences.assemble(offsets, [0, 0], [0, 0], 0, length)
+                spans = [sequences.trim(spans, n) for (_, spans), n in zip(cut, keep, strict=True)]
+                batch["offsets"] = sequences.assemble(spans, [0, 0], [0, 0], 0, length)
             return batch
 
     def tokenize(self, text, special_tokens_in_text=False):
@@ -171,7 +190,9 @@ class Tokenizer(tf.Module):
         """
         ids = np.asarray(ids)
         if ids.ndim != 1 or (ids.size and not np.issubdtype(ids.dtype, np.integer)):
-            raise InputError(f"ids has shape {ids.shape} and type {ids.dtype}, wanted one row of integers")
+            raise InputError(
+                f"ids has shape {ids.shape} and type {ids.dtype}, wanted one row of integers"
+            )
         outside = ids[(ids < 0) | (ids >= self.vocab_size)]
         if outside.size:
             raise InputError(f"id {outside[0]} is outside the vocabulary of {self.vocab_size}")
@@ -194,10 +215,14 @@ def _strings(texts, name):
             raise InputError(f"{name}[{odd}] is {texts[odd]!r}, wanted a string")
         try:
             texts = tf.constant(texts, tf.string, shape=[len(texts)])
-        except UnicodeEncodeError:  # half a surrogate pair is no character; UTF-8 has no bytes for it
-            texts = [text if isinstance(text, bytes) else
-                     text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts]
+        except ValueError:  # half a surrogate pair
+            texts = [text if isinstance(text, bytes) else _whole(text) for text in texts]
             texts = tf.constant(texts, tf.string, shape=[len(texts)])
     if texts.shape.rank not in (None, 1):
         raise InputError(f"{name} has shape {texts.shape}, wanted [batch]")
     return tf.ensure_shape(texts, [None]) if texts.shape.rank is None else texts
+
+
+def _whole(text):
+    """The text with U+FFFD for each half of a surrogate pair, which UTF-8 has no bytes for."""
+    return "".join("\ufffd" if 0xD800 <= ord(x) <= 0xDFFF else x for x in text)

@@ -1,9 +1,10 @@
 """The Unicode facts of the reference tokenizer, and where the fast matcher has other ones.
 
-The reference (`tokenizers` 0.23.3) froze its general categories and decompositions at Unicode 8 to 9, its case
-mappings are those of Unicode 17, and the matcher (`tensorflow_text` 2.21.1) splits words by a newer ICU. Ids are
-equal on every line only when all three are known exactly, so the sets stand here as they were measured, code
-point by code point, by `tests/text/make_unicode_tables.py`. Notation: `first-last` in hexadecimal.
+The reference (`tokenizers` 0.23.3) froze its general categories and decompositions at Unicode 8 to
+9, its case mappings are those of Unicode 17, and the matcher (`tensorflow_text` 2.21.1) splits
+words by a newer ICU. Ids are equal on every line only when all three are known exactly, so the sets
+stand here as they were measured, code point by code point, by `tests/text/make_unicode_tables.py`.
+Notation: `first-last` in hexadecimal.
 """
 
 import unicodedata
@@ -96,8 +97,8 @@ _LATE_CAPITALS = {0x1C89: 0x1C8A, 0xA7CB: 0x264, 0xA7CC: 0xA7CD, 0xA7CE: 0xA7CF,
                   **{c: c + 0x20 for c in range(0x10D50, 0x10D66)},
                   **{c: c + 0x1B for c in range(0x16EA0, 0x16EB9)}}
 
-# The only composed character of Unicode 14 that is too young for the reference; younger ones are not
-# known to the Pythons we run on, and assigned characters never change their decomposition.
+# The only composed character of Unicode 14 that is too young for the reference; younger ones are
+# not known to the Pythons we run on, and assigned characters never change their decomposition.
 _NEVER_DECOMPOSED = 0x11938
 
 # Everything that changes case or decomposes lies in these, ideographs and Hangul apart.
@@ -105,7 +106,7 @@ _SCRIPTS = code_points("41-5a a0-33ff a000-abff f900-ffff 10000-1ffff 2f800-2fa1
 
 
 def lower(code_point):
-    """Lower-case form of one code point as a str; like the reference, blind to what stands around it."""
+    """Lower-case form of one code point, a str; like the reference, blind to its neighbours."""
     late = _LATE_CAPITALS.get(code_point)
     return chr(late) if late else chr(code_point).lower()
 

@@ -1,14 +1,15 @@
 """WordPiece (BERT, Devlin et al. 2019): texts to ids and character offsets, in the graph, and back.
 
-Plain ASCII lines go to the fast matcher (Song et al. 2021, "Fast WordPiece Tokenization") almost as they are;
-the others pass through `normalization` first. Both give the ids and offsets of the `tokenizers` library.
+Plain ASCII lines go to the fast matcher (Song et al. 2021, "Fast WordPiece Tokenization") almost as
+they are; the others pass through `normalization` first. Both give the ids and offsets of the
+`tokenizers` library.
 """
 
 import tensorflow as tf
 import tensorflow_text as tft
 
 from bert_tf.errors import InputError
-from bert_tf.text import normalization
+from bert_tf.text import normalization, unicode_tables
 
 _PREFIX = "##"
 _SPLITS = r"\t\n\r -/:-@\[-`{-~"
@@ -16,9 +17,21 @@ _WORD = r"[A-Za-z0-9]"
 _LIMIT = normalization.MAX_WORD_CHARACTERS
 # Printable ASCII without a word that is too long: normalizing such a text is lower-casing it.
 _PLAIN = rf"[{_SPLITS}]*(?:{_WORD}{{1,{_LIMIT}}}[{_SPLITS}]+)*{_WORD}{{0,{_LIMIT}}}"
+_UNREACHABLE = unicode_tables.REMOVED | unicode_tables.SPACES
 # The detokenizer of the reference undoes these spaces inside each piece, in this order.
-_CLEANUP = ((" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" n't", "n't"), (" 'm", "'m"),
-            (" do not", " don't"), (" 's", "'s"), (" 've", "'ve"), (" 're", "'re"))
+_CLEANUP = (
+    (" .", "."),
+    (" ?", "?"),
+    (" !", "!"),
+    (" ,", ","),
+    (" ' ", "'"),
+    (" n't", "n't"),
+    (" 'm", "'m"),
+    (" do not", " don't"),
+    (" 's", "'s"),
+    (" 've", "'ve"),
+    (" 're", "'re"),
+)
 
 
 class WordPiece(tf.Module):
@@ -36,27 +49,38 @@ class WordPiece(tf.Module):
         self.ids = {token: i for i, token in enumerate(self.vocabulary)}
         special = settings.special_tokens
         if len(special) > normalization.MAX_SPECIAL_TOKENS:
-            raise InputError(f"{settings.source}: {len(special)} special tokens, "
-                             f"at most {normalization.MAX_SPECIAL_TOKENS} can be told apart")
+            raise InputError(
+                f"{settings.source}: {len(special)} special tokens, "
+                f"at most {normalization.MAX_SPECIAL_TOKENS} can be told apart"
+            )
         strip = settings.lowercase if settings.strip_accents is None else settings.strip_accents
         self._normalizer = normalization.Normalizer(
-            settings.lowercase, strip, settings.tokenize_chinese_chars, special)
+            settings.lowercase, strip, settings.tokenize_chinese_chars, special
+        )
         self._matcher = self._build_matcher(special)
 
     def _build_matcher(self, special):
         """The matcher over the vocabulary as it looks in a normalized text."""
-        words = []
+        words = [token.translate(self._normalizer.hiding) for token in self.vocabulary]
         for i, token in enumerate(self.vocabulary):
-            void = self.ids[token] != i or not token or any(ord(x) >= 0xF0000 for x in token)
-            # No text can hold this; it keeps the ids of the others where they are.
-            words.append(f"{chr(normalization.UNMATCHED)}{i}" if void
-                         else token.translate(self._normalizer.hiding))
+            # A token that no normalized text can hold keeps its id and the ids of the others,
+            # nothing else.
+            if (
+                self.ids[token] != i
+                or token in ("", _PREFIX)
+                or not _UNREACHABLE.isdisjoint(map(ord, token))
+            ):
+                words[i] = f"{chr(normalization.UNMATCHED)}{i}"
         for i, token in enumerate(special):
             words[self.ids[token]] = chr(normalization.SPECIAL_NORMALIZED + i)
         try:
             return tft.FastWordpieceTokenizer(
-                words, suffix_indicator=_PREFIX, max_bytes_per_word=4 * _LIMIT, token_out_type=tf.int32,
-                unknown_token=words[self.ids[self.settings.unk_token]])
+                words,
+                suffix_indicator=_PREFIX,
+                max_bytes_per_word=4 * _LIMIT,
+                token_out_type=tf.int32,
+                unknown_token=words[self.ids[self.settings.unk_token]],
+            )
         except (RuntimeError, ValueError) as error:
             raise InputError(f"{self.settings.source}: {error}") from error
 
@@ -65,10 +89,12 @@ class WordPiece(tf.Module):
 
         Args:
           texts: string [N], UTF-8.
-          special_tokens_in_text: bool; "[MASK]" in a text is one token rather than plain characters.
+          special_tokens_in_text: bool; "[MASK]" in a text is one token rather than plain
+            characters.
           return_offsets: bool.
         Returns:
-          ids: int32 ragged [N, (pieces)]; offsets: int32 ragged [N, (pieces), 2] in characters, or None.
+          ids: int32 ragged [N, (pieces)]; offsets: int32 ragged [N, (pieces), 2] in characters, or
+            None.
         """
         if special_tokens_in_text:
             texts = self._normalizer.mark_special_tokens(texts)
@@ -81,12 +107,16 @@ class WordPiece(tf.Module):
             return self._matcher.tokenize(ready), None
         ids, starts, ends = self._matcher.tokenize_with_offsets(ready)
         offsets = tf.cast(tf.stack([starts.flat_values, ends.flat_values], 1), tf.int32)
-        # In plain ASCII a byte is a character; only the pieces of the other texts have a way back to go.
+        # In plain ASCII a byte is a character; only the pieces of the other texts have a way back
+        # to go.
         rows = ids.value_rowids()
         moved = tf.where(~tf.gather(plain, rows))
         rank = tf.cumsum(tf.cast(~plain, tf.int64), exclusive=True)
-        located = locate(tf.gather(rank, tf.gather_nd(rows, moved)),
-                         tf.gather_nd(starts.flat_values, moved), tf.gather_nd(ends.flat_values, moved))
+        located = locate(
+            tf.gather(rank, tf.gather_nd(rows, moved)),
+            tf.gather_nd(starts.flat_values, moved),
+            tf.gather_nd(ends.flat_values, moved),
+        )
         offsets = tf.tensor_scatter_nd_update(offsets, moved, tf.stack(located, 1))
         return ids, ids.with_flat_values(offsets)
 
@@ -103,7 +133,7 @@ class WordPiece(tf.Module):
         pieces = []
         for i, token in enumerate(tokens):
             if i:
-                token = token[len(_PREFIX):] if token.startswith(_PREFIX) else f" {token}"
+                token = token[len(_PREFIX) :] if token.startswith(_PREFIX) else f" {token}"
             for spaced, joined in _CLEANUP if cleanup else ():
                 token = token.replace(spaced, joined)
             pieces.append(token)

@@ -1,11 +1,11 @@
-"""Print the literals of `bert_tf/text/unicode_tables.py`, measured from the two libraries they describe.
+"""Print the literals of `bert_tf/text/unicode_tables.py`, measured from two libraries.
 
     python tests/text/make_unicode_tables.py
 
-The reference (`tokenizers`) froze its Unicode categories years ago and the matcher (`tensorflow_text`)
-carries newer ones; asking both about every code point is surer than guessing their versions. Last run with
-tokenizers 0.23.3, tensorflow-text 2.21.1, Python 3.11.7 (Unicode 14.0). `test_unicode_tables.py` repeats
-the questions where `tokenizers` is installed.
+The reference (`tokenizers`) froze its Unicode categories years ago and the matcher
+(`tensorflow_text`) carries newer ones; asking both about every code point is surer than guessing
+their versions. Last run with tokenizers 0.23.3, tensorflow-text 2.21.1, Python 3.11.7 (Unicode
+14.0). `test_unicode_tables.py` repeats the questions where `tokenizers` is installed.
 """
 
 import textwrap
@@ -46,7 +46,7 @@ def matcher_splits():
 
     matcher = tft.FastWordpieceTokenizer(["[UNK]", "a", "b"], token_out_type=tf.int32)
     rows = matcher.tokenize(tf.constant([f"a{chr(c)}b" for c in CODE_POINTS])).to_list()
-    return {c for c, row in zip(CODE_POINTS, rows) if row == [1, 0, 2]}
+    return {c for c, row in zip(CODE_POINTS, rows, strict=True) if row == [1, 0, 2]}
 
 
 def ranges(code_points):
