@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401 registers the operations in our exports
 
 from bert_tf.errors import InputError
-from bert_tf.export.text_model import TextModel
+from bert_tf.export.text_model import TextModel, text_settings
 
 SETTINGS_FILE = os.path.join("assets.extra", "bert_tf.json")
 
@@ -19,7 +19,7 @@ class Answer:
     Args:
       function: takes string tensors `text` and perhaps `text_pair` by name, gives a dict of
         tensors.
-      settings: dict, `TextModel.settings`.
+      settings: dict, see `text_model.text_settings`.
       kept: whatever has to live as long as the function.
     """
 
@@ -60,10 +60,11 @@ class Answer:
 def answer_with(model, tokenizer, max_length=None):
     """An Answer from a model in memory: the very program that an export of it holds.
 
-    Args, Raises: as TextModel.
+    Args, Raises: as `export_saved_model`.
     """
-    program = TextModel(model, tokenizer, max_length)
-    return Answer(program.answer, program.settings, program)
+    settings = text_settings(model, tokenizer, max_length)
+    program = TextModel(model, tokenizer, settings)
+    return Answer(program.answer, settings, program)
 
 
 def load_export(directory):

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from bert_tf.errors import InputError
 from bert_tf.export.answer import SETTINGS_FILE, first_line, load_export
-from bert_tf.export.text_model import TextModel
+from bert_tf.export.text_model import TextModel, text_settings
 from bert_tf.export.warmup import SAMPLES, write_warmup_requests
 
 # How far the export may be from the model, for logits of size 1 and in proportion above.
@@ -31,16 +31,16 @@ def export_saved_model(model, tokenizer, directory, max_length=None):
     Returns:
       str, the new version folder.
     Raises:
-      InputError: the model cannot be exported (see TextModel), the place cannot be written, or the
-        export answers otherwise than the model. Nothing is left under a version's name then.
+      InputError: the model cannot be exported (see text_settings), the place cannot be written, or
+        the export answers otherwise than the model. Nothing is left under a version's name then.
     """
-    program = TextModel(model, tokenizer, max_length)
+    settings = text_settings(model, tokenizer, max_length)
     directory = os.fspath(directory)
     unfinished = os.path.join(directory, f".unfinished-{uuid.uuid4().hex}")
     try:
         os.makedirs(unfinished)
-        _write(program, unfinished)
-        _check(load_export(unfinished), model, tokenizer, program.settings)
+        _write(TextModel(model, tokenizer, settings), settings, unfinished)
+        _check(load_export(unfinished), model, tokenizer, settings)
         _sync(unfinished)
         return _publish(unfinished, directory)
     except OSError as error:
@@ -52,12 +52,12 @@ def export_saved_model(model, tokenizer, directory, max_length=None):
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _write(program, directory):
+def _write(program, settings, directory):
     tf.saved_model.save(program, directory, signatures={"serving_default": program.answer})
     os.makedirs(os.path.join(directory, "assets.extra"))
     with open(os.path.join(directory, SETTINGS_FILE), "w", encoding="utf-8") as file:
-        json.dump(program.settings, file, ensure_ascii=False, indent=2)
-    write_warmup_requests(directory, program.settings)
+        json.dump(settings, file, ensure_ascii=False, indent=2)
+    write_warmup_requests(directory, settings)
 
 
 def _check(answer, model, tokenizer, settings):

@@ -1,9 +1,13 @@
 """A task model and its tokenizer as one TensorFlow program: strings in, named answers out."""
 
+import os
+
 import tensorflow as tf
 
 from bert_tf.errors import InputError
+from bert_tf.loading import load_task
 from bert_tf.tasks import SequenceClassifier
+from bert_tf.text import Tokenizer
 
 _STRINGS = {name: tf.TensorSpec([None], tf.string, name=name) for name in ("text", "text_pair")}
 
@@ -12,48 +16,70 @@ class TextModel(tf.Module):
     """Holds the weights and the tokenizer, and no Keras object, so that a SavedModel has none.
 
     Args:
-      model: SequenceClassifier. Whether it takes pairs, its `data_settings["text_pair"]` says.
-      tokenizer: Tokenizer, the one it was trained with.
-      max_length: int, tokens a row; None takes `data_settings["max_length"]`, or without one 512,
-        or the model's positions where they are fewer.
+      model: SequenceClassifier.
+      tokenizer: Tokenizer.
+      settings: dict, what `text_settings` gives.
 
     Attributes:
       answer: tf.function, the signature `serving_default`. Inputs `text` string [N] and, for pairs
         only, `text_pair` string [N]. Outputs `logits` float32 [N, K], `probabilities` float32
         [N, K], `label` string [N]; of regression `score` float32 [N] alone. A multi-label `label`
         joins by "|" the names whose probability is at least 0.5, as cells of data files do.
-      settings: dict, what has to be known about it from outside, ready for JSON.
+    """
 
+    def __init__(self, model, tokenizer, settings):
+        super().__init__(name="text_model")
+        self.tokenizer = tokenizer
+        self.parameters = [variable.value for variable in model.weights]
+        self.answer = _signature(model, tokenizer, settings)
+
+
+def text_settings(model, tokenizer, max_length=None):
+    """What has to be known about a model to ask it, once it is seen that it can be asked.
+
+    Args:
+      model: SequenceClassifier. Whether it takes pairs, its `data_settings["text_pair"]` says.
+      tokenizer: Tokenizer, the one it was trained with.
+      max_length: int, see `row_length`.
+    Returns:
+      dict, ready for JSON: `problem_type`, `label_names`, `max_length`, and the columns `text` and
+      `text_pair` of the training file (None: single texts).
     Raises:
       InputError: the model is of another task, the tokenizer has more entries than the model has
         rows, or `max_length` exceeds the positions.
     """
-
-    def __init__(self, model, tokenizer, max_length=None):
-        super().__init__(name="text_model")
-        if not isinstance(model, SequenceClassifier):
-            raise InputError(f"{type(model).__name__}: wanted a SequenceClassifier")
-        check_vocabulary(model, tokenizer)
-        columns = model.data_settings
-        self.settings = {
-            "problem_type": model.problem_type,
-            "label_names": list(model.label_names),
-            "max_length": row_length(model, max_length),
-            "text": columns.get("text", "text"),
-            "text_pair": columns.get("text_pair"),
-        }
-        self.tokenizer = tokenizer
-        self.parameters = [variable.value for variable in model.weights]
-        self.answer = _signature(model, tokenizer, self.settings)
-
-
-def check_vocabulary(model, tokenizer):
-    """Raises InputError if the tokenizer has ids that the model's word embeddings lack."""
+    if not isinstance(model, SequenceClassifier):
+        raise InputError(f"{type(model).__name__}: wanted a SequenceClassifier")
     rows = model.encoder.config.vocab_size
     if tokenizer.vocab_size > rows:
         raise InputError(
             f"the vocabulary has {tokenizer.vocab_size} entries, the model {rows} rows for them"
         )
+    return {
+        "problem_type": model.problem_type,
+        "label_names": list(model.label_names),
+        "max_length": row_length(model, max_length),
+        "text": model.data_settings.get("text", "text"),
+        "text_pair": model.data_settings.get("text_pair"),
+    }
+
+
+def load_model(directory):
+    """The sequence classifier in a directory, and the tokenizer it was trained with.
+
+    Args:
+      directory: str.
+    Returns:
+      (SequenceClassifier, Tokenizer).
+    Raises:
+      InputError: the directory holds something else, or cannot be read.
+    """
+    model = load_task(directory)
+    if not isinstance(model, SequenceClassifier):
+        raise InputError(
+            f"{os.fspath(directory)}: holds a {type(model).__name__}, wanted a SequenceClassifier"
+        )
+    return model, Tokenizer.from_pretrained(directory)
 
 
 def row_length(model, max_length=None):

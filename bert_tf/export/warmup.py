@@ -36,7 +36,7 @@ def write_warmup_requests(directory, settings):
 
     Args:
       directory: str, a SavedModel.
-      settings: dict, `TextModel.settings`.
+      settings: dict, see `text_model.text_settings`.
     """
     names = ("text",) if settings["text_pair"] is None else ("text", "text_pair")
     words = (" ".join(SAMPLES[:4]) + " ").split()

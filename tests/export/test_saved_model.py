@@ -191,8 +191,8 @@ def test_the_graph_has_no_keras_objects_and_no_training(single):
 def test_a_difference_from_the_model_stops_the_export(tokenizer, tmp_path, monkeypatch):
     write = saved_model._write
 
-    def changed_meanwhile(program, directory):
-        write(program, directory)
+    def changed_meanwhile(*arguments):
+        write(*arguments)
         model.head.projection.bias.assign_add([0.001, 0.0])
 
     model = tiny.classifier()

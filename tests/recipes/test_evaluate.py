@@ -1,0 +1,94 @@
+"""Every metric of a model directory on a file, and what files it refuses."""
+
+import json
+
+import numpy as np
+import pytest
+import tiny
+
+from bert_tf import InputError
+from bert_tf.export import load_model
+from bert_tf.recipes.evaluate import evaluate
+
+ROWS = [("the film is good", "good"), ("a bad end", "bad"), ("not good", "bad"), ("two", "good")]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("model")
+    tiny.save(directory)
+    return directory
+
+
+def tsv(path, rows, header="text\tlabel"):
+    path.write_text("\n".join([header, *("\t".join(row) for row in rows)]) + "\n", "utf-8")
+    return path
+
+
+def test_figures_are_those_of_the_model_s_own_answers(folder, tmp_path):
+    file = tsv(tmp_path / "dev.tsv", ROWS * 20)
+    figures = evaluate(folder, file, tmp_path / "figures.json")
+    model, tokenizer = load_model(folder)
+    logits = model(tokenizer([text for text, _ in ROWS], max_length=24)).numpy()
+    labels = np.array([label == "good" for _, label in ROWS], int)
+    assert figures["rows"] == 80
+    assert figures["accuracy"] == pytest.approx(np.mean(logits.argmax(1) == labels))
+    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    loss = -np.log(shares[range(len(ROWS)), labels]).mean()
+    assert figures["loss"] == pytest.approx(loss, abs=1e-5)
+    assert {"f1", "f1_macro", "matthews", "confusion_matrix"} <= set(figures)
+    assert json.loads((tmp_path / "figures.json").read_text()) == figures
+
+
+def test_columns_and_kind_are_the_model_s(tmp_path):
+    names = {"text": "first", "text_pair": "second", "label": "rating"}
+    tiny.save(tmp_path / "m", label_names=("LABEL_0",), problem_type="regression", **names)
+    rows = [("good", "bad", "1.5"), ("a", "the", "-2"), ("film", "film", "0")]
+    file = tsv(tmp_path / "dev.tsv", [(c, a, b) for a, b, c in rows], "rating\tfirst\tsecond")
+    assert {"pearson", "spearman", "mean_squared_error"} <= set(evaluate(tmp_path / "m", file))
+
+
+def test_multi_label_cells_are_read_and_all_of_one_label_is_fine(tmp_path):
+    kind = "multi_label_classification"
+    tiny.save(tmp_path / "m", label_names=("x", "y"), problem_type=kind)
+    file = tsv(tmp_path / "dev.tsv", [("good", "x|y"), ("bad", "x|y")])
+    assert 0 <= evaluate(tmp_path / "m", file)["f1_micro"] <= 1
+
+
+@pytest.mark.parametrize(
+    "rows, reason",
+    [
+        (
+            [("good", "good"), ("so", "neutral")],
+            "line 3.*'neutral' is no label of the training data",
+        ),
+        ([("good",)], "line 2: has 1 columns"),
+        ([], "has no rows"),
+    ],
+)
+def test_rows_that_cannot_be_used_are_named(folder, tmp_path, rows, reason):
+    with pytest.raises(InputError, match=reason):
+        evaluate(folder, tsv(tmp_path / "dev.tsv", rows), tmp_path / "out.json")
+    assert not (tmp_path / "out.json").exists()
+
+
+def test_other_models_and_folders_are_refused(folder, tmp_path):
+    file = tsv(tmp_path / "dev.tsv", ROWS)
+    with pytest.raises(InputError, match="absent"):
+        evaluate(tmp_path / "absent", file)
+    model, tokenizer = load_model(folder)
+    model.encoder.save_pretrained(str(tmp_path / "encoder"), tokenizer)
+    with pytest.raises(InputError, match="encoder"):
+        evaluate(tmp_path / "encoder", file)
+
+
+def test_a_vocabulary_that_does_not_fit_the_weights_is_refused(folder, tmp_path):
+    model, tokenizer = load_model(folder)
+    model.save_pretrained(str(tmp_path / "m"), tokenizer)
+    with open(tmp_path / "m" / "vocab.txt", "a") as file:
+        file.write("more\n")
+    with pytest.raises(InputError, match="entries for"):
+        evaluate(tmp_path / "m", tsv(tmp_path / "dev.tsv", ROWS))
+    (tmp_path / "m" / "vocab.txt").unlink()
+    with pytest.raises(InputError, match="vocab.txt|tokenizer"):
+        evaluate(tmp_path / "m", tsv(tmp_path / "dev.tsv", ROWS))
