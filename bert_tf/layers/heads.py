@@ -45,8 +45,11 @@ def pool(sequence_output, attention_mask, how):
         attention_mask = ops.ones(ops.shape(sequence_output)[:2], "int32")
     real_BL1 = ops.cast(attention_mask > 0, sequence_output.dtype)[:, :, None]
     if how == "mean":
+        # In float32: a sum over a long row leaves the range of float16.
+        real_BL1, sequence_BLD = (ops.cast(x, "float32") for x in (real_BL1, sequence_output))
         count = ops.maximum(ops.sum(real_BL1, axis=1), 1)
-        return ops.sum(sequence_output * real_BL1, axis=1) / count
+        mean_BD = ops.sum(sequence_BLD * real_BL1, axis=1) / count
+        return ops.cast(mean_BD, sequence_output.dtype)
     if how == "max":
         lowest = ops.where(real_BL1 > 0, sequence_output, -6e4)
         return ops.max(lowest, axis=1) * ops.max(real_BL1, axis=1)
