@@ -1,0 +1,43 @@
+"""Activations and the feed-forward layer against the papers."""
+
+import keras
+import numpy as np
+import oracles
+import pytest
+
+from bert_tf.layers import ACTIVATIONS, ACTIVATIONS_OF_HEADS, FeedForward
+
+X = np.linspace(-6, 6, 1201).astype("float32")
+
+
+def test_these_are_the_activations_of_published_berts():
+    assert set(ACTIVATIONS) == {"relu", "gelu", "gelu_new", "swish"}
+    assert set(ACTIVATIONS_OF_HEADS) == {*ACTIVATIONS, "tanh"}
+
+
+@pytest.mark.parametrize("name", oracles.ACTIVATIONS)
+def test_activation(name):
+    want = oracles.ACTIVATIONS[name](X.astype(float))
+    np.testing.assert_allclose(ACTIVATIONS_OF_HEADS[name](X), want, atol=1e-6)
+
+
+def test_gelu_and_gelu_new_are_not_the_same_function():
+    exact, tanh = (np.asarray(ACTIVATIONS[name](X)) for name in ("gelu", "gelu_new"))
+    assert 1e-4 < abs(exact - tanh).max() < 1e-3
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_feed_forward_is_equation_2(name):
+    layer = FeedForward(7, name)
+    layer.build((None, 5))
+    oracles.randomize(layer)
+    x = np.random.default_rng(0).standard_normal((4, 5)).astype("float32")
+    want = oracles.feed_forward(layer, x.astype(float), name)
+    np.testing.assert_allclose(layer(x), want, atol=3e-6)
+
+
+def test_low_precision_computes_low_and_stores_high():
+    layer = FeedForward(7, dtype="mixed_bfloat16")
+    layer.build((None, 5))
+    assert layer.expand.kernel.dtype == "float32"
+    assert layer(keras.ops.ones((2, 5))).dtype == "bfloat16"
