@@ -29,6 +29,8 @@ from bert_tf.settings import (
 
 __all__ = ["FinetuneConfig", "differing_keys", "from_dict", "load", "to_dict", "to_yaml"]
 
+OPTIMIZERS = ("adamw", "google_adamw", "lamb", "adafactor")
+SCHEDULES = ("linear", "constant", "cosine", "inverse_sqrt", "polynomial", "steps")
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 
 _COLUMN = Kind(
@@ -44,6 +46,7 @@ _WARMUP = Kind(
     lambda value: is_number(value) and value >= 0 and (value < 1 or value == int(value)),
     float,
 )
+_FRACTION = Kind("a number between 0 and 1", lambda v: is_number(v) and 0 < v < 1, float)
 _FREEZE = Kind(
     "encoder, gradual, or how many of the last layers to train (1 or more)",
     lambda value: value in ("encoder", "gradual") or (is_whole(value) and value >= 1),
@@ -92,12 +95,22 @@ class TrainSection:
     accumulate: int = setting(whole(1), 1)
     epochs: int = setting(whole(1), 3)
     steps: int | None = setting(optional(whole(1)), None)  # where given, instead of epochs
-    optimizer: str = setting(one_of("adamw"), "adamw")
+    optimizer: str = setting(one_of(*OPTIMIZERS), "adamw")
     learning_rate: float = setting(POSITIVE, 5e-5)
     weight_decay: float = setting(NOT_NEGATIVE, 0.01)
-    schedule: str = setting(one_of("linear", "constant", "cosine"), "linear")
+    beta_2: float | None = setting(optional(_FRACTION), None)  # null: 0.999; not of adafactor
+    epsilon: float | None = setting(optional(POSITIVE), None)  # null: the optimizer's own
+    layer_decay: float | None = setting(optional(_FRACTION), None)  # of the rate, for each layer
+    lookahead: int | None = setting(optional(whole(2)), None)  # steps between two synchronizations
+    ema: float | None = setting(optional(_FRACTION), None)  # decay of the average that is kept
+    schedule: str = setting(one_of(*SCHEDULES), "linear")
+    schedule_power: float | None = setting(optional(POSITIVE), None)  # of polynomial
+    drop_every: int | None = setting(optional(whole(1)), None)  # of steps: in epochs
+    drop_factor: float | None = setting(optional(_FRACTION), None)  # of steps
     warmup: float = setting(_WARMUP, 0.1)  # below 1: a share of all steps; else steps
     clip_norm: float | None = setting(optional(POSITIVE), 1.0)
+    max_loss: float | None = setting(optional(POSITIVE), None)  # a step above it is not applied
+    max_skips: int = setting(whole(0), 10)  # steps not applied before the run stops
     freeze: str | int | None = setting(optional(_FREEZE), None)
     unfreeze_every: int | None = setting(optional(whole(1)), None)
     best_metric: str | None = setting(optional(WORD), None)  # null: the task's own
@@ -109,6 +122,23 @@ class TrainSection:
     precision: str = setting(one_of("float32", "mixed_bfloat16", "mixed_float16"), "float32")
     jit: bool = setting(FLAG, False)
     recompute: bool = setting(FLAG, False)
+
+    def __post_init__(self):
+        """What the schedule and the optimizer need, and nothing that they would not look at."""
+        owners = {"schedule_power": "polynomial", "drop_every": "steps", "drop_factor": "steps"}
+        for key, schedule in owners.items():
+            value = getattr(self, key)
+            if (self.schedule == schedule) != (value is not None):
+                raise ConfigError(
+                    f"train.{key} is {value} and train.schedule {self.schedule}, "
+                    f"wanted a number with {schedule} and null with anything else"
+                )
+        for key in ("beta_2", "epsilon"):
+            if self.optimizer == "adafactor" and getattr(self, key) is not None:
+                raise ConfigError(
+                    f"train.{key} is {getattr(self, key)}, wanted null with adafactor, "
+                    "which has none"
+                )
 
 
 @dataclasses.dataclass(frozen=True)

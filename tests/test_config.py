@@ -30,9 +30,10 @@ def test_keys_are_the_published_ones(load):
         "model": ["path", "changes", "pooling", "head_layers", "problem_type"],
         "data": "train validation test format text text_pair label max_length".split(),
         "train": (
-            "batch_size accumulate epochs steps optimizer learning_rate weight_decay schedule "
-            "warmup clip_norm freeze unfreeze_every best_metric patience evaluate_every "
-            "checkpoint_every log_every seed precision jit recompute"
+            "batch_size accumulate epochs steps optimizer learning_rate weight_decay beta_2 "
+            "epsilon layer_decay lookahead ema schedule schedule_power drop_every drop_factor "
+            "warmup clip_norm max_loss max_skips freeze unfreeze_every best_metric patience "
+            "evaluate_every checkpoint_every log_every seed precision jit recompute"
         ).split(),
         "distribution": ["strategy", "virtual_devices"],
     }
@@ -83,6 +84,12 @@ def test_differing_keys_are_named_with_both_values(load):
     ("train: {freeze: 0}", "train.freeze is 0, wanted encoder, gradual, or how many"),
     ("train: {freeze: gradual}", "train.unfreeze_every is None and train.freeze gradual"),
     ("train: {unfreeze_every: 5}", "train.unfreeze_every is 5 and train.freeze None"),
+    ("train: {schedule: steps}", "train.drop_every is None and train.schedule steps, wanted a"),
+    ("train: {drop_factor: 0.1}", "train.drop_factor is 0.1 and train.schedule linear, wanted"),
+    ("train: {schedule_power: 2}", "wanted a number with polynomial and null with anything else"),
+    ("train: {optimizer: adafactor, epsilon: 1e-6}", "train.epsilon is 1e-06, wanted null with"),
+    ("train: {ema: 1}", "train.ema is 1, wanted a number between 0 and 1, or null"),
+    ("train: {lookahead: 1}", "train.lookahead is 1, wanted an integer, 2 or more, or null"),
     ("train: {accumulate: 5}", "train.accumulate is 5, wanted a divisor of train.batch_size, 32"),
     ("train: {seed: 9999999999}", "train.seed is 9999999999, wanted an integer from 0 to 2147"),
     ("train: 3", "train is 3, wanted a mapping of keys to values"),

@@ -1,4 +1,4 @@
-"""Which part of a model learns, and from when on."""
+"""Which part of a model learns, from when on, and how fast."""
 
 import tensorflow as tf
 
@@ -42,15 +42,39 @@ def gradual_factors(model, every):
     Returns:
       A function of the step, an integer scalar: float32 [number of trainable variables], 0 or 1.
     """
-    encoder = model.encoder
-    depth = {}
-    for place, part in enumerate([encoder.embeddings, *encoder.blocks]):
-        for variable in part.variables:
-            depth[id(variable)] = place
-    top = len(encoder.blocks) + 1
-    starts = [(top - depth.get(id(v), top)) * every for v in model.trainable_variables]
+    top = len(model.encoder.blocks) + 1
+    starts = [max(0, top - depth) * every for depth in _depths(model)]
 
     def factors(step):
         return tf.cast(tf.cast(step, tf.int64) >= tf.constant(starts, tf.int64), tf.float32)
 
     return factors
+
+
+def layer_decay_factors(model, decay):
+    """A learning rate that shrinks by `decay` with each layer away from the head, as factors.
+
+    decay^(L + 2 - depth) for L blocks (google-research/electra, model/optimization.py,
+    _get_layer_lrs). There is no pooler there; ours gets the depth L + 1 they leave out.
+
+    Args:
+      model: a TaskModel.
+      decay: float, such as 0.8.
+    Returns:
+      A function of the step, an integer scalar: float32 [number of trainable variables].
+    """
+    head = len(model.encoder.blocks) + 2
+    shares = [decay ** (head - depth) for depth in _depths(model)]
+    return lambda step: tf.constant(shares, tf.float32)
+
+
+def _depths(model):
+    """Of each trainable variable: 0 in the embeddings, n + 1 in block n of L, L + 1 elsewhere in
+    the encoder, L + 2 in the head.
+    """
+    encoder = model.encoder
+    above = len(encoder.blocks) + 1
+    depth = {id(variable): above for variable in encoder.variables}
+    for place, part in enumerate([encoder.embeddings, *encoder.blocks]):
+        depth.update((id(variable), place) for variable in part.variables)
+    return [depth.get(id(variable), above + 1) for variable in model.trainable_variables]

@@ -1,47 +1,112 @@
 """The learning rate as a function of the step."""
 
 import math
+import os
 
 import keras
+import numpy as np
 from keras import ops
 
+from bert_tf.errors import ConfigError
+
+# After the warm-up: (WarmupSchedule, step as a float32 scalar) -> the share of the peak.
 SCHEDULES = {
-    "constant": lambda progress: ops.ones_like(progress),
-    "linear": lambda progress: 1.0 - progress,
-    "cosine": lambda progress: 0.5 * (1.0 + ops.cos(math.pi * progress)),
+    "constant": lambda its, step: ops.ones_like(step),
+    "linear": lambda its, step: 1.0 - its.progress(step),
+    "cosine": lambda its, step: 0.5 * (1.0 + ops.cos(math.pi * its.progress(step))),
+    "polynomial": lambda its, step: ops.power(1.0 - its.progress(step), its.power),
+    # Vaswani et al. 2017, eq. 3, which counts updates from 1.
+    "inverse_sqrt": lambda its, step: ops.rsqrt((step + 1.0) / max(1, its.warmup)),
+    "steps": lambda its, step: ops.power(its.drop_factor, ops.floor(step / its.drop_every)),
 }
 
 
 class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear warm-up from 0 to the peak, then one of SCHEDULES down to the last step.
+    """Linear warm-up from 0 to the peak, then one of SCHEDULES to the last step.
+
+    Linear, cosine and polynomial reach 0 after the last update and count their way there from the
+    end of the warm-up. (Google's BERT counts from step 0: its rate jumps down a little there.)
 
     Args:
       peak: float, the highest learning rate.
       steps: int, updates in the whole run.
       warmup: int, updates of warm-up.
       schedule: a key of SCHEDULES.
+      power: float, the exponent of "polynomial".
+      drop_every, drop_factor: of "steps": after every so many updates of the run, warm-up
+        included, the rate is multiplied by the factor.
     """
 
-    def __init__(self, peak, steps, warmup=0, schedule="linear"):
+    def __init__(
+        self, peak, steps, warmup=0, schedule="linear", power=1.0, drop_every=1, drop_factor=1.0
+    ):
         self.peak, self.steps, self.warmup, self.schedule = peak, steps, warmup, schedule
+        self.power, self.drop_every, self.drop_factor = power, drop_every, drop_factor
 
     def __call__(self, step):
         """integer scalar -> float32 scalar, the rate of the update after `step` updates."""
         step = ops.cast(step, "float32")
         rising = (step + 1.0) / max(1, self.warmup)
-        progress = (step - self.warmup) / max(1, self.steps - self.warmup)
-        falling = SCHEDULES[self.schedule](ops.clip(progress, 0.0, 1.0))
+        falling = SCHEDULES[self.schedule](self, step)
         return self.peak * ops.where(step < self.warmup, rising, falling)
 
+    def progress(self, step):
+        """float32 scalar, the share of the updates after the warm-up that are made."""
+        return ops.clip((step - self.warmup) / max(1, self.steps - self.warmup), 0.0, 1.0)
+
     def get_config(self):
-        return {
-            "peak": self.peak,
-            "steps": self.steps,
-            "warmup": self.warmup,
-            "schedule": self.schedule,
-        }
+        names = ("peak", "steps", "warmup", "schedule", "power", "drop_every", "drop_factor")
+        return {name: getattr(self, name) for name in names}
+
+
+def schedule_of(settings, steps, epoch_steps):
+    """The schedule a configuration asks for.
+
+    Args:
+      settings: the `train` section of the configuration.
+      steps: int, updates in the whole run.
+      epoch_steps: int, updates in an epoch.
+    Returns:
+      WarmupSchedule.
+    Raises:
+      ConfigError: the warm-up is longer than the run.
+    """
+    warmup = warmup_steps(settings.warmup, steps)
+    if warmup > steps:
+        raise ConfigError(f"train.warmup: {warmup} steps, the whole run has {steps}")
+    options = {}
+    if settings.schedule == "polynomial":
+        options = {"power": settings.schedule_power}
+    if settings.schedule == "steps":
+        every = settings.drop_every * epoch_steps
+        options = {"drop_every": every, "drop_factor": settings.drop_factor}
+    return WarmupSchedule(settings.learning_rate, steps, warmup, settings.schedule, **options)
 
 
 def warmup_steps(warmup, steps):
     """Updates of warm-up: `warmup` itself, or that share of `steps` when it is below 1."""
     return round(warmup * steps) if warmup < 1 else int(warmup)
+
+
+def draw_schedule(schedule, steps, path):
+    """Draws the learning rate of every update of a run.
+
+    Args:
+      schedule: a function of the step, such as a WarmupSchedule.
+      steps: int, updates in the whole run.
+      path: str, the picture; its ending says the format, png where it has none.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    # A picture is some 1,000 dots wide; corners between two of them would not be seen.
+    at = np.unique(np.linspace(0, steps - 1, min(steps, 4000)).round().astype(int))
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.plot(at + 1, ops.convert_to_numpy(schedule(at)))
+    axes.set(xlabel="step", ylabel="learning rate", ylim=(0, None))
+    axes.grid(alpha=0.3)
+    ending = os.path.splitext(path)[1].lstrip(".") or "png"
+    figure.savefig(path + ".tmp", dpi=120, format=ending)
+    os.replace(path + ".tmp", path)
