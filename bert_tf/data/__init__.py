@@ -7,6 +7,7 @@ from bert_tf.data.pipeline import (
     padding_share,
     prediction_batches,
     read_dataset,
+    rows_of_step,
     training_batches,
 )
 from bert_tf.data.readers import Table, TextList, read_table
@@ -21,5 +22,6 @@ __all__ = [
     "prediction_batches",
     "read_dataset",
     "read_table",
+    "rows_of_step",
     "training_batches",
 ]

@@ -61,7 +61,7 @@ def epoch_steps(table, batch_size):
 
 
 def training_batches(table, tokenizer, *, batch_size, max_length, seed, start_step=0,
-                     stop_step=None, length_multiple=1):
+                     stop_step=None, length_multiple=1, extra="labels"):
     """The batches of the steps start_step, start_step + 1, ..., the same wherever the run starts.
 
     Args:
@@ -76,6 +76,7 @@ def training_batches(table, tokenizer, *, batch_size, max_length, seed, start_st
       length_multiple: int. Batch lengths are rounded up to a multiple of it, as far as max_length
         allows. 1 pads least, and is right wherever a new shape is free; under XLA every length is
         compiled anew, so that few lengths, 32 apart or more, are worth their padding.
+      extra: "labels", or "rows" to get the numbers of the rows in their place.
     Returns:
       tf.data.Dataset of (inputs, labels), as read_dataset gives; the batch dimension is static.
     """
@@ -87,12 +88,25 @@ def training_batches(table, tokenizer, *, batch_size, max_length, seed, start_st
         return rows, batches[skipped:] if number == first else batches
 
     windows = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
-    windows = _tokenized(windows, window, table, tokenizer, max_length, "labels")
+    windows = _tokenized(windows, window, table, tokenizer, max_length, extra)
     dataset = _batches(windows, batch_size, max_length, length_multiple, full=True)
     if stop_step is None:
         return dataset.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
     steps = max(0, stop_step - start_step)
     return dataset.take(steps).apply(tf.data.experimental.assert_cardinality(steps))
+
+
+def rows_of_step(table, tokenizer, step, **arguments):
+    """The numbers of the rows in one training batch, int64 [batch_size], to look into.
+
+    Args:
+      step: int, counted from 0 over all epochs.
+      table, tokenizer, **arguments: what `training_batches` was given.
+    """
+    dataset = training_batches(
+        table, tokenizer, **arguments, start_step=step, stop_step=step + 1, extra="rows"
+    )
+    return next(iter(dataset))[1].numpy()
 
 
 def evaluation_batches(table, tokenizer, *, batch_size, max_length, length_multiple=1):

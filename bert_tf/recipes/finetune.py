@@ -13,18 +13,19 @@ from bert_tf.data import (
     evaluation_batches,
     overlong_share,
     read_table,
+    rows_of_step,
     training_batches,
 )
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.loading import load_encoder
 from bert_tf.tasks import SequenceClassifier, metrics
 from bert_tf.text import Tokenizer
+from bert_tf.training.distribution import is_chief, make_strategy, require_divisible
 from bert_tf.training.evaluation import collect
-from bert_tf.training.freezing import freeze, gradual_factors
+from bert_tf.training.freezing import freeze
 from bert_tf.training.journal import draw_curves
-from bert_tf.training.loop import train
-from bert_tf.training.optimizers import AdamW
-from bert_tf.training.schedules import WarmupSchedule, warmup_steps
+from bert_tf.training.loop import Feed, train
+from bert_tf.training.optimizer_choice import choose_optimizer
 
 
 def finetune(config, workdir):
@@ -44,26 +45,21 @@ def finetune(config, workdir):
     finished = open_workdir(workdir, config)
     if finished is not None:
         return finished
+    strategy = make_strategy(config.distribution)
+    require_divisible(
+        config.train.batch_size, strategy.num_replicas_in_sync, config.train.accumulate
+    )
     keras.config.set_dtype_policy(config.train.precision)
     keras.utils.set_random_seed(config.train.seed)
     tokenizer = Tokenizer.from_pretrained(config.model.path)
     tables = _tables(config)
-    model = _model(config, tables["train"], tokenizer)
     rows = dict(batch_size=config.train.batch_size, max_length=config.data.max_length)
-    per_epoch = epoch_steps(tables["train"], config.train.batch_size)
-    steps = config.train.steps or per_epoch * config.train.epochs
-    _compile(model, config.train, steps)
+    feed = _feed(tables["train"], tokenizer, {**rows, "seed": config.train.seed})
+    steps = config.train.steps or feed.epoch_steps * config.train.epochs
+    with strategy.scope():
+        model = _model(config, tables["train"], tokenizer)
+        _compile(model, config.train, steps, feed.epoch_steps)
     _report(config, tables, tokenizer, steps)
-
-    def batches(start, stop):
-        return training_batches(
-            tables["train"],
-            tokenizer,
-            **rows,
-            seed=config.train.seed,
-            start_step=start,
-            stop_step=stop,
-        )
 
     def measure(part):
         data = evaluation_batches(tables[part], tokenizer, **rows)
@@ -72,19 +68,24 @@ def finetune(config, workdir):
 
     watched = metrics.watched(config.train.best_metric, model.problem_type)
     outcome = train(
-        model,
-        batches,
-        steps,
-        per_epoch,
-        workdir,
-        config.train,
-        lambda: measure("validation"),
-        watched,
+        model, feed, steps, workdir, config.train, lambda: measure("validation"), watched
     )
     parts = [part for part in ("validation", "test") if part in tables]
     results = {**outcome, **{part: measure(part) for part in parts}}
-    _save(model, tokenizer, workdir, results)
+    if is_chief(strategy):
+        _save(model, tokenizer, workdir, results)
     return results
+
+
+def _feed(table, tokenizer, arguments):
+    """The training batches as functions of the step."""
+    return Feed(
+        batches=lambda start, stop: training_batches(
+            table, tokenizer, **arguments, start_step=start, stop_step=stop
+        ),
+        rows_of_step=lambda step: rows_of_step(table, tokenizer, step, **arguments),
+        epoch_steps=epoch_steps(table, arguments["batch_size"]),
+    )
 
 
 def open_workdir(workdir, config):
@@ -171,19 +172,14 @@ def _model(config, table, tokenizer):
     return model
 
 
-def _compile(model, settings, steps):
-    schedule = WarmupSchedule(
-        settings.learning_rate, steps, warmup_steps(settings.warmup, steps), settings.schedule
-    )
-    factors = None
-    if settings.freeze == "gradual":
-        factors = gradual_factors(model, settings.unfreeze_every)
-    optimizer = AdamW(schedule, settings.weight_decay, rate_factors=factors)
+def _compile(model, settings, steps, epoch_steps):
+    optimizer = choose_optimizer(model, settings, steps, epoch_steps)
     model.compile(
         optimizer,
         seed=settings.seed,
         accumulate=settings.accumulate,
         clip_norm=settings.clip_norm,
+        max_loss=settings.max_loss,
         jit_compile=settings.jit,
     )
 

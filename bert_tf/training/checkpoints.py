@@ -22,12 +22,15 @@ SPARE_BYTES = 64 * 2**20
 
 
 class Progress(tf.Module):
-    """What a run has reached beside its weights: the best evaluation, and how long ago it was."""
+    """What a run has reached beside its weights: the best evaluation, how many evaluations ago it
+    was, and how many updates in a row could not be applied.
+    """
 
     def __init__(self):
         self.best = tf.Variable(float("nan"), dtype=tf.float64, trainable=False)
         self.best_step = tf.Variable(-1, dtype=tf.int64, trainable=False)
         self.evaluations_since = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.skips = tf.Variable(0, dtype=tf.int64, trainable=False)
 
 
 class RunningCheckpoint:
@@ -38,12 +41,15 @@ class RunningCheckpoint:
       model: a compiled TaskModel.
       progress: Progress.
       keep: int, how many checkpoints stay on disk.
+      chief: bool, whether this process writes; of several workers each reads, and one writes.
     """
 
-    def __init__(self, directory, model, progress, keep=2):
+    def __init__(self, directory, model, progress, keep=2, chief=True):
         os.makedirs(directory, exist_ok=True)
         self.directory, self.model, self.progress = directory, model, progress
-        model.optimizer.build(model.trainable_variables)
+        self.chief = chief
+        with model.distribute_strategy.scope():
+            model.optimizer.build(model.trainable_variables)
         self.state = tf.train.Checkpoint(model=model, optimizer=model.optimizer, progress=progress)
         self.manager = tf.train.CheckpointManager(
             self.state, directory, max_to_keep=keep, checkpoint_name="ckpt"
@@ -55,6 +61,8 @@ class RunningCheckpoint:
         Raises:
           InputError: the disk is full or cannot be written; earlier checkpoints are untouched.
         """
+        if not self.chief:
+            return
         _require_space(self.directory, _bytes_of(self.model, self.model.optimizer))
         prefix = _write(lambda: self.manager.save(checkpoint_number=step), self.directory)
         _write_digest(prefix)
@@ -92,6 +100,8 @@ class RunningCheckpoint:
 
     def save_best(self, step):
         """Keeps the weights as the best so far; the running checkpoint refers to them."""
+        if not self.chief:
+            return
         _require_space(self.directory, _bytes_of(self.model))
         prefix = os.path.join(self.directory, f"best-{step}")
         _write(lambda: self._weights().write(prefix), self.directory)

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import sys
+import tempfile
 import time
 
 import tensorflow as tf
@@ -17,9 +18,11 @@ class Journal:
       directory: str, the workdir; holds `metrics.jsonl` and `events/` for TensorBoard.
       step: int, updates made before; lines of later steps are dropped, they come again.
       steps: int, updates in the whole run.
+      chief: bool, whether this process writes; of several workers one does.
     """
 
-    def __init__(self, directory, step, steps):
+    def __init__(self, directory, step, steps, chief=True):
+        directory = directory if chief else tempfile.mkdtemp(prefix="bert_tf-worker-")
         self.path = os.path.join(directory, "metrics.jsonl")
         keep = [line for line in read_journal(directory) if line["step"] <= step]
         temporary = self.path + ".tmp"
@@ -41,10 +44,10 @@ class Journal:
             0,
         )
 
-    def count(self, tokens, positions, waited):
-        """Notes one step: its real tokens, its positions with padding, seconds spent waiting."""
-        self.tokens += int(tokens)
-        self.positions += int(positions)
+    def count(self, outcome, waited):
+        """Notes one step: its outcome (real `tokens`, `positions`) and seconds of waiting."""
+        self.tokens += int(outcome["tokens"])
+        self.positions += int(outcome["positions"])
         self.waited += waited
         self.updates += 1
         self.bar.update(1)

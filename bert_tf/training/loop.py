@@ -6,11 +6,13 @@ import os
 import signal
 import threading
 import time
+import typing
 
 import tensorflow as tf
 
 from bert_tf.errors import InputError
 from bert_tf.training.checkpoints import Progress, RunningCheckpoint
+from bert_tf.training.distribution import is_chief, of_chief, per_replica
 from bert_tf.training.journal import Journal
 
 
@@ -18,83 +20,137 @@ class Interrupted(Exception):
     """The run was asked to stop and has saved its state; the same command continues it."""
 
 
-def train(model, batches, steps, epoch_steps, workdir, settings, evaluate, watched):
+class Feed(typing.NamedTuple):
+    """Where a run's batches come from, every one of them a function of its step's number.
+
+    `batches(start_step, stop_step)` -> tf.data.Dataset of (inputs, labels), whole batches, which
+    the replicas share; `rows_of_step(step)` -> the numbers of that step's rows; `epoch_steps`, int.
+    """
+
+    batches: typing.Callable
+    rows_of_step: typing.Callable
+    epoch_steps: int
+
+
+def train(model, feed, steps, workdir, settings, evaluate, watched):
     """Trains a compiled task model, from wherever its workdir stands, to the end.
 
     Args:
-      model: a compiled TaskModel.
-      batches: function (start_step, stop_step) -> tf.data.Dataset of (inputs, labels).
-      steps: int, updates in the whole run.
-      epoch_steps: int, updates in an epoch.
+      model: a TaskModel, compiled in the scope of the strategy it trains under.
+      feed: Feed.
+      steps: int, batches in the whole run.
       workdir: str; `checkpoints/`, `metrics.jsonl` and `events/` are written there.
       settings: the `train` section of the configuration.
       evaluate: function () -> dict of metrics on the validation data, JSON-ready.
       watched: (metric name, True if higher is better); the best weights by it are kept.
     Returns:
-      dict: `best_step`, `steps` made, and `stopped_early`. The model holds the best weights.
+      dict: `best_step`, `steps` made, `skipped` of them, and `stopped_early`. The model holds the
+      best weights.
     Raises:
       Interrupted: SIGTERM or Ctrl-C came; the state is saved.
-      InputError: the loss is not finite, or the disk is full.
+      InputError: too many updates were not sound, or the disk is full.
     """
+    strategy = model.distribute_strategy
     progress = Progress()
-    saver = RunningCheckpoint(os.path.join(workdir, "checkpoints"), model, progress)
+    saver = RunningCheckpoint(
+        os.path.join(workdir, "checkpoints"), model, progress, chief=is_chief(strategy)
+    )
     step = saver.restore()
-    journal = Journal(workdir, step, steps)
+    journal = Journal(workdir, step, steps, chief=is_chief(strategy))
     if step:
         journal.say(f"continuing at step {step} of {steps}")
-    every = settings.evaluate_every or epoch_steps
-    run = step_function(model, settings.jit)
-    iterator = iter(batches(step, steps))
+    every = settings.evaluate_every or feed.epoch_steps
+    run = step_function(model, strategy, settings.jit)
+    iterator = iter(per_replica(strategy, feed.batches(step, steps)))
+    stopping = False
     with contextlib.closing(journal), stop_signals() as stop:
         while step < steps and not _out_of_patience(progress, settings):
             began = time.perf_counter()
             batch = next(iterator)
             waited = time.perf_counter() - began
-            tokens, positions, norm = run(batch)
+            outcome = run(batch, tf.constant(stop.is_set()))
             step += 1
-            journal.count(tokens, positions, waited)
+            journal.count(outcome, waited)
+            stopping = bool(outcome["stopping"])
+            epoch = step / feed.epoch_steps
+            _count_skips(journal, progress, outcome, step, feed, settings)
             if step % settings.log_every == 0 or step == steps:
-                _log(journal, model, step, step / epoch_steps, norm)
+                _log(journal, model, step, epoch, outcome)
             began = time.perf_counter()
             if step % every == 0 or step == steps:
-                _judge(journal, saver, evaluate(), watched, step, step / epoch_steps)
-            if step % settings.checkpoint_every == 0 or step == steps or stop.is_set():
+                _judge(journal, saver, evaluate(), watched, step, epoch)
+            if step % settings.checkpoint_every == 0 or step == steps or stopping:
                 saver.save(step)
             journal.pause(time.perf_counter() - began)
-            if stop.is_set() and step < steps:
+            if stopping and step < steps:
                 raise Interrupted(f"saved at step {step} of {steps}; run the same command again")
-        saver.save(step)
+        if step < steps:
+            saver.save(step)
+    of_chief(strategy, 0.0)  # wait until its files are there
     saver.restore_best()
     return {
         "best_step": int(progress.best_step),
         "steps": step,
+        "skipped": step - int(model.optimizer.iterations.numpy()),
         "stopped_early": step < steps,
     }
 
 
-def step_function(model, jit=False):
-    """The train step as one graph: a batch in; real tokens, positions and gradient norm out."""
+def step_function(model, strategy, jit=False):
+    """The train step on every replica as one graph.
 
-    @tf.function(jit_compile=jit, reduce_retracing=True)
-    def run(batch):
+    Returns:
+      A function of (a batch from `per_replica`, bool scalar: this process wants to stop) giving
+      a dict of scalars: `tokens` that are real, `positions` with padding, `gradient_norm`,
+      `applied`, and `stopping`: whether any process wants to.
+    """
+
+    def replica_step(batch, stop):
         logs = model.train_step(batch)
         mask = batch[0]["attention_mask"]
-        return tf.math.count_nonzero(mask), tf.size(mask), logs["gradient_norm"]
+        counts = {
+            "tokens": tf.reduce_sum(tf.cast(mask > 0, tf.float32)),
+            "positions": tf.reduce_sum(tf.ones_like(mask, tf.float32)),
+            "stopping": tf.cast(stop, tf.float32),
+        }
+        sums = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, counts)
+        return {**sums, "gradient_norm": logs["gradient_norm"], "applied": logs["applied"]}
+
+    @tf.function(jit_compile=jit, reduce_retracing=True)
+    def run(batch, stop):
+        # Every replica returns the same numbers: they have been summed.
+        each = strategy.run(replica_step, args=(batch, stop))
+        return {name: strategy.experimental_local_results(x)[0] for name, x in each.items()}
 
     return run
 
 
-def _log(journal, model, step, epoch, norm):
+def _log(journal, model, step, epoch, outcome):
     values = {name: float(value) for name, value in model.running_means().items()}
     model.reset_metrics()
-    if not math.isfinite(values["loss"]):
-        raise InputError(
-            f"step {step}: the loss is {values['loss']}; the last checkpoint is from before. "
-            "A lower train.learning_rate helps most often"
-        )
-    values["gradient_norm"] = float(norm)
+    values["gradient_norm"] = float(outcome["gradient_norm"])
     values["learning_rate"] = float(model.optimizer.learning_rate)
     journal.training(step, epoch, values)
+
+
+def _count_skips(journal, progress, outcome, step, feed, settings):
+    """Tells of an update that was not applied; too many in a row end the run."""
+    if outcome["applied"]:
+        if int(progress.skips):
+            progress.skips.assign(0)
+        return
+    progress.skips.assign_add(1)
+    skips, rows = int(progress.skips), feed.rows_of_step(step - 1)
+    journal.say(
+        f"step {step}: loss or gradient not finite, or loss above train.max_loss; not applied "
+        f"({skips} in a row, at most {settings.max_skips}); rows {', '.join(map(str, rows))}"
+    )
+    if skips > settings.max_skips:
+        raise InputError(
+            f"step {step}: {skips} updates in a row could not be applied, train.max_skips is "
+            f"{settings.max_skips}; the last good checkpoint is before them. "
+            "A lower train.learning_rate helps most often"
+        )
 
 
 def _judge(journal, saver, values, watched, step, epoch):
@@ -104,7 +160,8 @@ def _judge(journal, saver, values, watched, step, epoch):
     if name not in values:
         known = ", ".join(key for key, value in values.items() if isinstance(value, float))
         raise InputError(f"train.best_metric: {name!r}, wanted one of {known}")
-    value, progress = values[name], saver.progress
+    value = of_chief(saver.model.distribute_strategy, values[name])
+    progress = saver.progress
     best = float(progress.best)
     if math.isnan(best) or (value > best if higher else value < best):
         saver.save_best(step)

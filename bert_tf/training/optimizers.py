@@ -8,12 +8,16 @@ import tensorflow as tf
 # Weights that no BERT recipe decays (google-research/bert, optimization.py).
 NO_DECAY = re.compile(r"(bias|gamma|beta)$")
 
+# Entries from which on a compiled update pays. Below, starting it costs more than it spares.
+LARGE = 2**16
+
 
 class AdamW(keras.optimizers.Optimizer):
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2).
 
-    The numbers are those of `keras.optimizers.AdamW`; the update is a single pass over each
-    variable. Biases and the scales and shifts of normalizations are not decayed.
+    The numbers are those of `keras.optimizers.AdamW`; scaling, decay and update are a single
+    pass over each large variable. Biases and the scales and shifts of normalizations are not
+    decayed.
 
     Args:
       learning_rate: float or a Keras schedule.
@@ -42,6 +46,7 @@ class AdamW(keras.optimizers.Optimizer):
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
         self.rate_factors = rate_factors
         self.bias_correction = bias_correction
+        self._gradient_factor = 1.0
 
     def build(self, variables):
         if self.built:
@@ -52,27 +57,44 @@ class AdamW(keras.optimizers.Optimizer):
         )
         self.decayed = [not NO_DECAY.search(variable.path) for variable in variables]
 
+    def apply_scaled(self, gradients, variables, factor):
+        """`apply` of gradients times a factor (float or float32 scalar), in the same pass."""
+        self._gradient_factor = factor
+        try:
+            self.apply(gradients, variables)
+        finally:
+            self._gradient_factor = 1.0
+
     def update_step(self, gradient, variable, learning_rate):
         """One update of one variable, a tf.Variable (the paper's lines 6 to 12)."""
         index = self._get_variable_index(variable)
         rate = tf.cast(learning_rate, tf.float32)
         if self.rate_factors is not None:
             rate *= self.rate_factors(self.iterations)[index]
-        if self.decay and self.decayed[index]:
-            variable.assign_sub(variable * (rate * self.decay))
-        step = tf.cast(self.iterations + 1, tf.float32)
-        tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=self.first_moments[index].value.handle,
-            v=self.second_moments[index].value.handle,
-            beta1_power=tf.pow(self.beta_1, step) if self.bias_correction else 0.0,
-            beta2_power=tf.pow(self.beta_2, step) if self.bias_correction else 0.0,
-            lr=rate,
-            beta1=self.beta_1,
-            beta2=self.beta_2,
-            epsilon=self.epsilon,
-            grad=gradient,
+        decay = rate * self.decay if self.decay and self.decayed[index] else None
+        large = variable.shape.num_elements() >= LARGE
+        update = _update_in_one_pass if large else _update_in_passes
+        update(
+            variable.handle,
+            self.first_moments[index].value.handle,
+            self.second_moments[index].value.handle,
+            gradient,
+            tf.cast(self._gradient_factor, tf.float32),
+            decay,
+            self._adam(rate),
         )
+
+    def _adam(self, rate):
+        """The scalars of Adam at this step, under the names of TensorFlow's op."""
+        step = tf.cast(self.iterations + 1, tf.float32)
+        return {
+            "lr": rate,
+            "beta1_power": tf.pow(self.beta_1, step) if self.bias_correction else tf.zeros(()),
+            "beta2_power": tf.pow(self.beta_2, step) if self.bias_correction else tf.zeros(()),
+            "beta1": self.beta_1,
+            "beta2": self.beta_2,
+            "epsilon": self.epsilon,
+        }
 
     def get_config(self):
         return {
@@ -83,3 +105,33 @@ class AdamW(keras.optimizers.Optimizer):
             "epsilon": self.epsilon,
             "bias_correction": self.bias_correction,
         }
+
+
+def _update_in_passes(weight, first, second, gradient, factor, decay, adam):
+    """Scales the gradient, decays the weight and runs TensorFlow's Adam, one after the other.
+
+    Args:
+      weight, first, second: handles of a variable and its two moments.
+      gradient: float32, of the variable's shape.
+      factor: float32 scalar, times which the gradient counts.
+      decay: float32 scalar, the share of the weight taken off; None for nothing.
+      adam: what `AdamW._adam` gives.
+    """
+    if decay is not None:
+        shrunk = tf.raw_ops.ReadVariableOp(resource=weight, dtype=tf.float32) * (1.0 - decay)
+        tf.raw_ops.AssignVariableOp(resource=weight, value=shrunk)
+    tf.raw_ops.ResourceApplyAdam(var=weight, m=first, v=second, grad=gradient * factor, **adam)
+
+
+@tf.function(jit_compile=True)
+def _update_in_one_pass(weight, first, second, gradient, factor, decay, adam):
+    """The same numbers, compiled into one loop over the variable and its moments."""
+    handles = weight, first, second
+    w, m, v = (tf.raw_ops.ReadVariableOp(resource=each, dtype=tf.float32) for each in handles)
+    gradient *= factor
+    m += (gradient - m) * (1.0 - adam["beta1"])
+    v += (tf.square(gradient) - v) * (1.0 - adam["beta2"])
+    rate = adam["lr"] * tf.sqrt(1.0 - adam["beta2_power"]) / (1.0 - adam["beta1_power"])
+    w = (w if decay is None else w * (1.0 - decay)) - rate * m / (tf.sqrt(v) + adam["epsilon"])
+    for handle, value in zip(handles, (w, m, v), strict=True):
+        tf.raw_ops.AssignVariableOp(resource=handle, value=value)

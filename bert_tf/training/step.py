@@ -99,37 +99,44 @@ def apply_gradients(model, gradients, variables, loss):
     factor = 1.0 / replicas.num_replicas_in_sync
     if model.clip_norm is not None:
         factor *= model.clip_norm / tf.maximum(norm, model.clip_norm)
-    if not (isinstance(factor, float) and factor == 1.0):
-        gradients = [gradient * tf.cast(factor, gradient.dtype) for gradient in gradients]
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         # It must see a gradient that overflowed, to lower its scale; it does not apply it.
-        _apply_if(sound, optimizer, gradients, variables)
+        _apply_if(sound, optimizer, gradients, variables, factor)
         return norm, sound & tf.math.is_finite(norm)
     sound &= tf.math.is_finite(norm)
-    _apply_if(sound, optimizer, gradients, variables)
+    _apply_if(sound, optimizer, gradients, variables, factor)
     return norm, sound
 
 
-def _apply_if(sound, optimizer, gradients, variables):
-    """`optimizer.apply` under a condition, wherever the strategy allows a condition to stand."""
+def _apply_if(sound, optimizer, gradients, variables, factor):
+    """`_apply` under a condition, wherever the strategy allows a condition to stand."""
     if tf.__internal__.distribute.strategy_supports_no_merge_call():
-        tf.cond(sound, lambda: _done(optimizer.apply(gradients, variables)), lambda: False)
+        tf.cond(sound, lambda: _apply(optimizer, gradients, variables, factor), lambda: False)
         return
 
-    def across_replicas(strategy, gradients, sound):
+    def across_replicas(strategy, gradients, factor, sound):
         sound = strategy.experimental_local_results(sound)[0]
         each = strategy.extended.call_for_each_replica
 
         def apply():
-            each(lambda gradients: optimizer.apply(gradients, variables), args=(gradients,))
+            each(
+                lambda gradients, factor: _apply(optimizer, gradients, variables, factor),
+                args=(gradients, factor),
+            )
             return True
 
         tf.cond(sound, apply, lambda: False)
 
-    tf.distribute.get_replica_context().merge_call(across_replicas, args=(gradients, sound))
+    tf.distribute.get_replica_context().merge_call(across_replicas, (gradients, factor, sound))
 
 
-def _done(_):
+def _apply(optimizer, gradients, variables, factor):
+    """`optimizer.apply` of gradients times a factor; in one pass if the optimizer can do that."""
+    if hasattr(optimizer, "apply_scaled"):
+        optimizer.apply_scaled(gradients, variables, factor)
+    else:
+        scaled = [gradient * tf.cast(factor, gradient.dtype) for gradient in gradients]
+        optimizer.apply(scaled, variables)
     return True
 
 

@@ -1,0 +1,228 @@
+"""Where the replicas run: one device, several, several machines, a TPU."""
+
+import json
+import os
+import socket
+import time
+
+import tensorflow as tf
+
+from bert_tf.errors import ConfigError, InputError
+
+# How long a worker waits for the others at the start, in seconds.
+PATIENCE = float(os.environ.get("BERT_TF_WORKER_TIMEOUT", "600"))
+
+
+def make_strategy(section):
+    """The tf.distribute strategy a configuration asks for.
+
+    Args:
+      section: the `distribution` section: `strategy` and `virtual_devices`.
+    Returns:
+      tf.distribute.Strategy.
+    Raises:
+      ConfigError: TF_CONFIG is unusable, or TensorFlow already runs with other devices.
+      InputError: another worker did not come.
+    """
+    if section.virtual_devices is not None:
+        _split_cpu(section.virtual_devices)
+    if section.strategy == "mirrored":
+        devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+        names = [device.name for device in devices]
+        # NCCL is for GPUs; between parts of a CPU a plain sum is the quickest.
+        on_gpu = devices[0].device_type == "GPU"
+        sums = None if on_gpu else tf.distribute.ReductionToOneDevice()
+        return tf.distribute.MirroredStrategy(names, cross_device_ops=sums)
+    if section.strategy == "multi_worker":
+        workers, index = read_tf_config()
+        wait_for_workers(workers, index, PATIENCE)
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if section.strategy == "tpu":
+        # Written to TensorFlow's documentation; no TPU has run it yet.
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver()
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+        return tf.distribute.TPUStrategy(resolver)
+    return tf.distribute.get_strategy()
+
+
+def read_tf_config():
+    """The cluster named by the environment variable TF_CONFIG.
+
+    Returns:
+      list of "host:port", one a worker, and this process' place in it.
+    Raises:
+      ConfigError: it is not set, not JSON, or names no workers or no task of theirs.
+    """
+    text = os.environ.get("TF_CONFIG")
+    wanted = '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
+    if not text:
+        raise ConfigError(f"TF_CONFIG is not set, wanted {wanted}")
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"TF_CONFIG is not JSON ({error}), wanted {wanted}") from error
+    cluster = values.get("cluster") if isinstance(values, dict) else None
+    workers = cluster.get("worker") if isinstance(cluster, dict) else None
+    if not isinstance(workers, list) or not workers or not all(map(_is_address, workers)):
+        raise ConfigError(f"TF_CONFIG: cluster.worker is {workers!r}, wanted {wanted}")
+    task = values.get("task")
+    if not isinstance(task, dict) or task.get("type") != "worker":
+        raise ConfigError(f"TF_CONFIG: task is {task!r}, wanted {wanted}")
+    index = task.get("index")
+    if not isinstance(index, int) or not 0 <= index < len(workers):
+        raise ConfigError(
+            f"TF_CONFIG: task.index is {index!r}, wanted 0 to {len(workers) - 1}, "
+            f"the cluster has {len(workers)} workers"
+        )
+    return workers, index
+
+
+def wait_for_workers(workers, index, seconds):
+    """Waits until every other worker's address answers, so that a missing one can be named.
+
+    Each worker listens on its own address meanwhile; TensorFlow takes the port over afterwards.
+
+    Args:
+      workers: list of "host:port".
+      index: int, which of them this process is.
+      seconds: float, how long to wait for all.
+    Raises:
+      InputError: an address did not answer in time, or ours is in use.
+    """
+    port = int(workers[index].rsplit(":", 1)[1])
+    until = time.monotonic() + seconds
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("", port))
+        except OSError as error:
+            raise InputError(f"{workers[index]}: cannot listen there ({error.strerror})") from error
+        listener.listen(len(workers))
+        for place, address in enumerate(workers):
+            if place != index:
+                _wait_for(address, until, seconds)
+
+
+def per_replica(strategy, dataset):
+    """A dataset of whole batches, shared out: each replica gets its rows, in order.
+
+    Args:
+      strategy: tf.distribute.Strategy.
+      dataset: tf.data.Dataset of nests of tensors [batch, ...]; the replicas divide the batch.
+    Returns:
+      The dataset itself for one replica, else a distributed one.
+    """
+    count = strategy.num_replicas_in_sync
+    if count == 1:
+        return dataset
+
+    def share(context):
+        here = count // context.num_input_pipelines
+        first = here * context.input_pipeline_id
+
+        def piece(*batch):
+            def cut(x, replica):
+                rows = tf.shape(x)[0] // count
+                return tf.ensure_shape(
+                    x[replica * rows : (replica + 1) * rows], [None, *x.shape[1:]]
+                )
+
+            return tf.data.Dataset.range(first, first + here).map(
+                lambda replica: tf.nest.map_structure(
+                    lambda x: cut(x, tf.cast(replica, tf.int32)), batch
+                )
+            )
+
+        return dataset.flat_map(piece)
+
+    return strategy.distribute_datasets_from_function(share)
+
+
+def require_divisible(batch_size, replicas, accumulate):
+    """Raises ConfigError, with the nearest size that does, if a batch does not divide evenly."""
+    pieces = replicas * accumulate
+    if batch_size % pieces:
+        lower = batch_size // pieces * pieces
+        nearest = lower if lower and batch_size - lower <= pieces // 2 else lower + pieces
+        raise ConfigError(
+            f"train.batch_size: {batch_size} does not divide over {replicas} replicas and "
+            f"train.accumulate {accumulate}; the nearest that does is {nearest}"
+        )
+
+
+def is_chief(strategy):
+    """bool, whether this process is the one that writes the results."""
+    resolver = strategy.cluster_resolver
+    return resolver is None or not resolver.task_type or resolver.task_id == 0
+
+
+def of_chief(strategy, value):
+    """The chief's value of a float, on every worker; also where workers wait for each other."""
+    if strategy.cluster_resolver is None or strategy.num_replicas_in_sync == 1:
+        return value
+
+    @tf.function
+    def agree(value):
+        def share(value):
+            replicas = tf.distribute.get_replica_context()
+            first = tf.equal(replicas.replica_id_in_sync_group, 0)
+            value = tf.where(first, value, tf.zeros_like(value))
+            return replicas.all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+        return strategy.experimental_local_results(strategy.run(share, args=(value,)))[0]
+
+    return float(agree(tf.constant(value, tf.float64)))
+
+
+def refuse_unsupported():
+    """Raises ConfigError under the two ways of distributing that do not train rightly here."""
+    import keras
+
+    strategy = tf.distribute.get_strategy()
+    if isinstance(strategy, tf.distribute.experimental.ParameterServerStrategy):
+        raise ConfigError(
+            "ParameterServerStrategy: Keras 3 does not support it; "
+            "use MultiWorkerMirroredStrategy (distribution.strategy=multi_worker)"
+        )
+    if keras.distribution.distribution() is not None:
+        raise ConfigError(
+            "keras.distribution: on TensorFlow it distributes nothing; "
+            "use tf.distribute.MirroredStrategy (distribution.strategy=mirrored)"
+        )
+
+
+def _split_cpu(count):
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    try:
+        tf.config.set_logical_device_configuration(
+            cpu, [tf.config.LogicalDeviceConfiguration()] * count
+        )
+    except RuntimeError as error:
+        if len(tf.config.list_logical_devices("CPU")) != count:
+            raise ConfigError(
+                f"distribution.virtual_devices: {count}, but TensorFlow already runs with "
+                f"{len(tf.config.list_logical_devices('CPU'))}; start a new process"
+            ) from error
+
+
+def _is_address(value):
+    if not isinstance(value, str):
+        return False
+    host, _, port = value.rpartition(":")
+    return bool(host) and port.isdigit() and 0 < int(port) < 65536
+
+
+def _wait_for(address, until, seconds):
+    host, port = address.rsplit(":", 1)
+    while True:
+        try:
+            socket.create_connection((host, int(port)), timeout=1).close()
+            return
+        except OSError as error:
+            if time.monotonic() > until:
+                raise InputError(
+                    f"worker {address} did not answer within {seconds:.0f} s ({error}); "
+                    "start it with the same cluster in its TF_CONFIG"
+                ) from error
+            time.sleep(0.2)
