@@ -178,7 +178,7 @@ class BertEncoder(keras.Model):
             return self
         return type(self)(self.config, pooler=False, share=self, dtype=self.dtype_policy)
 
-    def call(self, inputs, return_intermediates=False, training=False, key=None):
+    def call(self, inputs, return_intermediates=False, only_first=False, training=False, key=None):
         """Encodes rows of tokens.
 
         Args:
@@ -186,12 +186,14 @@ class BertEncoder(keras.Model):
             positive numbers see each other; absent: all 1), `token_type_ids` (absent: all 0),
             `position_ids` (absent: 0, 1, 2, ...).
           return_intermediates: bool, adds `hidden_states` and `attentions`.
+          only_first: bool, for tasks that read the first token alone: the last block computes
+            no other, which spares three quarters of it; `sequence_output` is [B, 1, D].
           training: bool, with dropout.
           key: integer [2], the dropout key of this step; None draws one from `keras.random`.
         Returns:
           dict: `sequence_output` float [B, L, D]; `pooled_output` float [B, D] if there is a
-          pooler; on request `hidden_states`, L + 1 tensors [B, L, D], embeddings first, and
-          `attentions`, a tensor float32 [B, N, L, L] for each block.
+          pooler; on request `hidden_states`, a tensor [B, L, D] for the embeddings and for each
+          block, and `attentions`, a tensor float32 [B, N, L, L] for each block.
         Raises:
           InputError: rows longer than the positions, or (outside a graph) an id not in the
             vocabulary.
@@ -209,20 +211,20 @@ class BertEncoder(keras.Model):
             inputs.get("position_ids"),
             key=fold_in(key, 0),
         )
-        hidden_states, attentions = [x_XD], []
+        hidden_states, attentions = [], []
         for depth, block in enumerate(self.blocks, start=1):
+            hidden_states.append(ops.reshape(x_XD, (batch, length, self.config.hidden_size)))
+            if only_first and depth == len(self.blocks):
+                mask, length = mask[:, :, 0, None], 1
             x_XD, probs = block(x_XD, mask, key=fold_in(key, depth))
-            hidden_states.append(x_XD)
             attentions.append(probs)
 
-        def rows(x):
-            return ops.reshape(x, (batch, length, self.config.hidden_size))
-
-        outputs = {"sequence_output": rows(x_XD)}
+        sequence_BLD = ops.reshape(x_XD, (batch, length, self.config.hidden_size))
+        outputs = {"sequence_output": sequence_BLD}
         if self.pooled:
-            outputs["pooled_output"] = self.pooler(outputs["sequence_output"][:, 0])
+            outputs["pooled_output"] = self.pooler(sequence_BLD[:, 0])
         if return_intermediates:
-            outputs["hidden_states"] = [rows(x) for x in hidden_states]
+            outputs["hidden_states"] = [*hidden_states, sequence_BLD]
             outputs["attentions"] = attentions
         return outputs
 

@@ -65,10 +65,11 @@ class MultiHeadAttention(keras.layers.Layer):
 
         Args:
           x: float [X, D], the tokens of B rows one after the other.
-          mask: bool [B, 1, L, L] from `visibility`.
+          mask: bool [B, 1, F, L] from `visibility`; the first F positions of each row look,
+            all of them or (F = 1) the first alone.
           key: integer [2] or None, for dropout.
         Returns:
-          float [X, D] and the probabilities, float32 [B, N, L, L].
+          float [B * F, D] and the probabilities, float32 [B, N, F, L].
         """
         batch, length = ops.shape(mask)[0], ops.shape(mask)[-1]
         heads, width = self.num_heads, x.shape[-1]
@@ -76,6 +77,8 @@ class MultiHeadAttention(keras.layers.Layer):
         query_BNFH, key_BNTH, value_BNTH = ops.unstack(
             ops.transpose(qkv_BL3NH, (2, 0, 3, 1, 4)), 3, axis=0
         )
+        if mask.shape[-2] == 1:
+            query_BNFH = query_BNFH[:, :, :1]
         context_BNFH, probs_BNFT = attend(
             query_BNFH, key_BNTH, value_BNTH, mask, self.dropout_rate, fold_in(key, 0)
         )

@@ -1,6 +1,7 @@
 """The encoder block."""
 
 import keras
+from keras import ops
 
 from bert_tf.layers.attention import MultiHeadAttention
 from bert_tf.layers.dropout import dropout, fold_in
@@ -40,12 +41,14 @@ class EncoderBlock(keras.layers.Layer):
 
         Args:
           x: float [X, D].
-          mask: bool [B, 1, L, L].
+          mask: bool [B, 1, F, L]; the first F positions of each row go on, all or (F = 1) one.
           key: integer [2] or None, for dropout.
         Returns:
-          float [X, D] and the attention probabilities, float32 [B, N, L, L].
+          float [B * F, D] and the attention probabilities, float32 [B, N, F, L].
         """
         looked, probs = self.attention(x, mask, key=key)
+        if mask.shape[-2] == 1:
+            x = ops.reshape(x, (-1, ops.shape(mask)[-1], x.shape[-1]))[:, 0]
         x = self.attention_norm(x + dropout(looked, self.dropout_rate, fold_in(key, 1)))
         thought = self.feed_forward(x)
         x = self.feed_forward_norm(x + dropout(thought, self.dropout_rate, fold_in(key, 2)))

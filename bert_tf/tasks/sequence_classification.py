@@ -79,8 +79,8 @@ class SequenceClassifier(TaskModel):
           float32 [B, K].
         """
         key = key_for(training, key)
-        outputs = self.encode(inputs, key)
         how = self.pooling or self.encoder.published_pooling
+        outputs = self.encode(inputs, key, only_first=how in ("pooler", "cls"))
         if how == "pooler":
             vector = outputs["pooled_output"]
         else:
