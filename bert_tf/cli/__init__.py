@@ -1,0 +1,51 @@
+"""The commands: `bert-tf VERB --flag=value`, one file a verb."""
+
+import difflib
+import importlib
+import sys
+
+# verb -> what it does, for the list that `bert-tf` alone prints.
+VERBS = {
+    "quickstart": "the whole job on real weights and real text: train, evaluate, export, ask",
+    "finetune": "teach a pretrained model your own labelled texts",
+    "evaluate": "every metric of a trained model on a labelled file",
+    "predict": "labels or scores for texts, one JSON object a line",
+    "export": "a trained model as a SavedModel, for TensorFlow Serving or Python",
+    "convert": "a checkpoint from one home's format into another's",
+}
+
+
+def main(argv=None):
+    """Runs a verb.
+
+    Args:
+      argv: list of str without the program's name; None takes the command line's.
+    Returns:
+      int, the exit code: 0 done; 1 the work failed; 2 wrong flags or configuration; 3 interrupted
+      and saved; 130 interrupted.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv or argv[0] in ("--help", "-h", "help"):
+        print(_overview())
+        return 0
+    verb, *flags = argv
+    if verb not in VERBS:
+        near = difflib.get_close_matches(verb, VERBS, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(VERBS)}"
+        print(f"bert-tf: no verb {verb!r}; {hint}", file=sys.stderr)
+        return 2
+    return importlib.import_module(f"bert_tf.cli.{verb}").main(flags)
+
+
+def _overview():
+    width = max(map(len, VERBS))
+    lines = [f"  {verb:{width}}  {what}" for verb, what in VERBS.items()]
+    return "\n".join(
+        [
+            "bert-tf VERB --flag=value ...",
+            "",
+            *lines,
+            "",
+            "bert-tf VERB --help explains a verb's flags. New here? Start with: bert-tf quickstart",
+        ]
+    )

@@ -1,0 +1,152 @@
+"""What all verbs share: flags in, one call, an exit code out; one line for whatever went wrong."""
+
+import contextlib
+import difflib
+import importlib
+import logging
+import os
+import sys
+import tempfile
+import typing
+
+from absl import flags
+
+from bert_tf.errors import ConfigError, InputError
+
+DONE, FAILED, WRONG_FLAGS, SAVED, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+class Flag(typing.NamedTuple):
+    """One flag: its name, what stands after "=" in the help, what it means to a newcomer."""
+
+    name: str
+    value: str
+    meaning: str
+    default: object = None
+    needed: bool = False
+    repeated: bool = False
+
+
+class Command(typing.NamedTuple):
+    """One verb: its name, what it does, an example, its flags."""
+
+    verb: str
+    what: str
+    example: str
+    flags: tuple
+
+    def run(self, work, argv=None, prepare=lambda flags: flags):
+        """Parses flags and does the work.
+
+        Args:
+          work: function of what `prepare` gives; returns an exit code, or None for done.
+          argv: list of str without the verb; None takes the command line's.
+          prepare: function of the flags' values, a namespace; it runs before TensorFlow is
+            imported, so that what is wrong with them is said at once.
+        Returns:
+          int, the exit code.
+        """
+        argv = sys.argv[1:] if argv is None else argv
+        if {"--help", "-h", "-help", "--helpfull"} & set(argv):
+            print(self.help())
+            return DONE
+        try:
+            prepared = prepare(self._parsed(argv))
+            with _told():
+                _import_quietly()
+                return work(prepared) or DONE
+        except ConfigError as error:
+            return self._say(error, WRONG_FLAGS)
+        except InputError as error:
+            return self._say(error, FAILED)
+        except BrokenPipeError:
+            # Whoever read our output has closed it; Python would complain once more at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return FAILED
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            return self._say(f"{place}{error.strerror or error}", FAILED)
+        except KeyboardInterrupt:
+            return self._say("interrupted", INTERRUPTED)
+
+    def help(self):
+        """The text of `--help`."""
+        left = [f"  --{flag.name}={flag.value}" for flag in self.flags]
+        width = max(map(len, left))
+        lines = []
+        for start, flag in zip(left, self.flags, strict=True):
+            first, *rest = (flag.meaning + " (needed)" * flag.needed).splitlines()
+            lines += [f"{start:{width}}  {first}", *(f"{'':{width}}  {line}" for line in rest)]
+        return f"bert-tf {self.verb}: {self.what}\n\n  {self.example}\n\n" + "\n".join(lines)
+
+    def _parsed(self, argv):
+        """The flags' values; raises ConfigError with the nearest name for an unknown one."""
+        values = flags.FlagValues()
+        for flag in self.flags:
+            define = flags.DEFINE_multi_string if flag.repeated else flags.DEFINE_string
+            define(flag.name, flag.default, flag.meaning, flag_values=values)
+        try:
+            _, *rest = values([self.verb, *argv])
+        except flags.UnrecognizedFlagError as error:
+            raise ConfigError(f"no flag --{error.flagname}; {self._hint(error.flagname)}") from None
+        except flags.Error as error:
+            raise ConfigError(str(error).splitlines()[0]) from None
+        if rest:
+            raise ConfigError(f"{rest[0]!r} is no flag, wanted --name=value; --help lists them")
+        for flag in self.flags:
+            if flag.needed and not values[flag.name].value:
+                raise ConfigError(f"--{flag.name}={flag.value} is missing; --help explains it")
+        return values
+
+    def _hint(self, name):
+        names = [flag.name for flag in self.flags]
+        near = difflib.get_close_matches(name, names, 1)
+        return f"did you mean --{near[0]}?" if near else "there are --" + ", --".join(names)
+
+    def _say(self, message, code):
+        print(f"bert-tf {self.verb}: {message}", file=sys.stderr)
+        return code
+
+
+@contextlib.contextmanager
+def _told():
+    """Within it what our own rooms log reaches the user, as plain lines on standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(lambda record: f"{os.sep}bert_tf{os.sep}" in record.pathname)
+    logger, tensorflow = logging.getLogger("absl"), logging.getLogger("tensorflow")
+    before = logger.level, logger.propagate, tensorflow.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    tensorflow.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
+        tensorflow.setLevel(before[2])
+
+
+def _import_quietly():
+    """Imports TensorFlow without its start-up notes, which no log level stops.
+
+    They are written to file descriptor 2 before logging is set up; should the import fail, they are
+    shown after all.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if "tensorflow" in sys.modules:
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as notes:
+        os.dup2(notes.fileno(), 2)
+        try:
+            importlib.import_module("tensorflow_text")
+        except BaseException:
+            notes.seek(0)
+            os.write(kept, notes.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

@@ -1,0 +1,38 @@
+"""bert-tf convert: a checkpoint from one home's format into another's."""
+
+import sys
+
+from bert_tf.cli.command import Command, Flag
+
+COMMAND = Command(
+    "convert",
+    "a checkpoint from one home's format into another's, heads and tokenizer included",
+    "bert-tf convert --source=uncased_L-12_H-768_A-12.zip --target=bert-base --format=huggingface",
+    (
+        Flag(
+            "source",
+            "DIR",
+            "what to read: a Hugging Face directory, a folder with a Google\n"
+            "checkpoint, or the .zip of either as it was downloaded",
+            needed=True,
+        ),
+        Flag("target", "DIR", "the folder to make; it must not exist yet or be empty", needed=True),
+        Flag("format", "NAME", "huggingface (transformers opens it) or google (TF1)", needed=True),
+    ),
+)
+
+
+def main(argv=None):
+    """Runs the verb; argv is a list of str without it. Returns the exit code."""
+    return COMMAND.run(_work, argv)
+
+
+def _work(flags):
+    from bert_tf.loading import convert
+
+    convert(flags.source, flags.target, flags.format)
+    print(flags.target)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

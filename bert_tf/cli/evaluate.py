@@ -1,0 +1,43 @@
+"""bert-tf evaluate: every metric of a trained model on a labelled file."""
+
+import json
+import sys
+
+from bert_tf.cli.command import Command, Flag
+
+COMMAND = Command(
+    "evaluate",
+    "every metric of a trained model on a labelled file, as JSON",
+    "bert-tf evaluate --model=run/model --data=dev.tsv",
+    (
+        Flag(
+            "model",
+            "DIR",
+            "a model directory, such as the folder `model` in a workdir",
+            needed=True,
+        ),
+        Flag(
+            "data",
+            "FILE",
+            "texts with their labels: TSV, CSV or JSON lines, with the columns\n"
+            "the model was trained on",
+            needed=True,
+        ),
+        Flag("output", "FILE", "a file to write the figures to as well"),
+    ),
+)
+
+
+def main(argv=None):
+    """Runs the verb; argv is a list of str without it. Returns the exit code."""
+    return COMMAND.run(_work, argv)
+
+
+def _work(flags):
+    from bert_tf.recipes.evaluate import evaluate
+
+    print(json.dumps(evaluate(flags.model, flags.data, flags.output), indent=2))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

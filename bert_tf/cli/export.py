@@ -1,0 +1,56 @@
+"""bert-tf export: a trained model as a SavedModel."""
+
+import difflib
+import sys
+
+from bert_tf.cli.command import Command, Flag
+from bert_tf.errors import ConfigError
+
+FORMATS = ("saved_model",)
+
+COMMAND = Command(
+    "export",
+    "a trained model and its tokenizer as one program: text in, answer out",
+    "bert-tf export --model=run/model --output=serving/sentiment",
+    (
+        Flag(
+            "model",
+            "DIR",
+            "a model directory, such as the folder `model` in a workdir",
+            needed=True,
+        ),
+        Flag(
+            "output",
+            "DIR",
+            "the folder for the versions 1, 2, ...; each export adds the next,\n"
+            "and none is overwritten; TensorFlow Serving may watch it",
+            needed=True,
+        ),
+        Flag(
+            "format", "NAME", f"one of: {', '.join(FORMATS)}; {FORMATS[0]} if not given", FORMATS[0]
+        ),
+    ),
+)
+
+
+def main(argv=None):
+    """Runs the verb; argv is a list of str without it. Returns the exit code."""
+    return COMMAND.run(_work, argv, _prepare)
+
+
+def _prepare(flags):
+    if flags.format not in FORMATS:
+        near = difflib.get_close_matches(flags.format, FORMATS, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ConfigError(f"--format is {flags.format}, wanted one of {', '.join(FORMATS)}{hint}")
+    return flags
+
+
+def _work(flags):
+    from bert_tf.export import export_saved_model, load_model
+
+    print(export_saved_model(*load_model(flags.model), flags.output))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""bert-tf finetune: teach a pretrained model your own labelled texts."""
+
+import sys
+
+from bert_tf import config
+from bert_tf.cli.command import SAVED, Command, Flag
+
+COMMAND = Command(
+    "finetune",
+    "teach a pretrained model your own labelled texts",
+    "bert-tf finetune --config=configs/finetune/sst2.yaml --workdir=run --set train.epochs=2",
+    (
+        Flag(
+            "config",
+            "FILE",
+            "a YAML file that says which model, which files, how to train;\n"
+            "the folder configs/finetune holds some to begin from",
+            needed=True,
+        ),
+        Flag(
+            "workdir",
+            "DIR",
+            "the folder for everything the run writes; the same command again\n"
+            "continues a run that was stopped",
+            needed=True,
+        ),
+        Flag(
+            "set",
+            "KEY=VALUE",
+            "changes one value of the configuration, such as train.batch_size=16;\n"
+            "may be given several times",
+            repeated=True,
+        ),
+    ),
+)
+
+
+def main(argv=None):
+    """Runs the verb; argv is a list of str without it. Returns the exit code."""
+    return COMMAND.run(_work, argv, _prepare)
+
+
+def _prepare(flags):
+    return config.load(config.FinetuneConfig, flags.config, flags.set or ()), flags.workdir
+
+
+def _work(prepared):
+    from bert_tf.recipes.finetune import finetune
+    from bert_tf.recipes.interruption import Interrupted
+
+    settings, workdir = prepared
+    try:
+        results = finetune(settings, workdir)
+    except Interrupted as error:
+        print(f"bert-tf finetune: {error}", file=sys.stderr)
+        return SAVED
+    for part in ("validation", "test"):
+        figures = {k: v for k, v in results.get(part, {}).items() if isinstance(v, int | float)}
+        if figures:
+            print(f"{part}: " + ", ".join(f"{name} {figures[name]:.6g}" for name in figures))
+    print(f"the model is in {workdir}/model")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

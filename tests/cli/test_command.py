@@ -1,0 +1,179 @@
+"""What every verb does with flags, errors, messages and exit codes."""
+
+import errno
+import logging
+import os
+import subprocess
+import sys
+
+import pytest
+from absl import logging as absl_logging
+
+from bert_tf import cli
+from bert_tf.cli.command import Command, Flag
+from bert_tf.errors import ConfigError, InputError
+
+COMMAND = Command(
+    "brew",
+    "makes coffee",
+    "bert-tf brew --beans=FILE",
+    (
+        Flag("beans", "FILE", "what to grind", needed=True),
+        Flag("cups", "NUMBER", "how many;\none if not given", "1"),
+        Flag("set", "KEY=VALUE", "a setting", repeated=True),
+    ),
+)
+
+
+def failing_with(error):
+    def work(_):
+        raise error
+
+    return work
+
+
+def test_flags_reach_the_work():
+    given = {}
+
+    def work(flags):
+        given.update(beans=flags.beans, cups=flags.cups, set=flags.set)
+
+    argv = ["--beans=a b", "--set", "x=1", "--set=y.z=2"]
+    assert COMMAND.run(work, argv) == 0
+    assert given == {"beans": "a b", "cups": "1", "set": ["x=1", "y.z=2"]}
+
+
+def test_what_prepare_gives_reaches_the_work_and_its_code_is_returned():
+    codes = []
+    assert (
+        COMMAND.run(lambda beans: codes.append(beans) or 3, ["--beans=a"], lambda f: f.beans) == 3
+    )
+    assert codes == ["a"]
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h", "--helpfull"])
+def test_help_explains_each_flag_with_an_example(capsys, flag):
+    assert COMMAND.run(failing_with(AssertionError()), [flag, "--nonsense"]) == 0
+    told = capsys.readouterr().out
+    assert "bert-tf brew --beans=FILE" in told
+    assert "--beans=FILE     what to grind (needed)\n" in told
+    assert "--cups=NUMBER    how many;\n                   one if not given" in told
+
+
+@pytest.mark.parametrize(
+    "argv, reason",
+    [
+        (["--bean=x"], "no flag --bean; did you mean --beans?"),
+        (["--beans=x", "--water=1"], "no flag --water; there are --beans, --cups, --set"),
+        ([], "--beans=FILE is missing"),
+        (["--beans="], "--beans=FILE is missing"),
+        (["--beans"], "Missing value for flag --beans"),
+        (["x", "--beans=y"], "'x' is no flag"),
+        (["--beans=x", "y"], "'y' is no flag"),
+    ],
+)
+def test_wrong_flags_are_one_line_and_code_2(capsys, argv, reason):
+    assert COMMAND.run(failing_with(AssertionError()), argv) == 2
+    told = capsys.readouterr()
+    assert told.out == "" and told.err.count("\n") == 1
+    assert told.err.startswith(f"bert-tf brew: {reason}")
+
+
+@pytest.mark.parametrize(
+    "error, code, line",
+    [
+        (InputError("a.tsv, line 3: bad"), 1, "a.tsv, line 3: bad"),
+        (ConfigError("train.epoch: unknown"), 2, "train.epoch: unknown"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (
+            OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a/b"),
+            1,
+            "a/b: No space left on device",
+        ),
+        (PermissionError(errno.EACCES, "Permission denied", "x"), 1, "x: Permission denied"),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "x/y"), 1, "x/y: Not a directory"),
+        (OSError("odd"), 1, "odd"),
+    ],
+)
+def test_what_went_wrong_is_one_line_and_a_code(capsys, error, code, line):
+    assert COMMAND.run(failing_with(error), ["--beans=x"]) == code
+    assert capsys.readouterr().err == f"bert-tf brew: {line}\n"
+
+
+def test_a_bug_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        COMMAND.run(failing_with(ZeroDivisionError()), ["--beans=x"])
+
+
+def test_our_messages_are_plain_lines_and_others_stay_out(capsys):
+    logger = absl_logging.get_absl_logger()
+    before = (logger.level, logger.propagate, list(logger.handlers))
+
+    def work(_):
+        for room in ("bert_tf", "keras"):
+            path = os.path.join("site-packages", room, "x.py")
+            logger.handle(logging.LogRecord("absl", logging.INFO, path, 1, room, (), None))
+
+    COMMAND.run(work, ["--beans=x"])
+    assert capsys.readouterr().err == "bert_tf\n"
+    assert before == (logger.level, logger.propagate, list(logger.handlers))
+
+
+@pytest.mark.parametrize("argv", [[], ["--help"], ["help"]])
+def test_bert_tf_alone_lists_the_verbs(capsys, argv):
+    assert cli.main(argv) == 0
+    told = capsys.readouterr().out
+    for verb, what in cli.VERBS.items():
+        assert f"  {verb}" in told and what in told
+
+
+def test_an_unknown_verb_gets_the_nearest(capsys):
+    assert cli.main(["finetun", "--config=x"]) == 2
+    assert capsys.readouterr().err == "bert-tf: no verb 'finetun'; did you mean finetune?\n"
+    assert cli.main(["xyz"]) == 2
+    assert "there are quickstart, finetune" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_every_verb_has_help_with_its_own_example(capsys, verb):
+    assert cli.main([verb, "--help"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith(f"bert-tf {verb}: ")
+    assert f"bert-tf {verb}" in told.split("\n", 1)[1]
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_every_verb_refuses_what_it_does_not_know(capsys, verb):
+    assert cli.main([verb, "--nonsense=1"]) == 2
+    assert f"bert-tf {verb}: no flag --nonsense" in capsys.readouterr().err
+
+
+LIGHT = """
+import sys
+from bert_tf.cli import finetune, main
+assert main(["finetune", "--help"]) == 0
+assert main(["finetune", "--config=absent.yaml", "--workdir=x"]) == 2
+assert main(["export", "--model=x", "--output=y", "--format=z"]) == 2
+heavy = {"tensorflow", "keras", "numpy", "sklearn"} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+def test_help_and_wrong_flags_do_not_wait_for_tensorflow(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", LIGHT], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert "absent.yaml: cannot be read" in done.stderr
+
+
+def test_a_command_s_streams_hold_nothing_but_its_own_words(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "bert_tf.cli.predict", "--model=absent", "--input=-"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("bert-tf predict: absent") and done.stderr.count("\n") == 1

@@ -1,0 +1,198 @@
+"""The verbs on a tiny model, through main(argv): what they print, write and return."""
+
+import io
+import json
+import sys
+import types
+
+import numpy as np
+import pytest
+import tiny
+
+from bert_tf import cli, load_export
+from bert_tf.recipes import finetune, quickstart
+from bert_tf.recipes.interruption import Interrupted
+
+ROWS = [("the film is good", "good"), ("a bad end", "bad"), ("not good", "bad"), ("two", "good")]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("model")
+    tiny.save(directory)
+    return directory
+
+
+@pytest.fixture
+def data(tmp_path):
+    path = tmp_path / "dev.tsv"
+    path.write_text("text\tlabel\n" + "".join(f"{text}\t{label}\n" for text, label in ROWS))
+    return path
+
+
+def test_evaluate_prints_and_writes_json(folder, data, tmp_path, capsys):
+    out = tmp_path / "figures.json"
+    assert cli.main(["evaluate", f"--model={folder}", f"--data={data}", f"--output={out}"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["rows"] == 4 and figures == json.loads(out.read_text())
+
+
+def test_evaluate_names_an_unknown_label(folder, data, capsys):
+    data.write_text("text\tlabel\ngood\tgreat\n")
+    assert cli.main(["evaluate", f"--model={folder}", f"--data={data}"]) == 1
+    told = capsys.readouterr().err
+    assert "dev.tsv, line 2" in told and "great" in told and told.count("\n") == 1
+
+
+def test_evaluate_names_an_output_that_cannot_be_written(folder, data, tmp_path, capsys):
+    out = tmp_path / "absent" / "x.json"
+    assert cli.main(["evaluate", f"--model={folder}", f"--data={data}", f"--output={out}"]) == 1
+    assert f"bert-tf evaluate: {out}: cannot be written" in capsys.readouterr().err
+
+
+def test_export_then_predict_from_it_and_from_the_model(folder, tmp_path, capsys, monkeypatch):
+    out = tmp_path / "serving"
+    assert cli.main(["export", f"--model={folder}", f"--output={out}"]) == 0
+    assert capsys.readouterr().out == f"{out}/1\n"
+    answers = []
+    for model in (folder, out, out / "1"):
+        stdin = types.SimpleNamespace(buffer=io.BytesIO(b"good\nbad film\n"))
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert cli.main(["predict", f"--model={model}", "--input=-"]) == 0
+        answers.append([json.loads(line) for line in capsys.readouterr().out.splitlines()])
+    assert [x["text"] for x in answers[0]] == ["good", "bad film"]
+    expected = load_export(out)(["good", "bad film"])
+    for found in answers:
+        assert [x["label"] for x in found] == expected["label"].tolist()
+        shares = [x["probabilities"] for x in found]
+        np.testing.assert_allclose(shares, expected["probabilities"], atol=1e-5)
+
+
+def test_predict_says_which_line_is_wrong(folder, tmp_path, capsys):
+    (tmp_path / "in.jsonl").write_text('{"text": "good"}\n{"sentence": "bad"}\n')
+    out = tmp_path / "out.jsonl"
+    argv = [f"--model={folder}", f"--input={tmp_path / 'in.jsonl'}", f"--output={out}"]
+    assert cli.main(["predict", *argv]) == 1
+    assert "in.jsonl, line 2: no key 'text'" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_export_of_what_is_no_classifier_is_one_line(tmp_path, capsys):
+    model = tiny.classifier()
+    model.encoder.save_pretrained(str(tmp_path / "m"), tiny.tokenizer(tmp_path / "v"))
+    assert cli.main(["export", f"--model={tmp_path / 'm'}", f"--output={tmp_path / 'x'}"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("bert-tf export: ") and told.count("\n") == 1
+    assert not (tmp_path / "x").exists()
+
+
+def test_export_knows_its_formats(capsys):
+    assert cli.main(["export", "--model=a", "--output=b", "--format=savedmodel"]) == 2
+    assert "did you mean saved_model?" in capsys.readouterr().err
+
+
+def test_convert_there_and_back(folder, tmp_path, capsys):
+    google, back = tmp_path / "google", tmp_path / "back"
+    argv = [f"--source={folder}", f"--target={google}", "--format=google"]
+    assert cli.main(["convert", *argv]) == 0
+    argv = [f"--source={google}", f"--target={back}", "--format=huggingface"]
+    assert cli.main(["convert", *argv]) == 0
+    assert (back / "model.safetensors").exists()
+    capsys.readouterr()
+    assert cli.main(["convert", *argv]) == 1
+    assert "is not empty" in capsys.readouterr().err
+
+
+def test_convert_offers_the_nearest_format(folder, tmp_path, capsys):
+    argv = [f"--source={folder}", f"--target={tmp_path / 'x'}", "--format=hugging_face"]
+    assert cli.main(["convert", *argv]) == 2
+    assert "huggingface" in capsys.readouterr().err
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("model: {path: m}\ndata: {train: train.tsv}\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    "extra, reason",
+    [
+        (["--set", "train.epoch=3"], "did you mean train.epochs?"),
+        (["--set=train.epochs"], "wanted section.key=value"),
+        (["--set=train.epochs=many"], "train.epochs is 'many'"),
+    ],
+)
+def test_finetune_names_a_wrong_setting(config, capsys, tmp_path, extra, reason):
+    argv = [f"--config={config}", f"--workdir={tmp_path / 'run'}", *extra]
+    assert cli.main(["finetune", *argv]) == 2
+    told = capsys.readouterr().err
+    assert reason in told and told.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_finetune_hands_the_settings_on_and_sums_up(config, tmp_path, capsys, monkeypatch):
+    given = {}
+
+    def recipe(settings, workdir):
+        given.update(steps=settings.train.steps, workdir=workdir)
+        return {"validation": {"accuracy": 0.75, "rows": 4, "confusion_matrix": [[1]]}}
+
+    monkeypatch.setattr(finetune, "finetune", recipe)
+    argv = [f"--config={config}", "--workdir=run", "--set", "train.steps=5"]
+    assert cli.main(["finetune", *argv]) == 0
+    assert given == {"steps": 5, "workdir": "run"}
+    told = capsys.readouterr().out
+    assert "validation: accuracy 0.75, rows 4\n" in told and "run/model" in told
+
+
+@pytest.mark.parametrize(
+    "verb, module, flags",
+    [("finetune", finetune, ["--workdir=run"]), ("quickstart", quickstart, [])],
+)
+@pytest.mark.parametrize(
+    "error, code, line",
+    [
+        (Interrupted("saved at step 3 of 9; run the same command again"), 3, "saved at step 3"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_an_interruption_has_its_code(
+    config, capsys, monkeypatch, verb, module, flags, error, code, line
+):
+    def recipe(*_):
+        raise error
+
+    monkeypatch.setattr(module, verb, recipe)
+    flags = [*flags, f"--config={config}"] if verb == "finetune" else flags
+    assert cli.main([verb, *flags]) == code
+    told = capsys.readouterr().err
+    assert told.startswith(f"bert-tf {verb}: {line}") and told.count("\n") == 1
+
+
+def test_quickstart_hands_its_flags_on(monkeypatch):
+    given = []
+    monkeypatch.setattr(quickstart, "quickstart", lambda *arguments: given.extend(arguments))
+    assert cli.main(["quickstart", "--model=m", "--data=d.tsv", "--text=sentence"]) == 0
+    assert given == ["quickstart", "m", "d.tsv", "sentence", "label"]
+
+
+def test_finetune_evaluate_predict_on_one_workdir(folder, data, tmp_path, capsys):
+    text = "text\tlabel\n" + "".join(f"{text}\t{label}\n" for text, label in ROWS * 8)
+    (tmp_path / "train.tsv").write_text(text)
+    (tmp_path / "config.yaml").write_text(
+        f"model: {{path: {folder}}}\n"
+        f"data: {{train: {tmp_path / 'train.tsv'}, validation: {data}, max_length: 16}}\n"
+        "train: {batch_size: 8, epochs: 1, learning_rate: 1e-3}\n"
+    )
+    argv = [f"--config={tmp_path / 'config.yaml'}", f"--workdir={tmp_path / 'run'}"]
+    assert cli.main(["finetune", *argv]) == 0
+    assert "validation: " in capsys.readouterr().out
+    model = tmp_path / "run" / "model"
+    assert cli.main(["evaluate", f"--model={model}", f"--data={data}"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == 4
+    assert cli.main(["finetune", *argv]) == 0
+    assert "finished" in capsys.readouterr().err
+    assert cli.main(["finetune", *argv, "--set", "train.epochs=2"]) == 2
+    assert "train.epochs" in capsys.readouterr().err
