@@ -8,7 +8,7 @@ answer.py        load_export, answer_with: texts in, numpy out
 
 from bert_tf.export.answer import Answer, answer_with, is_export, load_export
 from bert_tf.export.saved_model import export_saved_model
-from bert_tf.export.text_model import TextModel, load_model, text_settings
+from bert_tf.export.text_model import TextModel, load_model, row_length, text_settings
 
 __all__ = [
     "Answer",
@@ -18,5 +18,6 @@ __all__ = [
     "is_export",
     "load_export",
     "load_model",
+    "row_length",
     "text_settings",
 ]

@@ -3,7 +3,7 @@
 import json
 
 from bert_tf.data import evaluation_batches, read_table
-from bert_tf.export.text_model import load_model, row_length
+from bert_tf.export import load_model, row_length
 from bert_tf.recipes.output import whole_file, writing_to
 from bert_tf.tasks.metrics import measure
 from bert_tf.training.evaluation import collect
