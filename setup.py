@@ -20,7 +20,8 @@ setup(
         "absl-py",
         "pyyaml",
         "safetensors",
-        # Metrics, progress bars and the picture of the curves.
+        # Event files, metrics, progress bars and the picture of the curves.
+        "tensorboard",
         "scikit-learn",
         "tqdm",
         "matplotlib",

@@ -67,14 +67,12 @@ class Journal:
         self.bar.set_postfix({**shown, "tokens/s": f"{line['tokens_per_second']:.0f}"})
         self._interval()
 
-    def evaluation(self, step, epoch, values):
-        """Writes an evaluation; the time it took is not counted as training."""
+    def evaluation(self, step, epoch, values, watched):
+        """Writes an evaluation; of its values the loss and the watched one are shown at once."""
         self._write(step, epoch, "validation", values)
-        numbers = {name: value for name, value in values.items() if isinstance(value, float)}
-        self.say(
-            f"step {step}, epoch {epoch:.2f}: validation "
-            + ", ".join(f"{name} {value:.4f}" for name, value in numbers.items())
-        )
+        shown = dict.fromkeys(name for name in ("loss", watched) if name in values)
+        numbers = ", ".join(f"{name} {values[name]:.4f}" for name in shown)
+        self.say(f"step {step}, epoch {epoch:.2f}: validation {numbers}")
 
     def pause(self, seconds):
         """Leaves seconds spent on an evaluation or a save out of the training's speed."""

@@ -11,6 +11,7 @@ import typing
 import tensorflow as tf
 
 from bert_tf.errors import InputError
+from bert_tf.training.averaging import averaged_weights
 from bert_tf.training.checkpoints import Progress, RunningCheckpoint
 from bert_tf.training.distribution import is_chief, of_chief, per_replica
 from bert_tf.training.journal import Journal
@@ -78,7 +79,8 @@ def train(model, feed, steps, workdir, settings, evaluate, watched):
                 _log(journal, model, step, epoch, outcome)
             began = time.perf_counter()
             if step % every == 0 or step == steps:
-                _judge(journal, saver, evaluate(), watched, step, epoch)
+                with averaged_weights(model):
+                    _judge(journal, saver, evaluate(), watched, step, epoch)
             if step % settings.checkpoint_every == 0 or step == steps or stopping:
                 saver.save(step)
             journal.pause(time.perf_counter() - began)
@@ -156,7 +158,7 @@ def _count_skips(journal, progress, outcome, step, feed, settings):
 def _judge(journal, saver, values, watched, step, epoch):
     """Writes an evaluation down, and keeps the weights if it is the best so far."""
     name, higher = watched
-    journal.evaluation(step, epoch, values)
+    journal.evaluation(step, epoch, values, name)
     if name not in values:
         known = ", ".join(key for key, value in values.items() if isinstance(value, float))
         raise InputError(f"train.best_metric: {name!r}, wanted one of {known}")
