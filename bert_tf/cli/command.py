@@ -134,7 +134,7 @@ def _import_quietly():
     They are written to file descriptor 2 before logging is set up; should the import fail, they are
     shown after all.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what matters is raised as well
     if "tensorflow" in sys.modules:
         return
     sys.stderr.flush()

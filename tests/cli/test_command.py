@@ -168,12 +168,20 @@ def test_help_and_wrong_flags_do_not_wait_for_tensorflow(tmp_path):
 
 
 def test_a_command_s_streams_hold_nothing_but_its_own_words(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "bert_tf.cli.predict", "--model=absent", "--input=-"],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-    )
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert done.stderr.startswith("bert-tf predict: absent") and done.stderr.count("\n") == 1
+    import tiny
+
+    tiny.save(tmp_path / "m")
+    done = {
+        verb: subprocess.run(
+            [sys.executable, "-m", f"bert_tf.cli.{verb}", f"--model={tmp_path / 'm'}", *flags],
+            input="good\nbad\n",
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={name: os.environ[name] for name in os.environ if not name.startswith("TF_")},
+        )
+        for verb, flags in {"predict": ["--input=-"], "export": ["--output=x"]}.items()
+    }
+    assert {verb: run.stderr for verb, run in done.items()} == {"predict": "", "export": ""}
+    assert done["predict"].stdout.count("\n") == 2
+    assert done["export"].stdout == "x/1\n"
