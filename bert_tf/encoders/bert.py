@@ -59,6 +59,10 @@ class BertConfig:
                 continue
             if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < 1:
                 raise InputError(f"{name}: {rate!r}, wanted a share from 0 to below 1")
+        for name in ("initializer_range", "layer_norm_eps"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+                raise InputError(f"{name}: {value!r}, wanted a number of 0 or more")
         if self.hidden_size % self.num_attention_heads:
             raise InputError(
                 f"hidden_size: {self.hidden_size} does not divide into "
@@ -258,7 +262,8 @@ class BertEncoder(keras.Model):
         if length is not None and length > most:
             raise InputError(f"input_ids: rows of {length} tokens, the model has {most} positions")
         if hasattr(input_ids, "numpy") and getattr(input_ids, "shape", None) and input_ids.shape[0]:
-            low, high = int(ops.min(input_ids)), int(ops.max(input_ids))
+            ids = ops.convert_to_numpy(input_ids)
+            low, high = int(ids.min()), int(ids.max())
             if low < 0 or high >= self.config.vocab_size:
                 wrong = low if low < 0 else high
                 raise InputError(

@@ -1,0 +1,120 @@
+"""What the graphs hold: the savings of benchmarks/RESULTS.md, guarded without a clock."""
+
+import collections
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.python.eager import context
+
+from bert_tf.encoders.bert import BertConfig, BertEncoder
+from bert_tf.layers import FeedForward, MultiHeadAttention, new_key, visibility
+from bert_tf.tasks import SequenceClassifier
+from bert_tf.training import optimizers
+
+BLOCKS, ROWS, LENGTH, WIDTH, INNER = 2, 3, 7, 16, 64
+CONFIG = BertConfig(
+    vocab_size=40,
+    hidden_size=WIDTH,
+    num_hidden_layers=BLOCKS,
+    num_attention_heads=2,
+    intermediate_size=INNER,
+    max_position_embeddings=LENGTH,
+)
+IDS = tf.constant(np.arange(ROWS * LENGTH).reshape(ROWS, LENGTH), tf.int32)
+
+
+def traced(function, *arguments):
+    """Counter of op types as traced, functions that it calls included."""
+    graph = tf.function(function).get_concrete_function(*arguments).graph.as_graph_def()
+    nodes = [*graph.node, *(node for inner in graph.library.function for node in inner.node_def)]
+    return collections.Counter(node.op for node in nodes)
+
+
+def as_run(function, *arguments):
+    """Counter of op types as TensorFlow runs them, after its own rewriting."""
+    compiled = tf.function(function)
+    context.enable_run_metadata()
+    try:
+        compiled(*arguments)
+        graphs = context.export_run_metadata().partition_graphs
+    finally:
+        context.disable_run_metadata()
+    nodes = [
+        node
+        for graph in graphs
+        for nodes in (graph.node, *(inner.node_def for inner in graph.library.function))
+        for node in nodes
+    ]
+    return collections.Counter(node.op for node in nodes)
+
+
+def trained(layer, *arguments):
+    """A function of a layer's gradients for its arguments and its weights."""
+
+    def gradients(*arguments):
+        with tf.GradientTape() as tape:
+            tape.watch(arguments)
+            output = tf.nest.flatten(layer(*arguments, training=True))[0]
+        return tape.gradient(output, (arguments[0], layer.trainable_variables))
+
+    return traced(gradients, *arguments)
+
+
+def test_expansion_bias_and_gelu_run_as_one_op():
+    layer = FeedForward(INNER, "gelu")
+    layer.build((None, WIDTH))
+    ops = as_run(lambda x: layer(x), tf.ones((ROWS * LENGTH, WIDTH)))
+    assert sum(count for op, count in ops.items() if op.endswith("FusedMatMul")) == 2
+    assert not ops["Erfc"] + ops["Erf"] + ops["Tanh"] + ops["BiasAdd"] + ops["AddV2"]
+
+
+def test_the_gradient_of_gelu_takes_the_error_function_once_and_no_more_than_it_needs():
+    layer = FeedForward(INNER, "gelu")
+    layer.build((None, WIDTH))
+    ops = trained(layer, tf.ones((ROWS * LENGTH, WIDTH)))
+    assert ops["Erfc"] == ops["Exp"] == 1
+    assert ops["Mul"] <= 8
+
+
+def test_attention_splits_query_key_and_value_without_slices_to_pad_again():
+    layer = MultiHeadAttention(2)
+    layer.build((None, WIDTH))
+    mask = visibility(tf.ones((ROWS, LENGTH), tf.int32))
+    x = tf.ones((ROWS * LENGTH, WIDTH))
+
+    def gradients(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            output, _ = layer(x, mask)
+        return tape.gradient(output, (x, layer.trainable_variables))
+
+    assert not traced(gradients, x)["StridedSliceGrad"]
+
+
+def test_one_draw_of_random_words_for_each_dropout():
+    model = SequenceClassifier(BertEncoder(CONFIG))
+    ops = traced(
+        lambda key: model({"input_ids": IDS}, training=True, key=key), new_key(seed=0, step=0)
+    )
+    drawn = sum(count for op, count in ops.items() if op.startswith("StatelessRandomUniform"))
+    assert drawn == 3 * BLOCKS + 2
+
+
+@pytest.mark.parametrize("pooling, rows", [(None, ROWS), ("cls", ROWS), ("mean", ROWS * LENGTH)])
+def test_the_last_block_computes_only_rows_that_are_read(pooling, rows):
+    model = SequenceClassifier(BertEncoder(CONFIG), pooling=pooling)
+    graph = tf.function(lambda: model({"input_ids": IDS})).get_concrete_function().graph
+    products = [op.outputs[0].shape for op in graph.get_operations() if op.type == "MatMul"]
+    expanded = [shape[0] for shape in products if shape[1] == INNER]
+    assert expanded == [ROWS * LENGTH] * (BLOCKS - 1) + [rows]
+
+
+def test_a_large_variable_is_updated_in_one_compiled_pass(monkeypatch):
+    monkeypatch.setattr(optimizers, "LARGE", WIDTH * INNER)
+    model = SequenceClassifier(BertEncoder(CONFIG))
+    model.compile(optimizers.AdamW(1e-3))
+    ops = traced(lambda labels: model.train_step(({"input_ids": IDS}, labels)), tf.zeros(ROWS))
+    large = sum(int(np.prod(weight.shape)) >= WIDTH * INNER for weight in model.trainable_variables)
+    assert large == 2 * BLOCKS
+    assert ops["ResourceApplyAdam"] == len(model.trainable_variables) - large
