@@ -1,5 +1,8 @@
 """The encoder families. A family is one file and one line in the table below."""
 
+import dataclasses
+import difflib
+
 from bert_tf.encoders.bert import SIZES, BertConfig, BertEncoder
 from bert_tf.errors import InputError
 
@@ -17,22 +20,17 @@ def build_encoder(config, **config_changes):
     Returns:
       The encoder, a keras.Model.
     Raises:
-      InputError: no such size.
+      InputError: no such size, or a config of no family.
     """
-    import dataclasses
-
     if isinstance(config, str):
         if config not in SIZES:
-            import difflib
-
             near = difflib.get_close_matches(config, SIZES, n=1)
             hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(SIZES)}"
             raise InputError(f"no published size is called {config!r}{hint}")
         config = SIZES[config]
-    config = dataclasses.replace(config, **config_changes)
     for config_class, encoder_class in FAMILIES.values():
         if type(config) is config_class:
-            return encoder_class(config)
+            return encoder_class(dataclasses.replace(config, **config_changes))
     raise InputError(f"config: a {type(config).__name__}, wanted a config of {', '.join(FAMILIES)}")
 
 

@@ -9,12 +9,17 @@ from keras import ops
 from bert_tf.errors import InputError
 from bert_tf.layers import (
     ACTIVATIONS,
+    NORMS,
+    POSITIONS,
     Embeddings,
     EncoderBlock,
+    LayerNorm,
     MaskedLMHead,
     Pooler,
     fold_in,
     key_for,
+    layer_drop,
+    recomputed,
     truncated_normal,
     visibility,
 )
@@ -26,6 +31,9 @@ class BertConfig:
 
     `hidden_act`: "gelu" is the exact form with the error function, "gelu_new" the tanh form that
     Google's code uses since February 2019; see `bert_tf.layers.ACTIVATIONS`.
+
+    The last three fields are no BERT's: `position_embedding`, learned or sinusoidal; `norm`, post
+    or pre; `layer_drop_rate`, how often training skips a block.
     """
 
     vocab_size: int = 30522
@@ -42,6 +50,9 @@ class BertConfig:
     layer_norm_eps: float = 1e-12
     pad_token_id: int = 0
     classifier_dropout: float | None = None
+    position_embedding: str = "learned"
+    norm: str = "post"
+    layer_drop_rate: float = 0.0
 
     model_type = "bert"
 
@@ -53,7 +64,12 @@ class BertConfig:
             smallest = 0 if field.name == "pad_token_id" else 1
             if field.type is int and value < smallest:
                 raise InputError(f"{field.name}: {value}, wanted {smallest} or more")
-        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"):
+        for name in (
+            "hidden_dropout_prob",
+            "attention_probs_dropout_prob",
+            "classifier_dropout",
+            "layer_drop_rate",
+        ):
             rate = getattr(self, name)
             if rate is None and name == "classifier_dropout":
                 continue
@@ -68,12 +84,13 @@ class BertConfig:
                 f"hidden_size: {self.hidden_size} does not divide into "
                 f"num_attention_heads: {self.num_attention_heads}"
             )
-        if self.hidden_act not in ACTIVATIONS:
-            near = difflib.get_close_matches(str(self.hidden_act), ACTIVATIONS, n=1)
-            hint = f" (nearest: {near[0]})" if near else ""
-            raise InputError(
-                f"hidden_act: {self.hidden_act!r}, wanted one of {', '.join(ACTIVATIONS)}{hint}"
-            )
+        names = {"hidden_act": ACTIVATIONS, "position_embedding": POSITIONS, "norm": NORMS}
+        for field, known in names.items():
+            value = getattr(self, field)
+            if value not in known:
+                near = difflib.get_close_matches(str(value), known, n=1)
+                hint = f" (nearest: {near[0]})" if near else ""
+                raise InputError(f"{field}: {value!r}, wanted one of {', '.join(known)}{hint}")
 
     @classmethod
     def from_dict(cls, values):
@@ -86,8 +103,12 @@ class BertConfig:
         return cls(**{name: value for name, value in values.items() if name in known})
 
     def to_dict(self):
-        """The config as config.json holds it."""
-        return {"model_type": self.model_type, **dataclasses.asdict(self)}
+        """The config as config.json holds it; of what no BERT has, only what is set."""
+        values = dataclasses.asdict(self)
+        for name in ("position_embedding", "norm", "layer_drop_rate"):
+            if values[name] == getattr(type(self), name):
+                del values[name]
+        return {"model_type": self.model_type, **values}
 
 
 def _size(layers, width, vocab_size=30522, heads=None):
@@ -125,7 +146,10 @@ SIZES = {
 
 
 class BertEncoder(keras.Model):
-    """Embeddings and a stack of post-norm blocks.
+    """Embeddings and a stack of blocks.
+
+    Setting `recompute` to True makes training keep only what goes from block to block and compute
+    the rest again for the gradient, which is the same.
 
     Args:
       config: BertConfig.
@@ -152,13 +176,19 @@ class BertEncoder(keras.Model):
                 config.hidden_dropout_prob,
                 config.layer_norm_eps,
                 initial,
+                POSITIONS[config.position_embedding],
                 dtype=policy,
             )
             self.blocks = [
                 EncoderBlock.of(config, dtype=policy) for _ in range(config.num_hidden_layers)
             ]
+            if config.norm == "pre":
+                self.final_norm = LayerNorm(config.layer_norm_eps, dtype=policy)
         else:
             self.embeddings, self.blocks = share.embeddings, list(share.blocks)
+            if hasattr(share, "final_norm"):
+                self.final_norm = share.final_norm
+        self.recompute = share is not None and share.recompute
         if pooler:
             self.pooler = Pooler(initial, dtype=policy)
         self.build()
@@ -166,7 +196,8 @@ class BertEncoder(keras.Model):
     def build(self, input_shape=None):
         """Creates every weight; no data is needed."""
         rows = (None, self.config.hidden_size)
-        for part in (self.embeddings, *self.blocks, *([self.pooler] if self.pooled else [])):
+        more = [getattr(self, name) for name in ("final_norm", "pooler") if hasattr(self, name)]
+        for part in (self.embeddings, *self.blocks, *more):
             if not part.built:
                 part.build(rows)
         self.built = True
@@ -220,9 +251,11 @@ class BertEncoder(keras.Model):
             hidden_states.append(ops.reshape(x_XD, (batch, length, self.config.hidden_size)))
             if only_first and depth == len(self.blocks):
                 mask, length = mask[:, :, 0, None], 1
-            x_XD, probs = block(x_XD, mask, key=fold_in(key, depth))
+            x_XD, probs = self._pass(block, x_XD, mask, fold_in(key, depth))
             attentions.append(probs)
 
+        if hasattr(self, "final_norm"):
+            x_XD = self.final_norm(x_XD)
         sequence_BLD = ops.reshape(x_XD, (batch, length, self.config.hidden_size))
         outputs = {"sequence_output": sequence_BLD}
         if self.pooled:
@@ -231,6 +264,18 @@ class BertEncoder(keras.Model):
             outputs["hidden_states"] = [*hidden_states, sequence_BLD]
             outputs["attentions"] = attentions
         return outputs
+
+    def _pass(self, block, x, mask, key):
+        """One block, as `EncoderBlock.call`; in training perhaps skipped or recomputed."""
+
+        def compute():
+            if key is None or not self.recompute:
+                return block(x, mask, key=key)
+            return recomputed(lambda x, key: block(x, mask, key=key), x, key)
+
+        # The block itself folds 0, 1 and 2 into the key.
+        rate, place = self.config.layer_drop_rate, fold_in(key, 3)
+        return layer_drop(compute, lambda: block.skip(x, mask), rate, place)
 
     def masked_lm_head(self):
         """A fresh head that predicts masked words, as published with this family."""

@@ -64,6 +64,11 @@ def fold_in(key, number):
     return ops.stack([key[0], (mixed * _MULTIPLIER + 1) % _MODULUS])
 
 
+def chance(rate, key):
+    """True with probability `rate`, a bool scalar; the integer [2] key alone decides."""
+    return keras.random.uniform((), dtype="float32", seed=_Key(key)) < rate
+
+
 def dropout(x, rate, key):
     """Sets a share `rate` of the entries to zero and scales up the others (Srivastava et al. 2014).
 
@@ -78,7 +83,7 @@ def dropout(x, rate, key):
     """
     if key is None or not rate:
         return x
-    dropped = round(rate * 65536)
+    dropped = min(round(rate * 65536), 65535)
     size = ops.size(x)
     words = keras.random.randint(
         ((size + 1) // 2, 1), -(2**31), 2**31 - 1, dtype="int32", seed=_Key(key)
