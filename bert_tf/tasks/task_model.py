@@ -5,6 +5,7 @@ from keras import ops
 
 from bert_tf.layers import fold_in, new_key
 from bert_tf.training import step
+from bert_tf.training.distribution import refuse_unsupported
 
 
 class TaskModel(keras.Model):
@@ -106,7 +107,10 @@ class TaskModel(keras.Model):
           clip_norm: float, the global norm the gradient is clipped to; None leaves it.
           max_loss: float or None, a step with a higher loss is not applied.
           run_eagerly, jit_compile: as in `keras.Model.compile`.
+        Raises:
+          ConfigError: in the scope of a way of distributing that Keras 3 does not train rightly.
         """
+        refuse_unsupported()
         super().compile(optimizer=optimizer, run_eagerly=run_eagerly, jit_compile=jit_compile)
         self.seed, self.accumulate = seed, accumulate
         self.clip_norm, self.max_loss = clip_norm, max_loss

@@ -65,7 +65,7 @@ class RunningCheckpoint:
             return
         _require_space(self.directory, _bytes_of(self.model, self.model.optimizer))
         prefix = _write(lambda: self.manager.save(checkpoint_number=step), self.directory)
-        _write_digest(prefix)
+        _write_digest(prefix, self._shapes())
         best = f"best-{int(self.progress.best_step)}"
         for path in glob.glob(os.path.join(self.directory, "*.digest")):
             name = os.path.basename(path).removesuffix(".digest")
@@ -80,7 +80,7 @@ class RunningCheckpoint:
         Returns:
           int, the number of updates it holds; 0 when there is none.
         Raises:
-          InputError: there are checkpoints, none of them whole.
+          InputError: there are checkpoints, none of them whole, or they are another model's.
         """
         digests = glob.glob(os.path.join(self.directory, "ckpt-*.digest"))
         numbers = sorted((int(re.findall(r"\d+", path)[-1]) for path in digests), reverse=True)
@@ -88,6 +88,7 @@ class RunningCheckpoint:
             prefix = os.path.join(self.directory, f"ckpt-{number}")
             fault = _fault(prefix)
             if fault is None:
+                self._require_shapes(prefix)
                 self.state.read(prefix).assert_consumed()
                 return number
             logging.warning("%s: %s; passed over", prefix, fault)
@@ -119,6 +120,23 @@ class RunningCheckpoint:
             raise InputError(f"{prefix}: {fault}")
         self._weights().read(prefix).assert_consumed()
 
+    def _shapes(self):
+        """The model's weights: name -> shape."""
+        return {weight.path: list(weight.shape) for weight in self.model.weights}
+
+    def _require_shapes(self, prefix):
+        with open(prefix + ".digest") as file:
+            there = json.load(file)["shapes"]
+        here = self._shapes()
+        if there != here:
+            differing = [
+                f"{name} is {there.get(name, 'absent')} there and {here.get(name, 'absent')} here"
+                for name in sorted({*there, *here})
+                if there.get(name) != here.get(name)
+            ]
+            more = f", and {len(differing) - 3} more" if len(differing) > 3 else ""
+            raise InputError(f"{prefix}: of another model: {'; '.join(differing[:3])}{more}")
+
     def _weights(self):
         """The weights alone, in the model's order: no optimizer, no running means."""
         return tf.train.Checkpoint(weights=[weight.value for weight in self.model.weights])
@@ -133,7 +151,7 @@ def _sha256(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _write_digest(prefix):
+def _write_digest(prefix, shapes=None):
     """The file that makes a checkpoint count, written and fsynced after all others."""
     digests = {}
     for path in _files(prefix):
@@ -142,7 +160,7 @@ def _write_digest(prefix):
         digests[os.path.basename(path)] = _sha256(path)
     temporary = prefix + ".digest.tmp"
     with open(temporary, "w") as file:
-        json.dump(digests, file)
+        json.dump({"files": digests, "shapes": shapes}, file)
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, prefix + ".digest")
@@ -152,14 +170,14 @@ def _fault(prefix):
     """What is wrong with a checkpoint's files; None if they match their digest."""
     try:
         with open(prefix + ".digest") as file:
-            digests = json.load(file)
-        if not isinstance(digests, dict) or not digests:
+            digests = json.load(file)["files"]
+        if not digests:
             return "its digest names no files"
         for name, digest in digests.items():
             path = os.path.join(os.path.dirname(prefix), os.path.basename(name))
             if _sha256(path) != digest:
                 return f"{name} does not match its digest"
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return f"cannot be read ({error})"
     return None
 

@@ -10,6 +10,9 @@ import time
 import tensorflow as tf
 from tqdm import tqdm
 
+# A larger share of a log interval spent waiting for data is told to the user, once.
+STALLED = 0.2
+
 
 class Journal:
     """The record of one run, continued where an interrupted one left it.
@@ -31,6 +34,7 @@ class Journal:
         os.replace(temporary, self.path)
         self.file = open(self.path, "a")  # noqa: SIM115 closed by `close`
         self.events = tf.summary.create_file_writer(os.path.join(directory, "events"))
+        self.stalled = False
         # On a terminal a bar that moves; elsewhere a line for each evaluation.
         self.bar = tqdm(total=steps, initial=step, unit="step", disable=None, file=sys.stderr)
         self._interval()
@@ -63,6 +67,12 @@ class Journal:
             "waiting_share": self.waited / seconds,
         }
         self._write(step, epoch, "train", line)
+        if line["waiting_share"] > STALLED and not self.stalled:
+            self.stalled = True
+            self.say(
+                f"step {step}: {100 * line['waiting_share']:.0f} % of the time went into waiting "
+                "for data; metrics.jsonl has the waiting_share of every log line"
+            )
         shown = {name: f"{value:.4g}" for name, value in values.items() if name != "learning_rate"}
         self.bar.set_postfix({**shown, "tokens/s": f"{line['tokens_per_second']:.0f}"})
         self._interval()
