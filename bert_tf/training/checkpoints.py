@@ -89,7 +89,7 @@ class RunningCheckpoint:
             fault = _fault(prefix)
             if fault is None:
                 self._require_shapes(prefix)
-                self.state.read(prefix).assert_consumed()
+                self.state.restore(prefix).assert_consumed()
                 return number
             logging.warning("%s: %s; passed over", prefix, fault)
         if numbers:
