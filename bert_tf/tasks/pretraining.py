@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from bert_tf.errors import InputError
 from bert_tf.layers import ProjectionHead, fold_in, key_for, truncated_normal
 from bert_tf.tasks.task_model import TaskModel, weight_of_rows, weighted_sum
 
@@ -20,6 +21,8 @@ class Pretraining(TaskModel):
     quality_names = ("masked_lm_accuracy", "next_sentence_accuracy")
 
     def __init__(self, encoder, **kwargs):
+        if not encoder.pooled:
+            raise InputError("encoder: has no pooler, which the sentence objective reads")
         super().__init__(encoder, **kwargs)
         config = encoder.config
         self.masked_lm_head = encoder.masked_lm_head()

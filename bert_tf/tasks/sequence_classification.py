@@ -45,8 +45,11 @@ class SequenceClassifier(TaskModel):
         head_layers=None,
         **kwargs,
     ):
-        _check(num_labels, label_names, problem_type, pooling)
+        _check(num_labels, label_names, problem_type, pooling, head_layers)
         how = pooling or encoder.published_pooling
+        if how == "pooler" and not encoder.pooled:
+            known = ", ".join(POOLINGS)
+            raise InputError(f"pooling: None, wanted one of {known}: the encoder has no pooler")
         single = "regression" if num_labels == 1 else "single_label_classification"
         problem_type = problem_type or single
         self.quality_names = () if problem_type == "regression" else ("accuracy",)
@@ -118,11 +121,16 @@ class SequenceClassifier(TaskModel):
         return {"accuracy": (total, weight_of_rows(labels, sample_weight))}
 
 
-def _check(num_labels, label_names, problem_type, pooling):
-    if not isinstance(num_labels, int) or num_labels < 1:
+def _check(num_labels, label_names, problem_type, pooling, head_layers):
+    if not _is_count(num_labels):
         raise InputError(f"num_labels: {num_labels!r}, wanted a whole number of 1 or more")
     if label_names is not None and len(label_names) != num_labels:
         raise InputError(f"label_names: {len(label_names)} names for num_labels: {num_labels}")
+    if label_names is not None and len(set(label_names)) < num_labels:
+        twice = next(name for name in label_names if list(label_names).count(name) > 1)
+        raise InputError(f"label_names: {twice!r} twice, wanted a name for each label")
+    if not isinstance(head_layers, list | tuple | None):
+        raise InputError(f"head_layers: {head_layers!r}, wanted a list of widths")
     if problem_type is not None and problem_type not in PROBLEM_TYPES:
         raise InputError(
             f"problem_type: {problem_type!r}, wanted one of {', '.join(PROBLEM_TYPES)}"
@@ -133,9 +141,14 @@ def _check(num_labels, label_names, problem_type, pooling):
         raise InputError(f"pooling: {pooling!r}, wanted one of {', '.join(POOLINGS)}")
 
 
+def _is_count(number):
+    return isinstance(number, int) and not isinstance(number, bool) and number >= 1
+
+
 def _layer(layer):
-    width, activation = (layer, "tanh") if isinstance(layer, int) else layer
-    if not isinstance(width, int) or width < 1:
+    paired = isinstance(layer, list | tuple) and len(layer) == 2
+    width, activation = layer if paired else (layer, "tanh")
+    if not _is_count(width):
         raise InputError(f"head_layers: width {width!r}, wanted a whole number of 1 or more")
     if activation not in ACTIVATIONS_OF_HEADS:
         known = ", ".join(ACTIVATIONS_OF_HEADS)

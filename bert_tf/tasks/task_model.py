@@ -144,7 +144,9 @@ class TaskModel(keras.Model):
 def weighted_sum(losses, sample_weight):
     """Sum of per-row losses [B] under row weights [B] or None; a float32 scalar."""
     losses = ops.cast(losses, "float32")
-    return ops.sum(losses if sample_weight is None else losses * sample_weight)
+    if sample_weight is not None:
+        losses = losses * ops.cast(sample_weight, "float32")
+    return ops.sum(losses)
 
 
 def weight_of_rows(labels, sample_weight):
