@@ -15,6 +15,10 @@ from bert_tf.errors import ConfigError, InputError
 
 DONE, FAILED, WRONG_FLAGS, SAVED, INTERRUPTED = 0, 1, 2, 3, 130
 
+# Where our own rooms are. Their name alone would not do: a clone is called bert_tf as well, and
+# everything installed in its .venv lies below it.
+_HOUSE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
 
 class Flag(typing.NamedTuple):
     """One flag: its name, what stands after "=" in the help, what it means to a newcomer."""
@@ -112,7 +116,7 @@ class Command(typing.NamedTuple):
 def _told():
     """Within it what our own rooms log reaches the user, as plain lines on standard error."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(lambda record: f"{os.sep}bert_tf{os.sep}" in record.pathname)
+    handler.addFilter(lambda record: record.pathname.startswith(_HOUSE + os.sep))
     logger, tensorflow = logging.getLogger("absl"), logging.getLogger("tensorflow")
     before = logger.level, logger.propagate, tensorflow.level
     logger.addHandler(handler)

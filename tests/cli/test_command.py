@@ -9,6 +9,7 @@ import sys
 import pytest
 from absl import logging as absl_logging
 
+import bert_tf
 from bert_tf import cli
 from bert_tf.cli.command import Command, Flag
 from bert_tf.errors import ConfigError, InputError
@@ -110,12 +111,17 @@ def test_our_messages_are_plain_lines_and_others_stay_out(capsys):
     before = (logger.level, logger.propagate, list(logger.handlers))
 
     def work(_):
-        for room in ("bert_tf", "keras"):
-            path = os.path.join("site-packages", room, "x.py")
-            logger.handle(logging.LogRecord("absl", logging.INFO, path, 1, room, (), None))
+        for path in (
+            os.path.join(os.path.dirname(bert_tf.__file__), "data", "ours.py"),
+            os.path.join("site-packages", "keras", "theirs.py"),
+            # A clone is called bert_tf too, and .venv lies in it.
+            os.path.join(os.sep, "clones", "bert_tf", ".venv", "tensorflow", "theirs.py"),
+        ):
+            told = os.path.basename(path)
+            logger.handle(logging.LogRecord("absl", logging.INFO, path, 1, told, (), None))
 
     COMMAND.run(work, ["--beans=x"])
-    assert capsys.readouterr().err == "bert_tf\n"
+    assert capsys.readouterr().err == "ours.py\n"
     assert before == (logger.level, logger.propagate, list(logger.handlers))
 
 
