@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -178,6 +179,15 @@ def _write(path, data):
 
 def _tell(workdir, run, export, results, answers):
     test = results["test"]
+    bert_tf = _command()
+    lies = {
+        f"{run}/model": "the model, opens in transformers too",
+        f"{run}/curves.png": "loss, metrics, learning rate and speed, as a picture",
+        f"{run}/metrics.json": "every metric on validation and test data",
+        export: "SavedModel, text in, answer out; for TensorFlow Serving",
+    }
+    width = max(map(len, lies))
+    places = "\n".join(f"  {place:{width}}  {what}" for place, what in lies.items())
     print(
         f"\nOn {test['rows']} test sentences: "
         f"accuracy {test['accuracy']:.4f}, loss {test['loss']:.4f}."
@@ -189,13 +199,18 @@ def _tell(workdir, run, export, results, answers):
         print(f"  {question}\n    -> {name} ({max(shares):.2f})")
     print(f"""
 Everything lies in {workdir}:
-  {run}/model         the model, opens in transformers too
-  {run}/curves.png    loss, accuracy, learning rate and speed
-  {run}/metrics.json  every metric on validation and test data
-  {export}    SavedModel, text in, answer out; for TF Serving
+{places}
 
 Try next:
-  echo "Not bad at all" | bert-tf predict --model={export} --input=-
-  bert-tf quickstart --workdir=mine --model=DIRECTORY --data=FILE.tsv
-  bert-tf finetune --config={run}/config.yaml --workdir=second --set train.epochs=3
+  echo "Not bad at all" | {bert_tf} predict --model={export} --input=-
+  {bert_tf} quickstart --workdir=mine --data=FILE.tsv   (with the columns text and label)
+  {bert_tf} finetune --config={run}/config.yaml --workdir=second --set train.epochs=3
 """)
+
+
+def _command():
+    """How to call `bert-tf` from here: `make quickstart` does not put it on the path."""
+    beside = os.path.join(os.path.dirname(sys.executable), "bert-tf")
+    if shutil.which("bert-tf") or not os.path.exists(beside):
+        return "bert-tf"
+    return os.path.relpath(beside)
