@@ -79,29 +79,37 @@ def read_tf_config():
 
 
 def wait_for_workers(workers, index, seconds):
-    """Waits until every other worker's address answers, so that a missing one can be named.
+    """Waits until every other worker has come, so that a missing one can be named.
 
-    Each worker listens on its own address meanwhile; TensorFlow takes the port over afterwards.
+    Each worker listens on its own address and calls at the others', saying its number; two have
+    met when one has reached the other. TensorFlow takes the port over afterwards.
 
     Args:
       workers: list of "host:port".
       index: int, which of them this process is.
       seconds: float, how long to wait for all.
     Raises:
-      InputError: an address did not answer in time, or ours is in use.
+      InputError: a worker did not come in time, or our address is in use.
     """
-    port = int(workers[index].rsplit(":", 1)[1])
     until = time.monotonic() + seconds
+    missing = set(range(len(workers))) - {index}
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind(("", port))
+            listener.bind(("", int(workers[index].rsplit(":", 1)[1])))
         except OSError as error:
             raise InputError(f"{workers[index]}: cannot listen there ({error.strerror})") from error
         listener.listen(len(workers))
-        for place, address in enumerate(workers):
-            if place != index:
-                _wait_for(address, until, seconds)
+        listener.settimeout(0.2)
+        while missing:
+            missing -= {place for place in missing if _call_at(workers[place], index)}
+            missing.discard(_visitor(listener))
+            if missing and time.monotonic() > until:
+                absent = ", ".join(workers[place] for place in sorted(missing))
+                raise InputError(
+                    f"worker {absent} did not answer within {seconds:.0f} s; "
+                    "start it with the same cluster in its TF_CONFIG"
+                )
 
 
 def per_replica(strategy, dataset):
@@ -213,16 +221,23 @@ def _is_address(value):
     return bool(host) and port.isdigit() and 0 < int(port) < 65536
 
 
-def _wait_for(address, until, seconds):
+def _call_at(address, index):
+    """Tells the worker at an address our number; False if nobody is there yet."""
     host, port = address.rsplit(":", 1)
-    while True:
-        try:
-            socket.create_connection((host, int(port)), timeout=1).close()
-            return
-        except OSError as error:
-            if time.monotonic() > until:
-                raise InputError(
-                    f"worker {address} did not answer within {seconds:.0f} s ({error}); "
-                    "start it with the same cluster in its TF_CONFIG"
-                ) from error
-            time.sleep(0.2)
+    try:
+        with socket.create_connection((host, int(port)), timeout=1) as line:
+            line.sendall(f"{index}\n".encode())
+        return True
+    except OSError:
+        return False
+
+
+def _visitor(listener):
+    """The number of a worker that called, or None if none did within the listener's timeout."""
+    try:
+        line, _ = listener.accept()
+        with line:
+            line.settimeout(1)
+            return int(line.recv(16))
+    except (OSError, ValueError):
+        return None
