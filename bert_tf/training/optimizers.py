@@ -1,4 +1,4 @@
-"""AdamW in one fused update a variable, with a factor on each variable's learning rate."""
+"""AdamW in a fused update of each variable, with a factor on each variable's learning rate."""
 
 import re
 
@@ -15,9 +15,9 @@ LARGE = 2**16
 class AdamW(keras.optimizers.Optimizer):
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2).
 
-    The numbers are those of `keras.optimizers.AdamW`; scaling, decay and update are a single
-    pass over each large variable. Biases and the scales and shifts of normalizations are not
-    decayed.
+    The numbers are those of `keras.optimizers.AdamW`; for each large variable,
+    scaling, decay and update are compiled together. Biases and the scales and shifts of
+    normalizations are not decayed.
 
     Args:
       learning_rate: float or a Keras schedule.
@@ -58,7 +58,7 @@ class AdamW(keras.optimizers.Optimizer):
         self.decayed = [not NO_DECAY.search(variable.path) for variable in variables]
 
     def apply_scaled(self, gradients, variables, factor):
-        """`apply` of gradients times a factor (float or float32 scalar), in the same pass."""
+        """`apply` of gradients times a factor, a float or float32 scalar, within the update."""
         self._gradient_factor = factor
         try:
             self.apply(gradients, variables)
@@ -73,7 +73,7 @@ class AdamW(keras.optimizers.Optimizer):
             rate *= self.rate_factors(self.iterations)[index]
         decay = rate * self.decay if self.decay and self.decayed[index] else None
         large = variable.shape.num_elements() >= LARGE
-        update = _update_in_one_pass if large else _update_in_passes
+        update = _update_compiled if large else _update_plain
         update(
             variable.handle,
             self.first_moments[index].value.handle,
@@ -107,7 +107,7 @@ class AdamW(keras.optimizers.Optimizer):
         }
 
 
-def _update_in_passes(weight, first, second, gradient, factor, decay, adam):
+def _update_plain(weight, first, second, gradient, factor, decay, adam):
     """Scales the gradient, decays the weight and runs TensorFlow's Adam, one after the other.
 
     Args:
@@ -124,8 +124,8 @@ def _update_in_passes(weight, first, second, gradient, factor, decay, adam):
 
 
 @tf.function(jit_compile=True)
-def _update_in_one_pass(weight, first, second, gradient, factor, decay, adam):
-    """The same numbers, compiled into one loop over the variable and its moments."""
+def _update_compiled(weight, first, second, gradient, factor, decay, adam):
+    """The same numbers, compiled: one loop for each of the weight and its moments."""
     handles = weight, first, second
     w, m, v = (tf.raw_ops.ReadVariableOp(resource=each, dtype=tf.float32) for each in handles)
     gradient *= factor

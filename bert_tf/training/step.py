@@ -131,7 +131,7 @@ def _apply_if(sound, optimizer, gradients, variables, factor):
 
 
 def _apply(optimizer, gradients, variables, factor):
-    """`optimizer.apply` of gradients times a factor; in one pass if the optimizer can do that."""
+    """`optimizer.apply` of gradients times a factor, scaled by the optimizer if it can do that."""
     if hasattr(optimizer, "apply_scaled"):
         optimizer.apply_scaled(gradients, variables, factor)
     else:

@@ -110,7 +110,7 @@ def test_the_last_block_computes_only_rows_that_are_read(pooling, rows):
     assert expanded == [ROWS * LENGTH] * (BLOCKS - 1) + [rows]
 
 
-def test_a_large_variable_is_updated_in_one_compiled_pass(monkeypatch):
+def test_large_variables_are_updated_by_compiled_code_and_no_other(monkeypatch):
     monkeypatch.setattr(optimizers, "LARGE", WIDTH * INNER)
     model = SequenceClassifier(BertEncoder(CONFIG))
     model.compile(optimizers.AdamW(1e-3))
