@@ -268,14 +268,18 @@ class BertEncoder(keras.Model):
     def _pass(self, block, x, mask, key):
         """One block, as `EncoderBlock.call`; in training perhaps skipped or recomputed."""
 
-        def compute():
-            if key is None or not self.recompute:
-                return block(x, mask, key=key)
-            return recomputed(lambda x, key: block(x, mask, key=key), x, key)
+        def compute(x, key):
+            # The block itself folds 0, 1 and 2 into the key.
+            return layer_drop(
+                lambda: block(x, mask, key=key),
+                lambda: block.skip(x, mask),
+                self.config.layer_drop_rate,
+                fold_in(key, 3),
+            )
 
-        # The block itself folds 0, 1 and 2 into the key.
-        rate, place = self.config.layer_drop_rate, fold_in(key, 3)
-        return layer_drop(compute, lambda: block.skip(x, mask), rate, place)
+        if key is None or not self.recompute:
+            return compute(x, key)
+        return recomputed(compute, x, key)
 
     def masked_lm_head(self):
         """A fresh head that predicts masked words, as published with this family."""

@@ -12,7 +12,8 @@ Dimension key, used as suffixes of tensor names and as letters of einsum strings
 """
 
 from bert_tf.layers.attention import MultiHeadAttention, attend
-from bert_tf.layers.blocks import EncoderBlock
+from bert_tf.layers.blocks import NORMS, EncoderBlock
+from bert_tf.layers.depth import layer_drop, recomputed
 from bert_tf.layers.dropout import dropout, fold_in, key_for, new_key
 from bert_tf.layers.embeddings import Embeddings
 from bert_tf.layers.feed_forward import ACTIVATIONS, FeedForward
@@ -26,10 +27,13 @@ from bert_tf.layers.heads import (
 from bert_tf.layers.linear import Linear, truncated_normal
 from bert_tf.layers.masks import visibility
 from bert_tf.layers.normalization import LayerNorm
+from bert_tf.layers.positions import POSITIONS, sinusoidal
 
 __all__ = [
     "ACTIVATIONS",
     "ACTIVATIONS_OF_HEADS",
+    "NORMS",
+    "POSITIONS",
     "Embeddings",
     "EncoderBlock",
     "FeedForward",
@@ -43,8 +47,11 @@ __all__ = [
     "dropout",
     "fold_in",
     "key_for",
+    "layer_drop",
     "new_key",
     "pool",
+    "recomputed",
+    "sinusoidal",
     "truncated_normal",
     "visibility",
 ]

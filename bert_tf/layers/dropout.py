@@ -66,7 +66,8 @@ def fold_in(key, number):
 
 def chance(rate, key):
     """True with probability `rate`, a bool scalar; the integer [2] key alone decides."""
-    return keras.random.uniform((), dtype="float32", seed=_Key(key)) < rate
+    word = keras.random.randint((), -(2**31), 2**31 - 1, dtype="int32", seed=_Key(key))
+    return word < min(round(rate * 2**32), 2**32 - 1) - 2**31
 
 
 def dropout(x, rate, key):

@@ -16,6 +16,8 @@ class Embeddings(keras.layers.Layer):
       dropout_rate: float, after the normalization.
       epsilon: float, of the normalization.
       initializer: of the tables.
+      positions: function of (int [...], width) giving their vectors, such as `sinusoidal`; None: a
+        table that is learned.
     """
 
     def __init__(
@@ -27,14 +29,16 @@ class Embeddings(keras.layers.Layer):
         dropout_rate=0.0,
         epsilon=1e-12,
         initializer=None,
+        positions=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.rows = {
             "word_embeddings": vocab_size,
-            "position_embeddings": max_position_embeddings,
+            **({} if positions else {"position_embeddings": max_position_embeddings}),
             "token_type_embeddings": type_vocab_size,
         }
+        self.positions = positions
         self.width = width
         self.dropout_rate = dropout_rate
         self.initializer = initializer
@@ -62,12 +66,9 @@ class Embeddings(keras.layers.Layer):
         batch, length = ops.shape(input_ids)[0], ops.shape(input_ids)[1]
         x_XE = ops.take(self.word_embeddings, ops.reshape(input_ids, (-1,)), axis=0)
         if position_ids is None:
-            places_LE = self.position_embeddings[:length]
-            x_XE = x_XE + ops.tile(places_LE, (batch, 1))
+            x_XE = x_XE + ops.tile(self._first_places(length), (batch, 1))
         else:
-            x_XE = x_XE + ops.take(
-                self.position_embeddings, ops.reshape(position_ids, (-1,)), axis=0
-            )
+            x_XE = x_XE + self._places(ops.reshape(position_ids, (-1,)))
         if token_type_ids is None:
             x_XE = x_XE + self.token_type_embeddings[0]
         else:
@@ -77,4 +78,15 @@ class Embeddings(keras.layers.Layer):
                 dtype="float32",
             )
             x_XE = x_XE + ops.matmul(types_XT, self.token_type_embeddings)
+        # Vaswani et al. 2017, section 3.4, also scale the words by sqrt(E); BERT does not.
         return dropout(self.norm(x_XE), self.dropout_rate, key)
+
+    def _first_places(self, length):
+        if self.positions is None:
+            return self.position_embeddings[:length]
+        return self.positions(ops.arange(length), self.width)
+
+    def _places(self, position_ids):
+        if self.positions is None:
+            return ops.take(self.position_embeddings, position_ids, axis=0)
+        return self.positions(position_ids, self.width)

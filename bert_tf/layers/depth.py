@@ -1,0 +1,48 @@
+"""How training goes through a stack of blocks: some are skipped, or computed a second time."""
+
+import keras
+from keras import ops
+
+from bert_tf.layers.dropout import chance
+
+
+def layer_drop(block, skip, rate, key):
+    """A block, or with probability `rate` nothing in its place (Fan et al. 2020, section 3.2).
+
+    Only the way that is taken is computed. The paper rescales nothing for it, so that without a
+    key, outside training, the block is just the block.
+
+    Args:
+      block, skip: functions of no arguments with results of one structure.
+      rate: float in [0, 1).
+      key: integer [2], which alone decides; None never skips.
+    Returns:
+      What `block` or `skip` returned. Outside a graph the weights of a skipped block have no
+      gradient; in a graph it is zero.
+    """
+    if key is None or not rate:
+        return block()
+    return ops.cond(chance(rate, key), skip, block)
+
+
+def recomputed(function, x, key):
+    """A function's results; its gradient computes them again instead of keeping what is inside.
+
+    Memory for time (Chen et al. 2016, arXiv 1604.06174). The function must be pure: its randomness
+    comes from the key, never from a stateful generator, which would draw anew.
+
+    Args:
+      function: of (x, key); variables in it get their gradients too.
+      x: float tensor.
+      key: integer [2], entries below 2**31.
+    Returns:
+      What the function returned.
+    """
+
+    # The key is an argument, so that its masks are drawn again too, and in floats, each half of an
+    # entry exact in float32, because TensorFlow warns of integers there.
+    def compute(x, halves):
+        high, low = ops.unstack(ops.cast(halves, key.dtype), 2)
+        return function(x, high * 65536 + low)
+
+    return keras.remat(compute)(x, ops.cast(ops.stack([key // 65536, key % 65536]), "float32"))
