@@ -10,6 +10,7 @@ import tempfile
 import typing
 
 from absl import flags
+from absl import logging as absl_logging
 
 from bert_tf.errors import ConfigError, InputError
 
@@ -117,7 +118,8 @@ def _told():
     """Within it what our own rooms log reaches the user, as plain lines on standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(lambda record: record.pathname.startswith(_HOUSE + os.sep))
-    logger, tensorflow = logging.getLogger("absl"), logging.getLogger("tensorflow")
+    # absl's own class of logger: it alone knows which file a message comes from.
+    logger, tensorflow = absl_logging.get_absl_logger(), logging.getLogger("tensorflow")
     before = logger.level, logger.propagate, tensorflow.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)

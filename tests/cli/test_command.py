@@ -191,3 +191,25 @@ def test_a_command_s_streams_hold_nothing_but_its_own_words(tmp_path):
     assert {verb: run.stderr for verb, run in done.items()} == {"predict": "", "export": ""}
     assert done["predict"].stdout.count("\n") == 2
     assert done["export"].stdout == "x/1\n"
+
+
+ADVICE = """
+import sys
+from bert_tf.cli.command import Command
+
+def work(_):
+    from absl import logging
+    from bert_tf.training import distribution
+    code = compile("logging.info('ours')", distribution.__file__, "exec")
+    exec(code, {"logging": logging})
+    logging.info("of a stranger")
+
+sys.exit(Command("brew", "", "", ()).run(work, []))
+"""
+
+
+def test_our_messages_reach_the_user_of_a_fresh_process(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", ADVICE], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert (done.returncode, done.stderr) == (0, "ours\n")
