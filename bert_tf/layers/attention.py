@@ -31,7 +31,8 @@ def attend(query_BNFH, key_BNTH, value_BNTH, mask_BNFT=None, dropout_rate=0.0, d
     else:
         seen_BNFT = ops.cast(mask_BNFT, "float32")
         probs_BNFT = ops.softmax(scores_BNFT + (1.0 - seen_BNFT) * HIDDEN)
-        probs_BNFT = probs_BNFT * ops.max(seen_BNFT, axis=-1, keepdims=True)
+        some_BNF1 = ops.any(mask_BNFT, axis=-1, keepdims=True)
+        probs_BNFT = probs_BNFT * ops.cast(some_BNF1, "float32")
     dropped_BNFT = dropout(probs_BNFT, dropout_rate, dropout_key)
     return ops.matmul(ops.cast(dropped_BNFT, value_BNTH.dtype), value_BNTH), probs_BNFT
 

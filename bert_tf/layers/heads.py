@@ -8,6 +8,9 @@ from bert_tf.layers.feed_forward import ACTIVATIONS
 from bert_tf.layers.linear import Linear
 from bert_tf.layers.normalization import LayerNorm
 
+# Below every real number under "max", and within the range of float16.
+LOWEST = -6e4
+
 
 class Pooler(keras.layers.Layer):
     """Dense and tanh over the first token (Devlin et al. 2019, code: `BertModel`).
@@ -51,8 +54,10 @@ def pool(sequence_output, attention_mask, how):
         mean_BD = ops.sum(sequence_BLD * real_BL1, axis=1) / count
         return ops.cast(mean_BD, sequence_output.dtype)
     if how == "max":
-        lowest = ops.where(real_BL1 > 0, sequence_output, -6e4)
-        return ops.max(lowest, axis=1) * ops.max(real_BL1, axis=1)
+        lowest = ops.where(real_BL1 > 0, sequence_output, LOWEST)
+        # `initial`: without it Keras refuses a batch of no rows.
+        some_BD = ops.any(real_BL1 > 0, axis=1)
+        return ops.max(lowest, axis=1, initial=LOWEST) * ops.cast(some_BD, lowest.dtype)
     raise ValueError(f"pooling: {how!r}, wanted one of cls, mean, max")
 
 
