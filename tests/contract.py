@@ -171,6 +171,8 @@ def a_batch_split_equals_the_whole(encoder):
         part = encoder({name: values[row : row + 1] for name, values in batch.items()})
         for name in whole:
             near(part[name][0], whole[name][row])
+    none = encoder({name: values[:0] for name, values in batch.items()})
+    assert all(none[name].shape == (0, *whole[name].shape[1:]) for name in whole)
 
 
 def absent_inputs_are_their_defaults(encoder):

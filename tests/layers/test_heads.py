@@ -59,6 +59,11 @@ def test_long_rows_of_large_numbers_neither_overflow_nor_stall_in_low_precision(
     np.testing.assert_allclose(tf.cast(got, "float64"), want, rtol=5e-3)
 
 
+@pytest.mark.parametrize("how", ["cls", "mean", "max"])
+def test_no_rows_are_no_vectors(how):
+    assert pool(SEQUENCE[:0], MASK[:0], how).shape == (0, 6)
+
+
 def test_a_name_that_is_no_pooling_is_refused():
     with pytest.raises(ValueError, match="pooling: 'first', wanted one of cls, mean, max"):
         pool(SEQUENCE, MASK, "first")
