@@ -7,6 +7,7 @@ checkpoint whose files match their digest and names the ones it passes over.
 
 import glob
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -121,20 +122,20 @@ class RunningCheckpoint:
         self._weights().read(prefix).assert_consumed()
 
     def _shapes(self):
-        """The model's weights: name -> shape."""
-        return {weight.path: list(weight.shape) for weight in self.model.weights}
+        """The model's weights in their order: [name, shape] each."""
+        return [[weight.path, list(weight.shape)] for weight in self.model.weights]
 
     def _require_shapes(self, prefix):
-        with open(prefix + ".digest") as file:
-            there = json.load(file)["shapes"]
-        here = self._shapes()
-        if there != here:
-            differing = [
-                f"{name} is {there.get(name, 'absent')} there and {here.get(name, 'absent')} here"
-                for name in sorted({*there, *here})
-                if there.get(name) != here.get(name)
-            ]
-            more = f", and {len(differing) - 3} more" if len(differing) > 3 else ""
+        # Keras numbers names as it makes layers: the order and the shapes tell, not the names.
+        there, here = _read_digest(prefix)["shapes"], self._shapes()
+        pairs = itertools.zip_longest(there, here, fillvalue=("nothing", "absent"))
+        differing = [
+            f"{one[0]} {one[1]} there, {other[0]} {other[1]} here"
+            for one, other in pairs
+            if one[1] != other[1]
+        ]
+        if differing:
+            more = f"; and {len(differing) - 3} more" if len(differing) > 3 else ""
             raise InputError(f"{prefix}: of another model: {'; '.join(differing[:3])}{more}")
 
     def _weights(self):
@@ -151,33 +152,40 @@ def _sha256(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _write_digest(prefix, shapes=None):
-    """The file that makes a checkpoint count, written and fsynced after all others."""
-    digests = {}
+def _write_digest(prefix, shapes=()):
+    """The file that makes a checkpoint count, written and fsynced after all others.
+
+    Its first line is the sha256 of its second, JSON with the sha256 of every file and the shapes.
+    """
+    files = {}
     for path in _files(prefix):
         with open(path, "rb") as file:
             os.fsync(file.fileno())
-        digests[os.path.basename(path)] = _sha256(path)
+        files[os.path.basename(path)] = _sha256(path)
+    text = json.dumps({"files": files, "shapes": list(shapes)})
     temporary = prefix + ".digest.tmp"
     with open(temporary, "w") as file:
-        json.dump({"files": digests, "shapes": shapes}, file)
+        file.write(hashlib.sha256(text.encode()).hexdigest() + "\n" + text)
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, prefix + ".digest")
 
 
+def _read_digest(prefix):
+    with open(prefix + ".digest", "rb") as file:
+        own, _, text = file.read().partition(b"\n")
+    if hashlib.sha256(text).hexdigest().encode() != own:
+        raise ValueError("its digest is damaged")
+    return json.loads(text)
+
+
 def _fault(prefix):
     """What is wrong with a checkpoint's files; None if they match their digest."""
     try:
-        with open(prefix + ".digest") as file:
-            digests = json.load(file)["files"]
-        if not digests:
-            return "its digest names no files"
-        for name, digest in digests.items():
-            path = os.path.join(os.path.dirname(prefix), os.path.basename(name))
-            if _sha256(path) != digest:
+        for name, digest in _read_digest(prefix)["files"].items():
+            if _sha256(os.path.join(os.path.dirname(prefix), name)) != digest:
                 return f"{name} does not match its digest"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError) as error:
         return f"cannot be read ({error})"
     return None
 
