@@ -66,7 +66,7 @@ class RunningCheckpoint:
             return
         _require_space(self.directory, _bytes_of(self.model, self.model.optimizer))
         prefix = _write(lambda: self.manager.save(checkpoint_number=step), self.directory)
-        _write_digest(prefix, self._shapes())
+        _write(lambda: _write_digest(prefix, self._shapes()), self.directory)
         best = f"best-{int(self.progress.best_step)}"
         for path in glob.glob(os.path.join(self.directory, "*.digest")):
             name = os.path.basename(path).removesuffix(".digest")
@@ -107,7 +107,7 @@ class RunningCheckpoint:
         _require_space(self.directory, _bytes_of(self.model))
         prefix = os.path.join(self.directory, f"best-{step}")
         _write(lambda: self._weights().write(prefix), self.directory)
-        _write_digest(prefix)
+        _write(lambda: _write_digest(prefix), self.directory)
 
     def restore_best(self):
         """Puts the best weights back into the model.
