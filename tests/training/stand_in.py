@@ -18,8 +18,8 @@ class Line(TaskModel):
 
     loss_names = ("error",)
 
-    def __init__(self, rate=0.5, factor=1.0):
-        super().__init__(Linear(1))
+    def __init__(self, rate=0.5, factor=1.0, outputs=1):
+        super().__init__(Linear(outputs))
         self.encoder.build((None, WIDTH))
         self.rate, self.loss_factors = rate, {"error": factor}
         self.build()

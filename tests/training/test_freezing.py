@@ -1,0 +1,108 @@
+"""Which weights learn, from which step on, and that nothing is traced again for it."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_tf import BertConfig, SequenceClassifier, build_encoder
+from bert_tf.errors import ConfigError
+from bert_tf.training import loop
+from bert_tf.training.freezing import freeze, gradual_factors, layer_decay_factors
+from bert_tf.training.optimizers import AdamW
+
+CONFIG = BertConfig(
+    vocab_size=20,
+    hidden_size=8,
+    num_hidden_layers=2,
+    num_attention_heads=2,
+    intermediate_size=12,
+    max_position_embeddings=10,
+)
+BATCH = (
+    {
+        "input_ids": tf.constant([[2, 5, 6, 3], [2, 7, 3, 0]]),
+        "attention_mask": tf.constant([[1, 1, 1, 1], [1, 1, 1, 0]]),
+    },
+    tf.constant([0, 1]),
+)
+PARTS = ("embeddings", "blocks.0", "blocks.1", "pooler", "head")
+
+
+def model_of(config=CONFIG, **options):
+    return SequenceClassifier(build_encoder(config), **options)
+
+
+def parts_of(model):
+    encoder = model.encoder
+    parts = [encoder.embeddings, *encoder.blocks, encoder.pooler, model.head]
+    return dict(zip(PARTS, parts, strict=True))
+
+
+def moved(model, step):
+    """The parts of which every weight changes in a step, and those of which any does."""
+    before = {name: part.get_weights() for name, part in parts_of(model).items()}
+    step()
+    changed = {
+        name: [bool((a != b).any()) for a, b in zip(part.get_weights(), before[name], strict=True)]
+        for name, part in parts_of(model).items()
+    }
+    every = [name for name in PARTS if all(changed[name])]
+    assert every == [name for name in PARTS if any(changed[name])]
+    return every
+
+
+def compiled(model, **options):
+    model.compile(AdamW(0.01, **options))
+    model.optimizer.build(model.trainable_variables)
+    return loop.step_function(model, model.distribute_strategy)
+
+
+@pytest.mark.parametrize(
+    ("how", "learning"),
+    [(None, PARTS), ("encoder", PARTS[4:]), (1, PARTS[2:]), (2, PARTS[1:])],
+)
+def test_these_parts_learn_and_the_others_keep_every_bit(how, learning):
+    model = model_of()
+    freeze(model, how)
+    model.compile(AdamW(0.01))
+    assert moved(model, lambda: model.train_step(BATCH)) == list(learning)
+
+
+def test_a_head_without_pooler_is_frozen_alike():
+    model = model_of(pooling="mean")
+    freeze(model, "encoder")
+    assert {id(v) for v in model.trainable_variables} == {id(v) for v in model.head.variables}
+
+
+def test_more_blocks_than_there_are_is_refused():
+    with pytest.raises(ConfigError, match="train.freeze: 3 blocks to train, the encoder has 2"):
+        freeze(model_of(), 3)
+
+
+def test_gradual_unfreezing_goes_from_the_top_and_traces_once():
+    model = model_of()
+    freeze(model, "gradual")
+    run = compiled(model, rate_factors=gradual_factors(model, 2))
+    learning = [moved(model, lambda: run(BATCH, tf.constant(False))) for _ in range(8)]
+    starts = [3, 3, 2, 2, 1, 1, 0, 0]  # of PARTS: pooler and head, then one block more
+    assert learning == [list(PARTS[start:]) for start in starts]
+    assert run.experimental_get_tracing_count() == 1
+
+
+def test_layer_decay_slows_the_lower_layers():
+    model = model_of()
+    factors = layer_decay_factors(model, 0.5)(0).numpy()
+    place = {id(v): i for i, v in enumerate(model.trainable_variables)}
+    for power, part in zip((4, 3, 2, 1, 0), parts_of(model).values(), strict=True):
+        got = {float(factors[place[id(v)]]) for v in part.variables}
+        assert got == {0.5**power}
+
+
+def test_frozen_parts_still_drop_out():
+    config = dataclasses.replace(CONFIG, hidden_dropout_prob=0.5, classifier_dropout=0.0)
+    model = model_of(config)
+    freeze(model, "encoder")
+    outputs = [model(BATCH[0], training=flag).numpy() for flag in (True, False)]
+    assert np.abs(outputs[0] - outputs[1]).max() > 1e-4

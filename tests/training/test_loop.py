@@ -1,0 +1,231 @@
+"""The loop: fit's very steps, the best weights, patience, interruption without a trace."""
+
+import json
+import os
+import signal
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_tf.config import TrainSection
+from bert_tf.errors import InputError
+from bert_tf.training import loop
+from bert_tf.training.journal import read_journal
+from bert_tf.training.loop import Feed, Interrupted, train
+
+from .stand_in import batch, batches, line, same_bits
+
+STEPS = 12
+
+
+def adam():
+    return line(keras.optimizers.Adam(0.01))
+
+
+def feed_of(batches=batches):
+    return Feed(batches, lambda step: list(range(4 * step, 4 * step + 4)), epoch_steps=6)
+
+
+def run(folder, model, scores=None, feed=None, higher=True, steps=STEPS, **settings):
+    """Trains; the evaluation after step n finds scores[n], else n."""
+
+    def evaluate():
+        step = int(model.optimizer.iterations.numpy())
+        score = (scores or {}).get(step, step)
+        return {"score": float(score() if callable(score) else score), "rows": 4}
+
+    settings = TrainSection(**{"log_every": 2, "evaluate_every": 2, **settings})
+    watched = ("score", higher)
+    return train(model, feed or feed_of(), steps, str(folder), settings, evaluate, watched)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run from start to end, and its model."""
+    folder, model = tmp_path_factory.mktemp("whole"), adam()
+    return run(folder, model), model, folder
+
+
+def test_fit_makes_the_same_steps(whole):
+    outcome, model, _ = whole
+    fitted = adam()
+    fitted.fit(batches(0, STEPS), epochs=1, verbose=0)
+    assert outcome == {"best_step": 12, "steps": 12, "skipped": 0, "stopped_early": False}
+    assert same_bits(model, fitted)
+
+
+def test_the_journal_holds_a_line_a_log_step_and_one_an_evaluation(whole):
+    lines = read_journal(str(whole[2]))
+    assert [line["step"] for line in lines if line["part"] == "train"] == [2, 4, 6, 8, 10, 12]
+    evaluations = [line for line in lines if line["part"] == "validation"]
+    assert [(line["step"], line["score"]) for line in evaluations] == [
+        (step, float(step)) for step in (2, 4, 6, 8, 10, 12)
+    ]
+    first = lines[0]
+    assert first["epoch"] == pytest.approx(2 / 6, abs=1e-4)
+    assert {
+        "loss",
+        "gradient_norm",
+        "learning_rate",
+        "tokens_per_second",
+        "steps_per_second",
+        "padding_share",
+        "waiting_share",
+    } <= set(first)
+    assert first["padding_share"] == 0 and first["tokens_per_second"] > 0
+    losses = [line["loss"] for line in lines if line["part"] == "train"]
+    model, means = adam(), []
+    for step in range(STEPS):
+        if step % 2 == 0:
+            model.reset_metrics()
+        logs = model.train_step(tf.nest.map_structure(tf.constant, batch(step)))
+        means.append(float(logs["loss"]))
+    np.testing.assert_allclose(losses, means[1::2], rtol=1e-5)
+
+
+def test_tensorboard_events_are_written(whole):
+    assert any((whole[2] / "events").iterdir())
+
+
+@pytest.mark.parametrize("higher", [True, False])
+def test_the_best_weights_are_in_the_model_at_the_end(tmp_path, higher):
+    best = 0.9 if higher else 0.1
+    model, kept = adam(), {}
+
+    def score_at_6():
+        kept["weights"] = model.get_weights()
+        return best
+
+    scores = dict.fromkeys(range(0, 13, 2), 0.5) | {6: score_at_6}
+    outcome = run(tmp_path, model, scores, higher=higher)
+    assert outcome["best_step"] == 6 and not outcome["stopped_early"]
+    assert all(map(np.array_equal, model.get_weights(), kept["weights"]))
+
+
+def test_patience_stops_early(tmp_path):
+    scores = {2: 0.3, 4: 0.5, 6: 0.5, 8: 0.4, 10: 0.9}
+    outcome = run(tmp_path, adam(), scores, patience=2)
+    assert outcome == {"best_step": 4, "steps": 8, "skipped": 0, "stopped_early": True}
+    # Started once more, it knows that it is over.
+    again = adam()
+    assert run(tmp_path, again, scores, patience=2) == outcome
+    assert [x["step"] for x in read_journal(str(tmp_path)) if x["part"] == "train"] == [2, 4, 6, 8]
+
+
+def killed_at(step):
+    """Feed whose process dies while it reads the batch of a step."""
+
+    def dying(start, stop):
+        yield from batches(start, min(step, stop))
+        raise RuntimeError("killed")
+
+    def make(start, stop):
+        signature = batches(0, 1).element_spec
+        return tf.data.Dataset.from_generator(
+            lambda: dying(start, stop), output_signature=signature
+        )
+
+    return feed_of(make)
+
+
+@pytest.mark.parametrize("step", [1, 5, 9])
+def test_a_killed_run_continues_to_the_same_bits(tmp_path, whole, step):
+    with pytest.raises(Exception, match="killed"):
+        run(tmp_path, adam(), feed=killed_at(step), checkpoint_every=3)
+    model = adam()
+    assert run(tmp_path, model, checkpoint_every=3) == whole[0]
+    assert same_bits(model, whole[1])
+    ours, theirs = (read_journal(str(folder)) for folder in (tmp_path, whole[2]))
+    assert [x["step"] for x in ours] == [x["step"] for x in theirs]
+    losses = [[x["loss"] for x in lines if x["part"] == "train"] for lines in (ours, theirs)]
+    assert losses[0][-1] == losses[1][-1]
+
+
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_and_the_same_command_goes_on(tmp_path, whole, kind):
+    before = signal.getsignal(kind)
+
+    def stop():
+        os.kill(os.getpid(), kind)
+        return 0.0
+
+    with pytest.raises(Interrupted, match="saved at step 5 of 12; run the same command again"):
+        run(tmp_path, adam(), {4: stop}, checkpoint_every=100)
+    assert signal.getsignal(kind) is before
+    model = adam()
+    assert run(tmp_path, model, checkpoint_every=100)["steps"] == 12
+    assert same_bits(model, whole[1])
+
+
+def test_a_finished_run_that_starts_again_trains_nothing(tmp_path):
+    first = adam()
+    outcome = run(tmp_path, first)
+    again = adam()
+
+    def nothing(start, stop):
+        assert start == stop == STEPS
+        return batches(start, stop)
+
+    assert run(tmp_path, again, feed=feed_of(nothing)) == outcome
+    assert same_bits(first, again)
+
+
+def poisoned(*steps, value=np.nan):
+    """Feed whose labels of these steps are not finite."""
+
+    def make(start, stop):
+        def poison(number, each):
+            inputs, labels = each
+            bad = tf.reduce_any(number + start == tf.constant(steps, tf.int64))
+            return inputs, tf.where(bad, tf.constant(value, tf.float32), labels)
+
+        return batches(start, stop).enumerate().map(poison)
+
+    return feed_of(make)
+
+
+def test_a_step_that_is_not_finite_is_skipped_and_its_rows_are_named(tmp_path, capsys):
+    model = adam()
+    outcome = run(tmp_path, model, feed=poisoned(4, 7), max_skips=1)
+    assert outcome["skipped"] == 2 and outcome["steps"] == 12
+    told = capsys.readouterr().err
+    assert "step 5: loss or gradient not finite" in told and "rows 16, 17, 18, 19" in told
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+
+
+def test_too_many_bad_steps_end_the_run_in_one_line_and_keep_good_weights(tmp_path):
+    with pytest.raises(InputError, match="train.max_skips is 2") as caught:
+        run(tmp_path, adam(), feed=poisoned(*range(5, 12)), max_skips=2, checkpoint_every=1)
+    message = str(caught.value)
+    assert "\n" not in message and "step 8" in message and "learning_rate" in message
+    model = adam()
+    assert run(tmp_path, model, checkpoint_every=1)["steps"] == 12
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+
+
+def test_a_metric_nobody_measures_is_one_line(tmp_path):
+    settings = TrainSection(evaluate_every=2)
+    with pytest.raises(InputError, match="train.best_metric: 'f1', wanted one of score") as caught:
+        train(adam(), feed_of(), 4, str(tmp_path), settings, lambda: {"score": 0.5}, ("f1", True))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_score_of_nan_is_no_best_and_is_written_as_null(tmp_path):
+    outcome = run(tmp_path, adam(), {2: np.nan, 4: 0.5, 6: 0.4, 8: np.nan}, steps=8)
+    assert outcome["best_step"] == 4
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    scores = [json.loads(x, parse_constant=pytest.fail) for x in lines]
+    assert [x["score"] for x in scores if x["part"] == "validation"] == [None, 0.5, 0.4, None]
+
+
+def test_the_step_is_traced_once_for_all_shapes_and_steps():
+    model = adam()
+    model.optimizer.build(model.trainable_variables)
+    run = loop.step_function(model, model.distribute_strategy)
+    for rows in (4, 4, 3, 5, 4):
+        data = tf.nest.map_structure(tf.constant, batch(0, rows=rows))
+        outcome = run(data, tf.constant(False))
+        assert float(outcome["tokens"]) == 3 * rows and bool(outcome["applied"])
+    assert run.experimental_get_tracing_count() <= 2  # one shape, then any
