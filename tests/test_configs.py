@@ -1,0 +1,92 @@
+"""Every configuration that is shipped loads, and trains a step at toy size through the command."""
+
+import json
+import pathlib
+
+import pytest
+import tiny
+
+from bert_tf import cli
+from bert_tf.config import FinetuneConfig, load
+from bert_tf.recipes import quickstart
+
+FOLDER = pathlib.Path(__file__).parents[1] / "configs" / "finetune"
+FILES = sorted(FOLDER.glob("*.yaml"))
+TEXTS = ("a good film", "bad story", "the end is not very good", "three actor")
+LABELS = {"regression": (4.5, 1.25, 3.0, 0.5), None: (1, 0, 1, 0)}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("model")
+    tiny.save(directory)
+    return directory
+
+
+def test_there_are_configurations():
+    assert len(FILES) >= 7
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_it_trains_a_step(file, model, tmp_path):
+    config = load(FinetuneConfig, str(file))
+    rows = write_rows(config, tmp_path)
+    parts = [part for part in ("train", "validation", "test") if getattr(config.data, part)]
+    changes = {
+        "model.path": model,
+        **{f"data.{part}": rows for part in parts},
+        "data.max_length": 24,
+        "train.batch_size": 4,
+        "train.steps": 1,
+    }
+    overrides = [f"--set={key}={value}" for key, value in changes.items()]
+    workdir = tmp_path / "run"
+    assert cli.main(["finetune", f"--config={file}", f"--workdir={workdir}", *overrides]) == 0
+    results = json.loads((workdir / "metrics.json").read_text())
+    assert results["steps"] == 1 and results["skipped"] == 0
+    assert (workdir / "model" / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_its_head_comment_gives_the_command(file):
+    head = file.read_text(encoding="utf-8").split("\nmodel:")[0]
+    assert all(line.startswith("#") for line in head.splitlines())
+    assert f"bert-tf finetune --config=configs/finetune/{file.name} --workdir=" in head
+
+
+def test_quickstart_yaml_is_what_the_quickstart_does(tmp_path, monkeypatch):
+    class Seen(Exception):
+        pass
+
+    def finetune(config, workdir):
+        raise Seen(config)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(quickstart, "finetune", finetune)
+    data = pathlib.Path("quickstart", "data")
+    data.mkdir(parents=True)
+    (data / "test.jsonl").touch()
+    with pytest.raises(Seen) as seen:
+        quickstart.quickstart(model="quickstart/pretrained")
+    assert seen.value.args[0] == load(FinetuneConfig, str(FOLDER / "quickstart.yaml"))
+
+
+def write_rows(config, folder):
+    """A file of four rows in the format and with the columns that a configuration tells."""
+    data, labels = config.data, LABELS[config.model.problem_type]
+    columns = [data.text, data.label] + ([] if data.text_pair is None else [data.text_pair])
+    rows = [
+        {data.text: text, data.label: label, data.text_pair: partner}
+        for text, label, partner in zip(TEXTS * 2, labels * 2, TEXTS[::-1] * 2, strict=True)
+    ]
+    if data.train.endswith(".jsonl"):
+        lines = [json.dumps({column: row[column] for column in columns}) for row in rows]
+    elif isinstance(data.text, int):
+        places = range(max(columns) + 1)
+        lines = ["\t".join(str(row.get(place, "-")) for place in places) for row in rows]
+    else:
+        lines = ["\t".join(columns)]
+        lines += ["\t".join(str(row[column]) for column in columns) for row in rows]
+    path = folder / pathlib.Path(data.train).name
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
