@@ -171,7 +171,8 @@ def _upper_layers(contents, config):
 
 def _whole_encoder(contents):
     """The encoder of files that hold nothing else, with a pooler only if they have one."""
-    headless = (None, contents.family.encoder_class)
+    alone = contents.family.encoder_class
+    headless = (None, alone, f"{OWN}.{alone}")
     if not contents.is_google and contents.architecture not in headless:
         raise InputError(_no_task(contents))
     encoder = _build_encoder(contents, pooler=_has_pooler(contents))

@@ -135,7 +135,9 @@ BERT = Family(
         "huggingface": HUGGINGFACE,
         "google": GOOGLE,
         "bert_tf": own_layout(
-            HUGGINGFACE, {"SequenceClassifier": ("head.hidden.{j}.kernel", "head.hidden.{j}.bias")}
+            HUGGINGFACE,
+            {"SequenceClassifier": ("head.hidden.{j}.kernel", "head.hidden.{j}.bias")},
+            ("final_norm.gamma", "final_norm.beta"),
         ),
     },
     settled={
@@ -143,4 +145,7 @@ BERT = Family(
         "is_decoder": False,
         "add_cross_attention": False,
     },
+    # Of our further options `layer_drop_rate` is not among them: it changes nothing but training,
+    # so what transformers loads and what it computes is right, and the key is kept for us.
+    expressible={"position_embedding": "learned", "norm": "post"},
 )

@@ -95,7 +95,7 @@ def opened(source):
             tensors,
             None,
         )
-        _check_settled(contents)
+        _check_settled(contents, family.settled | ({} if format == OWN else family.expressible))
         _check_vocabulary(contents)
         yield dataclasses.replace(contents, task=_task_there(contents, format))
 
@@ -137,8 +137,8 @@ def _architecture(config):
     return named[0] if isinstance(named, list) and named else None
 
 
-def _check_settled(contents):
-    for key, wanted in contents.family.settled.items():
+def _check_settled(contents, settled):
+    for key, wanted in settled.items():
         given = contents.config.get(key)
         if given is not None and given != wanted:
             raise InputError(f"{contents.config_file}: {key}: {given!r}, here only {wanted!r}")

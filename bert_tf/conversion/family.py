@@ -79,6 +79,8 @@ class Family:
       pooled: tuple of task names whose published class reads the pooler.
       layouts: format name -> Layout: "huggingface", "google" and "bert_tf", our own.
       settled: config key -> the only value this family has here; another one would load wrongly.
+      expressible: config key of ours -> the only value foreign formats can mean; a model with
+        another one is saved in our own.
     """
 
     encoder_class: str
@@ -86,25 +88,28 @@ class Family:
     pooled: tuple[str, ...]
     layouts: Mapping[str, Layout]
     settled: Mapping[str, object] = field(default_factory=dict)
+    expressible: Mapping[str, object] = field(default_factory=dict)
 
 
-def own_layout(published, extra):
+def own_layout(published, extra, encoder_extra=()):
     """Our own format: every tensor bears its attribute path.
 
     Args:
       published: Layout of any foreign format, for the paths.
       extra: task name -> tuple of attribute paths that no foreign format can express.
+      encoder_extra: tuple of such paths in an encoder.
 
     Returns:
       Layout.
     """
     paths = {task: [row.ours for row in rows] for task, rows in published.heads.items()}
+    heads = {task: (*named, *extra.get(task, ())) for task, named in paths.items()}
+    roots = dict.fromkeys(path.split(".")[0] for named in heads.values() for path in named)
     return Layout(
-        encoder=tuple(Row(row.ours, row.ours) for row in published.encoder),
-        heads={
-            task: tuple(Row(path, path) for path in (*named, *extra.get(task, ())))
-            for task, named in paths.items()
-        },
-        any_head=r"^(?!encoder\.)",
+        encoder=tuple(
+            Row(path, path) for path in (*(row.ours for row in published.encoder), *encoder_extra)
+        ),
+        heads={task: tuple(Row(path, path) for path in named) for task, named in heads.items()},
+        any_head=rf"^({'|'.join(roots)})\.",
         prefix="encoder.",
     )

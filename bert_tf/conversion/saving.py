@@ -19,6 +19,9 @@ OPTIONS = (
 def save_encoder(encoder, directory, tokenizer=None):
     """Write an encoder as Hugging Face lays it out.
 
+    One with options no BERT of transformers has is written under `model_type: bert_tf`, as in
+    `save_task`.
+
     Args:
       encoder: an encoder of any family in FAMILIES.
       directory: str or Path, made when absent. Files of an earlier model there are replaced.
@@ -63,10 +66,9 @@ def save_google(model, directory):
         model, "google"
     )
     if config["model_type"] == OWN:
-        options = ", ".join(option for option in OPTIONS if not _is_published(model, option))
-        raise InputError(
-            f"{directory}: Google's format has no {_task_name(model)} with its own {options}"
-        )
+        what = _task_name(model) if hasattr(model, "encoder") else type(model).__name__
+        options = ", ".join(_own_options(model))
+        raise InputError(f"{directory}: Google's format has no {what} with its own {options}")
     if config.get("layer_norm_eps", 1e-12) != 1e-12:
         raise InputError(
             f"{directory}: layer_norm_eps: {config['layer_norm_eps']}, Google's code has 1e-12 only"
@@ -75,9 +77,15 @@ def save_google(model, directory):
 
 
 def _encoder_files(encoder, format):
-    """(config, tensors) of an encoder alone."""
-    family = FAMILIES[encoder.config.model_type]
-    config = {"architectures": [family.encoder_class], **encoder.config.to_dict()}
+    """(config, tensors) of an encoder alone; in our own format when it has to be."""
+    config = encoder.config.to_dict()
+    name, family = config["model_type"], FAMILIES[config["model_type"]]
+    if _own_options(encoder):
+        format = OWN
+        config |= {"model_type": OWN, "architectures": [f"{OWN}.{family.encoder_class}"]}
+        config[OWN] = {"family": name}
+    else:
+        config = {"architectures": [family.encoder_class], **config}
     return config, read_out(encoder, family.layouts[format].encoder_table())
 
 
@@ -86,7 +94,7 @@ def _task_files(model, format):
     config = model.encoder.config.to_dict()
     name, family, task = config["model_type"], FAMILIES[config["model_type"]], _task_name(model)
     ours = dict(getattr(model, "data_settings", None) or {})
-    if not all(_is_published(model, option) for option in OPTIONS):
+    if _own_options(model):
         format = OWN
         ours |= {"family": name, "task": task}
         ours |= {option: getattr(model, option) for option in OPTIONS if hasattr(model, option)}
@@ -113,6 +121,16 @@ def _task_name(model):
     raise InputError(
         f"{type(model).__name__}: no file format here has this task; there are {', '.join(known)}"
     )
+
+
+def _own_options(model):
+    """The options of a task model or an encoder that foreign formats cannot express, by name."""
+    encoder = getattr(model, "encoder", model)
+    expressible = FAMILIES[encoder.config.model_type].expressible
+    own = [key for key, value in expressible.items() if getattr(encoder.config, key) != value]
+    if encoder is not model:
+        own += [option for option in OPTIONS if not _is_published(model, option)]
+    return own
 
 
 def _is_published(model, option):
