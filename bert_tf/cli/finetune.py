@@ -31,6 +31,12 @@ COMMAND = Command(
             "may be given several times",
             repeated=True,
         ),
+        Flag(
+            "draw_schedule",
+            "FILE",
+            "draws the learning rate of every step into a picture (.png, .pdf, .svg),\n"
+            "and trains nothing",
+        ),
     ),
 )
 
@@ -41,14 +47,19 @@ def main(argv=None):
 
 
 def _prepare(flags):
-    return config.load(config.FinetuneConfig, flags.config, flags.set or ()), flags.workdir
+    settings = config.load(config.FinetuneConfig, flags.config, flags.set or ())
+    return settings, flags.workdir, flags.draw_schedule
 
 
 def _work(prepared):
-    from bert_tf.recipes.finetune import finetune
+    from bert_tf.recipes.finetune import draw_learning_rate, finetune
     from bert_tf.recipes.interruption import Interrupted
 
-    settings, workdir = prepared
+    settings, workdir, picture = prepared
+    if picture is not None:
+        draw_learning_rate(settings, picture)
+        print(f"the learning rate is drawn in {picture}")
+        return None
     try:
         results = finetune(settings, workdir)
     except Interrupted as error:

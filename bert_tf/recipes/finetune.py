@@ -26,6 +26,7 @@ from bert_tf.training.freezing import freeze
 from bert_tf.training.journal import draw_curves
 from bert_tf.training.loop import Feed, train
 from bert_tf.training.optimizer_choice import choose_optimizer
+from bert_tf.training.schedules import draw_schedule, schedule_of
 
 
 def finetune(config, workdir):
@@ -75,6 +76,21 @@ def finetune(config, workdir):
     if is_chief(strategy):
         _save(model, tokenizer, workdir, results)
     return results
+
+
+def draw_learning_rate(config, path):
+    """Draws the learning rate of every update that `finetune` would make; nothing is trained.
+
+    Args:
+      config: FinetuneConfig.
+      path: str, the picture, ending in .png, .pdf or .svg.
+    Raises:
+      ConfigError: the schedule does not fit the run, or the picture has another ending.
+      InputError: the training data cannot be read.
+    """
+    per_epoch = epoch_steps(_tables(config)["train"], config.train.batch_size)
+    steps = config.train.steps or per_epoch * config.train.epochs
+    draw_schedule(schedule_of(config.train, steps, per_epoch), steps, path)
 
 
 def _feed(table, tokenizer, arguments):

@@ -94,11 +94,16 @@ def draw_schedule(schedule, steps, path):
     Args:
       schedule: a function of the step, such as a WarmupSchedule.
       steps: int, updates in the whole run.
-      path: str, the picture; its ending says the format, png where it has none.
+      path: str, the picture, ending in .png, .pdf or .svg.
+    Raises:
+      ConfigError: it has another ending.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    ending = os.path.splitext(path)[1]
+    if ending not in (".png", ".pdf", ".svg"):
+        raise ConfigError(f"{path}: wanted a name that ends in .png, .pdf or .svg")
     # A picture is some 1,000 dots wide; corners between two of them would not be seen.
     at = np.unique(np.linspace(0, steps - 1, min(steps, 4000)).round().astype(int))
     figure = Figure(figsize=(8, 4), layout="constrained")
@@ -107,6 +112,5 @@ def draw_schedule(schedule, steps, path):
     axes.plot(at + 1, ops.convert_to_numpy(schedule(at)))
     axes.set(xlabel="step", ylabel="learning rate", ylim=(0, None))
     axes.grid(alpha=0.3)
-    ending = os.path.splitext(path)[1].lstrip(".") or "png"
-    figure.savefig(path + ".tmp", dpi=120, format=ending)
+    figure.savefig(path + ".tmp", dpi=120, format=ending[1:])
     os.replace(path + ".tmp", path)

@@ -178,6 +178,17 @@ def test_quickstart_hands_its_flags_on(monkeypatch):
     assert given == ["quickstart", "m", "d.tsv", "sentence", "label"]
 
 
+def test_finetune_draws_its_schedule_and_trains_nothing(data, tmp_path, capsys):
+    (tmp_path / "config.yaml").write_text(f"model: {{path: absent}}\ndata: {{train: {data}}}\n")
+    picture = tmp_path / "rate.png"
+    argv = [f"--config={tmp_path / 'config.yaml'}", f"--workdir={tmp_path / 'run'}"]
+    assert cli.main(["finetune", *argv, f"--draw_schedule={picture}"]) == 0
+    assert str(picture) in capsys.readouterr().out
+    assert picture.read_bytes().startswith(b"\x89PNG") and not (tmp_path / "run").exists()
+    assert cli.main(["finetune", *argv, "--draw_schedule=rate.txt"]) == 2
+    assert "rate.txt: wanted a name that ends in .png" in capsys.readouterr().err
+
+
 def test_finetune_evaluate_predict_on_one_workdir(folder, data, tmp_path, capsys):
     text = "text\tlabel\n" + "".join(f"{text}\t{label}\n" for text, label in ROWS * 8)
     (tmp_path / "train.tsv").write_text(text)
