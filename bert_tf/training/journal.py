@@ -1,5 +1,6 @@
 """What a run tells while it goes: a progress bar, metrics.jsonl, TensorBoard, a picture."""
 
+import contextlib
 import json
 import math
 import os
@@ -34,37 +35,43 @@ class Journal:
         os.replace(temporary, self.path)
         self.file = open(self.path, "a")  # noqa: SIM115 closed by `close`
         self.events = tf.summary.create_file_writer(os.path.join(directory, "events"))
+        self.seconds = dict.fromkeys(
+            ("waiting", "training", "logging", "evaluating", "saving"), 0.0
+        )
         self.stalled = False
         # On a terminal a bar that moves; elsewhere a line for each evaluation.
         self.bar = tqdm(total=steps, initial=step, unit="step", disable=None, file=sys.stderr)
         self._interval()
 
-    def _interval(self):
-        self.began, self.waited, self.tokens, self.positions, self.updates = (
-            time.perf_counter(),
-            0.0,
-            0,
-            0,
-            0,
-        )
+    @contextlib.contextmanager
+    def clock(self, what):
+        """Within it the time that passes is counted as `what` in `seconds`."""
+        began = time.perf_counter()
+        yield
+        self.seconds[what] += time.perf_counter() - began
 
-    def count(self, outcome, waited):
-        """Notes one step: its outcome (real `tokens`, `positions`) and seconds of waiting."""
+    def _interval(self):
+        self.before, self.tokens, self.positions, self.updates = dict(self.seconds), 0, 0, 0
+
+    def count(self, outcome):
+        """Notes one step by its outcome: real `tokens`, and `positions` with padding."""
         self.tokens += int(outcome["tokens"])
         self.positions += int(outcome["positions"])
-        self.waited += waited
         self.updates += 1
         self.bar.update(1)
 
     def training(self, step, epoch, values):
         """Writes what the steps since the last call came to; values are floats by name."""
-        seconds = time.perf_counter() - self.began
+        waited, trained = (
+            self.seconds[what] - self.before[what] for what in ("waiting", "training")
+        )
+        seconds = waited + trained
         line = {
             **values,
             "tokens_per_second": self.tokens / seconds,
             "steps_per_second": self.updates / seconds,
             "padding_share": 1 - self.tokens / max(1, self.positions),
-            "waiting_share": self.waited / seconds,
+            "waiting_share": waited / seconds,
         }
         self._write(step, epoch, "train", line)
         if line["waiting_share"] > STALLED and not self.stalled:
@@ -83,10 +90,6 @@ class Journal:
         shown = dict.fromkeys(name for name in ("loss", watched) if name in values)
         numbers = ", ".join(f"{name} {values[name]:.4f}" for name in shown)
         self.say(f"step {step}, epoch {epoch:.2f}: validation {numbers}")
-
-    def pause(self, seconds):
-        """Leaves seconds spent on an evaluation or a save out of the training's speed."""
-        self.began += seconds
 
     def say(self, text):
         """One line for the user, above the bar."""

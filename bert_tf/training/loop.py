@@ -5,7 +5,6 @@ import math
 import os
 import signal
 import threading
-import time
 import typing
 
 import tensorflow as tf
@@ -45,8 +44,8 @@ def train(model, feed, steps, workdir, settings, evaluate, watched):
       evaluate: function () -> dict of metrics on the validation data, JSON-ready.
       watched: (metric name, True if higher is better); the best weights by it are kept.
     Returns:
-      dict: `best_step`, `steps` made, `skipped` of them, and `stopped_early`. The model holds the
-      best weights.
+      dict: `best_step`, `steps` made, `skipped` of them, `stopped_early`, and `seconds` that this
+      process spent on what. The model holds the best weights.
     Raises:
       Interrupted: SIGTERM or Ctrl-C came; the state is saved.
       InputError: too many updates were not sound, or the disk is full.
@@ -66,24 +65,24 @@ def train(model, feed, steps, workdir, settings, evaluate, watched):
     stopping = False
     with contextlib.closing(journal), stop_signals() as stop:
         while step < steps and not _out_of_patience(progress, settings):
-            began = time.perf_counter()
-            batch = next(iterator)
-            waited = time.perf_counter() - began
-            outcome = run(batch, tf.constant(stop.is_set()))
+            with journal.clock("waiting"):
+                batch = next(iterator)
+            with journal.clock("training"):
+                outcome = run(batch, tf.constant(stop.is_set()))
+                journal.count(outcome)
             step += 1
-            journal.count(outcome, waited)
-            stopping = bool(outcome["stopping"])
             epoch = step / feed.epoch_steps
+            stopping = bool(outcome["stopping"])
             _count_skips(journal, progress, outcome, step, feed, settings)
             if step % settings.log_every == 0 or step == steps:
-                _log(journal, model, step, epoch, outcome)
-            began = time.perf_counter()
+                with journal.clock("logging"):
+                    _log(journal, model, step, epoch, outcome)
             if step % every == 0 or step == steps:
-                with averaged_weights(model):
+                with journal.clock("evaluating"), averaged_weights(model):
                     _judge(journal, saver, evaluate(), watched, step, epoch)
             if step % settings.checkpoint_every == 0 or step == steps or stopping:
-                saver.save(step)
-            journal.pause(time.perf_counter() - began)
+                with journal.clock("saving"):
+                    saver.save(step)
             if stopping and step < steps:
                 raise Interrupted(f"saved at step {step} of {steps}; run the same command again")
         if step < steps:
@@ -95,6 +94,7 @@ def train(model, feed, steps, workdir, settings, evaluate, watched):
         "steps": step,
         "skipped": step - int(model.optimizer.iterations.numpy()),
         "stopped_early": step < steps,
+        "seconds": {name: round(seconds, 3) for name, seconds in journal.seconds.items()},
     }
 
 
