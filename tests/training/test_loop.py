@@ -38,7 +38,10 @@ def run(folder, model, scores=None, feed=None, higher=True, steps=STEPS, **setti
 
     settings = TrainSection(**{"log_every": 2, "evaluate_every": 2, **settings})
     watched = ("score", higher)
-    return train(model, feed or feed_of(), steps, str(folder), settings, evaluate, watched)
+    outcome = train(model, feed or feed_of(), steps, str(folder), settings, evaluate, watched)
+    seconds = outcome.pop("seconds")
+    assert list(seconds) == ["waiting", "training", "logging", "evaluating", "saving"]
+    return outcome
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +52,9 @@ def whole(tmp_path_factory):
 
 
 def test_fit_makes_the_same_steps(whole):
-    outcome, model = dict(whole[0]), whole[1]
+    outcome, model, _ = whole
     fitted = adam()
     fitted.fit(batches(0, STEPS), epochs=1, verbose=0)
-    seconds = outcome.pop("seconds")
-    assert list(seconds) == ["waiting", "training", "logging", "evaluating", "saving"]
     assert outcome == {"best_step": 12, "steps": 12, "skipped": 0, "stopped_early": False}
     assert same_bits(model, fitted)
 
@@ -109,8 +110,6 @@ def test_the_best_weights_are_in_the_model_at_the_end(tmp_path, higher):
 def test_patience_stops_early(tmp_path):
     scores = {2: 0.3, 4: 0.5, 6: 0.5, 8: 0.4, 10: 0.9}
     outcome = run(tmp_path, adam(), scores, patience=2)
-    seconds = outcome.pop("seconds")
-    assert list(seconds) == ["waiting", "training", "logging", "evaluating", "saving"]
     assert outcome == {"best_step": 4, "steps": 8, "skipped": 0, "stopped_early": True}
     # Started once more, it knows that it is over.
     again = adam()
