@@ -1,5 +1,6 @@
 """Fine-tuning: a pretrained encoder, a labelled file, and a task model at the end."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -46,35 +47,32 @@ def finetune(config, workdir):
     finished = open_workdir(workdir, config)
     if finished is not None:
         return finished
-    strategy = make_strategy(config.distribution)
-    require_divisible(
-        config.train.batch_size, strategy.num_replicas_in_sync, config.train.accumulate
-    )
-    keras.config.set_dtype_policy(config.train.precision)
-    keras.utils.set_random_seed(config.train.seed)
+    strategy = prepare(config)
     tokenizer = Tokenizer.from_pretrained(config.model.path)
-    tables = _tables(config)
+    tables = read_tables(config)
     rows = dict(batch_size=config.train.batch_size, max_length=config.data.max_length)
-    feed = _feed(tables["train"], tokenizer, {**rows, "seed": config.train.seed})
+    feed = feed_of(tables["train"], tokenizer, {**rows, "seed": config.train.seed})
     steps = config.train.steps or feed.epoch_steps * config.train.epochs
     with strategy.scope():
         model = _model(config, tables["train"], tokenizer)
-        _compile(model, config.train, steps, feed.epoch_steps)
-    _report(config, tables, tokenizer, steps)
+        compile_model(model, config.train, steps, feed.epoch_steps)
+    report_rows(config, tables, tokenizer, steps)
 
     def measure(part):
         data = evaluation_batches(tables[part], tokenizer, **rows)
         logits, labels, loss = collect(model, data)
         return {"loss": loss, **metrics.measure(labels, logits, model)}
 
-    watched = metrics.watched(config.train.best_metric, model.problem_type)
+    watched = metrics.watched(config.train.best_metric, model.problem_type, model.num_labels)
+    if is_chief(strategy):
+        claim_workdir(workdir, config)
     outcome = train(
         model, feed, steps, workdir, config.train, lambda: measure("validation"), watched
     )
     parts = [part for part in ("validation", "test") if part in tables]
     results = {**outcome, **{part: measure(part) for part in parts}}
     if is_chief(strategy):
-        _save(model, tokenizer, workdir, results)
+        save_run(model, tokenizer, workdir, results)
     return results
 
 
@@ -88,12 +86,23 @@ def draw_learning_rate(config, path):
       ConfigError: the schedule does not fit the run, or the picture has another ending.
       InputError: the training data cannot be read.
     """
-    per_epoch = epoch_steps(_tables(config)["train"], config.train.batch_size)
+    per_epoch = epoch_steps(read_tables(config)["train"], config.train.batch_size)
     steps = config.train.steps or per_epoch * config.train.epochs
     draw_schedule(schedule_of(config.train, steps, per_epoch), steps, path)
 
 
-def _feed(table, tokenizer, arguments):
+def prepare(config):
+    """Sets precision and seed of this process; returns the strategy, which divides the batches."""
+    strategy = make_strategy(config.distribution)
+    require_divisible(
+        config.train.batch_size, strategy.num_replicas_in_sync, config.train.accumulate
+    )
+    keras.config.set_dtype_policy(config.train.precision)
+    keras.utils.set_random_seed(config.train.seed)
+    return strategy
+
+
+def feed_of(table, tokenizer, arguments):
     """The training batches as functions of the step."""
     return Feed(
         batches=lambda start, stop: training_batches(
@@ -105,43 +114,64 @@ def _feed(table, tokenizer, arguments):
 
 
 def open_workdir(workdir, config):
-    """Makes a workdir or recognises it.
+    """Recognises a workdir.
 
     Returns:
       The results of a finished run, else None.
     Raises:
       ConfigError: it belongs to a run with another configuration; the keys that differ are named.
+      InputError: it cannot be read.
+    """
+    path, results = (os.path.join(workdir, name) for name in ("config.yaml", "metrics.json"))
+    if os.path.exists(path):
+        differing = configs.differing_keys(configs.load(type(config), path), config)
+        if differing:
+            shown = ", ".join(
+                f"{key} ({before!r} there, {now!r} now)" for key, (before, now) in differing.items()
+            )
+            raise ConfigError(f"{workdir}: belongs to a run with another configuration: {shown}")
+    with _usable(workdir):
+        if not os.path.exists(results):
+            return None
+        with open(results) as file:
+            logging.info("%s: this run is finished", workdir)
+            return json.load(file)
+
+
+def claim_workdir(workdir, config):
+    """Makes a workdir and writes down whose it is; a run does so once nothing can be wrong with its
+    configuration, so that a correction may use the same workdir.
+
+    Raises:
       InputError: it cannot be written.
     """
     path = os.path.join(workdir, "config.yaml")
-    try:
+    with _usable(workdir):
         os.makedirs(workdir, exist_ok=True)
-        if os.path.exists(path):
-            differing = configs.differing_keys(configs.load(type(config), path), config)
-            if differing:
-                shown = ", ".join(
-                    f"{key} ({before!r} there, {now!r} now)"
-                    for key, (before, now) in differing.items()
-                )
-                raise ConfigError(
-                    f"{workdir}: belongs to a run with another configuration: {shown}"
-                )
-        else:
+        if not os.path.exists(path):
             _write(path, configs.to_yaml(config))
+
+
+@contextlib.contextmanager
+def _usable(workdir):
+    try:
+        yield
     except OSError as error:
         raise InputError(f"{workdir}: cannot be used as a workdir ({error.strerror})") from error
-    if not os.path.exists(os.path.join(workdir, "metrics.json")):
-        return None
-    with open(os.path.join(workdir, "metrics.json")) as file:
-        logging.info("%s: this run is finished", workdir)
-        return json.load(file)
 
 
-def _tables(config):
-    """The training, validation and test rows."""
+def read_tables(config, like=None):
+    """The training, validation and test rows, by part.
+
+    Args:
+      config: FinetuneConfig.
+      like: as in `read_table`, for the training rows; None: they define their labels.
+    """
     data = config.data
     columns = dict(text=data.text, text_pair=data.text_pair, label=data.label, format=data.format)
-    train_rows = read_table(data.train, problem_type=config.model.problem_type, **columns)
+    train_rows = read_table(
+        data.train, problem_type=config.model.problem_type, like=like, **columns
+    )
     if isinstance(data.validation, str):
         tables = {
             "train": train_rows,
@@ -159,16 +189,7 @@ def _model(config, table, tokenizer):
     """The encoder from its files, and a fresh head for the labels of the training rows."""
     section = config.model
     encoder = load_encoder(section.path, **section.changes)
-    if len(tokenizer.vocabulary) > encoder.config.vocab_size:
-        raise InputError(
-            f"{section.path}: the vocabulary has {len(tokenizer.vocabulary)} entries, the weights "
-            f"{encoder.config.vocab_size} rows"
-        )
-    if config.data.max_length > encoder.config.max_position_embeddings:
-        raise ConfigError(
-            f"data.max_length: {config.data.max_length}, the model has "
-            f"{encoder.config.max_position_embeddings} positions"
-        )
+    require_fit(config, encoder, tokenizer)
     model = SequenceClassifier(
         encoder,
         num_labels=1 if table.label_names is None else len(table.label_names),
@@ -177,6 +198,26 @@ def _model(config, table, tokenizer):
         pooling=section.pooling,
         head_layers=section.head_layers,
     )
+    ready(model, config)
+    return model
+
+
+def require_fit(config, encoder, tokenizer):
+    """Raises if the vocabulary or the length of the rows is more than the encoder has room for."""
+    if len(tokenizer.vocabulary) > encoder.config.vocab_size:
+        raise InputError(
+            f"{config.model.path}: the vocabulary has {len(tokenizer.vocabulary)} entries, "
+            f"the weights {encoder.config.vocab_size} rows"
+        )
+    if config.data.max_length > encoder.config.max_position_embeddings:
+        raise ConfigError(
+            f"data.max_length: {config.data.max_length}, the model has "
+            f"{encoder.config.max_position_embeddings} positions"
+        )
+
+
+def ready(model, config):
+    """Tells a task model its columns, which of its layers learn and which are recomputed."""
     data = config.data
     model.data_settings = {
         "text": data.text,
@@ -185,10 +226,11 @@ def _model(config, table, tokenizer):
         "max_length": data.max_length,
     }
     freeze(model, config.train.freeze)
-    return model
+    model.encoder.recompute = config.train.recompute
 
 
-def _compile(model, settings, steps, epoch_steps):
+def compile_model(model, settings, steps, epoch_steps):
+    """Gives a task model what the `train` section says: optimizer, seed, clipping and the rest."""
     optimizer = choose_optimizer(model, settings, steps, epoch_steps)
     model.compile(
         optimizer,
@@ -200,7 +242,8 @@ def _compile(model, settings, steps, epoch_steps):
     )
 
 
-def _report(config, tables, tokenizer, steps):
+def report_rows(config, tables, tokenizer, steps):
+    """Tells how much there is to train on, and how much of it is cut off."""
     rows = ", ".join(f"{part} {len(table)}" for part, table in tables.items())
     train_rows = tables["train"]
     kind = train_rows.problem_type
@@ -215,7 +258,7 @@ def _report(config, tables, tokenizer, steps):
         )
 
 
-def _save(model, tokenizer, workdir, results):
+def save_run(model, tokenizer, workdir, results):
     """Writes the model directory and, last of all, metrics.json, which marks the run finished."""
     target, temporary = os.path.join(workdir, "model"), os.path.join(workdir, "model.tmp")
     for leftover in (temporary, target):
