@@ -83,9 +83,12 @@ def draw_learning_rate(config, path):
       config: FinetuneConfig.
       path: str, the picture, ending in .png, .pdf or .svg.
     Raises:
-      ConfigError: the schedule does not fit the run, or the picture has another ending.
+      ConfigError: the schedule does not fit the run, the picture has another ending, or old rows
+        would be replayed, whose number is not known yet.
       InputError: the training data cannot be read.
     """
+    if config.incremental.method == "replay":
+        raise ConfigError("incremental.method is replay, the schedule is drawn without it only")
     per_epoch = epoch_steps(read_tables(config)["train"], config.train.batch_size)
     steps = config.train.steps or per_epoch * config.train.epochs
     draw_schedule(schedule_of(config.train, steps, per_epoch), steps, path)
