@@ -1,0 +1,281 @@
+"""Fine-tuning from files to a model directory: what it learns, keeps, refuses and survives."""
+
+import dataclasses
+import errno
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+import tiny
+from safetensors.numpy import load_file
+
+from bert_tf import BertConfig, Tokenizer, build_encoder, load_task
+from bert_tf.config import DataSection, FinetuneConfig, ModelSection, TrainSection
+from bert_tf.conversion import files
+from bert_tf.errors import ConfigError, InputError
+from bert_tf.recipes import finetune as recipe
+from bert_tf.recipes.evaluate import evaluate
+from bert_tf.recipes.finetune import finetune
+from bert_tf.recipes.interruption import Interrupted
+
+
+def sentences(count, seed):
+    """Sentences of toy words, and whether "good" is among them; else "bad" is."""
+    numbers = np.random.default_rng(seed)
+    for number in range(count):
+        words = list(numbers.choice(tiny.WORDS[2:], numbers.integers(1, 7)))
+        words.insert(numbers.integers(len(words) + 1), ("bad", "good")[number % 2])
+        yield " ".join(words), bool(number % 2)
+
+
+def write(path, rows, header=("text", "label")):
+    lines = ["\t".join(map(str, row)) for row in [header, *rows]]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Files of an untrained model and of a task it can learn."""
+    folder = tmp_path_factory.mktemp("files")
+    encoder = build_encoder(
+        BertConfig(
+            vocab_size=len(tiny.vocabulary()),
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=32,
+            max_position_embeddings=32,
+            initializer_range=0.2,
+        )
+    )
+    encoder.save_pretrained(str(folder / "encoder"), tiny.tokenizer(folder / "vocabulary"))
+    for seed, (part, count) in enumerate({"train": 96, "dev": 32, "test": 32}.items()):
+        rows = [(text, "yes" if good else "no") for text, good in sentences(count, seed)]
+        write(folder / f"{part}.tsv", rows)
+    return folder
+
+
+def config_of(folder, model=None, data=None, **train):
+    defaults = {
+        "batch_size": 16,
+        "steps": 30,
+        "learning_rate": 0.01,
+        "evaluate_every": 15,
+        "checkpoint_every": 10,
+    }
+    return FinetuneConfig(
+        model=ModelSection(**{"path": str(folder / "encoder"), **(model or {})}),
+        data=DataSection(
+            **{
+                "train": str(folder / "train.tsv"),
+                "validation": str(folder / "dev.tsv"),
+                "test": str(folder / "test.tsv"),
+                "max_length": 16,
+                **(data or {}),
+            }
+        ),
+        train=TrainSection(**defaults | train),
+    )
+
+
+@pytest.fixture(scope="module")
+def run(folder, tmp_path_factory):
+    """A finished run: its workdir and its results."""
+    workdir = tmp_path_factory.mktemp("runs") / "whole"
+    return workdir, finetune(config_of(folder), str(workdir))
+
+
+def refused(kind, call, *parts):
+    with pytest.raises(kind) as caught:
+        call()
+    message = str(caught.value)
+    assert type(caught.value) is kind and "\n" not in message
+    assert all(str(part) in message for part in parts), message
+
+
+def test_it_learns(run):
+    _, results = run
+    assert results["steps"] == 30 and results["best_step"] in (15, 30)
+    assert results["validation"]["accuracy"] >= 0.9 and results["test"]["accuracy"] >= 0.9
+    assert results["validation"]["rows"] == results["test"]["rows"] == 32
+
+
+def test_the_workdir_holds_what_is_promised_and_no_leftovers(run):
+    workdir, results = run
+    there = {path.name for path in workdir.iterdir()}
+    wanted = "config.yaml metrics.json metrics.jsonl curves.png model checkpoints events"
+    assert there == set(wanted.split())
+    assert json.loads((workdir / "metrics.json").read_text()) == results
+    assert (workdir / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_model_knows_its_labels_and_columns_and_answers_as_measured(run, folder):
+    workdir, results = run
+    model = load_task(workdir / "model")
+    assert model.label_names == ["no", "yes"]
+    assert model.data_settings == {
+        "text": "text",
+        "text_pair": None,
+        "label": "label",
+        "max_length": 16,
+    }
+    measured = evaluate(str(workdir / "model"), str(folder / "test.tsv"))
+    assert measured["accuracy"] == results["test"]["accuracy"]
+    assert measured["confusion_matrix"] == results["test"]["confusion_matrix"]
+    tokenizer = Tokenizer.from_pretrained(workdir / "model")
+    logits = model(tokenizer(["the film is good", "a bad actor"])).numpy()
+    assert logits.argmax(1).tolist() == [1, 0]
+
+
+def test_a_finished_run_answers_again_and_touches_nothing(run, folder):
+    workdir, results = run
+    before = {path: path.stat().st_mtime_ns for path in workdir.rglob("*")}
+    assert finetune(config_of(folder), str(workdir)) == results
+    assert {path: path.stat().st_mtime_ns for path in workdir.rglob("*")} == before
+
+
+def test_another_configuration_is_refused_with_the_keys_that_differ(run, folder):
+    workdir, _ = run
+    other = config_of(folder, learning_rate=0.02, data={"max_length": 12})
+    refused(
+        ConfigError,
+        lambda: finetune(other, str(workdir)),
+        workdir,
+        "train.learning_rate (0.01 there, 0.02 now)",
+        "data.max_length (16 there, 12 now)",
+    )
+
+
+def test_an_interrupted_run_ends_with_the_same_bits(run, folder, tmp_path, monkeypatch):
+    workdir, results = run
+    config, measure = config_of(folder), recipe.metrics.measure
+
+    def interrupt(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return measure(*arguments)
+
+    monkeypatch.setattr(recipe.metrics, "measure", interrupt)
+    with pytest.raises(Interrupted, match="saved at step 16 of 30"):
+        finetune(config, str(tmp_path / "run"))
+    monkeypatch.undo()
+    assert not (tmp_path / "run" / "metrics.json").exists()
+    again = finetune(config, str(tmp_path / "run"))
+    assert {**again, "seconds": 0} == {**results, "seconds": 0}
+    ours, theirs = (
+        load_file(place / "model" / "model.safetensors") for place in (tmp_path / "run", workdir)
+    )
+    assert ours.keys() == theirs.keys()
+    assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_a_disk_that_fills_up_at_the_end_loses_nothing(folder, tmp_path, monkeypatch):
+    config = config_of(folder, steps=2)
+
+    def full(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files, "_sync", full)
+    refused(InputError, lambda: finetune(config, str(tmp_path)), "No space left")
+    assert not (tmp_path / "model").exists() and not (tmp_path / "metrics.json").exists()
+    monkeypatch.undo()
+    assert finetune(config, str(tmp_path))["steps"] == 2
+    assert load_task(tmp_path / "model").num_labels == 2
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_a_frozen_encoder_is_saved_as_it_came(folder, tmp_path):
+    finetune(config_of(folder, steps=2, freeze="encoder"), str(tmp_path))
+    before = load_file(folder / "encoder" / "model.safetensors")
+    after = load_file(tmp_path / "model" / "model.safetensors")
+    for name, values in before.items():
+        np.testing.assert_array_equal(after[f"bert.{name}"], values)
+    assert after["classifier.bias"].any()
+
+
+def test_pairs_with_ratings_and_a_share_set_aside(folder, tmp_path):
+    rows = [(a, b, 1.5 * x - y) for (a, x), (b, y) in zip(sentences(24, 5), sentences(24, 6))]  # noqa: B905
+    path = write(tmp_path / "rated.tsv", rows, ("one", "other", "score"))
+    columns = {"text": "one", "text_pair": "other", "label": "score"}
+    data = {"train": path, "validation": 0.25, "test": None, **columns}
+    model = {"pooling": "mean", "head_layers": (8,)}
+    results = finetune(config_of(folder, model, data, steps=2, freeze=1), str(tmp_path / "run"))
+    assert "test" not in results and results["validation"]["rows"] == 6
+    assert {"pearson", "spearman", "mean_squared_error"} <= set(results["validation"])
+    back = load_task(tmp_path / "run" / "model")
+    assert (back.problem_type, back.pooling, back.head_layers) == (
+        "regression",
+        "mean",
+        [[8, "tanh"]],
+    )
+    assert back.data_settings == {**columns, "max_length": 16}
+
+
+def test_several_labels_in_low_precision_with_accumulation(folder, tmp_path):
+    rows = [(text, "yes|sure" if good else "no") for text, good in sentences(24, 7)]
+    path = write(tmp_path / "several.tsv", rows)
+    data = {"train": path, "validation": path, "test": None}
+    config = config_of(folder, None, data, steps=2, accumulate=2, precision="mixed_bfloat16")
+    results = finetune(config, str(tmp_path / "run"))
+    assert {"f1_micro", "f1_macro", "exact_match"} <= set(results["validation"])
+    assert load_task(tmp_path / "run" / "model").label_names == ["no", "sure", "yes"]
+
+
+THREE = [("good", "a"), ("bad", "b"), ("film", "c"), ("story", "a")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "parts"),
+    [
+        (InputError, {"model": {"path": "absent"}}, ["absent"]),
+        (ConfigError, {"model": {"changes": {"hidden": 3}}}, ["hidden", "nearest"]),
+        (InputError, {"data": {"train": "absent.tsv"}}, ["absent.tsv", "cannot be read"]),
+        (InputError, {"data": {"validation": "odd.tsv"}}, ["odd.tsv, line 2", "'maybe'", "yes"]),
+        (InputError, {"data": {"train": "same.tsv"}}, ["same.tsv", "'yes' in every row"]),
+        (ConfigError, {"data": {"max_length": 33}}, ["data.max_length: 33", "32 positions"]),
+        (ConfigError, {"train": {"freeze": 2}}, ["train.freeze: 2", "has 1"]),
+        (ConfigError, {"train": {"best_metric": "acuracy"}}, ["did you mean accuracy?"]),
+        (
+            ConfigError,
+            {"train": {"best_metric": "f1"}, "data": {"train": "3.tsv", "validation": "3.tsv"}},
+            ["train.best_metric is f1", "f1_macro"],
+        ),
+        (ConfigError, {"train": {"warmup": 31.0}}, ["train.warmup: 31 steps", "has 30"]),
+        (InputError, {"model": {"path": "model.zip"}}, ["model.zip"]),
+    ],
+)
+def test_what_cannot_work_is_one_line_and_the_workdir_stays_free(
+    folder, tmp_path, monkeypatch, kind, changes, parts
+):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "odd.tsv", [("good", "maybe")])
+    write(tmp_path / "same.tsv", [("good", "yes"), ("bad", "yes")])
+    write(tmp_path / "3.tsv", THREE)
+    (tmp_path / "model.zip").write_bytes(b"PK\x03\x04 cut off")
+    data = {"test": None, **changes.get("data", {})}
+    config = config_of(folder, changes.get("model"), data, **changes.get("train", {}))
+    refused(kind, lambda: finetune(config, str(tmp_path / "run")), *parts)
+    assert not (tmp_path / "run" / "checkpoints").exists()
+    # Whoever corrects the mistake may use the workdir: it holds no run.
+    assert recipe.open_workdir(str(tmp_path / "run"), config_of(folder)) is None
+
+
+def test_a_workdir_that_is_a_file_is_one_line(folder, tmp_path):
+    (tmp_path / "run").write_text("mine")
+    refused(InputError, lambda: finetune(config_of(folder), str(tmp_path / "run")), "run")
+    assert (tmp_path / "run").read_text() == "mine"
+
+
+def test_a_vocabulary_larger_than_the_weights_is_one_line(folder, tmp_path):
+    encoder = build_encoder(
+        dataclasses.replace(load_task_config(folder), vocab_size=len(tiny.vocabulary()) - 1)
+    )
+    encoder.save_pretrained(str(tmp_path / "m"), tiny.tokenizer(tmp_path / "v"))
+    config = config_of(folder, {"path": str(tmp_path / "m")})
+    refused(InputError, lambda: finetune(config, str(tmp_path / "run")), "vocab")
+
+
+def load_task_config(folder):
+    return BertConfig.from_dict(json.loads((folder / "encoder" / "config.json").read_text()))
