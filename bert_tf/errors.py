@@ -1,8 +1,8 @@
-"""The two errors a user can cause; every room raises these and the commands print them as one line."""
+"""The two errors a user can cause; every room raises them, the commands print one line."""
 
 
 class InputError(ValueError):
-    """Something the user handed in cannot be used; the message is one line that says what and where."""
+    """Something the user handed in cannot be used; one line says what and where."""
 
     # Keras rewrites an error that passes through a layer into a page of arguments, unless it
     # carries this mark; ours stay one line.
@@ -10,4 +10,4 @@ class InputError(ValueError):
 
 
 class ConfigError(InputError):
-    """A flag, a configuration key or its value is wrong; the message offers the nearest valid name."""
+    """A flag, a configuration key or its value is wrong; the nearest valid name is offered."""
