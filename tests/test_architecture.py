@@ -1,0 +1,102 @@
+"""The floor plan holds: who imports whom, no cycles, sizes, names, docstrings; all by reading."""
+
+import ast
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+FILES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(ROOT.glob("bert_tf/**/*.py"))
+}
+TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FILES.items()}
+
+# Room, or file with a rule of its own -> what else of ours it may import.
+MAY_IMPORT = {
+    "errors": [],
+    "settings": ["errors"],
+    "config": ["settings", "errors"],
+    "layers": [],
+    "conversion": ["errors"],
+    "encoders": ["layers", "conversion", "errors"],
+    "text": ["errors"],
+    "data": ["text", "config", "errors"],
+    # The two leaves of training that a task model stands on.
+    "training.step": [],
+    "training.distribution": ["errors"],
+    "training": ["config", "errors"],
+    "tasks": "layers encoders.outputs conversion training.step training.distribution errors".split(),
+    "loading": ["encoders", "tasks", "conversion", "text", "errors"],
+    "export": ["tasks", "text", "loading", "errors"],
+    "compression": ["layers", "tasks", "data", "training", "loading", "errors"],
+    "analysis": ["encoders", "tasks", "text", "data", "training", "loading", "errors"],
+    "recipes": "config text data layers encoders tasks training loading conversion export "
+    "compression analysis errors".split(),
+    # "": the package itself, whose public names load lazily.
+    "cli": ["", "config", "recipes", "loading", "export", "analysis", "errors"],
+}
+BESIDE_KERAS = {"bert_tf", "dataclasses", "difflib", "functools", "math", "typing"}
+
+
+def imports(name, whole=True):
+    """(line, module) of every import of a module; not whole: of those outside of functions."""
+    for node in ast.walk(TREES[name]) if whole else TREES[name].body:
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield node.lineno, full if full in FILES else node.module
+
+
+def place(module):
+    """The room of a module of ours, and room.file: bert_tf.training.step -> both its places."""
+    parts = module.split(".")[1:]
+    return "".join(parts[:1]), ".".join(parts[:2])
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_room_imports_only_the_rooms_it_may(name):
+    room, file = place(name)
+    if not room:
+        return
+    own_rule = file in MAY_IMPORT and file != room
+    may = set(MAY_IMPORT[file if own_rule else room]) | (set() if own_rule else {room})
+    for line, target in imports(name):
+        if target.split(".")[0] == "bert_tf":
+            assert may & set(place(target)), f"{name}, line {line}: imports {target}"
+        elif room in ("layers", "encoders"):
+            top = target.split(".")[0]
+            assert top in BESIDE_KERAS | {"keras"}, f"{name}, line {line}: imports {target}"
+
+
+def test_there_are_no_cycles():
+    done = set()
+
+    def visit(name, path):
+        assert name not in path, " -> ".join([*path, name])
+        if name not in done:
+            for _, target in imports(name, whole=False):
+                if target in FILES:
+                    visit(target, [*path, name])
+            done.add(name)
+
+    for name in FILES:
+        visit(name, [])
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_is_short_well_named_and_says_what_it_holds(name):
+    tree = TREES[name]
+    assert len(FILES[name].read_text(encoding="utf-8").splitlines()) <= 330
+    assert not {"utils", "helpers", "common", "base", "misc"} & set(name.split("."))
+    assert ast.get_docstring(tree)
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    for node in tree.body:
+        if isinstance(node, kinds) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), f"{node.name} has no docstring"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            first = node.body[min(len(node.body) - 1, bool(ast.get_docstring(node)))]
+            assert node.end_lineno - first.lineno < 60, f"{node.name} is too long"

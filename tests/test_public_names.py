@@ -1,0 +1,86 @@
+"""The public names are there, and importing the package costs next to nothing."""
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import bert_tf
+
+# name -> the arguments that users may give by name
+PUBLIC = {
+    "BertConfig": {"vocab_size", "hidden_size", "num_hidden_layers"},
+    "ConfigError": set(),
+    "InputError": set(),
+    "Pretraining": {"encoder"},
+    "SequenceClassifier": {
+        "encoder",
+        "num_labels",
+        "label_names",
+        "problem_type",
+        "pooling",
+        "head_layers",
+    },
+    "Tokenizer": set(),
+    "build_encoder": {"config"},
+    "convert": {"source", "target", "format"},
+    "export_saved_model": {"model", "tokenizer", "directory", "max_length"},
+    "load_encoder": {"directory"},
+    "load_export": {"directory"},
+    "load_task": {"directory"},
+    "read_dataset": {
+        *("file", "tokenizer", "batch_size", "max_length", "text", "text_pair", "label"),
+        "shuffle_seed",
+    },
+}
+TOKENIZER = (
+    "tokenize decode save_pretrained vocab_size vocabulary pad_id unk_id cls_id sep_id mask_id"
+)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_public_name_takes_its_arguments(name):
+    value = getattr(bert_tf, name)
+    assert name in bert_tf.__all__ and name in dir(bert_tf)
+    if PUBLIC[name]:
+        assert PUBLIC[name] <= set(inspect.signature(value).parameters)
+
+
+def test_the_tokenizer_has_its_names():
+    tokenizer = bert_tf.Tokenizer
+    given = set(inspect.signature(tokenizer.from_pretrained).parameters)
+    assert {"directory", "lowercase"} <= given
+    wanted = {
+        *("texts", "text_pairs", "max_length", "padding", "special_tokens_in_text"),
+        "return_offsets",
+    }
+    assert wanted <= set(inspect.signature(tokenizer.__call__).parameters)
+
+
+def test_the_tokenizer_has_its_attributes(tmp_path):
+    import tiny
+
+    tokenizer = tiny.tokenizer(tmp_path)
+    assert all(hasattr(tokenizer, name) for name in TOKENIZER.split())
+
+
+def test_a_name_that_is_not_there_is_no_attribute():
+    with pytest.raises(AttributeError, match="no attribute 'load_encoders'"):
+        bert_tf.load_encoders  # noqa: B018
+
+
+def test_import_brings_neither_tensorflow_nor_keras():
+    code = "import sys, bert_tf; print(*{'tensorflow', 'keras', 'numpy'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_encoders_bring_nothing_beyond_what_keras_brings():
+    code = (
+        "import sys, keras; before = {*sys.modules}; import bert_tf.encoders;"
+        "new = {name.split('.')[0] for name in {*sys.modules} - before};"
+        "print(*sorted(new & {'tensorflow_text', 'keras_hub', 'sklearn', 'scipy', 'yaml'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
