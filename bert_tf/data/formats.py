@@ -142,4 +142,3 @@ def _scan_jsonl(lines, path):
         if not isinstance(cells, dict):
             raise InputError(f"{path}, line {number}: wanted an object {{...}}, got {text[:40]!r}")
         yield Record(start, size, number, cells)
-

@@ -13,8 +13,19 @@ from bert_tf.data import order
 from bert_tf.data.readers import read_table
 
 
-def read_dataset(file, tokenizer, batch_size=32, max_length=128, text="text", text_pair=None,
-                 label="label", shuffle_seed=None, format=None, problem_type=None, like=None):
+def read_dataset(
+    file,
+    tokenizer,
+    batch_size=32,
+    max_length=128,
+    text="text",
+    text_pair=None,
+    label="label",
+    shuffle_seed=None,
+    format=None,
+    problem_type=None,
+    like=None,
+):
     """Read a file of texts and labels as a dataset for `fit`, `evaluate` or `predict`.
 
     Args:
@@ -60,8 +71,18 @@ def epoch_steps(table, batch_size):
     return math.ceil(len(table) / batch_size)
 
 
-def training_batches(table, tokenizer, *, batch_size, max_length, seed, start_step=0,
-                     stop_step=None, length_multiple=1, extra="labels"):
+def training_batches(
+    table,
+    tokenizer,
+    *,
+    batch_size,
+    max_length,
+    seed,
+    start_step=0,
+    stop_step=None,
+    length_multiple=1,
+    extra="labels",
+):
     """The batches of the steps start_step, start_step + 1, ..., the same wherever the run starts.
 
     Args:

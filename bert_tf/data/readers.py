@@ -100,8 +100,9 @@ class TextList:
         return None
 
 
-def read_table(path, text="text", text_pair=None, label="label", format=None, problem_type=None,
-               like=None):
+def read_table(
+    path, text="text", text_pair=None, label="label", format=None, problem_type=None, like=None
+):
     """Read a TSV, CSV or JSON lines file once, check every row, and remember where the rows are.
 
     Args:

@@ -92,10 +92,18 @@ REFERENCE_ONLY = code_points("""
 """)
 
 # Capitals younger than the oldest Python we run on (Unicode 14); the last two are whole alphabets.
-_LATE_CAPITALS = {0x1C89: 0x1C8A, 0xA7CB: 0x264, 0xA7CC: 0xA7CD, 0xA7CE: 0xA7CF, 0xA7D2: 0xA7D3,
-                  0xA7D4: 0xA7D5, 0xA7DA: 0xA7DB, 0xA7DC: 0x19B,
-                  **{c: c + 0x20 for c in range(0x10D50, 0x10D66)},
-                  **{c: c + 0x1B for c in range(0x16EA0, 0x16EB9)}}
+_LATE_CAPITALS = {
+    0x1C89: 0x1C8A,
+    0xA7CB: 0x264,
+    0xA7CC: 0xA7CD,
+    0xA7CE: 0xA7CF,
+    0xA7D2: 0xA7D3,
+    0xA7D4: 0xA7D5,
+    0xA7DA: 0xA7DB,
+    0xA7DC: 0x19B,
+    **{c: c + 0x20 for c in range(0x10D50, 0x10D66)},
+    **{c: c + 0x1B for c in range(0x16EA0, 0x16EB9)},
+}
 
 # The only composed character of Unicode 14 that is too young for the reference; younger ones are
 # not known to the Pythons we run on, and assigned characters never change their decomposition.

@@ -14,14 +14,17 @@ def encode(*cells, **options):
     return labels.problem_type, labels.names, labels.values[labels.numbers]
 
 
-@pytest.mark.parametrize("cells, problem_type, names, values", [
-    (["b", "a ", "b"], "single_label_classification", ("a", "b"), [1, 0, 1]),
-    (["10", "9", "-1"], "single_label_classification", ("-1", "9", "10"), [2, 1, 0]),
-    (["10", "9", "x"], "single_label_classification", ("10", "9", "x"), [0, 1, 2]),
-    (["1", "2.5", "1"], "regression", None, [1.0, 2.5, 1.0]),
-    (["1.0", "2.0"], "regression", None, [1.0, 2.0]),
-    (["b|a", "", "b"], "multi_label_classification", ("a", "b"), [[1, 1], [0, 0], [0, 1]]),
-])
+@pytest.mark.parametrize(
+    "cells, problem_type, names, values",
+    [
+        (["b", "a ", "b"], "single_label_classification", ("a", "b"), [1, 0, 1]),
+        (["10", "9", "-1"], "single_label_classification", ("-1", "9", "10"), [2, 1, 0]),
+        (["10", "9", "x"], "single_label_classification", ("10", "9", "x"), [0, 1, 2]),
+        (["1", "2.5", "1"], "regression", None, [1.0, 2.5, 1.0]),
+        (["1.0", "2.0"], "regression", None, [1.0, 2.0]),
+        (["b|a", "", "b"], "multi_label_classification", ("a", "b"), [[1, 1], [0, 0], [0, 1]]),
+    ],
+)
 def test_problem_type_and_values_follow_from_the_cells(cells, problem_type, names, values):
     found = encode(*cells)
     assert found[:2] == (problem_type, names)

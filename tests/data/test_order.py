@@ -20,7 +20,9 @@ def test_shuffle_is_the_same_on_every_machine_and_version():
 def test_seed_epoch_and_place_each_change_the_order_even_as_numpy_integers():
     kinds = {
         tuple(order.shuffled(50, np.int64(seed), np.int64(stream), np.int64(place)))
-        for seed in (0, 1) for stream in (0, 1) for place in (0, 1)
+        for seed in (0, 1)
+        for stream in (0, 1)
+        for place in (0, 1)
     }
     assert len(kinds) == 8
 

@@ -74,8 +74,9 @@ def test_each_row_once_an_epoch_with_its_label(run):
         rows = np.concatenate([rows_of(inputs) for inputs, _ in epoch])
         assert len(rows) == 704 and set(rows) == set(range(702))
         assert all((rows_of(inputs) % 3 == labels).all() for inputs, labels in epoch)
-    assert any((rows_of(a[0]) != rows_of(b[0])).any()
-               for a, b in zip(run, run[176:352], strict=False))
+    assert any(
+        (rows_of(a[0]) != rows_of(b[0])).any() for a, b in zip(run, run[176:352], strict=False)
+    )
 
 
 @pytest.mark.parametrize("start", [1, 63, 64, 175, 176, 300])
@@ -85,9 +86,11 @@ def test_run_that_starts_anywhere_has_the_batches_of_a_whole_run(table, run, sta
 
 def test_another_seed_is_another_order(table, run):
     some, others = run[:20], steps(table, 0, 20, seed=6)
-    assert any(a[0]["input_ids"].shape != b[0]["input_ids"].shape or
-               (a[0]["input_ids"] != b[0]["input_ids"]).any()
-               for a, b in zip(some, others, strict=True))
+    assert any(
+        a[0]["input_ids"].shape != b[0]["input_ids"].shape
+        or (a[0]["input_ids"] != b[0]["input_ids"]).any()
+        for a, b in zip(some, others, strict=True)
+    )
 
 
 def test_batches_are_as_long_as_their_longest_row_and_rounded_up_on_request(table):
@@ -111,9 +114,12 @@ def test_lengths_are_alike_within_a_batch_and_mixed_between_batches(run):
 
 
 def test_file_smaller_than_a_batch_fills_it(table):
-    (inputs, labels), = steps(table.subset(np.arange(3)), 0, 1, batch_size=8)
-    assert sorted(rows_of(inputs)) in ([0, 0, 0, 1, 1, 1, 2, 2], [0, 0, 0, 1, 1, 2, 2, 2],
-                                       [0, 0, 1, 1, 1, 2, 2, 2])
+    ((inputs, labels),) = steps(table.subset(np.arange(3)), 0, 1, batch_size=8)
+    assert sorted(rows_of(inputs)) in (
+        [0, 0, 0, 1, 1, 1, 2, 2],
+        [0, 0, 0, 1, 1, 2, 2, 2],
+        [0, 0, 1, 1, 1, 2, 2, 2],
+    )
     assert labels.shape == (8,)
 
 
@@ -145,7 +151,7 @@ def test_pairs_multi_hot_labels_and_ratings_reach_the_batch(tmp_path):
     path = tmp_path / "pairs.csv"
     path.write_text("a,b,kinds,rating\n5 6,7,x|y,0.5\n8,9,z,2\n")
     options = dict(text="a", text_pair="b", max_length=16)
-    (inputs, labels), = data.read_dataset(path, tokenizer, label="kinds", **options)
+    ((inputs, labels),) = data.read_dataset(path, tokenizer, label="kinds", **options)
     assert inputs["input_ids"].numpy().tolist() == [[1, 8, 2, 9, 2, 0], [1, 5, 6, 2, 7, 2]]
     assert inputs["token_type_ids"].numpy().tolist() == [[0, 0, 0, 1, 1, 0], [0, 0, 0, 0, 1, 1]]
     assert labels.numpy().tolist() == [[0, 0, 1], [1, 1, 0]] and labels.dtype == tf.float32

@@ -27,15 +27,21 @@ def reference_sets():
     clean, chinese = normalizer(clean_text=True), normalizer(handle_chinese_chars=True)
     strip, lower = normalizer(strip_accents=True), normalizer(lowercase=True)
     split = pre_tokenizers.BertPreTokenizer().pre_tokenize_str
-    sets = {"REMOVED": [c for c in CODE_POINTS if clean(chr(c)) == ""],
-            "SPACES": [c for c in CODE_POINTS if clean(chr(c)) == " "],
-            "CHINESE": [c for c in CODE_POINTS if chinese(chr(c)) != chr(c)],
-            "MARKS": [c for c in CODE_POINTS if strip(chr(c)) == ""],
-            "PUNCTUATION": [c for c in CODE_POINTS if len(split(f"a{chr(c)}b")) == 3]}
+    sets = {
+        "REMOVED": [c for c in CODE_POINTS if clean(chr(c)) == ""],
+        "SPACES": [c for c in CODE_POINTS if clean(chr(c)) == " "],
+        "CHINESE": [c for c in CODE_POINTS if chinese(chr(c)) != chr(c)],
+        "MARKS": [c for c in CODE_POINTS if strip(chr(c)) == ""],
+        "PUNCTUATION": [c for c in CODE_POINTS if len(split(f"a{chr(c)}b")) == 3],
+    }
     lowered = {c: lower(chr(c)) for c in CODE_POINTS if lower(chr(c)) != chr(c).lower()}
     marks = set(sets["MARKS"])
-    whole = [c for c in CODE_POINTS if strip(chr(c)) != "".join(
-        x for x in unicodedata.normalize("NFD", chr(c)) if ord(x) not in marks)]
+    whole = [
+        c
+        for c in CODE_POINTS
+        if strip(chr(c))
+        != "".join(x for x in unicodedata.normalize("NFD", chr(c)) if ord(x) not in marks)
+    ]
     return sets, lowered, whole
 
 
