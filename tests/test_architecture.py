@@ -26,7 +26,8 @@ MAY_IMPORT = {
     "training.step": [],
     "training.distribution": ["errors"],
     "training": ["config", "errors"],
-    "tasks": "layers encoders.outputs conversion training.step training.distribution errors".split(),
+    "tasks": "layers encoders.outputs conversion training.step training.distribution "
+    "errors".split(),
     "loading": ["encoders", "tasks", "conversion", "text", "errors"],
     "export": ["tasks", "text", "loading", "errors"],
     "compression": ["layers", "tasks", "data", "training", "loading", "errors"],
