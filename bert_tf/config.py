@@ -46,6 +46,7 @@ _WARMUP = Kind(
     lambda value: is_number(value) and value >= 0 and (value < 1 or value == int(value)),
     float,
 )
+_SHARE = Kind("a share above 0, up to 1", lambda v: is_number(v) and 0 < v <= 1, float)
 _FRACTION = Kind("a number between 0 and 1", lambda v: is_number(v) and 0 < v < 1, float)
 _FREEZE = Kind(
     "encoder, gradual, or how many of the last layers to train (1 or more)",
@@ -150,6 +151,38 @@ class DistributionSection:
 
 
 @dataclasses.dataclass(frozen=True)
+class IncrementalSection:
+    """How a trained task (`model.path`) learns from new rows; null: this is no such run."""
+
+    # rows: new rows alone; replay: a share of the old rows among them; ewc: elastic weight
+    # consolidation; lwf: learning without forgetting
+    method: str | None = setting(optional(one_of("rows", "replay", "ewc", "lwf")), None)
+    old_test: str | None = setting(optional(WORD), None)  # a file; forgetting is measured on it
+    old_train: str | None = setting(optional(WORD), None)  # a file; for replay and ewc
+    share: float = setting(_SHARE, 0.1)  # of the old rows, for replay
+    strength: float | None = setting(optional(POSITIVE), None)  # of ewc and lwf; null: their own
+    fisher_rows: int = setting(whole(1), 500)  # old rows that ewc weighs the weights on
+    temperature: float = setting(POSITIVE, 2.0)  # of lwf
+
+    def __post_init__(self):
+        """Every method has what it looks at, and nothing is given that nobody would look at."""
+        if self.method is None:
+            given = [x.name for x in dataclasses.fields(self) if getattr(self, x.name) != x.default]
+            if given:
+                raise ConfigError(
+                    f"incremental.method is None and incremental.{given[0]} "
+                    f"{getattr(self, given[0])}, wanted rows, replay, ewc or lwf with it"
+                )
+            return
+        wanted = {"old_test": "forgetting is measured on it"}
+        if self.method in ("replay", "ewc"):
+            wanted["old_train"] = f"{self.method} learns from old rows"
+        for key, reason in wanted.items():
+            if getattr(self, key) is None:
+                raise ConfigError(f"incremental.{key} is None, wanted a file: {reason}")
+
+
+@dataclasses.dataclass(frozen=True)
 class FinetuneConfig:
     """Everything `bert-tf finetune` can be told."""
 
@@ -158,10 +191,18 @@ class FinetuneConfig:
     task: str = setting(one_of("sequence_classification"), "sequence_classification")
     train: TrainSection = TrainSection()
     distribution: DistributionSection = DistributionSection()
+    incremental: IncrementalSection = IncrementalSection()
 
     def __post_init__(self):
         """What two keys must agree on; `load` puts the file's name before the message."""
         train = self.train
+        for key in ("changes", "pooling", "head_layers", "problem_type"):
+            value = getattr(self.model, key)
+            if value and self.incremental.method is not None:
+                raise ConfigError(
+                    f"model.{key} is {value} and incremental.method {self.incremental.method}, "
+                    "wanted none: a trained task has its own"
+                )
         if train.batch_size % train.accumulate:
             raise ConfigError(
                 f"train.accumulate is {train.accumulate}, wanted a divisor of train.batch_size, "

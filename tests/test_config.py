@@ -36,6 +36,7 @@ def test_keys_are_the_published_ones(load):
             "evaluate_every checkpoint_every log_every seed precision jit recompute"
         ).split(),
         "distribution": ["strategy", "virtual_devices"],
+        "incremental": ("method old_test old_train share strength fisher_rows temperature".split()),
     }
 
 
@@ -65,46 +66,62 @@ def test_differing_keys_are_named_with_both_values(load):
     one, other = load(), load(LEAST, "train.epochs=9", "model.changes={hidden_size: 8}")
     assert config.differing_keys(one, one) == {}
     assert config.differing_keys(one, other) == {
-        "train.epochs": (3, 9), "model.changes": ({}, {"hidden_size": 8})
+        "train.epochs": (3, 9),
+        "model.changes": ({}, {"hidden_size": 8}),
     }
 
 
-@pytest.mark.parametrize("text, message", [
-    ("trian: {epochs: 3}", "unknown key trian; did you mean train?"),
-    ("train: {epoch: 3}", "unknown key train.epoch; did you mean train.epochs?"),
-    ("batch_sise: 3", "unknown key batch_sise; did you mean train.batch_size?"),
-    ("qqq: 3", "unknown key qqq; there are model, data, task, train, distribution"),
-    ("train: {epochs: many}", "train.epochs is 'many', wanted an integer, 1 or more"),
-    ("train: {epochs: 0}", "train.epochs is 0, wanted an integer, 1 or more"),
-    ("train: {epochs: true}", "train.epochs is True, wanted an integer"),
-    ("train: {jit: 1}", "train.jit is 1, wanted true or false"),
-    ("train: {learning_rate: .nan}", "train.learning_rate is nan, wanted a number above 0"),
-    ("train: {schedule: linaer}", "train.schedule is 'linaer', wanted one of linear, constant"),
-    ("train: {warmup: 1.5}", "train.warmup is 1.5, wanted a share of all steps below 1, or"),
-    ("train: {freeze: 0}", "train.freeze is 0, wanted encoder, gradual, or how many"),
-    ("train: {freeze: gradual}", "train.unfreeze_every is None and train.freeze gradual"),
-    ("train: {unfreeze_every: 5}", "train.unfreeze_every is 5 and train.freeze None"),
-    ("train: {schedule: steps}", "train.drop_every is None and train.schedule steps, wanted a"),
-    ("train: {drop_factor: 0.1}", "train.drop_factor is 0.1 and train.schedule linear, wanted"),
-    ("train: {schedule_power: 2}", "wanted a number with polynomial and null with anything else"),
-    ("train: {optimizer: adafactor, epsilon: 1e-6}", "train.epsilon is 1e-06, wanted null with"),
-    ("train: {ema: 1}", "train.ema is 1, wanted a number between 0 and 1, or null"),
-    ("train: {lookahead: 1}", "train.lookahead is 1, wanted an integer, 2 or more, or null"),
-    ("train: {accumulate: 5}", "train.accumulate is 5, wanted a divisor of train.batch_size, 32"),
-    ("train: {seed: 9999999999}", "train.seed is 9999999999, wanted an integer from 0 to 2147"),
-    ("train: 3", "train is 3, wanted a mapping of keys to values"),
-    ("data: {train: t, validation: 2}", "data.validation is 2, wanted a file, or a share"),
-    ("data: {train: t, label: -1}", "data.label is -1, wanted a column's name, or its number"),
-    ("data: {train: t, format: xml}", "data.format is 'xml', wanted one of tsv, csv, jsonl"),
-    ("data: {text: t}", "data.train is missing, wanted a word or a path"),
-    ("model: {path: 3}", "model.path is 3, wanted a word or a path"),
-    ("model: {path: a, head_layers: [a]}", "model.head_layers is ['a'], wanted a list of layer"),
-    ("model: {path: a, changes: [a]}", "model.changes is ['a'], wanted a mapping of names"),
-    ("- a", "the file holds ['a'], wanted a mapping of keys to values"),
-    ("train:\n  epochs: 3\n  epochs: 4", ", line 3: key epochs is given twice"),
-    ("train: {epochs: [", "run.yaml, line 3: expected ',' or ']'"),
-    ("train: !!python/object:os.system {}", ", line 1: could not determine a constructor"),
-])
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("trian: {epochs: 3}", "unknown key trian; did you mean train?"),
+        ("train: {epoch: 3}", "unknown key train.epoch; did you mean train.epochs?"),
+        ("batch_sise: 3", "unknown key batch_sise; did you mean train.batch_size?"),
+        ("qqq: 3", "unknown key qqq; there are model, data, task, train, distribution"),
+        ("train: {epochs: many}", "train.epochs is 'many', wanted an integer, 1 or more"),
+        ("train: {epochs: 0}", "train.epochs is 0, wanted an integer, 1 or more"),
+        ("train: {epochs: true}", "train.epochs is True, wanted an integer"),
+        ("train: {jit: 1}", "train.jit is 1, wanted true or false"),
+        ("train: {learning_rate: .nan}", "train.learning_rate is nan, wanted a number above 0"),
+        ("train: {schedule: linaer}", "train.schedule is 'linaer', wanted one of linear, constant"),
+        ("train: {warmup: 1.5}", "train.warmup is 1.5, wanted a share of all steps below 1, or"),
+        ("train: {freeze: 0}", "train.freeze is 0, wanted encoder, gradual, or how many"),
+        ("train: {freeze: gradual}", "train.unfreeze_every is None and train.freeze gradual"),
+        ("train: {unfreeze_every: 5}", "train.unfreeze_every is 5 and train.freeze None"),
+        ("train: {schedule: steps}", "train.drop_every is None and train.schedule steps, wanted a"),
+        ("train: {drop_factor: 0.1}", "train.drop_factor is 0.1 and train.schedule linear, wanted"),
+        (
+            "train: {schedule_power: 2}",
+            "wanted a number with polynomial and null with anything else",
+        ),
+        (
+            "train: {optimizer: adafactor, epsilon: 1e-6}",
+            "train.epsilon is 1e-06, wanted null with",
+        ),
+        ("train: {ema: 1}", "train.ema is 1, wanted a number between 0 and 1, or null"),
+        ("train: {lookahead: 1}", "train.lookahead is 1, wanted an integer, 2 or more, or null"),
+        (
+            "train: {accumulate: 5}",
+            "train.accumulate is 5, wanted a divisor of train.batch_size, 32",
+        ),
+        ("train: {seed: 9999999999}", "train.seed is 9999999999, wanted an integer from 0 to 2147"),
+        ("train: 3", "train is 3, wanted a mapping of keys to values"),
+        ("data: {train: t, validation: 2}", "data.validation is 2, wanted a file, or a share"),
+        ("data: {train: t, label: -1}", "data.label is -1, wanted a column's name, or its number"),
+        ("data: {train: t, format: xml}", "data.format is 'xml', wanted one of tsv, csv, jsonl"),
+        ("data: {text: t}", "data.train is missing, wanted a word or a path"),
+        ("model: {path: 3}", "model.path is 3, wanted a word or a path"),
+        (
+            "model: {path: a, head_layers: [a]}",
+            "model.head_layers is ['a'], wanted a list of layer",
+        ),
+        ("model: {path: a, changes: [a]}", "model.changes is ['a'], wanted a mapping of names"),
+        ("- a", "the file holds ['a'], wanted a mapping of keys to values"),
+        ("train:\n  epochs: 3\n  epochs: 4", ", line 3: key epochs is given twice"),
+        ("train: {epochs: [", "run.yaml, line 3: expected ',' or ']'"),
+        ("train: !!python/object:os.system {}", ", line 1: could not determine a constructor"),
+    ],
+)
 def test_bad_file_is_one_line_that_names_file_key_and_value(load, tmp_path, text, message):
     sections = [line for line in LEAST.splitlines() if line.split(":")[0] != text.split(":")[0]]
     text = text if text == "- a" else "\n".join([text, *sections])
@@ -114,13 +131,22 @@ def test_bad_file_is_one_line_that_names_file_key_and_value(load, tmp_path, text
     assert message in str(error.value) and "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("override, message", [
-    ("train.epochs", "--set train.epochs: wanted section.key=value"),
-    ("train.epochs=x", "--set train.epochs=x: train.epochs is 'x', wanted an integer, 1 or more"),
-    ("train.epocs=1", "--set train.epocs=1: unknown key train.epocs; did you mean train.epochs?"),
-    ("batch_size=1", "unknown key batch_size; did you mean train.batch_size?"),
-    ("train.steps=[", "--set train.steps=[, line 1: "),
-])
+@pytest.mark.parametrize(
+    "override, message",
+    [
+        ("train.epochs", "--set train.epochs: wanted section.key=value"),
+        (
+            "train.epochs=x",
+            "--set train.epochs=x: train.epochs is 'x', wanted an integer, 1 or more",
+        ),
+        (
+            "train.epocs=1",
+            "--set train.epocs=1: unknown key train.epocs; did you mean train.epochs?",
+        ),
+        ("batch_size=1", "unknown key batch_size; did you mean train.batch_size?"),
+        ("train.steps=[", "--set train.steps=[, line 1: "),
+    ],
+)
 def test_bad_override_is_one_line_that_repeats_it(load, override, message):
     with pytest.raises(ConfigError) as error:
         load(LEAST, override)

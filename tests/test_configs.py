@@ -39,6 +39,10 @@ def test_it_trains_a_step(file, model, tmp_path):
         "train.batch_size": 4,
         "train.steps": 1,
     }
+    if config.incremental.method is not None:
+        old = tmp_path / "old.tsv"
+        old.write_text("text\tlabel\ngood film\tgood\nbad story\tbad\n")
+        changes |= {"incremental.old_train": old, "incremental.old_test": old}
     overrides = [f"--set={key}={value}" for key, value in changes.items()]
     workdir = tmp_path / "run"
     assert cli.main(["finetune", f"--config={file}", f"--workdir={workdir}", *overrides]) == 0

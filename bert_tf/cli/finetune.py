@@ -53,6 +53,7 @@ def _prepare(flags):
 
 def _work(prepared):
     from bert_tf.recipes.finetune import draw_learning_rate, finetune
+    from bert_tf.recipes.incremental import learn_more
     from bert_tf.recipes.interruption import Interrupted
 
     settings, workdir, picture = prepared
@@ -61,7 +62,8 @@ def _work(prepared):
         print(f"the learning rate is drawn in {picture}")
         return None
     try:
-        results = finetune(settings, workdir)
+        recipe = finetune if settings.incremental.method is None else learn_more
+        results = recipe(settings, workdir)
     except Interrupted as error:
         print(f"bert-tf finetune: {error}", file=sys.stderr)
         return SAVED
@@ -69,6 +71,9 @@ def _work(prepared):
         figures = {k: v for k, v in results.get(part, {}).items() if isinstance(v, int | float)}
         if figures:
             print(f"{part}: " + ", ".join(f"{name} {figures[name]:.6g}" for name in figures))
+    for part, accuracy in results.get("incremental", {}).get("accuracy", {}).items():
+        before, after = accuracy["before"]["of_all_labels"], accuracy["after"]["of_all_labels"]
+        print(f"{part} test: accuracy {before:.4f} before, {after:.4f} after")
     print(f"the model is in {workdir}/model")
 
 
