@@ -67,9 +67,7 @@ def test_quickstart_yaml_is_what_the_quickstart_does(tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(quickstart, "finetune", finetune)
-    data = pathlib.Path("quickstart", "data")
-    data.mkdir(parents=True)
-    (data / "test.jsonl").touch()
+    monkeypatch.setattr(quickstart, "fetch_reviews", lambda _: [(f"{n}", "a") for n in range(99)])
     with pytest.raises(Seen) as seen:
         quickstart.quickstart(model="quickstart/pretrained")
     assert seen.value.args[0] == load(FinetuneConfig, str(FOLDER / "quickstart.yaml"))

