@@ -68,13 +68,17 @@ def _work(prepared):
         print(f"bert-tf finetune: {error}", file=sys.stderr)
         return SAVED
     for part in ("validation", "test"):
-        figures = {k: v for k, v in results.get(part, {}).items() if isinstance(v, int | float)}
+        figures = {
+            name: value
+            for name, value in results.get(part, {}).items()
+            if isinstance(value, int | float) and not name.endswith(("_macro", "_micro"))
+        }
         if figures:
             print(f"{part}: " + ", ".join(f"{name} {figures[name]:.6g}" for name in figures))
     for part, accuracy in results.get("incremental", {}).get("accuracy", {}).items():
         before, after = accuracy["before"]["of_all_labels"], accuracy["after"]["of_all_labels"]
         print(f"{part} test: accuracy {before:.4f} before, {after:.4f} after")
-    print(f"the model is in {workdir}/model")
+    print(f"the model is in {workdir}/model, every metric in {workdir}/metrics.json")
 
 
 if __name__ == "__main__":

@@ -273,8 +273,9 @@ def save_run(model, tokenizer, workdir, results):
 
 
 def _write(path, text):
-    with open(path + ".tmp", "w", encoding="utf-8") as file:
+    temporary = f"{path}.{os.getpid()}.tmp"  # of several workers each writes its own
+    with open(temporary, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(path + ".tmp", path)
+    os.replace(temporary, path)

@@ -60,6 +60,8 @@ def train(model, feed, steps, workdir, settings, evaluate, watched):
     if step:
         journal.say(f"continuing at step {step} of {steps}")
     every = settings.evaluate_every or feed.epoch_steps
+    if step < steps:
+        journal.say("building the first step takes some seconds")
     run = step_function(model, strategy, settings.jit)
     iterator = iter(per_replica(strategy, feed.batches(step, steps)))
     stopping = False
@@ -68,7 +70,7 @@ def train(model, feed, steps, workdir, settings, evaluate, watched):
             with journal.clock("waiting"):
                 batch = next(iterator)
             with journal.clock("training"):
-                outcome = run(batch, tf.constant(stop.is_set()))
+                outcome = _run(run, batch, tf.constant(stop.is_set()), strategy)
                 journal.count(outcome)
             step += 1
             epoch = step / feed.epoch_steps
@@ -125,6 +127,20 @@ def step_function(model, strategy, jit=False):
         return {name: strategy.experimental_local_results(x)[0] for name, x in each.items()}
 
     return run
+
+
+def _run(run, batch, stop, strategy):
+    """One step; that another worker has died is one line."""
+    try:
+        return run(batch, stop)
+    except tf.errors.OpError as error:
+        if strategy.cluster_resolver is None:
+            raise
+        reason = error.message.splitlines()[0] if error.message else type(error).__name__
+        raise InputError(
+            f"another worker is gone ({reason[:200]}); run the same command again on every "
+            "machine, they continue from the last checkpoint"
+        ) from error
 
 
 def _log(journal, model, step, epoch, outcome):

@@ -232,3 +232,16 @@ def test_the_step_is_traced_once_for_all_shapes_and_steps():
         outcome = run(data, tf.constant(False))
         assert float(outcome["tokens"]) == 3 * rows and bool(outcome["applied"])
     assert run.experimental_get_tracing_count() <= 2  # one shape, then any
+
+
+def test_a_worker_that_dies_is_one_line_and_other_errors_stay_what_they_are():
+    class Several:
+        cluster_resolver = object()
+
+    def lost(batch, stop):
+        raise tf.errors.UnavailableError(None, None, "Connection reset by peer\nAdditional GRPC")
+
+    with pytest.raises(InputError, match=r"another worker is gone \(Connection reset by peer\)"):
+        loop._run(lost, None, None, Several())
+    with pytest.raises(tf.errors.UnavailableError):
+        loop._run(lost, None, None, tf.distribute.get_strategy())
