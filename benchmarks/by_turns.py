@@ -3,8 +3,13 @@
 Each worker keeps its model loaded in a process of its own. They take turns, one unit of work at
 a time, in the order A B C, C B A, ..., so that drift hits all alike; ratios are taken round by
 round.
+
+Turns do not make up for other programs on the same cores: some thread pools suffer far more from
+them than others. So each turn also notes the share of the machine that others took, and rounds in
+which nobody was disturbed are reported apart. Linux only (/proc).
 """
 
+import os
 import statistics
 import subprocess
 import sys
@@ -34,34 +39,65 @@ def duel(commands, rounds):
       commands: list of argument lists, each a program that calls `serve`.
       rounds: int.
     Returns:
-      dict of name -> list of float, amount of work a second in each round.
+      dict of name -> list of (amount of work a second, share of the machine that others took), a
+      pair for each round.
     Raises:
       RuntimeError: a worker ended before it was ready.
     """
     workers = [_start(command) for command in commands]
-    rates = {name: [] for name, _ in workers}
+    turns = {name: [] for name, _ in workers}
     for number in range(rounds):
         for name, process in workers if number % 2 == 0 else reversed(workers):
+            before = _machine_seconds() - _process_seconds(process.pid)
             process.stdin.write("\n")
             process.stdin.flush()
             seconds, amount = map(float, process.stdout.readline().split())
-            rates[name].append(amount / seconds)
+            others = _machine_seconds() - _process_seconds(process.pid) - before
+            turns[name].append((amount / seconds, others / (seconds * os.cpu_count())))
     for _, process in workers:
         process.stdin.close()
         process.wait()
-    return rates
+    return turns
 
 
-def table(rates, unit):
-    """A Markdown table: median rate of each, and the first one's ratio to it with its spread."""
-    first = next(iter(rates))
-    head = f"| worker | {unit} (median) | {first} / this (median, lowest to highest) |"
-    lines = [head, "|---|---|---|"]
-    for name, each in rates.items():
-        ratios = [ours / theirs for ours, theirs in zip(rates[first], each, strict=True)]
+def table(turns, unit, disturbed=1.0):
+    """A Markdown table: median rate of each, and the first one's ratio to it with its spread.
+
+    Args:
+      turns: what `duel` returned.
+      unit: str, of the amount of work.
+      disturbed: float, rounds in which others took more of the machine are left out.
+    """
+    rounds = zip(*turns.values(), strict=True)
+    kept = [each for each in rounds if max(others for _, others in each) <= disturbed]
+    if not kept:
+        return f"no round with others at {disturbed:.0%} or less"
+    first = next(iter(turns))
+    lines = [
+        f"{len(kept)} rounds with others at {disturbed:.0%} of the machine or less",
+        f"| worker | {unit} a second (median) | {first} / this (median, lowest to highest) |",
+        "|---|---|---|",
+    ]
+    for place, name in enumerate(turns):
+        ratios = [each[0][0] / each[place][0] for each in kept]
         spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-        lines.append(f"| {name} | {statistics.median(each):.1f} | {spread} |")
+        rate = statistics.median(each[place][0] for each in kept)
+        lines.append(f"| {name} | {rate:.1f} | {spread} |")
     return "\n".join(lines)
+
+
+def _machine_seconds():
+    """Seconds of processor time that all programs have used, stolen time included."""
+    with open("/proc/stat", encoding="ascii") as stat:
+        user, nice, system, _, _, irq, softirq, steal = map(int, stat.readline().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def _process_seconds(process):
+    """Seconds of processor time that a process has used."""
+    with open(f"/proc/{process}/stat", encoding="utf-8") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _start(command):

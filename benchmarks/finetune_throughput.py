@@ -19,6 +19,8 @@ import tempfile
 from by_turns import duel, table
 from sentences import encode
 
+# Share of the machine that other programs may take in a round that counts as undisturbed.
+UNDISTURBED = 0.05
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -51,7 +53,10 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         path = os.path.join(directory, "sentences.npz")
         encode(flags.data, flags.vocabulary, path)
-        print(table(duel(workers(path, flags), flags.rounds), "examples/s"))
+        turns = duel(workers(path, flags), flags.rounds)
+    print(table(turns, "examples"))
+    print()
+    print(table(turns, "examples", UNDISTURBED))
 
 
 if __name__ == "__main__":
