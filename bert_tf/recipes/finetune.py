@@ -58,9 +58,15 @@ def finetune(config, workdir):
         compile_model(model, config.train, steps, feed.epoch_steps)
     report_rows(config, tables, tokenizer, steps)
 
+    # Made once: TensorFlow traces the tokenizer for each of them.
+    data = {
+        part: evaluation_batches(table, tokenizer, **rows)
+        for part, table in tables.items()
+        if part != "train"
+    }
+
     def measure(part):
-        data = evaluation_batches(tables[part], tokenizer, **rows)
-        logits, labels, loss = collect(model, data)
+        logits, labels, loss = collect(model, data[part])
         return {"loss": loss, **metrics.measure(labels, logits, model)}
 
     watched = metrics.watched(config.train.best_metric, model.problem_type, model.num_labels)
@@ -69,8 +75,7 @@ def finetune(config, workdir):
     outcome = train(
         model, feed, steps, workdir, config.train, lambda: measure("validation"), watched
     )
-    parts = [part for part in ("validation", "test") if part in tables]
-    results = {**outcome, **{part: measure(part) for part in parts}}
+    results = {**outcome, **{part: measure(part) for part in data}}
     if is_chief(strategy):
         save_run(model, tokenizer, workdir, results)
     return results

@@ -7,6 +7,7 @@ stand here as they were measured, code point by code point, by `tests/text/make_
 Notation: `first-last` in hexadecimal.
 """
 
+import functools
 import unicodedata
 
 
@@ -125,13 +126,15 @@ def decompose(code_point):
     return chr(code_point) if whole else unicodedata.normalize("NFD", chr(code_point))
 
 
+@functools.cache
 def changed_by_spelling(lowercase, strip_accents):
     """What lower-casing and accent stripping make of every code point that they change.
 
     Args:
       lowercase, strip_accents: bool, the steps to take; accents go first, as in the reference.
     Returns:
-      dict from code point to its new spelling, a str of zero or more characters.
+      dict from code point to its new spelling, a str of zero or more characters; not to be changed,
+      for it is made once and takes long.
     """
     spelling = {}
     for c in _SCRIPTS | code_points("ac00-d7a3") if lowercase or strip_accents else ():
