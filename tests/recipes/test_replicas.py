@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -27,6 +28,7 @@ STEPS = 20
 def config(tmp_path_factory):
     """A run of 20 steps with clipping and no dropout over 64 labelled rows of unequal lengths."""
     folder = tmp_path_factory.mktemp("replicas")
+    keras.utils.set_random_seed(7)
     encoder = bert_tf.build_encoder(
         bert_tf.BertConfig(
             vocab_size=len(tiny.vocabulary()),
@@ -76,6 +78,8 @@ def run(config, folder, strategy="one_device", **train):
 def assert_same(weights, others):
     assert weights.keys() == others.keys()
     for name in weights:
+        if name.endswith("attention.self.key.bias"):
+            continue  # The softmax does not see it: its gradient is rounding, which Adam enlarges.
         np.testing.assert_allclose(weights[name], others[name], atol=1e-5, err_msg=name)
 
 
@@ -110,8 +114,6 @@ def test_fit_ends_at_the_weights_of_the_command(config, tmp_path, replicas):
         devices = tf.config.list_logical_devices("CPU")[:replicas]
         strategy = tf.distribute.MirroredStrategy([device.name for device in devices])
     with strategy.scope():
-        import keras
-
         keras.utils.set_random_seed(config.train.seed)
         encoder = bert_tf.load_encoder(config.model.path)
         model = bert_tf.SequenceClassifier(encoder, 2, head.label_names)
