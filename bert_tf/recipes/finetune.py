@@ -56,6 +56,7 @@ def finetune(config, workdir):
     with strategy.scope():
         model = _model(config, tables["train"], tokenizer)
         compile_model(model, config.train, steps, feed.epoch_steps)
+    watched = metrics.watched(config.train.best_metric, model.problem_type, model.num_labels)
     report_rows(config, tables, tokenizer, steps)
 
     # Made once: TensorFlow traces the tokenizer for each of them.
@@ -69,7 +70,6 @@ def finetune(config, workdir):
         logits, labels, loss = collect(model, data[part])
         return {"loss": loss, **metrics.measure(labels, logits, model)}
 
-    watched = metrics.watched(config.train.best_metric, model.problem_type, model.num_labels)
     if is_chief(strategy):
         claim_workdir(workdir, config)
     outcome = train(
@@ -139,6 +139,8 @@ def open_workdir(workdir, config):
             )
             raise ConfigError(f"{workdir}: belongs to a run with another configuration: {shown}")
     with _usable(workdir):
+        if os.path.exists(workdir):
+            os.listdir(workdir)  # a folder, and ours to read; said before the long work begins
         if not os.path.exists(results):
             return None
         with open(results) as file:
