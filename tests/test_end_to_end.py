@@ -107,11 +107,8 @@ def test_the_whole_way(home, capsys):
     ("change", "code", "parts"),
     [
         ("train.epoch=3", 2, ["train.epoch", "train.epochs"]),
-        ("model.path=nowhere", 1, ["nowhere"]),
         ("data.label=tune", 1, ["train.jsonl, line 1", "did you mean 'tone'?"]),
         ("data.max_length=25", 2, ["data.max_length: 25", "24 positions"]),
-        ("model.changes={num_hidden_layers: 2}", 1, ["num_hidden_layers: 2"]),
-        ("train.best_metric=f2", 2, ["train.best_metric is f2"]),
     ],
 )
 def test_a_mistake_is_one_line_and_its_correction_may_use_the_workdir(

@@ -172,7 +172,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(run, folder, tmp_path, monke
 
 
 def test_a_disk_that_fills_up_at_the_end_loses_nothing(folder, tmp_path, monkeypatch):
-    config = config_of(folder, steps=2)
+    config = config_of(folder, steps=2, freeze="encoder")
 
     def full(path):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -182,12 +182,8 @@ def test_a_disk_that_fills_up_at_the_end_loses_nothing(folder, tmp_path, monkeyp
     assert not (tmp_path / "model").exists() and not (tmp_path / "metrics.json").exists()
     monkeypatch.undo()
     assert finetune(config, str(tmp_path))["steps"] == 2
-    assert load_task(tmp_path / "model").num_labels == 2
     assert not list(tmp_path.glob("*.tmp"))
-
-
-def test_a_frozen_encoder_is_saved_as_it_came(folder, tmp_path):
-    finetune(config_of(folder, steps=2, freeze="encoder"), str(tmp_path))
+    # And the encoder, which was frozen, is saved as it came.
     before = load_file(folder / "encoder" / "model.safetensors")
     after = load_file(tmp_path / "model" / "model.safetensors")
     for name, values in before.items():
