@@ -43,3 +43,14 @@ def save(folder, **options):
     model = classifier(**options)
     model.save_pretrained(str(folder), tokenizer(folder / "tokenizer"))
     return model
+
+
+def mirrored(devices):
+    """MirroredStrategy over parts of a CPU, with the plain sums that the commands use there.
+
+    The default, collective operations, may meet in another order on each part and abort.
+    """
+    import tensorflow as tf
+
+    sums = tf.distribute.ReductionToOneDevice()
+    return tf.distribute.MirroredStrategy(devices, cross_device_ops=sums)

@@ -10,6 +10,7 @@ import oracles
 import pytest
 import tensorflow as tf
 from contract import batch_of, check_encoder
+from tiny import mirrored
 
 from bert_tf import InputError, SequenceClassifier, convert, load_encoder, load_task
 from bert_tf.encoders import BertConfig, BertEncoder
@@ -213,7 +214,7 @@ def test_the_options_train_under_mirrored_replicas_with_micro_batches():
     labels, weights = np.array([0, 1, 1, 0], "int32"), []
     for strategy, accumulate, recompute in (
         (tf.distribute.get_strategy(), 1, False),
-        (tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), 2, True),
+        (mirrored(["CPU:0", "CPU:1"]), 2, True),
     ):
         with strategy.scope():
             model = SequenceClassifier(encoder_of(**options), 2)

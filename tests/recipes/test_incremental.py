@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 import tiny
 from safetensors.numpy import load_file
+from tiny import mirrored
 
 from bert_tf import BertConfig, SequenceClassifier, Tokenizer, build_encoder, cli, load_task
 from bert_tf.data import read_table
@@ -210,7 +211,7 @@ def test_micro_batches_and_replicas_make_the_same_step(kind, monkeypatch):
     ends = []
     for replicas, accumulate in ((1, 1), (1, 4), (2, 3)):
         strategy = (
-            tf.distribute.MirroredStrategy([f"CPU:{number}" for number in range(replicas)])
+            mirrored([f"CPU:{number}" for number in range(replicas)])
             if replicas > 1
             else tf.distribute.get_strategy()
         )
@@ -226,11 +227,7 @@ def test_micro_batches_and_replicas_make_the_same_step(kind, monkeypatch):
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_fisher_is_the_mean_of_single_rows_squared_gradients(mirrored):
     x, y = np.random.default_rng(2).standard_normal((2, 5, 3)).astype("float32")
-    strategy = (
-        tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-        if mirrored
-        else tf.distribute.get_strategy()
-    )
+    strategy = mirrored(["CPU:0", "CPU:1"]) if mirrored else tf.distribute.get_strategy()
     with strategy.scope():
         weight = tf.Variable([[0.5], [1.0], [-1.0]])
 

@@ -20,6 +20,7 @@ from bert_tf.recipes.finetune import finetune
 from bert_tf.training.optimizers import AdamW
 from bert_tf.training.schedules import WarmupSchedule
 from tests import tiny
+from tests.tiny import mirrored
 
 STEPS = 20
 
@@ -112,7 +113,7 @@ def test_fit_ends_at_the_weights_of_the_command(config, tmp_path, replicas):
     strategy = tf.distribute.get_strategy()
     if replicas > 1:
         devices = tf.config.list_logical_devices("CPU")[:replicas]
-        strategy = tf.distribute.MirroredStrategy([device.name for device in devices])
+        strategy = mirrored([device.name for device in devices])
     with strategy.scope():
         keras.utils.set_random_seed(config.train.seed)
         encoder = bert_tf.load_encoder(config.model.path)

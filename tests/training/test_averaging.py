@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from tiny import mirrored
 
 from bert_tf.training.averaging import averaged_weights, lookahead, moving_average
 from bert_tf.training.optimizers import AdamW
@@ -107,7 +107,7 @@ def test_a_step_that_loss_scaling_skips_moves_no_average(devices):
     def make():
         return keras.optimizers.LossScaleOptimizer(moving_average(AdamW(2e-2), 0.5), 1.0)
 
-    mover = moves.Mover(make, tf.distribute.MirroredStrategy(devices))
+    mover = moves.Mover(make, mirrored(devices))
     averaged = mover.optimizer.inner_optimizer
     mover.move(moves.gradients(1))
     before = [average.numpy() for average in averaged.averages]
