@@ -6,6 +6,7 @@ import json
 import os
 import signal
 
+import keras
 import numpy as np
 import pytest
 import tiny
@@ -40,6 +41,7 @@ def write(path, rows, header=("text", "label")):
 def folder(tmp_path_factory):
     """Files of an untrained model and of a task it can learn."""
     folder = tmp_path_factory.mktemp("files")
+    keras.utils.set_random_seed(1)
     encoder = build_encoder(
         BertConfig(
             vocab_size=len(tiny.vocabulary()),
@@ -61,9 +63,9 @@ def folder(tmp_path_factory):
 def config_of(folder, model=None, data=None, **train):
     defaults = {
         "batch_size": 16,
-        "steps": 30,
-        "learning_rate": 0.01,
-        "evaluate_every": 15,
+        "steps": 60,
+        "learning_rate": 0.02,
+        "evaluate_every": 30,
         "checkpoint_every": 10,
     }
     return FinetuneConfig(
@@ -98,7 +100,7 @@ def refused(kind, call, *parts):
 
 def test_it_learns(run):
     _, results = run
-    assert results["steps"] == 30 and results["best_step"] in (15, 30)
+    assert results["steps"] == 60 and results["best_step"] in (30, 60)
     assert results["validation"]["accuracy"] >= 0.9 and results["test"]["accuracy"] >= 0.9
     assert results["validation"]["rows"] == results["test"]["rows"] == 32
 
@@ -139,12 +141,12 @@ def test_a_finished_run_answers_again_and_touches_nothing(run, folder):
 
 def test_another_configuration_is_refused_with_the_keys_that_differ(run, folder):
     workdir, _ = run
-    other = config_of(folder, learning_rate=0.02, data={"max_length": 12})
+    other = config_of(folder, learning_rate=0.03, data={"max_length": 12})
     refused(
         ConfigError,
         lambda: finetune(other, str(workdir)),
         workdir,
-        "train.learning_rate (0.01 there, 0.02 now)",
+        "train.learning_rate (0.02 there, 0.03 now)",
         "data.max_length (16 there, 12 now)",
     )
 
@@ -158,7 +160,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(run, folder, tmp_path, monke
         return measure(*arguments)
 
     monkeypatch.setattr(recipe.metrics, "measure", interrupt)
-    with pytest.raises(Interrupted, match="saved at step 16 of 30"):
+    with pytest.raises(Interrupted, match="saved at step 31 of 60"):
         finetune(config, str(tmp_path / "run"))
     monkeypatch.undo()
     assert not (tmp_path / "run" / "metrics.json").exists()
@@ -238,7 +240,7 @@ THREE = [("good", "a"), ("bad", "b"), ("film", "c"), ("story", "a")]
             {"train": {"best_metric": "f1"}, "data": {"train": "3.tsv", "validation": "3.tsv"}},
             ["train.best_metric is f1", "f1_macro"],
         ),
-        (ConfigError, {"train": {"warmup": 31.0}}, ["train.warmup: 31 steps", "has 30"]),
+        (ConfigError, {"train": {"warmup": 61.0}}, ["train.warmup: 61 steps", "has 60"]),
         (InputError, {"model": {"path": "model.zip"}}, ["model.zip"]),
     ],
 )
