@@ -38,8 +38,8 @@ from bert_tf.training.evaluation import collect, forward_function
 from bert_tf.training.fisher import empirical_fisher
 from bert_tf.training.loop import train
 
-# What `incremental.strength` null means. For lwf the lambda of Li & Hoiem 2016; for ewc a lambda at
-# which the penalty weighs as much as the loss, not yet compared with others.
+# What `incremental.strength` null means. For lwf the lambda of Li & Hoiem 2016; for ewc the one
+# measured in benchmarks/RESULTS.md, not yet compared with others.
 STRENGTHS = {"ewc": 1e4, "lwf": 1.0}
 
 
