@@ -8,7 +8,7 @@ quickstart: .venv/demo
 	$(BIN)/bert-tf quickstart
 
 test: .venv/test lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --numprocesses=2 --dist=loadfile
 
 slow: .venv/test
 	$(BIN)/python -m pytest -m slow

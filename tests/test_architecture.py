@@ -22,12 +22,13 @@ MAY_IMPORT = {
     "encoders": ["layers", "conversion", "errors"],
     "text": ["errors"],
     "data": ["text", "config", "errors"],
-    # The two leaves of training that a task model stands on.
+    # The three leaves of training that a task model stands on.
     "training.step": [],
     "training.distribution": ["errors"],
+    "training.optimizers": [],
     "training": ["config", "errors"],
     "tasks": "layers encoders.outputs conversion training.step training.distribution "
-    "errors".split(),
+    "training.optimizers errors".split(),
     "loading": ["encoders", "tasks", "conversion", "text", "errors"],
     "export": ["tasks", "text", "loading", "errors"],
     "compression": ["layers", "tasks", "data", "training", "loading", "errors"],

@@ -4,11 +4,11 @@ import json
 import pathlib
 
 import pytest
-import tiny
 
 from bert_tf import cli
 from bert_tf.config import FinetuneConfig, load
 from bert_tf.recipes import quickstart
+from tests import tiny
 
 FOLDER = pathlib.Path(__file__).parents[1] / "configs" / "finetune"
 FILES = sorted(FOLDER.glob("*.yaml"))

@@ -5,11 +5,11 @@ import json
 import keras
 import numpy as np
 import pytest
-import tiny
 import yaml
 
 from bert_tf import BertConfig, build_encoder, load_export
 from bert_tf.cli import main
+from tests import tiny
 
 COLOURS = {"warm": ("good", "film", "actor"), "cold": ("bad", "story", "end")}
 

@@ -162,6 +162,7 @@ def _lesson(config, task, tables, old_tables, tokenizer, known):
     arguments = dict(
         batch_size=config.train.batch_size, max_length=config.data.max_length, seed=seed
     )
+    own = _labels_there(tables["train"])
     strength = section.strength or STRENGTHS.get(section.method)
     if section.method == "replay":
         count = max(1, round(section.share * len(old_tables["train"])))
@@ -172,11 +173,12 @@ def _lesson(config, task, tables, old_tables, tokenizer, known):
     if section.method == "ewc":
         rows = _sample(old_tables["train"], section.fisher_rows, seed)
         penalty = _elastic(task, rows, tokenizer, config.data.max_length, known)
-        return Remembering(task, penalty, strength), feed
+        return Remembering(task, own, penalty, strength), feed
     if section.method == "lwf":
         logits = _answers_by_row(task, tables["train"], tokenizer, arguments, known)
         feed = feed._replace(batches=_with_answers(tables["train"], tokenizer, arguments, logits))
-        return Remembering(task, distillation(known, section.temperature), strength), feed
+        kept = distillation(known, section.temperature)
+        return Remembering(task, own, kept, strength), feed
     return task, feed
 
 

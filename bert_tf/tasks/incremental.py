@@ -5,6 +5,9 @@ from keras import ops
 from bert_tf.tasks.sequence_classification import SequenceClassifier
 from bert_tf.tasks.task_model import TaskModel, weight_of_rows, weighted_sum
 
+# Added to a logit that is not to be chosen.
+HIDDEN = -1e9
+
 
 def grown(model, label_names):
     """A classifier for more labels over the same encoder; what is known of the old ones stays.
@@ -39,20 +42,26 @@ def grown(model, label_names):
 class Remembering(TaskModel):
     """A task in training with one more loss, `remembering`.
 
+    The new rows are told apart among their own labels, as if these had an output layer to
+    themselves (Li & Hoiem 2016, eq. 1): were they told apart from the old ones too, an old label
+    that occurs no more would only ever be pushed down.
+
     Args:
       task: the SequenceClassifier that learns; evaluate and save that one.
+      own: list of int, the numbers of the labels that occur in the new rows.
       remember: `elastic_penalty(...)` or `distillation(...)`.
       strength: float, what the loss counts for beside the task's own.
 
     Labels: the task's, or a dict of them, `labels`, and of what `remember` looks at.
     """
 
-    def __init__(self, task, remember, strength):
+    def __init__(self, task, own, remember, strength):
         self.loss_names = (*task.loss_names, "remembering")
         self.quality_names = task.quality_names
         super().__init__(task.encoder)
         self.task, self.remember = task, remember
         self.loss_factors = {"remembering": strength}
+        self.hidden = [0.0 if label in own else HIDDEN for label in range(task.num_labels)]
         self.build()
 
     def call(self, inputs, training=False, key=None):
@@ -67,12 +76,15 @@ class Remembering(TaskModel):
     def loss_terms(self, outputs, labels, sample_weight=None):
         weight = weight_of_rows(_plain(labels), sample_weight)
         return {
-            **self.task.loss_terms(outputs, _plain(labels), sample_weight),
+            **self.task.loss_terms(outputs + self._hidden(), _plain(labels), sample_weight),
             "remembering": (self.remember(outputs, labels, sample_weight), weight),
         }
 
     def quality_terms(self, outputs, labels, sample_weight=None):
         return self.task.quality_terms(outputs, _plain(labels), sample_weight)
+
+    def _hidden(self):
+        return ops.convert_to_tensor(self.hidden, "float32")
 
 
 def elastic_penalty(variables, anchors, fisher):

@@ -6,6 +6,7 @@ from keras import ops
 from bert_tf.layers import fold_in, new_key
 from bert_tf.training import step
 from bert_tf.training.distribution import refuse_unsupported
+from bert_tf.training.optimizers import AdamW
 
 
 class TaskModel(keras.Model):
@@ -89,7 +90,7 @@ class TaskModel(keras.Model):
 
     def compile(
         self,
-        optimizer="adamw",
+        optimizer=None,
         *,
         seed=0,
         accumulate=1,
@@ -101,7 +102,7 @@ class TaskModel(keras.Model):
         """Sets the optimizer and how a step is made; the loss is the task's own.
 
         Args:
-          optimizer: a Keras optimizer or its name.
+          optimizer: a Keras optimizer or its name; None: `AdamW()`, at a rate of 5e-5.
           seed: int, of the dropout masks.
           accumulate: int, the micro-batches a batch is cut into; the gradients add up.
           clip_norm: float, the global norm the gradient is clipped to; None leaves it.
@@ -111,6 +112,7 @@ class TaskModel(keras.Model):
           ConfigError: in the scope of a way of distributing that Keras 3 does not train rightly.
         """
         refuse_unsupported()
+        optimizer = AdamW() if optimizer is None else optimizer
         super().compile(optimizer=optimizer, run_eagerly=run_eagerly, jit_compile=jit_compile)
         self.seed, self.accumulate = seed, accumulate
         self.clip_norm, self.max_loss = clip_norm, max_loss

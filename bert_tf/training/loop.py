@@ -62,8 +62,9 @@ def train(model, feed, steps, workdir, settings, evaluate, watched):
     every = settings.evaluate_every or feed.epoch_steps
     if step < steps:
         journal.say("building the first step takes some seconds")
-    run = step_function(model, strategy, settings.jit)
-    iterator = iter(per_replica(strategy, feed.batches(step, steps)))
+    batches = per_replica(strategy, feed.batches(step, steps))
+    run = step_function(model, strategy, batches.element_spec, settings.jit)
+    iterator = iter(batches)
     stopping = False
     with contextlib.closing(journal), stop_signals() as stop:
         while step < steps and not _out_of_patience(progress, settings):
@@ -100,9 +101,14 @@ def train(model, feed, steps, workdir, settings, evaluate, watched):
     }
 
 
-def step_function(model, strategy, jit=False):
-    """The train step on every replica as one graph.
+def step_function(model, strategy, batch_spec, jit=False):
+    """The train step on every replica as one graph, traced once for batches of any length.
 
+    Args:
+      model: a compiled TaskModel.
+      strategy: the one it was compiled in.
+      batch_spec: `element_spec` of the batches from `per_replica`.
+      jit: bool, compile with XLA.
     Returns:
       A function of (a batch from `per_replica`, bool scalar: this process wants to stop) giving
       a dict of scalars: `tokens` that are real, `positions` with padding, `gradient_norm`,
@@ -120,7 +126,7 @@ def step_function(model, strategy, jit=False):
         sums = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, counts)
         return {**sums, "gradient_norm": logs["gradient_norm"], "applied": logs["applied"]}
 
-    @tf.function(jit_compile=jit, reduce_retracing=True)
+    @tf.function(jit_compile=jit, input_signature=[batch_spec, tf.TensorSpec([], tf.bool)])
     def run(batch, stop):
         # Every replica returns the same numbers: they have been summed.
         each = strategy.run(replica_step, args=(batch, stop))

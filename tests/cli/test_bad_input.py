@@ -4,9 +4,9 @@ import json
 import shutil
 
 import pytest
-import tiny
 
 from bert_tf import cli
+from tests import tiny
 
 GOOD = "text\tlabel\nthe film is good\tgood\na bad end\tbad\n"
 

@@ -7,11 +7,11 @@ import types
 
 import numpy as np
 import pytest
-import tiny
 
 from bert_tf import cli, load_export
 from bert_tf.recipes import finetune, quickstart
 from bert_tf.recipes.interruption import Interrupted
+from tests import tiny
 
 ROWS = [("the film is good", "good"), ("a bad end", "bad"), ("not good", "bad"), ("two", "good")]
 

@@ -10,11 +10,11 @@ import oracles
 import pytest
 import tensorflow as tf
 from contract import batch_of, check_encoder
-from tiny import mirrored
 
 from bert_tf import InputError, SequenceClassifier, convert, load_encoder, load_task
 from bert_tf.encoders import BertConfig, BertEncoder
 from bert_tf.layers import new_key
+from tests.tiny import mirrored
 
 SMALL = BertConfig(
     vocab_size=23,

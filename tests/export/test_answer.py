@@ -3,10 +3,10 @@
 import shutil
 
 import pytest
-import tiny
 
 from bert_tf import InputError, export_saved_model, load_export
 from bert_tf.export import answer_with, is_export
+from tests import tiny
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ import sys
 
 import numpy as np
 import pytest
-import tiny
 from tensorflow.core.protobuf import saved_model_pb2
 
 from bert_tf import InputError, export_saved_model, load_export
 from bert_tf.export import saved_model
+from tests import tiny
 
 TEXTS = [
     "The film is good.",

@@ -2,12 +2,12 @@
 
 import pytest
 import tensorflow as tf
-import tiny
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from tensorflow.core.framework import tensor_pb2
 
 from bert_tf import export_saved_model
 from bert_tf.export.warmup import prediction_log
+from tests import tiny
 
 
 def prediction_log_class():

@@ -5,8 +5,9 @@ import pathlib
 
 import nbformat
 import pytest
-import tiny
 from nbclient import NotebookClient
+
+from tests import tiny
 
 FOLDER = pathlib.Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))

@@ -4,11 +4,11 @@ import json
 
 import numpy as np
 import pytest
-import tiny
 
 from bert_tf import InputError
 from bert_tf.export import load_model
 from bert_tf.recipes.evaluate import evaluate
+from tests import tiny
 
 ROWS = [("the film is good", "good"), ("a bad end", "bad"), ("not good", "bad"), ("two", "good")]
 

@@ -9,7 +9,6 @@ import signal
 import keras
 import numpy as np
 import pytest
-import tiny
 from safetensors.numpy import load_file
 
 from bert_tf import BertConfig, Tokenizer, build_encoder, load_task
@@ -20,6 +19,7 @@ from bert_tf.recipes import finetune as recipe
 from bert_tf.recipes.evaluate import evaluate
 from bert_tf.recipes.finetune import finetune
 from bert_tf.recipes.interruption import Interrupted
+from tests import tiny
 
 
 def sentences(count, seed):

@@ -9,9 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-import tiny
 from safetensors.numpy import load_file
-from tiny import mirrored
 
 from bert_tf import BertConfig, SequenceClassifier, Tokenizer, build_encoder, cli, load_task
 from bert_tf.data import read_table
@@ -19,6 +17,8 @@ from bert_tf.data.joined import JoinedTable
 from bert_tf.recipes import incremental
 from bert_tf.tasks import incremental as tasks
 from bert_tf.training.fisher import empirical_fisher
+from tests import tiny
+from tests.tiny import mirrored
 
 slow = functools.partial(pytest.param, marks=pytest.mark.slow)
 
@@ -176,7 +176,7 @@ def remembering(kind, accumulate=1):
         remember = tasks.distillation(2, 2.0)
         old = np.random.default_rng(0).standard_normal((6, 2)).astype("float32")
         labels = {"labels": np.arange(6) % 2, "old_logits": old}
-    learner = tasks.Remembering(model, remember, 0.5)
+    learner = tasks.Remembering(model, [0, 1], remember, 0.5)
     learner.compile("sgd", accumulate=accumulate, clip_norm=None)
     return learner, labels
 
@@ -198,6 +198,16 @@ def test_the_loss_is_the_paper_s_however_the_batch_is_cut(kind):
     assert weight == 6 and total / weight == pytest.approx(want, rel=1e-4)
     assert learner.loss_weights(labels)["remembering"] == 6
     assert learner.loss_factors["remembering"] == 0.5
+
+
+def test_an_old_label_that_is_not_among_the_new_rows_is_not_pushed_down():
+    model = tiny.classifier()
+    learner = tasks.Remembering(model, [1], lambda *_: tf.zeros(()), 1.0)
+    logits = tf.Variable([[3.0, -1.0]])
+    with tf.GradientTape() as tape:
+        total, _ = learner.loss_terms(logits, np.array([1]))["classification"]
+    np.testing.assert_array_equal(tape.gradient(total, logits), [[0.0, 0.0]])
+    assert float(total) == 0.0
 
 
 @pytest.mark.parametrize("kind", ["ewc", "lwf"])

@@ -8,13 +8,13 @@ import types
 
 import numpy as np
 import pytest
-import tiny
 
 from bert_tf import InputError, export_saved_model
 from bert_tf.export import load_model
 from bert_tf.recipes import output as output_files
 from bert_tf.recipes import predict as recipe
 from bert_tf.recipes.predict import predict
+from tests import tiny
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,11 @@
 import json
 
 import pytest
-import tiny
 
 import bert_tf
 from bert_tf import cli
 from bert_tf.recipes.quickstart import split_rows
+from tests import tiny
 
 ROWS = [(f"{word} film {n}", word) for n in range(40) for word in ("good", "bad")]
 

@@ -5,10 +5,10 @@ import numpy as np
 import oracles
 import pytest
 import tensorflow as tf
-import tiny
 
 from bert_tf import BertConfig, InputError, SequenceClassifier, build_encoder
 from bert_tf.layers import new_key
+from tests import tiny
 
 CONFIG = BertConfig(
     vocab_size=20,

@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import pytest
-from tiny import mirrored
 
 from bert_tf.training.averaging import averaged_weights, lookahead, moving_average
 from bert_tf.training.optimizers import AdamW
+from tests.tiny import mirrored
 
 from . import moves
 

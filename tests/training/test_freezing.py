@@ -56,7 +56,8 @@ def moved(model, step):
 def compiled(model, **options):
     model.compile(AdamW(0.01, **options))
     model.optimizer.build(model.trainable_variables)
-    return loop.step_function(model, model.distribute_strategy)
+    spec = tf.nest.map_structure(tf.type_spec_from_value, BATCH)
+    return loop.step_function(model, model.distribute_strategy, spec)
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ import numpy as np
 import oracles
 import pytest
 import tensorflow as tf
-import tiny
 
 from bert_tf.training.optimizers import LARGE, NO_DECAY, AdamW
+from tests import tiny
 
 SHAPES = {"kernel": (4, 3), "table": (5, 2), "bias": (3,), "gamma": (4,), "beta": (4,)}
 
