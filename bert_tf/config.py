@@ -6,10 +6,9 @@
 import dataclasses
 
 from bert_tf.errors import ConfigError
+from bert_tf.sections import FILE_OR_SHARE, DistributionSection, TrainSection
 from bert_tf.settings import (
-    FLAG,
     MAPPING,
-    NOT_NEGATIVE,
     POSITIVE,
     WORD,
     Kind,
@@ -27,34 +26,24 @@ from bert_tf.settings import (
     whole,
 )
 
-__all__ = ["FinetuneConfig", "differing_keys", "from_dict", "load", "to_dict", "to_yaml"]
+__all__ = [
+    "DistributionSection",
+    "FinetuneConfig",
+    "TrainSection",
+    "differing_keys",
+    "from_dict",
+    "load",
+    "to_dict",
+    "to_yaml",
+]
 
-OPTIMIZERS = ("adamw", "google_adamw", "lamb", "adafactor")
-SCHEDULES = ("linear", "constant", "cosine", "inverse_sqrt", "polynomial", "steps")
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 
 _COLUMN = Kind(
     "a column's name, or its number counted from 0 in a file without a header",
     lambda value: is_word(value) or (is_whole(value) and value >= 0),
 )
-_FILE_OR_SHARE = Kind(
-    "a file, or a share of the training rows between 0 and 1",
-    lambda value: is_word(value) or (is_number(value) and 0 < value < 1),
-)
-_WARMUP = Kind(
-    "a share of all steps below 1, or a whole number of steps",
-    lambda value: is_number(value) and value >= 0 and (value < 1 or value == int(value)),
-    float,
-)
 _SHARE = Kind("a share above 0, up to 1", lambda v: is_number(v) and 0 < v <= 1, float)
-_FRACTION = Kind("a number between 0 and 1", lambda v: is_number(v) and 0 < v < 1, float)
-_FREEZE = Kind(
-    "encoder, gradual, or how many of the last layers to train (1 or more)",
-    lambda value: value in ("encoder", "gradual") or (is_whole(value) and value >= 1),
-)
-_SEED = Kind(
-    f"an integer from 0 to {2**31 - 1}", lambda value: is_whole(value) and 0 <= value < 2**31
-)
 _WIDTHS = Kind(
     "a list of layer widths such as [256, 64]",
     lambda value: isinstance(value, list) and all(is_whole(width) and width > 0 for width in value),
@@ -79,75 +68,13 @@ class DataSection:
     """The files and their columns."""
 
     train: str = setting(WORD)
-    validation: str | float = setting(_FILE_OR_SHARE, 0.1)
+    validation: str | float = setting(FILE_OR_SHARE, 0.1)
     test: str | None = setting(optional(WORD), None)
     format: str | None = setting(optional(one_of("tsv", "csv", "jsonl")), None)  # null: by the name
     text: str | int = setting(_COLUMN, "text")
     text_pair: str | int | None = setting(optional(_COLUMN), None)
     label: str | int = setting(_COLUMN, "label")
     max_length: int = setting(whole(3), 128)  # in tokens, special ones included
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainSection:
-    """How to train. A step is one update of the weights; every `..._every` counts steps."""
-
-    batch_size: int = setting(whole(1), 32)  # rows a step, over all replicas and accumulated parts
-    accumulate: int = setting(whole(1), 1)
-    epochs: int = setting(whole(1), 3)
-    steps: int | None = setting(optional(whole(1)), None)  # where given, instead of epochs
-    optimizer: str = setting(one_of(*OPTIMIZERS), "adamw")
-    learning_rate: float = setting(POSITIVE, 5e-5)
-    weight_decay: float = setting(NOT_NEGATIVE, 0.01)
-    beta_2: float | None = setting(optional(_FRACTION), None)  # null: 0.999; not of adafactor
-    epsilon: float | None = setting(optional(POSITIVE), None)  # null: the optimizer's own
-    layer_decay: float | None = setting(optional(_FRACTION), None)  # of the rate, for each layer
-    lookahead: int | None = setting(optional(whole(2)), None)  # steps between two synchronizations
-    ema: float | None = setting(optional(_FRACTION), None)  # decay of the average that is kept
-    schedule: str = setting(one_of(*SCHEDULES), "linear")
-    schedule_power: float | None = setting(optional(POSITIVE), None)  # of polynomial
-    drop_every: int | None = setting(optional(whole(1)), None)  # of steps: in epochs
-    drop_factor: float | None = setting(optional(_FRACTION), None)  # of steps
-    warmup: float = setting(_WARMUP, 0.1)  # below 1: a share of all steps; else steps
-    clip_norm: float | None = setting(optional(POSITIVE), 1.0)
-    max_loss: float | None = setting(optional(POSITIVE), None)  # a step above it is not applied
-    max_skips: int = setting(whole(0), 10)  # steps not applied before the run stops
-    freeze: str | int | None = setting(optional(_FREEZE), None)
-    unfreeze_every: int | None = setting(optional(whole(1)), None)
-    best_metric: str | None = setting(optional(WORD), None)  # null: the task's own
-    patience: int | None = setting(optional(whole(1)), None)  # evaluations without a better one
-    evaluate_every: int | None = setting(optional(whole(1)), None)  # null: once an epoch
-    checkpoint_every: int = setting(whole(1), 200)
-    log_every: int = setting(whole(1), 10)
-    seed: int = setting(_SEED, 42)
-    precision: str = setting(one_of("float32", "mixed_bfloat16", "mixed_float16"), "float32")
-    jit: bool = setting(FLAG, False)
-    recompute: bool = setting(FLAG, False)
-
-    def __post_init__(self):
-        """What the schedule and the optimizer need, and nothing that they would not look at."""
-        owners = {"schedule_power": "polynomial", "drop_every": "steps", "drop_factor": "steps"}
-        for key, schedule in owners.items():
-            value = getattr(self, key)
-            if (self.schedule == schedule) != (value is not None):
-                raise ConfigError(
-                    f"train.{key} is {value} and train.schedule {self.schedule}, "
-                    f"wanted a number with {schedule} and null with anything else"
-                )
-        for key in ("beta_2", "epsilon"):
-            if self.optimizer == "adafactor" and getattr(self, key) is not None:
-                raise ConfigError(
-                    f"train.{key} is {getattr(self, key)}, wanted null with adafactor, "
-                    "which has none"
-                )
-
-
-@dataclasses.dataclass(frozen=True)
-class DistributionSection:
-    """Where the replicas run."""
-
-    strategy: str = setting(one_of("one_device", "mirrored", "multi_worker", "tpu"), "one_device")
-    virtual_devices: int | None = setting(optional(whole(1)), None)  # parts of one CPU, for tests
 
 
 @dataclasses.dataclass(frozen=True)

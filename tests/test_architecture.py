@@ -16,7 +16,8 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FIL
 MAY_IMPORT = {
     "errors": [],
     "settings": ["errors"],
-    "config": ["settings", "errors"],
+    "sections": ["settings", "errors"],
+    "config": ["sections", "settings", "errors"],
     "layers": [],
     "conversion": ["errors"],
     "encoders": ["layers", "conversion", "errors"],

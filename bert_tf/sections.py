@@ -1,0 +1,102 @@
+"""The sections that more than one command's configuration has, and the kinds of their values."""
+
+import dataclasses
+
+from bert_tf.errors import ConfigError
+from bert_tf.settings import (
+    FLAG,
+    NOT_NEGATIVE,
+    POSITIVE,
+    WORD,
+    Kind,
+    is_number,
+    is_whole,
+    is_word,
+    one_of,
+    optional,
+    setting,
+    whole,
+)
+
+OPTIMIZERS = ("adamw", "google_adamw", "lamb", "adafactor")
+SCHEDULES = ("linear", "constant", "cosine", "inverse_sqrt", "polynomial", "steps")
+
+FILE_OR_SHARE = Kind(
+    "a file, or a share of the training rows between 0 and 1",
+    lambda value: is_word(value) or (is_number(value) and 0 < value < 1),
+)
+WARMUP = Kind(
+    "a share of all steps below 1, or a whole number of steps",
+    lambda value: is_number(value) and value >= 0 and (value < 1 or value == int(value)),
+    float,
+)
+FRACTION = Kind("a number between 0 and 1", lambda v: is_number(v) and 0 < v < 1, float)
+_FREEZE = Kind(
+    "encoder, gradual, or how many of the last layers to train (1 or more)",
+    lambda value: value in ("encoder", "gradual") or (is_whole(value) and value >= 1),
+)
+_SEED = Kind(
+    f"an integer from 0 to {2**31 - 1}", lambda value: is_whole(value) and 0 <= value < 2**31
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainSection:
+    """How to train. A step is one update of the weights; every `..._every` counts steps."""
+
+    batch_size: int = setting(whole(1), 32)  # rows a step, over all replicas and accumulated parts
+    accumulate: int = setting(whole(1), 1)
+    epochs: int = setting(whole(1), 3)
+    steps: int | None = setting(optional(whole(1)), None)  # where given, instead of epochs
+    optimizer: str = setting(one_of(*OPTIMIZERS), "adamw")
+    learning_rate: float = setting(POSITIVE, 5e-5)
+    weight_decay: float = setting(NOT_NEGATIVE, 0.01)
+    beta_2: float | None = setting(optional(FRACTION), None)  # null: 0.999; not of adafactor
+    epsilon: float | None = setting(optional(POSITIVE), None)  # null: the optimizer's own
+    layer_decay: float | None = setting(optional(FRACTION), None)  # of the rate, for each layer
+    lookahead: int | None = setting(optional(whole(2)), None)  # steps between two synchronizations
+    ema: float | None = setting(optional(FRACTION), None)  # decay of the average that is kept
+    schedule: str = setting(one_of(*SCHEDULES), "linear")
+    schedule_power: float | None = setting(optional(POSITIVE), None)  # of polynomial
+    drop_every: int | None = setting(optional(whole(1)), None)  # of steps: in epochs
+    drop_factor: float | None = setting(optional(FRACTION), None)  # of steps
+    warmup: float = setting(WARMUP, 0.1)  # below 1: a share of all steps; else steps
+    clip_norm: float | None = setting(optional(POSITIVE), 1.0)
+    max_loss: float | None = setting(optional(POSITIVE), None)  # a step above it is not applied
+    max_skips: int = setting(whole(0), 10)  # steps not applied before the run stops
+    freeze: str | int | None = setting(optional(_FREEZE), None)
+    unfreeze_every: int | None = setting(optional(whole(1)), None)
+    best_metric: str | None = setting(optional(WORD), None)  # null: the task's own
+    patience: int | None = setting(optional(whole(1)), None)  # evaluations without a better one
+    evaluate_every: int | None = setting(optional(whole(1)), None)  # null: once an epoch
+    checkpoint_every: int = setting(whole(1), 200)
+    log_every: int = setting(whole(1), 10)
+    seed: int = setting(_SEED, 42)
+    precision: str = setting(one_of("float32", "mixed_bfloat16", "mixed_float16"), "float32")
+    jit: bool = setting(FLAG, False)
+    recompute: bool = setting(FLAG, False)
+
+    def __post_init__(self):
+        """What the schedule and the optimizer need, and nothing that they would not look at."""
+        owners = {"schedule_power": "polynomial", "drop_every": "steps", "drop_factor": "steps"}
+        for key, schedule in owners.items():
+            value = getattr(self, key)
+            if (self.schedule == schedule) != (value is not None):
+                raise ConfigError(
+                    f"train.{key} is {value} and train.schedule {self.schedule}, "
+                    f"wanted a number with {schedule} and null with anything else"
+                )
+        for key in ("beta_2", "epsilon"):
+            if self.optimizer == "adafactor" and getattr(self, key) is not None:
+                raise ConfigError(
+                    f"train.{key} is {getattr(self, key)}, wanted null with adafactor, "
+                    "which has none"
+                )
+
+
+@dataclasses.dataclass(frozen=True)
+class DistributionSection:
+    """Where the replicas run."""
+
+    strategy: str = setting(one_of("one_device", "mirrored", "multi_worker", "tpu"), "one_device")
+    virtual_devices: int | None = setting(optional(whole(1)), None)  # parts of one CPU, for tests
