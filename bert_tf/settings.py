@@ -1,8 +1,9 @@
 """How a configuration is read: a tree of dataclasses, strict YAML, dotted overrides.
 
-A configuration is a dataclass whose fields are sections (dataclasses) and `setting`s. Nothing here
-knows what a key means, so the configuration of another command is just another dataclass. `load` is
-the one door: it checks every value once, and what it returns can be trusted.
+A configuration is a dataclass whose fields are sections (dataclasses), lists of sections
+(`tuple[Section, ...]`) and `setting`s. Nothing here knows what a key means, so the configuration of
+another command is just another dataclass. `load` is the one door: it checks every value once, and
+what it returns can be trusted.
 """
 
 import dataclasses
@@ -115,7 +116,7 @@ def to_dict(config):
     def plain(value):
         if dataclasses.is_dataclass(value):
             return to_dict(value)
-        return list(value) if isinstance(value, tuple) else value
+        return [plain(item) for item in value] if isinstance(value, tuple) else value
 
     return {field.name: plain(getattr(config, field.name)) for field in dataclasses.fields(config)}
 
@@ -127,14 +128,19 @@ def to_yaml(config):
 
 def differing_keys(one, other):
     """Where two configurations of one class differ: {dotted key: (value of one, of the other)}."""
-    differing = {}
+    differing, lists = {}, _lists(type(one))
     for field in dataclasses.fields(one):
         values = getattr(one, field.name), getattr(other, field.name)
-        if dataclasses.is_dataclass(values[0]):
-            inner = differing_keys(*values)
-            differing |= {f"{field.name}.{key}": pair for key, pair in inner.items()}
+        pairs = {}
+        if field.name in lists and len(values[0]) == len(values[1]):
+            each = enumerate(zip(*values, strict=True), 1)
+            pairs = {f"{field.name}.{number}": pair for number, pair in each}
+        elif dataclasses.is_dataclass(values[0]):
+            pairs = {field.name: values}
         elif values[0] != values[1]:
             differing[field.name] = values
+        for name, pair in pairs.items():
+            differing |= {f"{name}.{key}": both for key, both in differing_keys(*pair).items()}
     return differing
 
 
@@ -144,12 +150,23 @@ def _sections(config_class):
     return {name: kind for name, kind in types.items() if dataclasses.is_dataclass(kind)}
 
 
+def _lists(config_class):
+    """The fields that are lists of sections: {name: the dataclass of each}."""
+    types = typing.get_type_hints(config_class)
+    items = {name: typing.get_args(kind)[:1] for name, kind in types.items()}
+    return {name: kind[0] for name, kind in items.items() if kind and _is_section(kind[0])}
+
+
+def _is_section(kind):
+    return isinstance(kind, type) and dataclasses.is_dataclass(kind)
+
+
 def _checked(config_class, values, source, prefix=""):
     """What was given, each value as its kind keeps it; what was not given stays absent."""
     if not isinstance(values, dict):
         place = f"{prefix.rstrip('.')} is {values!r}" if prefix else f"the file holds {values!r}"
         raise ConfigError(f"{source}: {place}, wanted a mapping of keys to values")
-    sections = _sections(config_class)
+    sections, lists = _sections(config_class), _lists(config_class)
     fields = {field.name: field for field in dataclasses.fields(config_class)}
     checked = {}
     for key, value in values.items():
@@ -160,6 +177,9 @@ def _checked(config_class, values, source, prefix=""):
             value = {} if value is None else value  # a section with nothing below its name
             checked[key] = _checked(sections[key], value, source, f"{prefix}{key}.")
             continue
+        if key in lists:
+            checked[key] = _checked_list(lists[key], value, source, prefix + key)
+            continue
         kind = fields[key].metadata["kind"]
         if not kind.accepts(value):
             raise ConfigError(f"{source}: {prefix}{key} is {value!r}, wanted {kind.wanted}")
@@ -167,11 +187,25 @@ def _checked(config_class, values, source, prefix=""):
     return checked
 
 
+def _checked_list(section, value, source, name):
+    """A list of sections as {"1": ..., "2": ...}: so `--set phases.2.steps=9` can be laid over."""
+    if isinstance(value, list):
+        value = dict(enumerate(value, 1))
+    if not isinstance(value, dict) or not value:
+        raise ConfigError(f"{source}: {name} is {value!r}, wanted a list of sections")
+    return {
+        str(number): _checked(section, item, source, f"{name}.{number}.")
+        for number, item in value.items()
+    }
+
+
 def _nearest(config_class, key, prefix):
     """The hint for an unknown key: a near name beside or below it, or else all names there are."""
     names = [field.name for field in dataclasses.fields(config_class)]
     places = {name: name for name in names}
-    for section, section_class in _sections(config_class).items():
+    inside = _sections(config_class)
+    inside |= {f"{name}.1": kind for name, kind in _lists(config_class).items()}
+    for section, section_class in inside.items():
         for field in dataclasses.fields(section_class):
             places.setdefault(field.name, f"{section}.{field.name}")
     near = difflib.get_close_matches(str(key), places, 1)
@@ -194,6 +228,8 @@ def _constructed(config_class, values, source, prefix=""):
     values = dict(values)
     for name, section in _sections(config_class).items():
         values[name] = _constructed(section, values.get(name, {}), source, f"{prefix}{name}.")
+    for name in set(_lists(config_class)) & set(values):
+        values[name] = _constructed_list(_lists(config_class)[name], values[name], source, name)
     for field in dataclasses.fields(config_class):
         needed = field.default is field.default_factory is dataclasses.MISSING
         if needed and field.name not in values:
@@ -203,6 +239,17 @@ def _constructed(config_class, values, source, prefix=""):
         return config_class(**values)
     except ConfigError as error:
         raise ConfigError(f"{source}: {error}") from None
+
+
+def _constructed_list(section, values, source, name):
+    """A tuple of sections from {"1": ..., "2": ...}, which must lack no number."""
+    numbers = [str(number) for number in range(1, len(values) + 1)]
+    odd = [number for number in values if number not in numbers]
+    if odd:
+        raise ConfigError(f"{source}: {name}.{odd[0]} is given, wanted 1, 2, 3, ...")
+    return tuple(
+        _constructed(section, values[number], source, f"{name}.{number}.") for number in numbers
+    )
 
 
 def _read_yaml(path):
