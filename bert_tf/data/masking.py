@@ -1,0 +1,250 @@
+"""Which tokens are hidden, and what stands in their place: one function for records and batches.
+
+Rows are independent and a row's mask depends on (seed, row) alone: neither on the other rows nor
+on the padding.
+"""
+
+import dataclasses
+import re
+
+import numpy as np
+import tensorflow as tf
+
+from bert_tf.data import draws
+from bert_tf.errors import ConfigError, InputError
+from bert_tf.text.segmentation import continuations
+
+# How many words a unit of several words has: probabilities of 1, 2, 3, ...
+_UNIT_WORDS = {
+    # ALBERT (Lan et al. 2020, arXiv 1909.11942, eq. 1): up to 3, p ~ 1 / n.
+    "ngram": (6 / 11, 3 / 11, 2 / 11),
+    # SpanBERT (Joshi et al. 2020, arXiv 1907.10529, section 3.1): geometric, cut off at 10.
+    "span": tuple(0.2 * 0.8**n / (1 - 0.8**10) for n in range(10)),
+}
+UNITS = ("token", "word", *_UNIT_WORDS)
+
+# Streams of `draws`, so that no two decisions about a row share their numbers.
+_ORDER, _LENGTH, _FATE, _OTHER = range(4)
+
+# [unused0] and the like, and the marks of sentence ends in Google's cased and Chinese vocabularies.
+_RESERVED = re.compile(r"\[unused\d+\]|<[ST]>")
+
+
+@dataclasses.dataclass(frozen=True)
+class Masking:
+    """How tokens are masked.
+
+    Attributes:
+      probability: float. The share of a row's real tokens to predict; one at least.
+      max_predictions: int. Not more than these in a row; None: as many as the share asks for.
+      mask_share: float. The part of them that is replaced by [MASK].
+      random_share: float. The part that is replaced by a random token; the rest stays as it is.
+      unit: "token"; "word", all of its tokens or none; "ngram", up to 3 words; "span", up to 10
+        words that are all replaced or all kept.
+    Source: Devlin et al. 2019 (arXiv 1810.04805), section 3.1, and what `_UNIT_WORDS` names.
+    """
+
+    probability: float = 0.15
+    max_predictions: int | None = None
+    mask_share: float = 0.8
+    random_share: float = 0.1
+    unit: str = "token"
+
+    def __post_init__(self):
+        for name, least in (("probability", 1e-6), ("mask_share", 0), ("random_share", 0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise ConfigError(f"masking.{name} is {value!r}, wanted a number")
+            if not least <= value <= 1:
+                raise ConfigError(f"masking.{name} is {value!r}, wanted a share from 0 to 1")
+        if self.mask_share + self.random_share > 1 + 1e-9:
+            raise ConfigError(
+                f"masking.mask_share and masking.random_share are {self.mask_share} and "
+                f"{self.random_share}, wanted at most 1 together"
+            )
+        most = self.max_predictions
+        if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
+            raise ConfigError(f"masking.max_predictions is {most!r}, wanted 1 or more")
+        if self.unit not in UNITS:
+            raise ConfigError(f"masking.unit is {self.unit!r}, wanted one of {', '.join(UNITS)}")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class MaskingVocabulary:
+    """What masking has to know of a vocabulary.
+
+    Attributes:
+      mask_id: int, of [MASK].
+      is_special: bool [V]. Tokens that are never hidden: [CLS], [SEP], [PAD], [MASK].
+      replacement_ids: int32 [R]. What a random replacement is drawn from: no control tokens.
+      is_continuation: bool [V]. Tokens that continue a word (##).
+    """
+
+    mask_id: int
+    is_special: np.ndarray
+    replacement_ids: np.ndarray
+    is_continuation: np.ndarray
+
+    @classmethod
+    def of(cls, tokenizer):
+        """What masking has to know of the vocabulary of this Tokenizer.
+
+        Raises:
+          InputError: there is nothing in it but control tokens.
+        """
+        vocabulary, special = tokenizer.vocabulary, tokenizer.pieces.settings.special_tokens
+        # [UNK] is text, if unread: Google's code hides it too. It is only never drawn.
+        unread = vocabulary[tokenizer.unk_id]
+        ordinary = [
+            id
+            for id, token in enumerate(vocabulary)
+            if token and token not in special and token != unread and not _RESERVED.match(token)
+        ]
+        if not ordinary:
+            source = tokenizer.pieces.settings.source
+            raise InputError(f"{source}: holds control tokens only, wanted tokens of text too")
+        is_special = np.array([token in special and token != unread for token in vocabulary])
+        for id in (tokenizer.pad_id, tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id):
+            is_special[id] = True
+        replacement_ids = np.array(ordinary, np.int32)
+        return cls(tokenizer.mask_id, is_special, replacement_ids, continuations(vocabulary))
+
+
+def mask_rows(input_ids, attention_mask, masking, vocabulary, seed, word_starts=None, rows=None):
+    """Hide some tokens of each row.
+
+    The budget of a row is Google's, min(max_predictions, max(1, round(real tokens x probability)));
+    units are taken in random order as long as they fit, and one that does not is passed over.
+
+    Args:
+      input_ids: int32 [B, L].
+      attention_mask: int [B, L], 0 where padding is.
+      masking: Masking.
+      vocabulary: MaskingVocabulary.
+      seed: integer [2], such as the run's seed and the step.
+      word_starts: int or bool [B, L], true where a word begins; None: the ## pieces tell.
+      rows: integer [B], what tells the rows apart under the seed; None: their place, 0, 1, ...
+    Returns:
+      dict: input_ids int32 [B, L] with the replacements; masked_positions int32 [B, P] ascending,
+      masked_ids int32 [B, P] what stood there, masked_weights float32 [B, P] 1 for a prediction
+      and 0 for filling, which comes last and has position and id 0. P is max_predictions.
+    Source: google-research/bert, create_pretraining_data.py: create_masked_lm_predictions.
+    """
+    height, width = tf.shape(input_ids)[0], tf.shape(input_ids)[1]
+    keys = draws.row_keys(seed, tf.range(height) if rows is None else rows)
+    real = attention_mask > 0
+    eligible = real & ~tf.gather(vocabulary.is_special, input_ids)
+    budget = _budget(tf.math.count_nonzero(real, axis=1), masking)
+    if word_starts is None:
+        continued = tf.gather(vocabulary.is_continuation, input_ids)
+    else:
+        continued = tf.equal(tf.cast(word_starts, tf.int32), 0)
+    starts = _unit_starts(eligible, continued, budget, masking.unit, keys)
+    unit_of = tf.cumsum(tf.cast(starts, tf.int32), axis=1) - 1
+    chosen = eligible & _taken(unit_of, eligible, budget, keys)
+
+    places = tf.range(width)
+    fate = draws.uniform(keys, unit_of if masking.unit == "span" else places, _FATE)
+    other = draws.below(len(vocabulary.replacement_ids), keys, places, _OTHER)
+    other = tf.gather(vocabulary.replacement_ids, other)
+    other = tf.where(fate < masking.mask_share + masking.random_share, other, input_ids)
+    replaced = tf.where(fate < masking.mask_share, vocabulary.mask_id, other)
+
+    columns = masking.max_predictions or _budget(input_ids.shape[1] or width, masking)
+    positions, weights = _positions(chosen, columns)
+    masked_ids = tf.gather(input_ids, positions, batch_dims=1) * tf.cast(weights, tf.int32)
+    return {
+        "input_ids": tf.where(chosen, replaced, input_ids),
+        "masked_positions": positions,
+        "masked_ids": masked_ids,
+        "masked_weights": weights,
+    }
+
+
+def _budget(lengths, masking):
+    """How many of so many real tokens are predicted, int32; halves go to the even neighbour, in
+    Google's Python as here."""
+    if isinstance(lengths, int):
+        return max(1, round(lengths * masking.probability))
+    wanted = tf.round(tf.cast(lengths, tf.float64) * masking.probability)
+    wanted = tf.maximum(tf.cast(wanted, tf.int32), 1)
+    most = masking.max_predictions
+    return wanted if most is None else tf.minimum(wanted, most)
+
+
+def _unit_starts(eligible, continued, budget, unit, keys):
+    """bool [B, L], where a unit begins; it reaches to the next beginning or ineligible token.
+
+    Units of several words are not drawn one by one wherever they may fall, as in the papers, where
+    each has to be checked against those before it: the row is cut into units of random lengths,
+    and which of them to hide is drawn. That gives the same lengths and no overlaps.
+    """
+    if unit == "token":
+        return eligible
+    after_gap = eligible & ~tf.pad(eligible[:, :-1], [[0, 0], [1, 0]])
+    starts = after_gap | (eligible & ~continued)
+    if unit == "word":
+        return starts
+    height, width = tf.shape(eligible)[0], tf.shape(eligible)[1]
+    bounds = tf.constant(np.cumsum(_UNIT_WORDS[unit])[:-1], tf.float32)
+    lengths = draws.uniform(keys, tf.range(width), _LENGTH)
+    lengths = 1 + tf.searchsorted(bounds, tf.reshape(lengths, [-1]), side="right")
+    # No longer than the budget: it could never be taken.
+    lengths = tf.minimum(tf.reshape(lengths, [height, width]), budget[:, None])
+    # The number, counted from 1, of the word before which a unit ends.
+    ends = tf.reshape(tf.cumsum(lengths, axis=1), [-1])
+    ends = tf.minimum(ends, width) + tf.repeat(tf.range(height), width) * (width + 1)
+    ends = tf.math.unsorted_segment_sum(tf.ones_like(ends), ends, height * (width + 1))
+    ends = tf.reshape(ends, [height, width + 1]) > 0
+    word_of = tf.cumsum(tf.cast(starts, tf.int32), axis=1) - 1
+    begins = tf.gather(ends, tf.maximum(word_of, 0), batch_dims=1)
+    return after_gap | (starts & begins)
+
+
+def _taken(unit_of, eligible, budget, keys):
+    """bool [B, L], the tokens of the units that are taken: in random order, each that still fits.
+
+    Units that fit are taken up to the first that does not; that one and all others larger than
+    what is left are out for good, and the next pass goes on with the rest. The largest unit still
+    in play shrinks with every pass, so there are few.
+    """
+    height, width = tf.shape(unit_of)[0], tf.shape(unit_of)[1]
+    cells = tf.maximum(unit_of, 0) + tf.range(height)[:, None] * width
+    sizes = tf.math.unsorted_segment_sum(
+        tf.cast(tf.reshape(eligible, [-1]), tf.int32), tf.reshape(cells, [-1]), height * width
+    )
+    sizes = tf.reshape(sizes, [height, width])
+    order = draws.priorities(keys, tf.range(width), _ORDER)
+    order = tf.math.top_k(tf.where(sizes > 0, order, -1), k=width).indices
+    sizes = tf.gather(sizes, order, batch_dims=1)
+    left = budget[:, None]
+
+    def another(left, open_units, taken):
+        return tf.reduce_any(open_units)
+
+    def take(left, open_units, taken):
+        wanted = tf.where(open_units, sizes, 0)
+        fits = open_units & (tf.cumsum(wanted, axis=1) <= left)
+        left -= tf.reduce_sum(tf.where(fits, sizes, 0), axis=1, keepdims=True)
+        return left, open_units & ~fits & (sizes <= left), taken | fits
+
+    state = (left, (sizes > 0) & (sizes <= left), tf.zeros_like(sizes, tf.bool))
+    taken = tf.while_loop(another, take, state)[2]
+    # From the random order back to the units' own.
+    cells = tf.reshape(order + tf.range(height)[:, None] * width, [-1, 1])
+    taken = tf.scatter_nd(cells, tf.cast(tf.reshape(taken, [-1]), tf.int32), [height * width])
+    taken = tf.gather(tf.reshape(taken, [height, width]), tf.maximum(unit_of, 0), batch_dims=1)
+    return taken > 0
+
+
+def _positions(chosen, columns):
+    """The places of the chosen tokens, int32 [B, columns] ascending, and their weights."""
+    width = tf.shape(chosen)[1]
+    missing = tf.maximum(columns - width, 0)
+    # The later, the smaller; 0 is not chosen.
+    ranks = tf.where(chosen, width - tf.range(width), 0)
+    ranks = tf.math.top_k(tf.pad(ranks, [[0, 0], [0, missing]]), k=columns).values
+    weights = tf.cast(ranks > 0, tf.float32)
+    positions = tf.where(ranks > 0, width - ranks, 0)
+    columns = columns if isinstance(columns, int) else None
+    return tf.ensure_shape(positions, [None, columns]), tf.ensure_shape(weights, [None, columns])
