@@ -16,7 +16,10 @@ from bert_tf.errors import ConfigError, InputError
 
 FORMATS = ("huggingface", "google")
 # What a task is told besides its encoder. A task that is not named here is told nothing.
-TOLD = {"SequenceClassifier": ("num_labels", "label_names", "problem_type", *OPTIONS)}
+TOLD = {
+    "SequenceClassifier": ("num_labels", "label_names", "problem_type", "pooling", "head_layers"),
+    "Pretraining": ("sentence_objective", "extra_labels"),
+}
 
 
 def load_encoder(directory, **config_changes):
@@ -192,8 +195,9 @@ def _task(contents):
     encoder = _build_encoder(contents, pooler=pooler)
     told = {}
     if contents.task in TOLD:
-        options |= _labels(contents)
-        told = {key: options[key] for key in TOLD[contents.task]}
+        told_of = TOLD[contents.task]
+        options |= _labels(contents) if "num_labels" in told_of else {}
+        told = {key: options[key] for key in told_of}
     try:
         model = kinds[contents.task](encoder, **told)
     except InputError as error:

@@ -136,7 +136,13 @@ BERT = Family(
         "google": GOOGLE,
         "bert_tf": own_layout(
             HUGGINGFACE,
-            {"SequenceClassifier": ("head.hidden.{j}.kernel", "head.hidden.{j}.bias")},
+            {
+                "SequenceClassifier": ("head.hidden.{j}.kernel", "head.hidden.{j}.bias"),
+                "Pretraining": (
+                    "label_heads.{j}.projection.kernel",
+                    "label_heads.{j}.projection.bias",
+                ),
+            },
             ("final_norm.gamma", "final_norm.beta"),
         ),
     },

@@ -10,10 +10,14 @@ from bert_tf.errors import InputError
 FAMILIES = {"bert": BERT}
 
 OWN = "bert_tf"  # model_type of what no foreign format can express; our key in config.json
-OPTIONS = (
+OPTIONS = (  # foreign formats know the published values only
     "pooling",
     "head_layers",
-)  # foreign formats know the published values only
+    "sentence_objective",
+    "extra_labels",
+)
+# Published classes have two answers about a pair of sentences, whichever of these they mean.
+TWO_WAY = ("next_sentence", "sentence_order")
 
 
 def save_encoder(encoder, directory, tokenizer=None):
@@ -105,6 +109,8 @@ def _task_files(model, format):
                 f"{task}: its encoder has no pooler, which {family.classes[task]} reads"
             )
         config |= {"architectures": [family.classes[task]]}
+        if hasattr(model, "sentence_objective"):
+            ours["sentence_objective"] = model.sentence_objective
     if hasattr(model, "label_names"):
         config |= _label_entries(model)
     if ours:
@@ -136,6 +142,8 @@ def _own_options(model):
 def _is_published(model, option):
     """Whether an option has the value the family published, which is what foreign formats mean."""
     value = getattr(model, option, None)
+    if option == "sentence_objective":
+        return value in (None, *TWO_WAY)
     published = getattr(model.encoder, f"published_{option}", None)
     return value is None or (list(value) if isinstance(value, tuple | list) else value) == (
         list(published) if isinstance(published, tuple | list) else published

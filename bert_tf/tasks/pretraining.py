@@ -1,103 +1,176 @@
-"""Masked words and a relation between sentences, predicted together."""
+"""Masked words, a relation between sentences, and further labels, predicted together."""
+
+import difflib
 
 from keras import ops
 
 from bert_tf.errors import InputError
 from bert_tf.layers import ProjectionHead, fold_in, key_for, truncated_normal
-from bert_tf.tasks.task_model import TaskModel, weight_of_rows, weighted_sum
+from bert_tf.tasks.masked_words import (
+    masked_word_accuracy,
+    masked_word_logits,
+    masked_word_loss,
+    masked_word_weights,
+)
+from bert_tf.tasks.task_model import TaskModel
+
+# Objective over the sentences of a row -> how many answers it has.
+SENTENCE_OBJECTIVES = {"next_sentence": 2, "sentence_order": 2, "sentence_order_3": 3, "none": 0}
+# What a further label belongs to.
+LABELLED = ("sentence", "token")
 
 
 class Pretraining(TaskModel):
-    """Masked LM and next sentence (Devlin et al. 2019, section 3.1).
+    """Masked LM and a sentence objective (Devlin et al. 2019, section 3.1; Lan et al. 2020, section
+    3.1).
 
     Args:
-      encoder: an encoder with a pooler.
+      encoder: an encoder; with a pooler wherever a sentence is told apart.
+      sentence_objective: "next_sentence" (0 follows, 1 random), "sentence_order" (0 in order, 1
+        swapped), "sentence_order_3" (and 2 unrelated), or "none"; None as the family published it.
+      extra_labels: dict of further labels, name -> {"of": "sentence" or "token", "num_labels": K};
+        None for none. Each is a projection with a loss and an accuracy of its own.
+      loss_factors: dict of loss name -> what it counts for in the total; 1 where nothing is said.
 
-    Labels: a dict of `masked_ids` int [B, P], `masked_weights` float [B, P] (0 for filling) and
-    `next_sentence_labels` int [B] (0 follows, 1 random).
+    Labels: a dict of `masked_ids` int [B, P] and `masked_weights` float [B, P] (0 for filling),
+    `next_sentence_labels` int [B], and each further label, int [B] or [B, L], below 0 where a row
+    or a token has none. With `sentence_positions` [B, S] among the inputs labels of sentences are
+    [B, S], and `sentence_weights` float [B, S] among the labels weighs them.
     """
 
-    loss_names = ("masked_lm", "next_sentence")
-    quality_names = ("masked_lm_accuracy", "next_sentence_accuracy")
-
-    def __init__(self, encoder, **kwargs):
-        if not encoder.pooled:
-            raise InputError("encoder: has no pooler, which the sentence objective reads")
-        super().__init__(encoder, **kwargs)
-        config = encoder.config
-        self.masked_lm_head = encoder.masked_lm_head()
-        self.sentence_head = ProjectionHead(
-            2, initializer=truncated_normal(config.initializer_range), dtype=self.dtype_policy
+    def __init__(
+        self, encoder, sentence_objective=None, extra_labels=None, loss_factors=None, **kwargs
+    ):
+        objective = sentence_objective or getattr(
+            encoder, "published_sentence_objective", "next_sentence"
         )
-        self.sentence_head.build((None, config.hidden_size))
+        extra = dict(extra_labels or {})
+        _check(encoder, objective, extra)
+        sentences = ["sentence"] * (objective != "none")
+        self.loss_names = ("masked_lm", *sentences, *extra)
+        self.quality_names = tuple(f"{name}_accuracy" for name in self.loss_names)
+        super().__init__(encoder, **kwargs)
+        self.sentence_objective, self.extra_labels = objective, extra or None
+        self.loss_factors = dict(loss_factors or {})
+        self.masked_lm_head = encoder.masked_lm_head()
+        if sentences:
+            self.sentence_head = self._head(SENTENCE_OBJECTIVES[objective])
+        self.label_heads = [self._head(label["num_labels"]) for label in extra.values()]
         self.build()
+
+    def _head(self, num_labels):
+        config = self.encoder.config
+        initial = truncated_normal(config.initializer_range)
+        head = ProjectionHead(num_labels, initializer=initial, dtype=self.dtype_policy)
+        head.build((None, config.hidden_size))
+        return head
 
     def call(self, inputs, training=False, key=None):
         """Predictions of a batch.
 
         Args:
           inputs: dict of int32 [B, L], see the encoder; with `masked_positions` int32 [B, P] only
-            those positions are carried to the vocabulary.
+            those positions are carried to the vocabulary; with `sentence_positions` int32 [B, S]
+            each of a row's packed examples gets an answer.
           training: bool, with dropout.
           key: integer [2], the dropout key of this step, or None.
         Returns:
-          dict: `masked_lm_logits` float32 [B, P, V] ([B, L, V] without masked_positions) and
-          `sentence_logits` float32 [B, 2].
+          dict: `masked_lm_logits` float32 [B, P, V] ([B, L, V] without masked_positions),
+          `sentence_logits` float32 [B, 2 or 3] ([B, S, ...] with sentence_positions) and, for each
+          further label, NAME_logits [B, K], [B, S, K] or [B, L, K].
         """
         key = key_for(training, key)
         outputs = self.encode(inputs, key)
-        sequence_BLD = outputs["sequence_output"]
-        if "masked_positions" in inputs:
-            positions_BP1 = inputs["masked_positions"][:, :, None]
-            sequence_BLD = ops.take_along_axis(sequence_BLD, positions_BP1, axis=1)
-        shape = ops.shape(sequence_BLD)
-        logits_XV = self.masked_lm_head(
-            ops.reshape(sequence_BLD, (-1, sequence_BLD.shape[-1])),
-            self.encoder.embeddings.word_embeddings,
-        )
-        return {
-            "masked_lm_logits": ops.reshape(logits_XV, (shape[0], shape[1], logits_XV.shape[-1])),
-            "sentence_logits": self.sentence_head(outputs["pooled_output"], key=fold_in(key, 1)),
+        answers = {
+            "masked_lm_logits": masked_word_logits(
+                self.masked_lm_head,
+                self.encoder.embeddings.word_embeddings,
+                outputs["sequence_output"],
+                inputs.get("masked_positions"),
+            )
         }
+        if self.sentence_objective != "none":
+            answers["sentence_logits"] = _projected(
+                self.sentence_head, outputs["pooled_output"], fold_in(key, 1)
+            )
+        for place, (name, label) in enumerate((self.extra_labels or {}).items()):
+            seen = outputs["pooled_output" if label["of"] == "sentence" else "sequence_output"]
+            answers[f"{name}_logits"] = _projected(
+                self.label_heads[place], seen, fold_in(key, 2 + place)
+            )
+        return answers
 
     def loss_weights(self, labels, sample_weight=None):
-        weights = ops.cast(labels["masked_weights"], "float32")
-        if sample_weight is not None:
-            weights = weights * ops.cast(sample_weight, "float32")[:, None]
-        return {
-            "masked_lm": ops.sum(weights),
-            "next_sentence": weight_of_rows(labels["next_sentence_labels"], sample_weight),
-        }
+        weights = {"masked_lm": ops.sum(masked_word_weights(labels, sample_weight))}
+        for name in self.loss_names[1:]:
+            weights[name] = ops.sum(self._weights(name, labels, sample_weight)[1])
+        return weights
 
     def loss_terms(self, outputs, labels, sample_weight=None):
-        words = ops.sparse_categorical_crossentropy(
-            labels["masked_ids"], outputs["masked_lm_logits"], from_logits=True
-        )
-        words = ops.sum(words * ops.cast(labels["masked_weights"], "float32"), axis=-1)
-        sentences = ops.sparse_categorical_crossentropy(
-            ops.reshape(labels["next_sentence_labels"], (-1,)),
-            outputs["sentence_logits"],
-            from_logits=True,
-        )
-        weights = self.loss_weights(labels, sample_weight)
-        return {
-            "masked_lm": (weighted_sum(words, sample_weight), weights["masked_lm"]),
-            "next_sentence": (weighted_sum(sentences, sample_weight), weights["next_sentence"]),
-        }
+        logits = outputs["masked_lm_logits"]
+        terms = {"masked_lm": masked_word_loss(logits, labels, sample_weight)}
+        for name in self.loss_names[1:]:
+            wanted, weights = self._weights(name, labels, sample_weight)
+            losses = ops.sparse_categorical_crossentropy(
+                wanted, outputs[f"{name}_logits"], from_logits=True
+            )
+            terms[name] = ops.sum(losses * weights), ops.sum(weights)
+        return terms
 
     def quality_terms(self, outputs, labels, sample_weight=None):
-        """How often the masked word, and the relation of the sentences, is guessed right."""
-        weights = self.loss_weights(labels, sample_weight)
-        words = ops.argmax(outputs["masked_lm_logits"], axis=-1)
-        words = ops.cast(words == ops.cast(labels["masked_ids"], words.dtype), "float32")
-        words = ops.sum(words * ops.cast(labels["masked_weights"], "float32"), axis=-1)
-        sentences = ops.argmax(outputs["sentence_logits"], axis=-1)
-        follows = ops.reshape(labels["next_sentence_labels"], (-1,))
-        sentences = sentences == ops.cast(follows, sentences.dtype)
-        return {
-            "masked_lm_accuracy": (weighted_sum(words, sample_weight), weights["masked_lm"]),
-            "next_sentence_accuracy": (
-                weighted_sum(sentences, sample_weight),
-                weights["next_sentence"],
-            ),
-        }
+        """How often the masked word, the relation of the sentences, a further label is right."""
+        logits = outputs["masked_lm_logits"]
+        terms = {"masked_lm_accuracy": masked_word_accuracy(logits, labels, sample_weight)}
+        for name in self.loss_names[1:]:
+            wanted, weights = self._weights(name, labels, sample_weight)
+            chosen = ops.argmax(outputs[f"{name}_logits"], axis=-1)
+            right = ops.cast(chosen == ops.cast(wanted, chosen.dtype), "float32")
+            terms[f"{name}_accuracy"] = ops.sum(right * weights), ops.sum(weights)
+        return terms
+
+    def _weights(self, name, labels, sample_weight):
+        """The labels that a loss is about and what each counts for, of equal shape."""
+        of_sentence = name == "sentence" or self.extra_labels[name]["of"] == "sentence"
+        packed = labels.get("sentence_weights") if of_sentence else None
+        wanted = ops.convert_to_tensor(
+            labels["next_sentence_labels" if name == "sentence" else name]
+        )
+        if of_sentence and packed is None:
+            wanted = ops.reshape(wanted, (-1,))
+        weights = ops.cast(wanted >= 0, "float32")
+        if packed is not None:
+            weights = weights * ops.cast(packed, "float32")
+        if sample_weight is not None:
+            rows = (-1, 1) if len(wanted.shape) == 2 else (-1,)
+            weights = weights * ops.reshape(ops.cast(sample_weight, "float32"), rows)
+        return ops.maximum(wanted, 0), weights
+
+
+def _projected(head, x, key):
+    """A head over the last axis of float [..., D], by way of a matrix of rows: [..., K]."""
+    shape = ops.shape(x)
+    logits_XK = head(ops.reshape(x, (-1, x.shape[-1])), key=key)
+    return ops.reshape(logits_XK, (*shape[:-1], logits_XK.shape[-1]))
+
+
+def _check(encoder, objective, extra):
+    if objective not in SENTENCE_OBJECTIVES:
+        near = difflib.get_close_matches(str(objective), SENTENCE_OBJECTIVES, n=1)
+        hint = f" (nearest: {near[0]})" if near else ""
+        known = ", ".join(SENTENCE_OBJECTIVES)
+        raise InputError(f"sentence_objective: {objective!r}, wanted one of {known}{hint}")
+    if objective == "none" and not extra:
+        raise InputError("sentence_objective: none, and no extra_labels; wanted MaskedLM for that")
+    for name, label in extra.items():
+        count = label.get("num_labels") if isinstance(label, dict) else None
+        right = isinstance(count, int) and count >= 2 and label.get("of") in LABELLED
+        if not right or set(label) != {"of", "num_labels"}:
+            raise InputError(
+                f"extra_labels: {name!r} is {label!r}, wanted `of` (sentence or token) and "
+                "`num_labels`, 2 or more"
+            )
+        if name in ("masked_lm", "sentence"):
+            raise InputError(f"extra_labels: {name!r} is the name of another loss")
+    of_sentences = objective != "none" or any(x["of"] == "sentence" for x in extra.values())
+    if of_sentences and not encoder.pooled:
+        raise InputError("encoder: has no pooler, which objectives over sentences read")

@@ -127,7 +127,13 @@ class TaskModel(keras.Model):
 
     def encode(self, inputs, key, **options):
         """The encoder's outputs, under this task's dropout key folded with 0 (None: no dropout)."""
-        wanted = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
+        wanted = (
+            "input_ids",
+            "attention_mask",
+            "token_type_ids",
+            "position_ids",
+            "sentence_positions",
+        )
         inputs = {name: inputs[name] for name in wanted if inputs.get(name) is not None}
         return self.encoder(inputs, training=key is not None, key=fold_in(key, 0), **options)
 

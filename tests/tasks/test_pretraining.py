@@ -1,12 +1,14 @@
 """Pretraining: masked words and sentence pairs against numpy, and the (sum, weight) law."""
 
+import json
+
 import keras
 import numpy as np
 import oracles
 import pytest
 import tensorflow as tf
 
-from bert_tf import BertConfig, InputError, Pretraining, build_encoder
+from bert_tf import BertConfig, InputError, Pretraining, build_encoder, load_task
 from bert_tf.layers import ACTIVATIONS
 
 CONFIG = BertConfig(
@@ -77,7 +79,7 @@ def by_hand(outputs, row_weights=(1, 1)):
         sentences += weight * oracles.cross_entropy(
             outputs["sentence_logits"][row], LABELS["next_sentence_labels"][row]
         )
-    return {"masked_lm": (words, words_weight), "next_sentence": (sentences, sum(row_weights))}
+    return {"masked_lm": (words, words_weight), "sentence": (sentences, sum(row_weights))}
 
 
 @pytest.mark.parametrize("row_weights", [None, [0.5, 2.0]])
@@ -126,7 +128,7 @@ def test_accuracies_count_what_is_weighed():
     }
     terms = model.quality_terms(outputs, LABELS)
     np.testing.assert_allclose(terms["masked_lm_accuracy"], (3, 4))
-    np.testing.assert_allclose(terms["next_sentence_accuracy"], (1, 2))
+    np.testing.assert_allclose(terms["sentence_accuracy"], (1, 2))
 
 
 def test_fit_learns_the_batch_and_every_weight_moves():
@@ -160,3 +162,130 @@ def test_logits_are_float32_under_low_precision():
 def test_an_encoder_without_pooler_is_refused():
     with pytest.raises(InputError, match="pooler"):
         Pretraining(build_encoder(CONFIG).without_pooler())
+
+
+EXTRA = {
+    "topic": {"of": "sentence", "num_labels": 4},
+    "tags": {"of": "token", "num_labels": 3},
+}
+MORE_LABELS = LABELS | {
+    "topic": np.array([[3], [-1]], "int32"),
+    "tags": np.array([[-1, 0, 2, 1, -1], [-1, 1, -1, -1, -1]], "int32"),
+}
+
+
+def labelled(**changes):
+    options = {"sentence_objective": "sentence_order_3", "extra_labels": EXTRA}
+    return oracles.randomize(Pretraining(build_encoder(CONFIG), **{**options, **changes}))
+
+
+def test_further_labels_have_a_head_a_loss_and_an_accuracy_each():
+    model = labelled(loss_factors={"topic": 0.5, "tags": 0.0})
+    outputs = model(MASKED)
+    shapes = {name: x.shape for name, x in outputs.items()}
+    assert shapes == {
+        "masked_lm_logits": (2, 3, 20),
+        "sentence_logits": (2, 3),
+        "topic_logits": (2, 4),
+        "tags_logits": (2, 5, 3),
+    }
+    terms = model.terms(outputs, MORE_LABELS)
+    topic = oracles.cross_entropy(outputs["topic_logits"][0], 3)
+    np.testing.assert_allclose(terms["topic"], (topic, 1), rtol=1e-5)
+    tags = sum(
+        oracles.cross_entropy(outputs["tags_logits"][row, place], tag)
+        for row, place, tag in ((0, 1, 0), (0, 2, 2), (0, 3, 1), (1, 1, 1))
+    )
+    np.testing.assert_allclose(terms["tags"], (tags, 4), rtol=1e-5)
+    assert {f"{name}_accuracy" for name in model.loss_names} <= set(terms)
+    assert float(terms["tags_accuracy"][1]) == 4
+    assert {name: float(x) for name, x in model.loss_weights(MORE_LABELS).items()} == {
+        "masked_lm": 4,
+        "sentence": 2,
+        "topic": 1,
+        "tags": 4,
+    }
+    model.compile()
+    shown = model.test_step((MASKED, MORE_LABELS))
+    want = float(shown["masked_lm"] + shown["sentence"] + 0.5 * shown["topic"])
+    assert float(shown["loss"]) == pytest.approx(want, rel=1e-6)
+
+
+def test_rows_weigh_further_labels_too():
+    model, weights = labelled(), np.array([0.5, 2.0])
+    terms = model.loss_terms(model(MASKED), MORE_LABELS, weights)
+    assert {name: float(term[1]) for name, term in terms.items()} == {
+        "masked_lm": 3.5,
+        "sentence": 2.5,
+        "topic": 0.5,
+        "tags": 3.5,
+    }
+
+
+def test_each_packed_example_has_its_own_label_and_weight():
+    model = labelled(extra_labels={"topic": EXTRA["topic"]})
+    numbers = np.random.default_rng(3)
+    outputs = {
+        "masked_lm_logits": numbers.standard_normal((2, 3, 20)).astype("float32"),
+        "sentence_logits": numbers.standard_normal((2, 2, 3)).astype("float32"),
+        "topic_logits": numbers.standard_normal((2, 2, 4)).astype("float32"),
+    }
+    packed = LABELS | {
+        "next_sentence_labels": np.array([[1, 2], [0, 0]], "int32"),
+        "sentence_weights": np.array([[1, 1], [1, 0]], "float32"),
+        "topic": np.array([[3, -1], [0, -1]], "int32"),
+    }
+    terms = model.loss_terms(outputs, packed, np.array([2.0, 1.0]))
+    logits = outputs["sentence_logits"]
+    want = 2 * oracles.cross_entropy(logits[0, 0], 1) + 2 * oracles.cross_entropy(logits[0, 1], 2)
+    want += oracles.cross_entropy(logits[1, 0], 0)
+    np.testing.assert_allclose(terms["sentence"], (want, 5), rtol=1e-5)
+    topics = outputs["topic_logits"]
+    want = 2 * oracles.cross_entropy(topics[0, 0], 3) + oracles.cross_entropy(topics[1, 0], 0)
+    np.testing.assert_allclose(terms["topic"], (want, 3), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"extra_labels": None},
+        {"sentence_objective": "none", "extra_labels": {"tags": EXTRA["tags"]}},
+    ],
+)
+def test_what_transformers_lacks_is_saved_as_ours_and_comes_back(options, tmp_path):
+    model = labelled(**options)
+    model.save_pretrained(str(tmp_path))
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["model_type"] == "bert_tf"
+    back = load_task(str(tmp_path))
+    assert back.sentence_objective == model.sentence_objective
+    assert back.extra_labels == model.extra_labels
+    for name, logits in model(MASKED).items():
+        np.testing.assert_array_equal(back(MASKED)[name], logits)
+
+
+@pytest.mark.parametrize("objective", ["next_sentence", "sentence_order"])
+def test_two_answers_are_saved_as_the_published_class_and_say_which(objective, tmp_path):
+    model = labelled(sentence_objective=objective, extra_labels=None)
+    model.save_pretrained(str(tmp_path))
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["architectures"] == ["BertForPreTraining"]
+    back = load_task(str(tmp_path))
+    assert back.sentence_objective == objective and back.data_settings == {}
+
+
+@pytest.mark.parametrize(
+    "options, parts",
+    [
+        ({"sentence_objective": "next_sentense"}, ["'next_sentense'", "nearest: next_sentence"]),
+        ({"sentence_objective": "none"}, ["none", "MaskedLM"]),
+        ({"extra_labels": {"topic": {"of": "row", "num_labels": 2}}}, ["'topic'", "sentence or"]),
+        ({"extra_labels": {"topic": {"of": "token", "num_labels": 1}}}, ["'topic'", "2 or more"]),
+        ({"extra_labels": {"sentence": EXTRA["topic"]}}, ["'sentence'", "another loss"]),
+    ],
+)
+def test_what_cannot_be_meant_is_one_line(options, parts):
+    with pytest.raises(InputError) as caught:
+        Pretraining(build_encoder(CONFIG), **options)
+    assert all(part in str(caught.value) for part in parts) and "\n" not in str(caught.value)
