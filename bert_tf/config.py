@@ -6,9 +6,11 @@
 import dataclasses
 
 from bert_tf.errors import ConfigError
-from bert_tf.sections import FILE_OR_SHARE, DistributionSection, TrainSection
+from bert_tf.sections import FILE_OR_SHARE, WARMUP, DistributionSection, TrainSection
 from bert_tf.settings import (
+    FLAG,
     MAPPING,
+    NOT_NEGATIVE,
     POSITIVE,
     WORD,
     Kind,
@@ -29,6 +31,7 @@ from bert_tf.settings import (
 __all__ = [
     "DistributionSection",
     "FinetuneConfig",
+    "PretrainConfig",
     "TrainSection",
     "differing_keys",
     "from_dict",
@@ -44,6 +47,18 @@ _COLUMN = Kind(
     lambda value: is_word(value) or (is_whole(value) and value >= 0),
 )
 _SHARE = Kind("a share above 0, up to 1", lambda v: is_number(v) and 0 < v <= 1, float)
+_PART = Kind("a share from 0 to 1", lambda v: is_number(v) and 0 <= v <= 1, float)
+_FACTORS = Kind(
+    "a mapping of losses to numbers, 0 or more",
+    lambda value: isinstance(value, dict) and all(map(NOT_NEGATIVE.accepts, value.values())),
+    lambda value: {str(name): float(factor) for name, factor in value.items()},
+)
+_LABELS = Kind(
+    "a mapping of columns of the records to {of: sentence or token, num_labels: 2 or more}",
+    lambda value: isinstance(value, dict) and all(map(_is_label, value.values())),
+    dict,
+)
+_PHASES = Kind("a list of phases, each with its records", lambda value: False)
 _WIDTHS = Kind(
     "a list of layer widths such as [256, 64]",
     lambda value: isinstance(value, list) and all(is_whole(width) and width > 0 for width in value),
@@ -135,8 +150,118 @@ class FinetuneConfig:
                 f"train.accumulate is {train.accumulate}, wanted a divisor of train.batch_size, "
                 f"{train.batch_size}"
             )
-        if (train.freeze == "gradual") != (train.unfreeze_every is not None):
+
+
+def _is_label(label):
+    """Whether a YAML value tells what a column's labels belong to and how many there are."""
+    if not isinstance(label, dict) or set(label) != {"of", "num_labels"}:
+        return False
+    return label["of"] in ("sentence", "token") and whole(2).accepts(label["num_labels"])
+
+
+@dataclasses.dataclass(frozen=True)
+class StartSection:
+    """What pretraining begins with: a checkpoint, or fresh weights of some size."""
+
+    # one of: a model directory or checkpoint; a published size, such as bert-mini; a family
+    path: str | None = setting(optional(WORD), None)
+    size: str | None = setting(optional(WORD), None)
+    family: str | None = setting(optional(one_of("bert", "albert", "electra")), None)
+    changes: dict = setting(MAPPING, {})  # fields of the encoder's configuration to change
+    generator: dict = setting(MAPPING, {})  # the same of the generator beside a discriminator
+    tokenizer: str | None = setting(optional(WORD), None)  # a folder; null: that of model.path
+
+    def __post_init__(self):
+        """One beginning, and a tokenizer with fresh weights."""
+        given = [x for x in ("path", "size", "family") if getattr(self, x) is not None]
+        if len(given) != 1:
+            shown = " and ".join(f"model.{key} {getattr(self, key)}" for key in given) or "none"
+            raise ConfigError(f"wanted one of model.path, model.size, model.family, got {shown}")
+        if self.path is None and self.tokenizer is None:
+            raise ConfigError("model.tokenizer is None, wanted a folder: there is no model.path")
+
+
+@dataclasses.dataclass(frozen=True)
+class ObjectiveSection:
+    """What is predicted."""
+
+    # masked_lm: the masked words; replaced_tokens: which words a generator put in (ELECTRA)
+    words: str = setting(one_of("masked_lm", "replaced_tokens"), "masked_lm")
+    # null: what the records were made for; none: their labels are left aside
+    sentences: str | None = setting(
+        optional(one_of("next_sentence", "sentence_order", "sentence_order_3", "none")), None
+    )
+    extra_labels: dict = setting(_LABELS, {})
+    loss_factors: dict = setting(_FACTORS, {})  # what each loss counts for, where it is not 1
+
+
+@dataclasses.dataclass(frozen=True)
+class MaskingSection:
+    """How words are masked in records that have no masks of their own; see `data.masking`."""
+
+    probability: float = setting(_SHARE, 0.15)
+    max_predictions: int | None = setting(optional(whole(1)), None)  # a row; null: the share of it
+    mask_share: float = setting(_PART, 0.8)  # become [MASK]
+    random_share: float = setting(_PART, 0.1)  # become another word; the rest stays
+    unit: str = setting(one_of("token", "word", "ngram", "span"), "token")
+
+
+@dataclasses.dataclass(frozen=True)
+class PhaseSection:
+    """A part of pretraining with records of its own. What is null is as in `train`."""
+
+    records: str = setting(WORD)  # a folder or a glob
+    validation: str | float = setting(FILE_OR_SHARE, 0.01)  # held out: records, or a share of them
+    epochs: int | None = setting(optional(whole(1)), None)
+    steps: int | None = setting(optional(whole(1)), None)
+    batch_size: int | None = setting(optional(whole(1)), None)
+    accumulate: int | None = setting(optional(whole(1)), None)
+    learning_rate: float | None = setting(optional(POSITIVE), None)
+    warmup: float | None = setting(optional(WARMUP), None)
+    packing: bool = setting(FLAG, False)  # several short examples in a row
+
+    def settings(self, train):
+        """The `train` section as it is in this phase."""
+        given = {
+            name: getattr(self, name)
+            for name in ("epochs", "steps", "batch_size", "accumulate", "learning_rate", "warmup")
+            if getattr(self, name) is not None
+        }
+        if "epochs" in given:
+            given.setdefault("steps", None)
+        return dataclasses.replace(train, **given)
+
+
+@dataclasses.dataclass(frozen=True)
+class PretrainConfig:
+    """Everything `bert-tf pretrain` can be told."""
+
+    model: StartSection
+    phases: tuple[PhaseSection, ...] = setting(_PHASES)
+    objective: ObjectiveSection = ObjectiveSection()
+    masking: MaskingSection = MaskingSection()
+    train: TrainSection = TrainSection()
+    distribution: DistributionSection = DistributionSection()
+
+    def __post_init__(self):
+        """What two keys must agree on; `load` puts the file's name before the message."""
+        electra = self.objective.words == "replaced_tokens"
+        if self.model.generator and not electra:
             raise ConfigError(
-                f"train.unfreeze_every is {train.unfreeze_every} and train.freeze {train.freeze}, "
-                "wanted a number of steps with gradual and null with anything else"
+                f"model.generator is {self.model.generator} and objective.words "
+                f"{self.objective.words}, wanted replaced_tokens with it"
             )
+        for key in ("sentences", "extra_labels"):
+            value = getattr(self.objective, key)
+            if electra and value not in (None, "none", {}):
+                raise ConfigError(
+                    f"objective.{key} is {value} and objective.words replaced_tokens, "
+                    "which has no other objective beside it"
+                )
+        for number, phase in enumerate(self.phases, 1):
+            train = phase.settings(self.train)
+            if train.batch_size % train.accumulate:
+                raise ConfigError(
+                    f"phases.{number}: accumulate is {train.accumulate}, wanted a divisor of "
+                    f"batch_size, {train.batch_size}"
+                )

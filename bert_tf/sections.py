@@ -92,6 +92,11 @@ class TrainSection:
                     f"train.{key} is {getattr(self, key)}, wanted null with adafactor, "
                     "which has none"
                 )
+        if (self.freeze == "gradual") != (self.unfreeze_every is not None):
+            raise ConfigError(
+                f"train.unfreeze_every is {self.unfreeze_every} and train.freeze {self.freeze}, "
+                "wanted a number of steps with gradual and null with anything else"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
