@@ -114,7 +114,8 @@ def mask_rows(input_ids, attention_mask, masking, vocabulary, seed, word_starts=
     """Hide some tokens of each row.
 
     The budget of a row is Google's, min(max_predictions, max(1, round(real tokens x probability)));
-    units are taken in random order as long as they fit, and one that does not is passed over.
+    units are taken in random order until it is spent. A word that does not fit is passed over, and
+    an n-gram or span that does not is shortened to the words that do.
 
     Args:
       input_ids: int32 [B, L].
@@ -139,9 +140,10 @@ def mask_rows(input_ids, attention_mask, masking, vocabulary, seed, word_starts=
         continued = tf.gather(vocabulary.is_continuation, input_ids)
     else:
         continued = tf.equal(tf.cast(word_starts, tf.int32), 0)
-    starts = _unit_starts(eligible, continued, budget, masking.unit, keys)
-    unit_of = tf.cumsum(tf.cast(starts, tf.int32), axis=1) - 1
-    chosen = eligible & _taken(unit_of, eligible, budget, keys)
+    starts = _word_starts(eligible, continued, masking.unit)
+    word_of = tf.cumsum(tf.cast(starts, tf.int32), axis=1) - 1
+    unit_of = _units(word_of, starts, eligible, masking.unit, keys)
+    chosen = eligible & _taken(word_of, unit_of, eligible, budget, keys)
 
     places = tf.range(width)
     fate = draws.uniform(keys, unit_of if masking.unit == "span" else places, _FATE)
@@ -172,69 +174,80 @@ def _budget(lengths, masking):
     return wanted if most is None else tf.minimum(wanted, most)
 
 
-def _unit_starts(eligible, continued, budget, unit, keys):
-    """bool [B, L], where a unit begins; it reaches to the next beginning or ineligible token.
+def _word_starts(eligible, continued, unit):
+    """bool [B, L], where a word begins; it reaches to the next beginning or ineligible token."""
+    if unit == "token":
+        return eligible
+    return eligible & ~(continued & _left(eligible))
+
+
+def _left(eligible):
+    """bool [B, L], whether the token to the left is eligible."""
+    return tf.pad(eligible[:, :-1], [[0, 0], [1, 0]])
+
+
+def _units(word_of, starts, eligible, unit, keys):
+    """int32 [B, L], the number of each token's unit, which is a run of whole words.
 
     Units of several words are not drawn one by one wherever they may fall, as in the papers, where
     each has to be checked against those before it: the row is cut into units of random lengths,
     and which of them to hide is drawn. That gives the same lengths and no overlaps.
     """
-    if unit == "token":
-        return eligible
-    after_gap = eligible & ~tf.pad(eligible[:, :-1], [[0, 0], [1, 0]])
-    starts = after_gap | (eligible & ~continued)
-    if unit == "word":
-        return starts
-    height, width = tf.shape(eligible)[0], tf.shape(eligible)[1]
+    if unit not in _UNIT_WORDS:
+        return word_of
+    height, width = tf.shape(word_of)[0], tf.shape(word_of)[1]
     bounds = tf.constant(np.cumsum(_UNIT_WORDS[unit])[:-1], tf.float32)
     lengths = draws.uniform(keys, tf.range(width), _LENGTH)
     lengths = 1 + tf.searchsorted(bounds, tf.reshape(lengths, [-1]), side="right")
-    # No longer than the budget: it could never be taken.
-    lengths = tf.minimum(tf.reshape(lengths, [height, width]), budget[:, None])
-    # The number, counted from 1, of the word before which a unit ends.
-    ends = tf.reshape(tf.cumsum(lengths, axis=1), [-1])
+    # The number, counted from 1, of the word with which a unit ends.
+    ends = tf.reshape(tf.cumsum(tf.reshape(lengths, [height, width]), axis=1), [-1])
     ends = tf.minimum(ends, width) + tf.repeat(tf.range(height), width) * (width + 1)
     ends = tf.math.unsorted_segment_sum(tf.ones_like(ends), ends, height * (width + 1))
     ends = tf.reshape(ends, [height, width + 1]) > 0
-    word_of = tf.cumsum(tf.cast(starts, tf.int32), axis=1) - 1
-    begins = tf.gather(ends, tf.maximum(word_of, 0), batch_dims=1)
-    return after_gap | (starts & begins)
+    begins = starts & tf.gather(ends, tf.maximum(word_of, 0), batch_dims=1)
+    begins |= eligible & ~_left(eligible)
+    return tf.cumsum(tf.cast(begins, tf.int32), axis=1) - 1
 
 
-def _taken(unit_of, eligible, budget, keys):
-    """bool [B, L], the tokens of the units that are taken: in random order, each that still fits.
+def _taken(word_of, unit_of, eligible, budget, keys):
+    """bool [B, L], the tokens of the words that are taken: unit after unit, each word that fits.
 
-    Units that fit are taken up to the first that does not; that one and all others larger than
-    what is left are out for good, and the next pass goes on with the rest. The largest unit still
-    in play shrinks with every pass, so there are few.
+    Units come in random order, the words of one from left to right, so that only the last may have
+    to be shortened. Words that fit are taken up to the first that does not; that one and all others
+    larger than what is left are out for good, and the next pass goes on with the rest. The largest
+    word still in play shrinks with every pass, so there are few.
     """
-    height, width = tf.shape(unit_of)[0], tf.shape(unit_of)[1]
-    cells = tf.maximum(unit_of, 0) + tf.range(height)[:, None] * width
-    sizes = tf.math.unsorted_segment_sum(
-        tf.cast(tf.reshape(eligible, [-1]), tf.int32), tf.reshape(cells, [-1]), height * width
-    )
-    sizes = tf.reshape(sizes, [height, width])
-    order = draws.priorities(keys, tf.range(width), _ORDER)
-    order = tf.math.top_k(tf.where(sizes > 0, order, -1), k=width).indices
+    height, width = tf.shape(word_of)[0], tf.shape(word_of)[1]
+    first_cells = tf.range(height)[:, None] * width
+    cells = tf.reshape(tf.maximum(word_of, 0) + first_cells, [-1])
+
+    def by_word(reduce, values):
+        values = reduce(tf.reshape(values, [-1]), cells, height * width)
+        return tf.reshape(values, [height, width])
+
+    sizes = by_word(tf.math.unsorted_segment_sum, tf.cast(eligible, tf.int32))
+    order = tf.where(eligible, draws.priorities(keys, unit_of, _ORDER), -1)
+    order = by_word(tf.math.unsorted_segment_max, order)
+    # Among equals the lower index comes first.
+    order = tf.math.top_k(order, k=width).indices
     sizes = tf.gather(sizes, order, batch_dims=1)
-    left = budget[:, None]
 
-    def another(left, open_units, taken):
-        return tf.reduce_any(open_units)
+    def another(left, in_play, taken):
+        return tf.reduce_any(in_play)
 
-    def take(left, open_units, taken):
-        wanted = tf.where(open_units, sizes, 0)
-        fits = open_units & (tf.cumsum(wanted, axis=1) <= left)
+    def take(left, in_play, taken):
+        wanted = tf.where(in_play, sizes, 0)
+        fits = in_play & (tf.cumsum(wanted, axis=1) <= left)
         left -= tf.reduce_sum(tf.where(fits, sizes, 0), axis=1, keepdims=True)
-        return left, open_units & ~fits & (sizes <= left), taken | fits
+        return left, in_play & ~fits & (sizes <= left), taken | fits
 
+    left = budget[:, None]
     state = (left, (sizes > 0) & (sizes <= left), tf.zeros_like(sizes, tf.bool))
     taken = tf.while_loop(another, take, state)[2]
-    # From the random order back to the units' own.
-    cells = tf.reshape(order + tf.range(height)[:, None] * width, [-1, 1])
-    taken = tf.scatter_nd(cells, tf.cast(tf.reshape(taken, [-1]), tf.int32), [height * width])
-    taken = tf.gather(tf.reshape(taken, [height, width]), tf.maximum(unit_of, 0), batch_dims=1)
-    return taken > 0
+    # From the random order back to the order of the words.
+    back = tf.reshape(order + first_cells, [-1, 1])
+    taken = tf.scatter_nd(back, tf.cast(tf.reshape(taken, [-1]), tf.int32), [height * width])
+    return tf.reshape(tf.gather(taken, cells) > 0, [height, width])
 
 
 def _positions(chosen, columns):
