@@ -1,14 +1,8 @@
 """Fine-tuning: a pretrained encoder, a labelled file, and a task model at the end."""
 
-import contextlib
-import json
-import os
-import shutil
-
 import keras
 from absl import logging
 
-from bert_tf import config as configs
 from bert_tf.data import (
     epoch_steps,
     evaluation_batches,
@@ -19,12 +13,12 @@ from bert_tf.data import (
 )
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.loading import load_encoder
+from bert_tf.recipes.workdir import claim_workdir, open_workdir, save_run
 from bert_tf.tasks import SequenceClassifier, metrics
 from bert_tf.text import Tokenizer
 from bert_tf.training.distribution import is_chief, make_strategy, require_divisible
 from bert_tf.training.evaluation import collect
 from bert_tf.training.freezing import freeze
-from bert_tf.training.journal import draw_curves
 from bert_tf.training.loop import Feed, train
 from bert_tf.training.optimizer_choice import choose_optimizer
 from bert_tf.training.schedules import draw_schedule, schedule_of
@@ -119,55 +113,6 @@ def feed_of(table, tokenizer, arguments):
         rows_of_step=lambda step: rows_of_step(table, tokenizer, step, **arguments),
         epoch_steps=epoch_steps(table, arguments["batch_size"]),
     )
-
-
-def open_workdir(workdir, config):
-    """Recognises a workdir.
-
-    Returns:
-      The results of a finished run, else None.
-    Raises:
-      ConfigError: it belongs to a run with another configuration; the keys that differ are named.
-      InputError: it cannot be read.
-    """
-    path, results = (os.path.join(workdir, name) for name in ("config.yaml", "metrics.json"))
-    if os.path.exists(path):
-        differing = configs.differing_keys(configs.load(type(config), path), config)
-        if differing:
-            shown = ", ".join(
-                f"{key} ({before!r} there, {now!r} now)" for key, (before, now) in differing.items()
-            )
-            raise ConfigError(f"{workdir}: belongs to a run with another configuration: {shown}")
-    with _usable(workdir):
-        if os.path.exists(workdir):
-            os.listdir(workdir)  # a folder, and ours to read; said before the long work begins
-        if not os.path.exists(results):
-            return None
-        with open(results) as file:
-            logging.info("%s: this run is finished", workdir)
-            return json.load(file)
-
-
-def claim_workdir(workdir, config):
-    """Makes a workdir and writes down whose it is; a run does so once nothing can be wrong with its
-    configuration, so that a correction may use the same workdir.
-
-    Raises:
-      InputError: it cannot be written.
-    """
-    path = os.path.join(workdir, "config.yaml")
-    with _usable(workdir):
-        os.makedirs(workdir, exist_ok=True)
-        if not os.path.exists(path):
-            _write(path, configs.to_yaml(config))
-
-
-@contextlib.contextmanager
-def _usable(workdir):
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"{workdir}: cannot be used as a workdir ({error.strerror})") from error
 
 
 def read_tables(config, like=None):
@@ -266,23 +211,3 @@ def report_rows(config, tables, tokenizer, steps):
             config.data.max_length,
             100 * share,
         )
-
-
-def save_run(model, tokenizer, workdir, results):
-    """Writes the model directory and, last of all, metrics.json, which marks the run finished."""
-    target, temporary = os.path.join(workdir, "model"), os.path.join(workdir, "model.tmp")
-    for leftover in (temporary, target):
-        shutil.rmtree(leftover, ignore_errors=True)
-    model.save_pretrained(temporary, tokenizer)
-    os.replace(temporary, target)
-    draw_curves(workdir)
-    _write(os.path.join(workdir, "metrics.json"), json.dumps(results, indent=2) + "\n")
-
-
-def _write(path, text):
-    temporary = f"{path}.{os.getpid()}.tmp"  # of several workers each writes its own
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)

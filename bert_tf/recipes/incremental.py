@@ -21,15 +21,14 @@ from bert_tf.loading import load_task
 from bert_tf.recipes.finetune import (
     compile_model,
     feed_of,
-    open_workdir,
     prepare,
     read_tables,
     ready,
     report_rows,
     require_fit,
-    save_run,
 )
 from bert_tf.recipes.output import whole_file
+from bert_tf.recipes.workdir import open_workdir, save_run
 from bert_tf.tasks import SequenceClassifier, metrics
 from bert_tf.tasks.incremental import Remembering, distillation, elastic_penalty, grown
 from bert_tf.text import Tokenizer
