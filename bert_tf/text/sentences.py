@@ -30,9 +30,9 @@ _NUMERAL = re.compile(r"[\d.]+|[ivxlcIVXLC]+|[A-Za-z]")
 
 # Never the end of a sentence: a name or a number comes next.
 _TITLES = frozenset(
-    """mr mrs ms mx messrs mme mlle dr prof rev fr hon gen col lt capt cpt maj sgt cpl pvt adm cmdr
-    brig gov sen rep pres supt insp st mt ft vs cf eg ie viz e.g i.e approx fig figs eq vol vols
-    pp""".split()
+    """mr mrs ms mx messrs mme mlle dr drs prof rev fr hon gen col lt capt cpt maj sgt cpl pvt adm
+    cmdr brig gov sen rep pres supt insp st mt ft vs cf eg ie viz e.g i.e approx fig figs eq vol
+    vols pp ext""".split()
 )
 # Not the end before a number: No. 5, p. 12, Jan. 3.
 _BEFORE_NUMBERS = frozenset(
@@ -75,11 +75,12 @@ def split_sentences(text, language="en"):
     """
     check_language(language)
     sentences, start = [], 0
+    small = text.islower()  # then a small letter says nothing about what it begins
     for match in _PATTERNS[language].finditer(text):
         if match["full"]:
             ends = not _GOES_ON.match(text, match.end())
         else:
-            ends = match["mark"] and _ends(text, start, match)
+            ends = match["mark"] and _ends(text, start, match, small)
         if ends:
             sentences.append(text[start : match.end()])
             start = match.end()
@@ -87,13 +88,13 @@ def split_sentences(text, language="en"):
     return [sentence for sentence in map(str.strip, sentences) if sentence]
 
 
-def _ends(text, start, match):
+def _ends(text, start, match, small):
     """Whether a sentence that began at `start` ends with . ! ? or … and their closing quotes."""
     quote, word = _NEXT.match(text, match.end()).groups()
     mark, close = match["mark"], match["close"]
     if not word:
         return bool(quote) or not _GOES_ON.match(text, match.end())
-    if word[0].islower() and (close or mark[-1] not in "!?"):
+    if word[0].islower() and not small and (close or mark[-1] not in "!?"):
         return False
     if mark != ".":
         return True
@@ -101,25 +102,21 @@ def _ends(text, start, match):
     if not before:
         return True
     last = before[0]
-    if not close and before.start() == start + _blank(text, start) and _NUMERAL.fullmatch(last):
+    if not close and _NUMERAL.fullmatch(last) and not text[start : before.start()].strip():
         return False  # "1. Introduction", "B. Results"
-    return _ends_after(last, word, quote or close)
+    spoken = close or quote not in ("", "(", "[")
+    return _ends_after(last, word.capitalize() if small else word, spoken, small)
 
 
-def _ends_after(last, word, quoted):
-    """Whether "last." ends a sentence when `word` comes next."""
+def _ends_after(last, word, spoken, small):
+    """Whether "last." ends a sentence when `word` comes next; `spoken`: with a quote between."""
     lower = last.lower()
     if lower in _TITLES:
         return False
-    if len(last) == 1 and last.isupper() and last != "I":
-        return bool(quoted)  # an initial
+    if len(last) == 1 and (small or last.isupper()) and last not in "Iia":
+        return bool(spoken)  # an initial
     if lower in _BEFORE_NUMBERS and word[0].isdigit():
         return False
     if lower in _ABBREVIATIONS or "." in last:
-        return bool(quoted) or word in _STARTERS
+        return bool(spoken) or word in _STARTERS
     return True
-
-
-def _blank(text, start):
-    """How much white space stands at `start`."""
-    return len(text[start : start + 8]) - len(text[start : start + 8].lstrip())

@@ -9,7 +9,7 @@ import tempfile
 from bert_tf.errors import InputError
 
 # The names of the five special tokens in tokenizer_config.json, and what BERT calls them.
-_SPECIAL = {
+SPECIAL = {
     "pad_token": "[PAD]",
     "unk_token": "[UNK]",
     "cls_token": "[CLS]",
@@ -87,7 +87,7 @@ def read_wordpiece(path, lowercase=None):
         raise InputError(f"{source}: the vocabulary is empty")
 
     normalizer = _bert_normalizer(model, os.path.join(directory, "tokenizer.json"))
-    names = {key: _content(config.get(key)) or default for key, default in _SPECIAL.items()}
+    names = {key: _content(config.get(key)) or default for key, default in SPECIAL.items()}
     vocabulary, special = _add_tokens(vocabulary, names.values(), model, config, source)
     for key, token in names.items():
         if token not in vocabulary:
@@ -143,9 +143,9 @@ def write_wordpiece(settings, directory):
         "strip_accents": settings.strip_accents,
         "tokenize_chinese_chars": settings.tokenize_chinese_chars,
     }
-    config.update((key, getattr(settings, key)) for key in _SPECIAL)
+    config.update((key, getattr(settings, key)) for key in SPECIAL)
     more = [
-        token for token in settings.special_tokens if token not in {config[key] for key in _SPECIAL}
+        token for token in settings.special_tokens if token not in {config[key] for key in SPECIAL}
     ]
     if more:
         config["additional_special_tokens"] = more
