@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from bert_tf.layers.dropout import dropout
+from bert_tf.layers.linear import drawn_anew
 from bert_tf.layers.normalization import LayerNorm
 
 
@@ -47,7 +48,10 @@ class Embeddings(keras.layers.Layer):
     def build(self, shape=None):
         for name, rows in self.rows.items():
             table = self.add_weight(
-                name=name, shape=(rows, self.width), initializer=self.initializer, autocast=False
+                name=name,
+                shape=(rows, self.width),
+                initializer=drawn_anew(self.initializer),
+                autocast=False,
             )
             setattr(self, name, table)
         self.norm.build((None, self.width))

@@ -9,6 +9,21 @@ def truncated_normal(stddev=0.02):
     return keras.initializers.TruncatedNormal(stddev=stddev)
 
 
+def drawn_anew(initializer):
+    """The same initializer with a seed of its own.
+
+    One object gives every tensor the same numbers from the front on, which would make word i and
+    position i the same vector at the start.
+
+    Args:
+      initializer: as Keras takes it.
+    Returns:
+      A Keras initializer, or None for None.
+    """
+    initializer = keras.initializers.get(initializer)
+    return initializer.clone() if hasattr(initializer, "clone") else initializer
+
+
 class Linear(keras.layers.Layer):
     """`x @ kernel + bias` on a matrix of rows.
 
@@ -24,7 +39,7 @@ class Linear(keras.layers.Layer):
     def __init__(self, width, initializer="glorot_uniform", **kwargs):
         super().__init__(**kwargs)
         self.width = width
-        self.initializer = keras.initializers.get(initializer)
+        self.initializer = drawn_anew(initializer)
 
     def build(self, shape):
         self.kernel = self.add_weight(
