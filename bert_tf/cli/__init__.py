@@ -12,6 +12,7 @@ VERBS = {
     "predict": "labels or scores for texts, one JSON object a line",
     "export": "a trained model as a SavedModel, for TensorFlow Serving or Python",
     "convert": "a checkpoint from one home's format into another's",
+    "records": "pretraining examples out of raw text",
 }
 
 

@@ -1,0 +1,145 @@
+"""bert-tf records: pretraining examples out of raw text."""
+
+import sys
+
+from bert_tf.cli.command import SAVED, Command, Flag
+from bert_tf.errors import ConfigError
+
+_WHOLE = "a whole number"
+COMMAND = Command(
+    "records",
+    "pretraining examples out of raw text, in TFRecord files as Google's BERT has them",
+    "bert-tf records --input='text/*.txt' --tokenizer=vocab --output=records",
+    (
+        Flag(
+            "input",
+            "GLOB",
+            "files of text, also gzip or xz; several globs with commas",
+            needed=True,
+        ),
+        Flag("tokenizer", "DIR", "a folder with vocab.txt, as `bert-tf vocab` makes", needed=True),
+        Flag(
+            "output",
+            "DIR",
+            "the folder for the records; the same command again continues there",
+            needed=True,
+        ),
+        Flag("max_length", "N", "tokens a row; 128 if not given", "128"),
+        Flag(
+            "sentence_objective",
+            "NAME",
+            "next_sentence (if not given): B follows A, or is from another text;\n"
+            "sentence_order: B follows A, or A follows B; sentence_order_3: these, or\n"
+            "B is from another text; none: rows filled with text, nothing to tell",
+            "next_sentence",
+        ),
+        Flag(
+            "masking",
+            "NAME",
+            "static (if not given): masks are in the records, as others want them;\n"
+            "dynamic: `bert-tf pretrain` draws new ones in every epoch",
+            "static",
+        ),
+        Flag(
+            "masking_unit", "NAME", "what is hidden together: token, word, ngram or span", "token"
+        ),
+        Flag(
+            "masking_probability", "SHARE", "of a row's tokens to hide; 0.15 if not given", "0.15"
+        ),
+        Flag(
+            "max_predictions", "N", "hidden tokens a row at most; if not given, what the share asks"
+        ),
+        Flag(
+            "dupe_factor",
+            "N",
+            "copies of the text, each cut and masked anew; if not given, 10 with static\n"
+            "masks, else 1",
+        ),
+        Flag(
+            "short_probability",
+            "SHARE",
+            "of documents whose rows are shorter than they could be; 0.1 if not given",
+            "0.1",
+        ),
+        Flag(
+            "layout", "NAME", "lines, text, jsonl or doc; if not given, each file's own is guessed"
+        ),
+        Flag("field", "NAME", "the key of the text in JSON lines; text if not given", "text"),
+        Flag("language", "NAME", "en (if not given) or zh, to split text into sentences", "en"),
+        Flag("policy", "NAME", "of damage: fail (if not given), or skip and count it", "fail"),
+        Flag("duplicates", "NAME", "of documents: drop (if not given) or keep", "drop"),
+        Flag("segmenter", "NAME", "jieba: whole Chinese words, for --masking_unit"),
+        Flag(
+            "boundaries",
+            "BOOL",
+            "true: token_boundary says where words begin, as ALBERT's",
+            "false",
+        ),
+        Flag("seed", "N", "of everything random; 0 if not given", "0"),
+        Flag("shards", "N", "how many files; if not given, by the size of the text"),
+        Flag("processes", "N", "how many work at once; as many as there are cores if not given"),
+        Flag("runner", "NAME", "an Apache Beam runner to work instead, such as FlinkRunner"),
+        Flag(
+            "runner_option",
+            "FLAG",
+            "a flag for the runner; may be given several times",
+            repeated=True,
+        ),
+    ),
+)
+
+
+def main(argv=None):
+    """Runs the verb; argv is a list of str without it. Returns the exit code."""
+    return COMMAND.run(_work, argv, _prepare)
+
+
+def _prepare(flags):
+    """Numbers instead of their digits, before anything is read."""
+    values = {flag.name: flags[flag.name].value for flag in COMMAND.flags}
+    for name in ("max_length", "max_predictions", "dupe_factor", "seed", "shards", "processes"):
+        values[name] = _number(name, values[name], int, _WHOLE)
+    for name in ("masking_probability", "short_probability"):
+        values[name] = _number(name, values[name], float, "a share such as 0.1")
+    for name, known in (("masking", ("static", "dynamic")), ("boundaries", ("true", "false"))):
+        if values[name] not in known:
+            raise ConfigError(f"--{name} is {values[name]}, wanted one of {', '.join(known)}")
+    for name in ("max_predictions", "dupe_factor", "shards", "processes"):
+        if values[name] is not None and values[name] < 1:
+            raise ConfigError(f"--{name} is {values[name]}, wanted 1 or more")
+    return values
+
+
+def _number(name, text, kind, wanted):
+    try:
+        return None if text is None else kind(text)
+    except ValueError:
+        raise ConfigError(f"--{name} is {text!r}, wanted {wanted}") from None
+
+
+def _work(values):
+    from bert_tf.recipes.interruption import Interrupted
+    from bert_tf.recipes.records import make_records, settings_of
+
+    places = {
+        name: values[name] for name in ("tokenizer", "output", "shards", "processes", "runner")
+    }
+    try:
+        manifest = make_records(
+            values["input"],
+            **places,
+            settings=settings_of(values),
+            runner_options=values["runner_option"] or (),
+        )
+    except Interrupted as error:
+        print(f"bert-tf records: {error}", file=sys.stderr)
+        return SAVED
+    counts = manifest.counts
+    print(
+        f"{counts['records']:,} records from {counts['documents']:,} documents "
+        f"in {len(manifest.shards)} files: {values['output']}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

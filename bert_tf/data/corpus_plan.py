@@ -1,0 +1,188 @@
+"""Which documents each shard of records is made of, decided by one pass over the corpus.
+
+The corpus is cut into pieces of a few documents each, shards are runs of pieces, and the blocks of
+a shard, within which examples are made, are runs of its pieces. All of it depends on the corpus and
+the number of shards alone, so a shard can be made anywhere, by itself. What is remembered of a
+piece takes some hundred bytes, and nothing of its text.
+"""
+
+import bisect
+import dataclasses
+import itertools
+import os
+
+from bert_tf.data import documents as reading
+from bert_tf.errors import ConfigError, InputError
+
+# In characters of text. A block of this size has some 4,000 rows of 128 tokens.
+BLOCK, _PIECE = 1 << 21, 1 << 17
+# A random B comes from another document of its block; these are enough for it to be random.
+_BLOCK_DOCUMENTS, _PIECE_DOCUMENTS = 8, 2
+# Without a number: some for all cores of a machine, and more where they would become large.
+_SHARDS, _SHARD, _SMALLEST_SHARD = 8, 1 << 25, 1 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """How raw text is read; the arguments of `documents.read_documents`."""
+
+    layout: str | None = None
+    language: str = "en"
+    policy: str = "fail"
+    field: str = "text"
+    duplicates: str = "drop"
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardPlan:
+    """The documents of one shard.
+
+    file: int, the number of the file it begins in. number, offset, line: int, of its first document
+    as in `documents.RawDocument`. blocks: list of int, documents of each block. duplicates: list of
+    [file, number], the documents among them that are left out.
+    """
+
+    file: int
+    number: int
+    offset: int
+    line: int
+    blocks: list
+    duplicates: list
+
+
+@dataclasses.dataclass
+class _Piece:
+    """Some documents in a row; `documents` does not count the duplicates among them."""
+
+    file: int
+    first: object  # RawDocument without its paragraphs
+    documents: int = 0
+    characters: int = 0
+    duplicates: list = dataclasses.field(default_factory=list)
+
+
+def plan(files, how, shards, paired):
+    """Reads the corpus once and divides it.
+
+    Args:
+      files: list of str.
+      how: Reading.
+      shards: int >= 1, or None: as many as its size suggests.
+      paired: bool, whether texts of two documents are paired.
+    Returns:
+      list of ShardPlan, and the `documents.Counts` of what was read.
+    Raises:
+      InputError: the corpus has no text, or one document where two are wanted.
+      ConfigError: there is too little text for so many shards.
+    """
+    counts = reading.Counts()
+    size = sum(os.path.getsize(path) for path in files)
+    piece_size = min(_PIECE, size // (8 * (shards or _SHARDS)))
+    pieces = _pieces(files, how, piece_size, counts)
+    if not counts.documents:
+        raise InputError(f"{_name(files)}: no text in it ({counts})")
+    if paired and counts.documents < 2:
+        raise InputError(
+            f"{_name(files)}: one document, so no random next sentence is possible; wanted two or "
+            "more, or --sentence_objective=sentence_order or none"
+        )
+    characters = sum(piece.characters for piece in pieces)
+    most = min(len(pieces), max(1, characters // _SMALLEST_SHARD))
+    wanted = shards or min(max(_SHARDS, -(-characters // _SHARD)), most)
+    if wanted > len(pieces):
+        raise ConfigError(
+            f"--shards={wanted}: {counts.documents} documents make {len(pieces)} shards at most"
+        )
+    edges = _even_edges([piece.characters for piece in pieces], wanted)
+    return [_shard(pieces[a:b]) for a, b in itertools.pairwise(edges)], counts
+
+
+def _name(files):
+    return files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more files"
+
+
+def _pieces(files, how, size, counts):
+    """The corpus as list of _Piece, each of that many characters and of two documents at least."""
+    seen, pieces = reading.DigestSet(), []
+    for number, path in enumerate(files):
+        for raw in reading.documents_of_file(
+            path, how.layout, how.policy, field=how.field, counts=counts
+        ):
+            if not raw.paragraphs:
+                counts.empty += 1
+                continue
+            last = pieces[-1] if pieces else None
+            if how.duplicates == "drop" and not seen.add(reading.digest(raw)):
+                counts.duplicates += 1
+                last.duplicates.append([number, raw.number])
+                continue
+            if not last or (last.characters >= size and last.documents >= _PIECE_DOCUMENTS):
+                last = _Piece(number, raw._replace(paragraphs=None))
+                pieces.append(last)
+            counts.documents += 1
+            last.documents += 1
+            last.characters += sum(map(len, raw.paragraphs))
+    if len(pieces) > 1 and pieces[-1].documents < _PIECE_DOCUMENTS:
+        last = pieces.pop()
+        pieces[-1].documents += last.documents
+        pieces[-1].characters += last.characters
+        pieces[-1].duplicates += last.duplicates
+    return pieces
+
+
+def _even_edges(sizes, parts):
+    """Where each part begins so that all are about equally large and none is empty, and the end."""
+    sums = list(itertools.accumulate(sizes, initial=0))
+    edges = [0]
+    for part in range(1, parts):
+        near = bisect.bisect_left(sums, sums[-1] * part / parts)
+        edges.append(min(max(near, edges[-1] + 1), len(sizes) - parts + part))
+    return [*edges, len(sizes)]
+
+
+def _shard(pieces):
+    """ShardPlan of a run of pieces, joined to blocks."""
+    blocks, characters = [0], 0
+    for piece in pieces:
+        if characters >= BLOCK and blocks[-1] >= _BLOCK_DOCUMENTS:
+            blocks.append(0)
+            characters = 0
+        blocks[-1] += piece.documents
+        characters += piece.characters
+    if len(blocks) > 1 and blocks[-1] < _BLOCK_DOCUMENTS:
+        blocks[-2:] = [blocks[-2] + blocks[-1]]
+    first = pieces[0].first
+    duplicates = [each for piece in pieces for each in piece.duplicates]
+    return ShardPlan(pieces[0].file, first.number, first.offset, first.line, blocks, duplicates)
+
+
+def read_blocks(files, how, shard):
+    """The documents of a shard, block by block.
+
+    Args:
+      files, how: what `plan` was given.
+      shard: ShardPlan.
+    Yields:
+      list of documents, each a list of str, its sentences.
+    Raises:
+      InputError: the files are no longer what they were.
+    """
+    left_out = {tuple(place) for place in shard.duplicates}
+    found = _documents(files, how, shard, left_out)
+    for size in shard.blocks:
+        block = [reading.sentences_of(raw, how.language) for raw in itertools.islice(found, size)]
+        if len(block) < size:
+            raise InputError(f"{_name(files)}: changed since the records were begun")
+        yield block
+
+
+def _documents(files, how, shard, left_out):
+    """RawDocuments of a corpus from the beginning of a shard on."""
+    place = reading.RawDocument("", shard.number, [], "", shard.offset, shard.line)
+    for number in range(shard.file, len(files)):
+        start = place if number == shard.file else None
+        for raw in reading.documents_of_file(
+            files[number], how.layout, how.policy, field=how.field, start=start
+        ):
+            if raw.paragraphs and (number, raw.number) not in left_out:
+                yield raw
