@@ -65,7 +65,7 @@ def quickstart(workdir="quickstart", model=None, data=None, text="text", label="
             test=os.path.join(parts, "test.jsonl"),
             max_length=64,
         ),
-        train=TrainSection(epochs=2, learning_rate=1e-4, log_every=20, checkpoint_every=100),
+        train=TrainSection(epochs=2, learning_rate=1e-4, log_every=20),
     )
     run = os.path.join(workdir, "run")
     results = finetune(config, run)

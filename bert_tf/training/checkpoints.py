@@ -1,7 +1,7 @@
 """The running state of a training on disk: written whole or not at all, and never lost.
 
 The CheckpointManager writes `ckpt-N`; then a digest file names every file of it with its
-sha256, is fsynced, and only its presence makes the checkpoint count. A restart takes the newest
+blake2b, is fsynced, and only its presence makes the checkpoint count. A restart takes the newest
 checkpoint whose files match their digest and names the ones it passes over.
 """
 
@@ -147,25 +147,25 @@ def _files(prefix):
     return sorted(path for path in glob.glob(prefix + ".*") if not path.endswith(".digest"))
 
 
-def _sha256(path):
+def _digest_of(path):
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, "blake2b").hexdigest()
 
 
 def _write_digest(prefix, shapes=()):
     """The file that makes a checkpoint count, written and fsynced after all others.
 
-    Its first line is the sha256 of its second, JSON with the sha256 of every file and the shapes.
+    Its first line is the blake2b of its second, JSON with the blake2b of every file and the shapes.
     """
     files = {}
     for path in _files(prefix):
         with open(path, "rb") as file:
             os.fsync(file.fileno())
-        files[os.path.basename(path)] = _sha256(path)
+        files[os.path.basename(path)] = _digest_of(path)
     text = json.dumps({"files": files, "shapes": list(shapes)})
     temporary = prefix + ".digest.tmp"
     with open(temporary, "w") as file:
-        file.write(hashlib.sha256(text.encode()).hexdigest() + "\n" + text)
+        file.write(hashlib.blake2b(text.encode()).hexdigest() + "\n" + text)
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, prefix + ".digest")
@@ -174,7 +174,7 @@ def _write_digest(prefix, shapes=()):
 def _read_digest(prefix):
     with open(prefix + ".digest", "rb") as file:
         own, _, text = file.read().partition(b"\n")
-    if hashlib.sha256(text).hexdigest().encode() != own:
+    if hashlib.blake2b(text).hexdigest().encode() != own:
         raise ValueError("its digest is damaged")
     return json.loads(text)
 
@@ -183,7 +183,7 @@ def _fault(prefix):
     """What is wrong with a checkpoint's files; None if they match their digest."""
     try:
         for name, digest in _read_digest(prefix)["files"].items():
-            if _sha256(os.path.join(os.path.dirname(prefix), name)) != digest:
+            if _digest_of(os.path.join(os.path.dirname(prefix), name)) != digest:
                 return f"{name} does not match its digest"
     except (OSError, ValueError) as error:
         return f"cannot be read ({error})"

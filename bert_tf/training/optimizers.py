@@ -1,5 +1,6 @@
 """AdamW in a fused update of each variable, with a factor on each variable's learning rate."""
 
+import functools
 import re
 
 import keras
@@ -11,13 +12,17 @@ NO_DECAY = re.compile(r"(bias|gamma|beta)$")
 # Entries from which on a compiled update pays. Below, starting it costs more than it spares.
 LARGE = 2**16
 
+# Tables of which a batch touches few rows.
+TABLE = re.compile(r"word_embeddings$")
+
 
 class AdamW(keras.optimizers.Optimizer):
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2).
 
     The numbers are those of `keras.optimizers.AdamW`; for each large variable,
     scaling, decay and update are compiled together. Biases and the scales and shifts of
-    normalizations are not decayed.
+    normalizations are not decayed. The gradient of the word table may come as rows: those that
+    never had a gradient have no moments, and nothing but decay is done to them.
 
     Args:
       learning_rate: float or a Keras schedule.
@@ -28,6 +33,9 @@ class AdamW(keras.optimizers.Optimizer):
       bias_correction: bool; False, with epsilon 1e-6, is the AdamW of Google's BERT
         (google-research/bert, optimization.py: AdamWeightDecayOptimizer).
     """
+
+    # The train step may leave the gradient of a table as a tf.IndexedSlices without repeated rows.
+    takes_rows = True
 
     def __init__(
         self,
@@ -56,6 +64,12 @@ class AdamW(keras.optimizers.Optimizer):
             variables, ["first_moment", "second_moment"]
         )
         self.decayed = [not NO_DECAY.search(variable.path) for variable in variables]
+        # Which rows of a table have had a gradient.
+        self.touched = {
+            index: self.add_variable((variable.shape[0],), "zeros", "bool", name="touched")
+            for index, variable in enumerate(variables)
+            if TABLE.search(variable.path)
+        }
 
     def apply_scaled(self, gradients, variables, factor):
         """`apply` of gradients times a factor, a float or float32 scalar, within the update."""
@@ -74,6 +88,12 @@ class AdamW(keras.optimizers.Optimizer):
         decay = rate * self.decay if self.decay and self.decayed[index] else None
         large = variable.shape.num_elements() >= LARGE
         update = _update_compiled if large else _update_plain
+        if index in self.touched:
+            touched = self.touched[index].value.handle
+            if isinstance(gradient, tf.IndexedSlices):
+                update = functools.partial(_update_rows, touched)
+            else:
+                _assign(touched, tf.ones(variable.shape[:1], tf.bool))
         update(
             variable.handle,
             self.first_moments[index].value.handle,
@@ -118,8 +138,7 @@ def _update_plain(weight, first, second, gradient, factor, decay, adam):
       adam: what `AdamW._adam` gives.
     """
     if decay is not None:
-        shrunk = tf.raw_ops.ReadVariableOp(resource=weight, dtype=tf.float32) * (1.0 - decay)
-        tf.raw_ops.AssignVariableOp(resource=weight, value=shrunk)
+        _assign(weight, _read(weight) * (1.0 - decay))
     tf.raw_ops.ResourceApplyAdam(var=weight, m=first, v=second, grad=gradient * factor, **adam)
 
 
@@ -127,11 +146,55 @@ def _update_plain(weight, first, second, gradient, factor, decay, adam):
 def _update_compiled(weight, first, second, gradient, factor, decay, adam):
     """The same numbers, compiled: one loop for each of the weight and its moments."""
     handles = weight, first, second
-    w, m, v = (tf.raw_ops.ReadVariableOp(resource=each, dtype=tf.float32) for each in handles)
-    gradient *= factor
+    w, m, v = _moved(*map(_read, handles), gradient * factor, decay, adam)
+    for handle, value in zip(handles, (w, m, v), strict=True):
+        _assign(handle, value)
+
+
+def _update_rows(touched, weight, first, second, gradient, factor, decay, adam):
+    """The same numbers where the gradient, a tf.IndexedSlices, has few of a table's rows.
+
+    Args:
+      touched: handle of bool [rows], which of them have had a gradient.
+    """
+    if decay is not None:
+        _decay_compiled(weight, decay)
+    tf.raw_ops.ResourceScatterUpdate(
+        resource=touched, indices=gradient.indices, updates=tf.ones_like(gradient.indices, tf.bool)
+    )
+    flags = _read(touched, tf.bool)
+    rows = tf.where(flags)[:, 0]
+    places = tf.gather(tf.cumsum(tf.cast(flags, tf.int32)) - 1, gradient.indices)
+    values = tf.scatter_nd(
+        places[:, None], gradient.values * factor, [tf.shape(rows)[0], gradient.values.shape[1]]
+    )
+    handles = weight, first, second
+    old = [
+        tf.raw_ops.ResourceGather(resource=handle, indices=rows, dtype=tf.float32)
+        for handle in handles
+    ]
+    for handle, value in zip(handles, _moved(*old, values, None, adam), strict=True):
+        tf.raw_ops.ResourceScatterUpdate(resource=handle, indices=rows, updates=value)
+
+
+@tf.function(jit_compile=True)
+def _decay_compiled(weight, decay):
+    """Takes the share `decay` off a weight, in place."""
+    _assign(weight, _read(weight) * (1.0 - decay))
+
+
+def _moved(w, m, v, gradient, decay, adam):
+    """Weight and moments after one update."""
     m += (gradient - m) * (1.0 - adam["beta1"])
     v += (tf.square(gradient) - v) * (1.0 - adam["beta2"])
     rate = adam["lr"] * tf.sqrt(1.0 - adam["beta2_power"]) / (1.0 - adam["beta1_power"])
     w = (w if decay is None else w * (1.0 - decay)) - rate * m / (tf.sqrt(v) + adam["epsilon"])
-    for handle, value in zip(handles, (w, m, v), strict=True):
-        tf.raw_ops.AssignVariableOp(resource=handle, value=value)
+    return w, m, v
+
+
+def _read(handle, dtype=tf.float32):
+    return tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype)
+
+
+def _assign(handle, value):
+    tf.raw_ops.AssignVariableOp(resource=handle, value=value)

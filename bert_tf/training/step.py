@@ -25,9 +25,10 @@ def train_step(model, data):
     """
     inputs, labels, sample_weight = unpack(data)
     replicas = tf.distribute.get_replica_context()
+    alone = replicas.num_replicas_in_sync == 1
 
     def total(tensors):
-        return replicas.all_reduce(tf.distribute.ReduceOp.SUM, tensors)
+        return tensors if alone else replicas.all_reduce(tf.distribute.ReduceOp.SUM, tensors)
 
     weights = total(model.loss_weights(labels, sample_weight))
     variables = model.trainable_variables
@@ -37,7 +38,10 @@ def train_step(model, data):
             lambda x: _micro_batch(x, index, model.accumulate), (inputs, labels, sample_weight)
         )
         key = model.step_key(model.optimizer.iterations, replicas.replica_id_in_sync_group, index)
-        return _gradients(model, variables, rows, weights, key)
+        gradients, terms = _gradients(model, variables, rows, weights, key)
+        if alone and model.accumulate == 1 and getattr(model.optimizer, "takes_rows", False):
+            return [_without_repeats(gradient) for gradient in gradients], terms
+        return [tf.convert_to_tensor(gradient) for gradient in gradients], terms
 
     gradients, terms = _sum_over(part, model.accumulate)
     gradients, terms = total(gradients), total(terms)
@@ -83,8 +87,8 @@ def apply_gradients(model, gradients, variables, loss):
 
     Args:
       model: a compiled TaskModel.
-      gradients: dense tensors, already summed over replicas; under float16 still times the
-        loss scale.
+      gradients: dense tensors, already summed over replicas, or for an optimizer that takes rows
+        tf.IndexedSlices; under float16 still times the loss scale.
       variables: the variables they belong to.
       loss: float32 scalar, over all replicas.
     Returns:
@@ -141,7 +145,7 @@ def _apply(optimizer, gradients, variables, factor):
 
 
 def _gradients(model, variables, rows, weights, key):
-    """Dense gradients of one micro-batch's share of the loss, and the sums of its terms."""
+    """The gradients of one micro-batch's share of the loss, and the sums of its terms."""
     inputs, labels, sample_weight = rows
     with tf.GradientTape() as tape:
         outputs = model(inputs, training=True, key=key)
@@ -155,7 +159,16 @@ def _gradients(model, variables, rows, weights, key):
                 f"{variable.path} takes no part in the loss; freeze it or leave it out"
             )
     terms |= model.quality_terms(outputs, labels, sample_weight)
-    return [tf.convert_to_tensor(gradient) for gradient in gradients], terms
+    return gradients, terms
+
+
+def _without_repeats(gradient):
+    """A gradient as it is, or, of a tf.IndexedSlices, every row once: its sum."""
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    rows, places = tf.unique(gradient.indices)
+    values = tf.math.unsorted_segment_sum(gradient.values, places, tf.size(rows))
+    return tf.IndexedSlices(values, rows, gradient.dense_shape)
 
 
 def _sum_over(part, count):

@@ -74,6 +74,26 @@ def test_a_factor_on_the_gradient_is_a_scaled_gradient(large):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
+def test_rows_of_a_table_move_as_the_whole_table_would():
+    numbers = np.random.default_rng(4)
+    ends = []
+    for whole in (lambda step: True, lambda step: False, lambda step: step == 3):
+        (table,) = variables_of({"word_embeddings": (9, 4)})
+        optimizer, numbers = AdamW(0.05, weight_decay=0.3), np.random.default_rng(4)
+        for step, rows in enumerate(([2, 7], [7, 0], [4], [2, 3], [8, 2], [0])):
+            values = tf.constant(numbers.standard_normal((len(rows), 4)), tf.float32)
+            gradient = tf.IndexedSlices(values, tf.constant(rows), tf.constant([9, 4]))
+            gradient = tf.convert_to_tensor(gradient) if whole(step) else gradient
+            optimizer.apply_scaled([gradient], [table], 0.5)
+        ends.append([table.numpy(), *(x.numpy() for x in optimizer.variables[2:4])])
+        assert optimizer.variables[4].numpy().tolist() == [
+            row in (0, 2, 3, 4, 7, 8) or whole(3) for row in range(9)
+        ]
+    for other in ends[1:]:
+        for one, another in zip(ends[0], other, strict=True):
+            np.testing.assert_allclose(one, another, atol=5e-6)
+
+
 def test_weights_that_no_bert_recipe_decays_are_not_decayed():
     model = tiny.classifier()
     optimizer = AdamW(0.5, weight_decay=0.1)
