@@ -22,10 +22,11 @@ _HOUSE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class Flag(typing.NamedTuple):
-    """One flag: its name, what stands after "=" in the help, what it means to a newcomer."""
+    """One flag: its name, what stands after "=" in the help (None: it is on or off, and stands
+    alone), what it means to a newcomer."""
 
     name: str
-    value: str
+    value: str | None
     meaning: str
     default: object = None
     needed: bool = False
@@ -76,7 +77,7 @@ class Command(typing.NamedTuple):
 
     def help(self):
         """The text of `--help`."""
-        left = [f"  --{flag.name}={flag.value}" for flag in self.flags]
+        left = [f"  --{flag.name}" + f"={flag.value}" * bool(flag.value) for flag in self.flags]
         width = max(map(len, left))
         lines = []
         for start, flag in zip(left, self.flags, strict=True):
@@ -89,6 +90,7 @@ class Command(typing.NamedTuple):
         values = flags.FlagValues()
         for flag in self.flags:
             define = flags.DEFINE_multi_string if flag.repeated else flags.DEFINE_string
+            define = flags.DEFINE_boolean if flag.value is None else define
             define(flag.name, flag.default, flag.meaning, flag_values=values)
         try:
             _, *rest = values([self.verb, *argv])

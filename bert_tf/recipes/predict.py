@@ -4,20 +4,38 @@ import contextlib
 import itertools
 import json
 import sys
+import typing
 
 import numpy as np
 
+from bert_tf.conversion.contents import opened
 from bert_tf.data import columns, formats
-from bert_tf.errors import InputError
+from bert_tf.errors import ConfigError, InputError
 from bert_tf.export import answer_with, is_export, load_export, load_model
+from bert_tf.loading import load_task
+from bert_tf.recipes.fill_mask import FillMask, Perplexity
 from bert_tf.recipes.output import whole_file, writing_to
+from bert_tf.text import Tokenizer
 
 # Texts are read a window at a time, and within it those of like length go through together.
 WINDOW_ROWS, BATCH_ROWS = 1024, 32
+# Tasks that predict masked words.
+MASKED = ("MaskedLM", "Pretraining")
 
 
-def predict(model_directory, input_file, output=None):
+class Row(typing.NamedTuple):
+    """A text, its partner or None, and the line of the file where they stand."""
+
+    text: str
+    text_pair: str | None
+    line: int
+
+
+def predict(model_directory, input_file, output=None, top=None, perplexity=False):
     """Answers every text of a file.
+
+    A classifier gives labels and probabilities, or a score. A model of masked words gives words for
+    each [MASK], or the perplexity of each text.
 
     The input holds plain lines, each a text (of a model of pairs: two texts with a tab between
     them), or JSON lines with the keys the model was trained on. It is taken for JSON lines when its
@@ -28,8 +46,11 @@ def predict(model_directory, input_file, output=None):
       input_file: str, a file in UTF-8; "-" is the standard input.
       output: str, the file to write; None is the standard output, where each window appears as
         soon as it is answered.
+      top: int, how many words for each [MASK]; None: 5.
+      perplexity: bool, of a model of masked words: how likely it finds each text.
     Raises:
       InputError: a file or the model cannot be read, a line is no text, or the disk is full.
+      ConfigError: `top` or `perplexity` is given, and the model predicts no masked words.
     """
     with contextlib.ExitStack() as stack:
         if input_file == "-":
@@ -37,11 +58,11 @@ def predict(model_directory, input_file, output=None):
         else:
             file, name = stack.enter_context(formats.open_for_reading(input_file)), input_file
         rows = _rows(file, name)
-        answer = _answerer(model_directory)
+        asked = _asked(model_directory, name, top, perplexity)
         out = sys.stdout if output is None else stack.enter_context(whole_file(output))
         answered = 0
-        for window in _windows(rows(answer.settings)):
-            lines = _answered(answer, window)
+        for window in _windows(rows(asked.settings)):
+            lines = _answered(asked, window)
             answered += len(lines)
             with writing_to(output) if output is not None else contextlib.nullcontext():
                 out.writelines(lines)
@@ -50,14 +71,41 @@ def predict(model_directory, input_file, output=None):
             raise InputError(f"{name}: is empty")
 
 
-def _answerer(directory):
+def _asked(directory, name, top, perplexity):
+    """What has `settings` and answers a batch of rows: `tell(rows)` gives a list of dict."""
+    if not is_export(directory):
+        with opened(directory) as contents:
+            task = contents.task
+        if task in MASKED:
+            model, tokenizer = load_task(directory), Tokenizer.from_pretrained(directory)
+            if perplexity:
+                return Perplexity(model, tokenizer, name)
+            return FillMask(model, tokenizer, name, top or 5)
+    if perplexity or top is not None:
+        wanted = "perplexity" if perplexity else "top"
+        raise ConfigError(f"--{wanted}: {directory} predicts no masked words")
     if is_export(directory):
-        return load_export(directory)
-    return answer_with(*load_model(directory))
+        return _Labels(load_export(directory))
+    return _Labels(answer_with(*load_model(directory)))
+
+
+class _Labels:
+    """A classifier, or a regression, that is asked."""
+
+    def __init__(self, answer):
+        self.answer, self.settings = answer, answer.settings
+
+    def tell(self, rows):
+        paired = self.settings["text_pair"] is not None
+        outputs = self.answer(
+            [row.text for row in rows], [row.text_pair for row in rows] if paired else None
+        )
+        _check_finite(outputs)
+        return [_told(outputs, place, row) for place, row in enumerate(rows)]
 
 
 def _rows(file, name):
-    """A function from a model's settings to an iterator of (text, partner or None)."""
+    """A function from a model's settings to an iterator of Row."""
     first = file.readline()
     begins = first.removeprefix(b"\xef\xbb\xbf").lstrip()
     format = "jsonl" if name.endswith((".jsonl", ".json")) or begins[:1] == b"{" else "tsv"
@@ -84,18 +132,18 @@ def _key(column, default):
 
 def _plain(record, paired, name):
     if not paired:
-        return "\t".join(record.cells), None
+        return Row("\t".join(record.cells), None, record.line)
     if len(record.cells) != 2:
         raise InputError(
             f"{name}, line {record.line}: has {len(record.cells)} texts, wanted two with a tab "
             "between them, for the model takes pairs"
         )
-    return tuple(record.cells)
+    return Row(*record.cells, record.line)
 
 
 def _keyed(record, keys, name):
     keys.checked_label(record.cells, name, record.line)
-    return keys.texts(record.cells)
+    return Row(*keys.texts(record.cells), record.line)
 
 
 def _windows(rows):
@@ -103,31 +151,29 @@ def _windows(rows):
         yield window
 
 
-def _answered(answer, window):
-    """The lines for a window of (text, partner) rows, in their order."""
-    order = sorted(range(len(window)), key=lambda row: sum(len(text or "") for text in window[row]))
+def _answered(asked, window):
+    """The lines for a window of rows, in their order."""
+    order = sorted(range(len(window)), key=lambda row: sum(map(len, filter(None, window[row][:2]))))
     lines = [None] * len(window)
     for start in range(0, len(order), BATCH_ROWS):
         batch = order[start : start + BATCH_ROWS]
-        texts, pairs = zip(*(window[row] for row in batch), strict=True)
-        outputs = answer(texts, None if answer.settings["text_pair"] is None else pairs)
-        _check_finite(outputs)
-        for place, row in enumerate(batch):
-            lines[row] = _line(outputs, place, *window[row])
+        answers = asked.tell([window[row] for row in batch])
+        for row, told in zip(batch, answers, strict=True):
+            lines[row] = json.dumps(told, ensure_ascii=False) + "\n"
     return lines
 
 
-def _line(outputs, place, text, text_pair):
-    """label and probabilities (or score) of one answer, and what was asked."""
+def _told(outputs, place, row):
+    """label and probabilities (or score) of one answer, and what was asked; a dict."""
     told = {}
     for name in ("label", "score", "probabilities"):
         if name in outputs:
             value = outputs[name][place]
             told[name] = str(value) if name == "label" else _numbers(value)
-    told["text"] = text
-    if text_pair is not None:
-        told["text_pair"] = text_pair
-    return json.dumps(told, ensure_ascii=False) + "\n"
+    told["text"] = row.text
+    if row.text_pair is not None:
+        told["text_pair"] = row.text_pair
+    return told
 
 
 def _check_finite(outputs):
