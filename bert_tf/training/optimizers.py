@@ -64,12 +64,12 @@ class AdamW(keras.optimizers.Optimizer):
             variables, ["first_moment", "second_moment"]
         )
         self.decayed = [not NO_DECAY.search(variable.path) for variable in variables]
-        # Which rows of a table have had a gradient.
-        self.touched = {
-            index: self.add_variable((variable.shape[0],), "zeros", "bool", name="touched")
-            for index, variable in enumerate(variables)
-            if TABLE.search(variable.path)
-        }
+        self.tables = [i for i, variable in enumerate(variables) if TABLE.search(variable.path)]
+        # Which rows of each table have had a gradient.
+        self.touched = [
+            self.add_variable((variables[i].shape[0],), "zeros", "bool", name="touched")
+            for i in self.tables
+        ]
 
     def apply_scaled(self, gradients, variables, factor):
         """`apply` of gradients times a factor, a float or float32 scalar, within the update."""
@@ -88,8 +88,8 @@ class AdamW(keras.optimizers.Optimizer):
         decay = rate * self.decay if self.decay and self.decayed[index] else None
         large = variable.shape.num_elements() >= LARGE
         update = _update_compiled if large else _update_plain
-        if index in self.touched:
-            touched = self.touched[index].value.handle
+        if index in self.tables:
+            touched = self.touched[self.tables.index(index)].value.handle
             if isinstance(gradient, tf.IndexedSlices):
                 update = functools.partial(_update_rows, touched)
             else:
