@@ -23,6 +23,9 @@ _ROOMS = {
     "load_export": "export",
     "load_task": "loading",
     "read_dataset": "data",
+    "read_documents": "data",
+    "split_sentences": "text",
+    "train_vocabulary": "text",
 }
 
 __all__ = sorted(_ROOMS)

@@ -33,6 +33,9 @@ PUBLIC = {
         *("file", "tokenizer", "batch_size", "max_length", "text", "text_pair", "label"),
         "shuffle_seed",
     },
+    "read_documents": {"paths", "layout", "language", "policy", "field", "duplicates", "counts"},
+    "split_sentences": {"text", "language"},
+    "train_vocabulary": {"texts", "size", "min_frequency", "lowercase"},
 }
 TOKENIZER = (
     "tokenize decode save_pretrained vocab_size vocabulary pad_id unk_id cls_id sep_id mask_id"

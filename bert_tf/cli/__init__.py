@@ -12,6 +12,7 @@ VERBS = {
     "predict": "labels or scores for texts, one JSON object a line",
     "export": "a trained model as a SavedModel, for TensorFlow Serving or Python",
     "convert": "a checkpoint from one home's format into another's",
+    "vocab": "a WordPiece vocabulary from text; a model's own, extended or trimmed",
     "records": "pretraining examples out of raw text",
 }
 

@@ -310,3 +310,23 @@ def _joined(word, pair, piece):
             new.append(word[place])
             place += 1
     return new
+
+
+def pieces_of(entry, ids):
+    """What a vocabulary cuts an entry into, the longest piece first, as the tokenizer does.
+
+    Args:
+      entry: str, with "##" if it continues a word.
+      ids: dict of str -> int, the vocabulary.
+    Returns:
+      list of int; empty when it cannot be cut.
+    """
+    prefix, rest, found = entry[: 2 * entry.startswith(_PREFIX)], entry.removeprefix(_PREFIX), []
+    while rest:
+        ends = (end for end in range(len(rest), 0, -1) if prefix + rest[:end] in ids)
+        end = next(ends, None)
+        if end is None:
+            return []
+        found.append(ids[prefix + rest[:end]])
+        prefix, rest = _PREFIX, rest[end:]
+    return found

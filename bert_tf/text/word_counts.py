@@ -14,7 +14,8 @@ from absl import logging
 from bert_tf.text import normalization
 
 MOST_WORDS = 1_000_000
-BLOCK = 1 << 21  # characters that are counted at a time
+# Characters that are normalized at a time; each takes some 400 bytes then.
+BLOCK = 1 << 19
 _UNKNOWN = "[UNK]"
 _CHUNKS_AND_TIMES = tf.TensorSpec([None], tf.string), tf.TensorSpec([None], tf.int64)
 
@@ -49,18 +50,22 @@ class WordCounter(tf.Module):
         )
         self._most_words = most_words
         self._counts = collections.defaultdict(int)  # bytes of a normalized word -> int
-        self._pending, self._size, self.characters = [], 0, 0
+        # No word goes across a space, so what stands between two is normalized once for all the
+        # times it occurs.
+        self._chunks, self._unweighed = collections.Counter(), 0
 
     def add(self, text):
         """Count the words of one str."""
-        self._pending.append(text)
-        self._size += len(text)
-        if self._size >= BLOCK:
-            self._count_pending()
+        self._chunks.update(text.split(" "))
+        self._unweighed += len(text)
+        if self._unweighed >= BLOCK // 2:
+            self._unweighed = 0
+            if sum(map(len, self._chunks)) >= BLOCK // 2:
+                self._count_chunks()
 
     def words(self):
         """The words counted so far, dict of str -> int, in the order of their spelling."""
-        self._count_pending()
+        self._count_chunks()
         shown = {hidden: chr(c) for c, hidden in self._normalizer.hiding.items()}
         too_long = chr(normalization.UNMATCHED).encode()
         words = {
@@ -70,14 +75,8 @@ class WordCounter(tf.Module):
         }
         return dict(sorted(words.items()))
 
-    def _count_pending(self):
-        # No word goes across a space, so what stands between two is normalized once for all the
-        # times it occurs.
-        chunks = collections.Counter()
-        for text in self._pending:
-            chunks.update(text.split(" "))
-        self.characters += self._size
-        self._pending, self._size = [], 0
+    def _count_chunks(self):
+        chunks, self._chunks = self._chunks, collections.Counter()
         chunks.pop("", None)
         if not chunks:
             return

@@ -1,0 +1,93 @@
+"""bert-tf vocab: a WordPiece vocabulary from text, or another one for a model."""
+
+import json
+import sys
+
+from bert_tf.cli.command import Command, Flag
+from bert_tf.errors import ConfigError
+
+COMMAND = Command(
+    "vocab",
+    "train a WordPiece vocabulary on text; with --model: extend or trim a model's own",
+    "bert-tf vocab --input='news/*.jsonl.gz' --output=vocabulary --size=30000 --lowercase",
+    (
+        Flag(
+            "input", "GLOB", "the text files, plain, gzip or xz; several globs with commas between"
+        ),
+        Flag("output", "DIR", "the folder to make; it must not exist yet or be empty", needed=True),
+        Flag("size", "N", "the number of entries; 30000 unless told"),
+        Flag("min_frequency", "N", "how often an entry must occur; 2 unless told"),
+        Flag(
+            "lowercase", None, "lower-case the text and strip accents; with --model the model says"
+        ),
+        Flag("unused", "N", "entries [unused0], [unused1], ... to give a meaning to later"),
+        Flag(
+            "model",
+            "DIR",
+            "a model whose vocabulary grows to --size by entries learned from the\n"
+            "input; --output is a model with its rows and new ones, each the mean\n"
+            "of the pieces its entry was cut into before",
+        ),
+        Flag("trim", None, "instead leave the model only the entries that the input uses"),
+        Flag(
+            "vectors",
+            "FILE",
+            "word vectors in word2vec's text format, as wide as the model's\n"
+            "embeddings, for new entries; without --input: for all entries",
+        ),
+        Flag("layout", "NAME", "lines, text, jsonl or doc (wikiextractor); guessed unless told"),
+        Flag("field", "NAME", "the key of the text in JSON lines", "text"),
+        Flag("policy", "NAME", "fail at damaged input, or skip and count it", "fail"),
+    ),
+)
+
+
+def main(argv=None):
+    """Runs the verb; argv is a list of str without it. Returns the exit code."""
+    return COMMAND.run(_work, argv, _prepare)
+
+
+def _prepare(flags):
+    """(name of the recipe, its arguments); says which flags do not go together."""
+    growing = flags.model and not flags.trim
+    if growing and flags.vectors and not flags.input:
+        recipe, idle = "start_from_vectors", ("size", "min_frequency", "lowercase", "unused")
+    elif growing:
+        recipe, idle = "extend", ("lowercase", "unused")
+    elif flags.model:
+        recipe, idle = "trim", ("size", "lowercase", "unused", "vectors")
+    else:
+        recipe, idle = "train", ("trim", "vectors")
+    for name in idle:
+        if flags[name].value:
+            raise ConfigError(f"--{name} says nothing here; --help tells what goes with --model")
+    options = {"output": flags.output, "model": flags.model, "vectors": flags.vectors}
+    options |= {name: _number(flags, name) for name in ("size", "min_frequency", "unused")}
+    if recipe != "start_from_vectors":
+        if not flags.input:
+            raise ConfigError("--input=GLOB is missing; --help explains it")
+        if recipe == "extend" and not flags.size:
+            raise ConfigError("--size=N is missing, the number of entries to grow to; or --trim")
+        options |= {"files": flags.input, "layout": flags.layout}
+        options |= {"field": flags.field, "policy": flags.policy}
+    if flags.lowercase:
+        options["lowercase"] = True
+    return recipe, {name: value for name, value in options.items() if value is not None}
+
+
+def _number(flags, name):
+    value = flags[name].value
+    if value is not None and not value.isdecimal():
+        raise ConfigError(f"--{name}: {value!r}, wanted a whole number")
+    return value and int(value)
+
+
+def _work(prepared):
+    from bert_tf.recipes import vocab
+
+    recipe, options = prepared
+    print(json.dumps(getattr(vocab, recipe)(**options), indent=2))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""A model written again with other vocabulary rows; everything else in it stays as it is."""
+
+import re
+
+from bert_tf.conversion.huggingface import write_huggingface
+from bert_tf.errors import InputError
+
+# What our variables with a row for each entry of the vocabulary are called, in every family.
+_OURS = ("word_embeddings", "output_bias")
+
+
+def write_with_rows(contents, directory, tokenizer, change):
+    """Write a model directory whose vocabulary is another one.
+
+    Args:
+      contents: Contents of a model in Hugging Face's layout or our own.
+      directory: Path, an existing directory that nobody reads yet.
+      tokenizer: Tokenizer with the new vocabulary.
+      change: function from an array with a row for each old row, [rows, width] embeddings or [rows]
+        bias, to one with a row for each entry of the new vocabulary.
+    Raises:
+      InputError: the files are Google's, or hold a tensor with vocabulary rows that no table names.
+    """
+    if contents.is_google:
+        raise InputError(
+            f"{contents.weights_file}: is Google's; bert-tf convert --format=huggingface makes it "
+            "a model directory whose vocabulary can be changed"
+        )
+    named = _vocabulary_tensors(contents)
+    tensors = {}
+    for name, tensor in contents.tensors.items():
+        array = tensor.read()
+        tensors[name] = change(array) if name in named else array
+    write_huggingface(directory, _config(contents, tokenizer), tensors, tokenizer)
+
+
+def embedding_width(contents):
+    """int, the width of the word embeddings."""
+    return next(
+        contents.tensors[name].shape[1]
+        for name in _vocabulary_tensors(contents)
+        if len(contents.tensors[name].shape) == 2
+    )
+
+
+def _vocabulary_tensors(contents):
+    """The names, in the file, of the tensors with a row for each entry; set of str."""
+    layout, rows = contents.layout, contents.config.get("vocab_size")
+    known = [*layout.encoder, *(row for head in layout.heads.values() for row in head)]
+    bare = {name for row in known if row.ours.split(".")[-1] in _OURS for name in row.names}
+    for twins in layout.twins.values():
+        bare |= {twin for twin, first in twins if first.removeprefix(layout.prefix) in bare}
+    # Layer numbers stand in the tables as {i}.
+    others = [re.escape(name).replace(r"\{i\}", r"\d+") for row in known for name in row.names]
+    other = re.compile("|".join(others))
+    found = set()
+    for name, tensor in contents.tensors.items():
+        stem = name.removeprefix(layout.prefix)
+        if stem in bare:
+            if not tensor.shape or tensor.shape[0] != rows:
+                raise InputError(
+                    f"{contents.weights_file}: {name} has shape {list(tensor.shape)}, wanted "
+                    f"{rows} rows (vocab_size)"
+                )
+            found.add(name)
+        elif tensor.shape[:1] == (rows,) and not other.fullmatch(stem):
+            raise InputError(
+                f"{contents.weights_file}: {name} has {rows} rows, as the vocabulary has, and "
+                "stands in no table here; it cannot be carried over"
+            )
+    if not any(len(contents.tensors[name].shape) == 2 for name in found):
+        raise InputError(f"{contents.weights_file}: holds no word embeddings")
+    return found
+
+
+def _config(contents, tokenizer):
+    """The model's config with the new size, and the special tokens' ids where they are now."""
+    config = {**contents.config, "vocab_size": tokenizer.vocab_size}
+    for token in ("pad", "unk", "cls", "sep", "mask"):
+        key = f"{token}_token_id"
+        if config.get(key) is not None or key == "pad_token_id":
+            config[key] = getattr(tokenizer, f"{token}_id")
+    return config
