@@ -162,6 +162,13 @@ def packed_equals_unpacked(encoder):
     packed["attention_mask"] = np.repeat([1, 2, 3], LENGTHS)[None].astype("int32")
     packed["position_ids"] = np.concatenate([np.arange(n) for n in LENGTHS])[None].astype("int32")
     near(real(encoder, packed), real(encoder, batch))
+    firsts = np.array([[0, LENGTHS[0], LENGTHS[0] + LENGTHS[1], 0]], "int32")
+    outputs = encoder(packed | {"sentence_positions": firsts}, only_first=True)
+    near(outputs["sequence_output"], encoder(packed)["sequence_output"])
+    if encoder.pooled:
+        assert outputs["pooled_output"].shape == (1, 4, encoder.config.hidden_size)
+        near(outputs["pooled_output"][0, :3], encoder(batch)["pooled_output"])
+        near(outputs["pooled_output"][0, 3], encoder(batch)["pooled_output"][0])
 
 
 def a_batch_split_equals_the_whole(encoder):

@@ -3,11 +3,20 @@
 import dataclasses
 import difflib
 
-from bert_tf.encoders.bert import SIZES, BertConfig, BertEncoder
+from bert_tf.encoders import albert, bert, electra
+from bert_tf.encoders.albert import AlbertConfig, AlbertEncoder
+from bert_tf.encoders.bert import BertConfig, BertEncoder
+from bert_tf.encoders.electra import ElectraConfig, ElectraEncoder
 from bert_tf.errors import InputError
 
 # model_type in config.json -> (config, encoder).
-FAMILIES = {"bert": (BertConfig, BertEncoder)}
+FAMILIES = {
+    "bert": (BertConfig, BertEncoder),
+    "albert": (AlbertConfig, AlbertEncoder),
+    "electra": (ElectraConfig, ElectraEncoder),
+}
+# The usual name of every published model -> its config.
+SIZES = {**bert.SIZES, **albert.SIZES, **electra.SIZES}
 
 
 def build_encoder(config, **config_changes):
@@ -34,4 +43,14 @@ def build_encoder(config, **config_changes):
     raise InputError(f"config: a {type(config).__name__}, wanted a config of {', '.join(FAMILIES)}")
 
 
-__all__ = ["FAMILIES", "SIZES", "BertConfig", "BertEncoder", "build_encoder"]
+__all__ = [
+    "FAMILIES",
+    "SIZES",
+    "AlbertConfig",
+    "AlbertEncoder",
+    "BertConfig",
+    "BertEncoder",
+    "ElectraConfig",
+    "ElectraEncoder",
+    "build_encoder",
+]

@@ -1,19 +1,17 @@
 """BERT (Devlin et al. 2019, arXiv 1810.04805)."""
 
 import dataclasses
-import difflib
 
 import keras
 from keras import ops
 
-from bert_tf.errors import InputError
+from bert_tf.encoders.checks import check_config, check_input_ids
 from bert_tf.layers import (
-    ACTIVATIONS,
-    NORMS,
     POSITIONS,
     Embeddings,
     EncoderBlock,
     LayerNorm,
+    Linear,
     MaskedLMHead,
     Pooler,
     fold_in,
@@ -57,47 +55,24 @@ class BertConfig:
     model_type = "bert"
 
     def __post_init__(self):
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if field.type is int and (not isinstance(value, int) or isinstance(value, bool)):
-                raise InputError(f"{field.name}: {value!r}, wanted a whole number")
-            smallest = 0 if field.name == "pad_token_id" else 1
-            if field.type is int and value < smallest:
-                raise InputError(f"{field.name}: {value}, wanted {smallest} or more")
-        for name in (
-            "hidden_dropout_prob",
-            "attention_probs_dropout_prob",
-            "classifier_dropout",
-            "layer_drop_rate",
-        ):
-            rate = getattr(self, name)
-            if rate is None and name == "classifier_dropout":
-                continue
-            if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < 1:
-                raise InputError(f"{name}: {rate!r}, wanted a share from 0 to below 1")
-        for name in ("initializer_range", "layer_norm_eps"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-                raise InputError(f"{name}: {value!r}, wanted a number of 0 or more")
-        if self.hidden_size % self.num_attention_heads:
-            raise InputError(
-                f"hidden_size: {self.hidden_size} does not divide into "
-                f"num_attention_heads: {self.num_attention_heads}"
-            )
-        names = {"hidden_act": ACTIVATIONS, "position_embedding": POSITIONS, "norm": NORMS}
-        for field, known in names.items():
-            value = getattr(self, field)
-            if value not in known:
-                near = difflib.get_close_matches(str(value), known, n=1)
-                hint = f" (nearest: {near[0]})" if near else ""
-                raise InputError(f"{field}: {value!r}, wanted one of {', '.join(known)}{hint}")
+        check_config(self)
+
+    @property
+    def embedding_size(self):
+        """int, the width of the embeddings; families with a narrower one have it as a field."""
+        return self.hidden_size
+
+    @property
+    def projects_embeddings(self):
+        """bool, whether a linear layer stands between the embeddings and the blocks."""
+        return self.embedding_size != self.hidden_size
 
     @classmethod
     def from_dict(cls, values):
         """The config in a parsed config.json or bert_config.json; other keys are left aside.
 
         Raises:
-          InputError: a value that no BERT can have.
+          InputError: a value that no model of this family can have.
         """
         known = {field.name for field in dataclasses.fields(cls)}
         return cls(**{name: value for name, value in values.items() if name in known})
@@ -155,6 +130,7 @@ class BertEncoder(keras.Model):
       config: BertConfig.
       pooler: bool, with the dense-and-tanh layer over the first token.
       share: BertEncoder whose embeddings and blocks become this one's too; None makes new ones.
+      embeddings: Embeddings of another encoder, which become this one's too, and nothing else.
       dtype: Keras dtype policy; None takes the global one (`keras.config.set_dtype_policy`).
     """
 
@@ -163,43 +139,57 @@ class BertEncoder(keras.Model):
     published_pooling = "pooler"
     published_head_layers = ()
 
-    def __init__(self, config, pooler=True, share=None, dtype=None, **kwargs):
-        super().__init__(dtype=dtype, name=kwargs.pop("name", "bert"), **kwargs)
+    def __init__(
+        self, config, pooler=True, share=None, embeddings=None, dtype=None, name=None, **kwargs
+    ):
+        super().__init__(dtype=dtype, name=name or config.model_type, **kwargs)
         self.config = config
         policy, initial = self.dtype_policy, truncated_normal(config.initializer_range)
         if share is None:
-            self.embeddings = Embeddings(
-                config.vocab_size,
-                config.max_position_embeddings,
-                config.type_vocab_size,
-                config.hidden_size,
-                config.hidden_dropout_prob,
-                config.layer_norm_eps,
-                initial,
-                POSITIONS[config.position_embedding],
-                dtype=policy,
-            )
-            self.blocks = [
-                EncoderBlock.of(config, dtype=policy) for _ in range(config.num_hidden_layers)
-            ]
+            self.embeddings = embeddings or self._new_embeddings()
+            if config.projects_embeddings:
+                self.embeddings_projection = Linear(config.hidden_size, initial, dtype=policy)
+            self.blocks = self._new_blocks()
             if config.norm == "pre":
                 self.final_norm = LayerNorm(config.layer_norm_eps, dtype=policy)
         else:
             self.embeddings, self.blocks = share.embeddings, list(share.blocks)
-            if hasattr(share, "final_norm"):
-                self.final_norm = share.final_norm
+            for part in ("embeddings_projection", "final_norm"):
+                if hasattr(share, part):
+                    setattr(self, part, getattr(share, part))
         self.recompute = share is not None and share.recompute
         if pooler:
             self.pooler = Pooler(initial, dtype=policy)
         self.build()
 
+    def _new_embeddings(self):
+        config = self.config
+        return Embeddings(
+            config.vocab_size,
+            config.max_position_embeddings,
+            config.type_vocab_size,
+            config.embedding_size,
+            config.hidden_dropout_prob,
+            config.layer_norm_eps,
+            truncated_normal(config.initializer_range),
+            POSITIONS[config.position_embedding],
+            dtype=self.dtype_policy,
+        )
+
+    def _new_blocks(self):
+        """The blocks in the order they are run."""
+        config, policy = self.config, self.dtype_policy
+        return [EncoderBlock.of(config, dtype=policy) for _ in range(config.num_hidden_layers)]
+
     def build(self, input_shape=None):
         """Creates every weight; no data is needed."""
-        rows = (None, self.config.hidden_size)
-        more = [getattr(self, name) for name in ("final_norm", "pooler") if hasattr(self, name)]
-        for part in (self.embeddings, *self.blocks, *more):
+        narrow, wide = (None, self.config.embedding_size), (None, self.config.hidden_size)
+        parts = [(self.embeddings, narrow), *((block, wide) for block in self.blocks)]
+        more = {"embeddings_projection": narrow, "final_norm": wide, "pooler": wide}
+        parts += [(getattr(self, name), more[name]) for name in more if hasattr(self, name)]
+        for part, shape in parts:
             if not part.built:
-                part.build(rows)
+                part.build(shape)
         self.built = True
 
     @property
@@ -219,25 +209,30 @@ class BertEncoder(keras.Model):
         Args:
           inputs: dict of int32 [B, L]: `input_ids`; optional `attention_mask` (0 padding; equal
             positive numbers see each other; absent: all 1), `token_type_ids` (absent: all 0),
-            `position_ids` (absent: 0, 1, 2, ...).
+            `position_ids` (absent: 0, 1, 2, ...), and `sentence_positions` [B, S], where the first
+            tokens of examples packed into one row stand (absent: one example, at 0).
           return_intermediates: bool, adds `hidden_states` and `attentions`.
           only_first: bool, for tasks that read the first token alone: the last block computes
-            no other, which spares three quarters of it; `sequence_output` is [B, 1, D].
+            no other, which spares three quarters of it; `sequence_output` is [B, 1, D]. Rows
+            with `sentence_positions` have several first tokens, and are computed whole.
           training: bool, with dropout.
           key: integer [2], the dropout key of this step; None draws one from `keras.random`.
         Returns:
-          dict: `sequence_output` float [B, L, D]; `pooled_output` float [B, D] if there is a
-          pooler; on request `hidden_states`, a tensor [B, L, D] for the embeddings and for each
-          block, and `attentions`, a tensor float32 [B, N, L, L] for each block.
+          dict: `sequence_output` float [B, L, D]; `pooled_output` float [B, D], or [B, S, D] with
+          `sentence_positions`, if there is a pooler; on request `hidden_states`, a tensor
+          [B, L, D] for the embeddings and for each block, and `attentions`, a tensor float32
+          [B, N, L, L] for each block.
         Raises:
           InputError: rows longer than the positions, or (outside a graph) an id not in the
             vocabulary.
         """
         input_ids = inputs["input_ids"]
-        self._check(input_ids)
+        check_input_ids(input_ids, self.config)
         mask = inputs.get("attention_mask")
         mask = visibility(ops.ones_like(input_ids) if mask is None else mask)
         key = key_for(training, key)
+        firsts = inputs.get("sentence_positions")
+        only_first = only_first and firsts is None
         batch, length = ops.shape(input_ids)[0], ops.shape(input_ids)[1]
 
         x_XD = self.embeddings(
@@ -246,6 +241,8 @@ class BertEncoder(keras.Model):
             inputs.get("position_ids"),
             key=fold_in(key, 0),
         )
+        if hasattr(self, "embeddings_projection"):
+            x_XD = self.embeddings_projection(x_XD)
         hidden_states, attentions = [], []
         for depth, block in enumerate(self.blocks, start=1):
             hidden_states.append(ops.reshape(x_XD, (batch, length, self.config.hidden_size)))
@@ -259,11 +256,19 @@ class BertEncoder(keras.Model):
         sequence_BLD = ops.reshape(x_XD, (batch, length, self.config.hidden_size))
         outputs = {"sequence_output": sequence_BLD}
         if self.pooled:
-            outputs["pooled_output"] = self.pooler(sequence_BLD[:, 0])
+            outputs["pooled_output"] = self._pool(sequence_BLD, firsts)
         if return_intermediates:
             outputs["hidden_states"] = [*hidden_states, sequence_BLD]
             outputs["attentions"] = attentions
         return outputs
+
+    def _pool(self, sequence_BLD, firsts_BS):
+        """The pooler over the first token of every row, or of every example packed into it."""
+        if firsts_BS is None:
+            return self.pooler(sequence_BLD[:, 0])
+        first_BSD = ops.take_along_axis(sequence_BLD, firsts_BS[:, :, None], axis=1)
+        pooled_XD = self.pooler(ops.reshape(first_BSD, (-1, self.config.hidden_size)))
+        return ops.reshape(pooled_XD, ops.shape(first_BSD))
 
     def _pass(self, block, x, mask, key):
         """One block, as `EncoderBlock.call`; in training perhaps skipped or recomputed."""
@@ -281,13 +286,17 @@ class BertEncoder(keras.Model):
             return compute(x, key)
         return recomputed(compute, x, key)
 
-    def masked_lm_head(self):
-        """A fresh head that predicts masked words, as published with this family."""
+    def masked_lm_head(self, activation=None):
+        """A fresh head that predicts masked words, as published with this family.
+
+        Args:
+          activation: a key of ACTIVATIONS; None: that of the blocks.
+        """
         config = self.config
         head = MaskedLMHead(
-            config.hidden_size,
+            config.embedding_size,
             config.vocab_size,
-            config.hidden_act,
+            activation or config.hidden_act,
             config.layer_norm_eps,
             truncated_normal(config.initializer_range),
             dtype=self.dtype_policy,
@@ -305,16 +314,3 @@ class BertEncoder(keras.Model):
         from bert_tf.conversion import save_encoder
 
         save_encoder(self, directory, tokenizer)
-
-    def _check(self, input_ids):
-        length, most = input_ids.shape[1], self.config.max_position_embeddings
-        if length is not None and length > most:
-            raise InputError(f"input_ids: rows of {length} tokens, the model has {most} positions")
-        if hasattr(input_ids, "numpy") and getattr(input_ids, "shape", None) and input_ids.shape[0]:
-            ids = ops.convert_to_numpy(input_ids)
-            low, high = int(ids.min()), int(ids.max())
-            if low < 0 or high >= self.config.vocab_size:
-                wrong = low if low < 0 else high
-                raise InputError(
-                    f"input_ids: id {wrong}, the vocabulary has 0 to {self.config.vocab_size - 1}"
-                )

@@ -28,6 +28,7 @@ from bert_tf.layers.linear import Linear, truncated_normal
 from bert_tf.layers.masks import visibility
 from bert_tf.layers.normalization import LayerNorm
 from bert_tf.layers.positions import POSITIONS, sinusoidal
+from bert_tf.layers.sampling import draw
 
 __all__ = [
     "ACTIVATIONS",
@@ -44,6 +45,7 @@ __all__ = [
     "Pooler",
     "ProjectionHead",
     "attend",
+    "draw",
     "dropout",
     "fold_in",
     "key_for",

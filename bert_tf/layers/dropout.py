@@ -15,7 +15,7 @@ _MULTIPLIER = 0x915F77F5
 _MODULUS = 2**31 - 1
 
 
-class _Key(keras.random.SeedGenerator):
+class Key(keras.random.SeedGenerator):
     """Hands a key to `keras.random`, which takes a SeedGenerator but no tensor."""
 
     def __init__(self, key):
@@ -66,7 +66,7 @@ def fold_in(key, number):
 
 def chance(rate, key):
     """True with probability `rate`, a bool scalar; the integer [2] key alone decides."""
-    word = keras.random.randint((), -(2**31), 2**31 - 1, dtype="int32", seed=_Key(key))
+    word = keras.random.randint((), -(2**31), 2**31 - 1, dtype="int32", seed=Key(key))
     return word < min(round(rate * 2**32), 2**32 - 1) - 2**31
 
 
@@ -87,7 +87,7 @@ def dropout(x, rate, key):
     dropped = min(round(rate * 65536), 65535)
     size = ops.size(x)
     words = keras.random.randint(
-        ((size + 1) // 2, 1), -(2**31), 2**31 - 1, dtype="int32", seed=_Key(key)
+        ((size + 1) // 2, 1), -(2**31), 2**31 - 1, dtype="int32", seed=Key(key)
     )
     bits = ops.reshape(ops.view(words, "uint16"), (-1,))[:size]
     keep = ops.cast(ops.reshape(bits, ops.shape(x)) >= dropped, x.dtype)

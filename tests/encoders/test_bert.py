@@ -8,7 +8,8 @@ import pytest
 from contract import batch_of, check_encoder
 
 from bert_tf import BertConfig, InputError, build_encoder
-from bert_tf.encoders import FAMILIES, SIZES, BertEncoder
+from bert_tf.encoders import FAMILIES, BertEncoder
+from bert_tf.encoders.bert import SIZES
 from bert_tf.layers import ACTIVATIONS
 
 TINY = BertConfig(
