@@ -10,9 +10,13 @@ __version__ = "0.1.0"
 
 # Public name -> the room it lives in.
 _ROOMS = {
+    "AlbertConfig": "encoders",
     "BertConfig": "encoders",
+    "ElectraConfig": "encoders",
+    "ElectraPretraining": "tasks",
     "InputError": "errors",
     "ConfigError": "errors",
+    "MaskedLM": "tasks",
     "Pretraining": "tasks",
     "SequenceClassifier": "tasks",
     "Tokenizer": "text",

@@ -4,11 +4,13 @@ import dataclasses
 import difflib
 import re
 
+import numpy as np
 from absl import logging
 
 from bert_tf import encoders
-from bert_tf.conversion import save_encoder, save_google, save_task
+from bert_tf.conversion import save_google
 from bert_tf.conversion.contents import opened
+from bert_tf.conversion.electra import GENERATOR_FOLDER, generator_config
 from bert_tf.conversion.files import copy_tokenizer_files, new_directory
 from bert_tf.conversion.saving import OPTIONS, OWN
 from bert_tf.conversion.table import canonical_names, fill
@@ -108,12 +110,15 @@ def convert(source, target, format):
             + (f" (nearest: {near[0]})" if near else "")
         )
     with new_directory(target) as folder, opened(source) as contents:
+        if contents.task == "MaskedLM" and _holds(contents, "Pretraining"):
+            # Named for its masked LM, as Google's BERTs are at Hugging Face: convert all of it.
+            contents = dataclasses.replace(contents, task="Pretraining")
         model = _task(contents) if contents.task else _whole_encoder(contents)
         copied = copy_tokenizer_files(contents.folder, folder)
         if format == "google":
             save_google(model, folder)
         else:
-            (save_task if contents.task else save_encoder)(model, folder)
+            model.save_pretrained(str(folder))
             if "vocab.txt" in copied and "tokenizer_config.json" not in copied:
                 # A bare vocab.txt: let the files say whether it is cased.
                 from bert_tf.text import Tokenizer
@@ -136,6 +141,15 @@ def _has_pooler(contents):
     table = contents.layout.encoder_table()
     there = canonical_names(table, contents.tensors, contents.weights_file)
     return any(name in there for name in contents.layout.encoder_names("pooler"))
+
+
+def _holds(contents, task):
+    """Whether the files hold the pooler and the whole head of a task of their family."""
+    head = contents.layout.heads.get(task)
+    there = canonical_names(contents.layout.encoder_table(), contents.tensors, "")
+    return (
+        bool(head) and _has_pooler(contents) and all(n in there for row in head for n in row.names)
+    )
 
 
 def _build_encoder(contents, changes=None, **options):
@@ -165,6 +179,11 @@ def _check_layers(contents, stored, config):
         raise InputError(
             f"num_hidden_layers: {wanted}, {contents.weights_file} holds {depth}; only less will do"
         )
+    if wanted != depth and getattr(config, "num_hidden_groups", 1) > 1:
+        raise InputError(
+            f"num_hidden_layers: {wanted}, wanted {depth}: {config.num_hidden_groups} "
+            "num_hidden_groups share the layers among them, and would share fewer otherwise"
+        )
 
 
 def _upper_layers(contents, config):
@@ -189,7 +208,7 @@ def _task(contents):
     kinds = {kind.__name__: kind for kind in tasks.TASKS.values()}
     ours = contents.config.get(OWN)
     ours = dict(ours) if isinstance(ours, dict) else {}
-    options = {key: ours.pop(key, None) for key in ("family", "task", *OPTIONS)}
+    options = {key: ours.pop(key, None) for key in ("family", "task", "generator", *OPTIONS)}
     published = contents.config.get("model_type") != OWN
     pooler = (published and contents.task in contents.family.pooled) or _has_pooler(contents)
     encoder = _build_encoder(contents, pooler=pooler)
@@ -198,13 +217,72 @@ def _task(contents):
         told_of = TOLD[contents.task]
         options |= _labels(contents) if "num_labels" in told_of else {}
         told = {key: options[key] for key in told_of}
+    if contents.task == "ElectraPretraining":
+        told["generator"] = _generator(contents, encoder, tasks.MaskedLM)
     try:
         model = kinds[contents.task](encoder, **told)
     except InputError as error:
         raise InputError(f"{contents.config_file}: {error}") from None
-    fill(model, contents.layout.task_table(contents.task), contents.tensors, contents.weights_file)
+    if told.get("generator") is not None and not contents.is_google:
+        _fill_apart(contents, model)
+    else:
+        table = contents.layout.task_table(contents.task)
+        fill(model, table, contents.tensors, contents.weights_file)
+        _say_unused(contents, table)
     model.data_settings = ours
     return model
+
+
+def _say_unused(contents, table):
+    """One warning for what the files hold besides and this task has no use for."""
+    pattern = contents.layout.unused.get(contents.task)
+    there = canonical_names(table, contents.tensors, contents.weights_file)
+    left = [name for name in there if pattern and re.search(pattern, name)]
+    if left:
+        logging.warning(
+            "%s: %s has no use for %d tensors (%s, ...), and leaves them aside",
+            contents.weights_file,
+            contents.task,
+            len(left),
+            left[0],
+        )
+
+
+def _generator(contents, encoder, kind):
+    """ELECTRA's generator over the embeddings of the encoder, not filled; None if there is none.
+
+    Google has it in the same checkpoint, we in a folder beside what Hugging Face reads.
+    """
+    if contents.is_google:
+        file, config = contents.config_file, generator_config(contents.config, contents.tensors)
+    elif (contents.folder / GENERATOR_FOLDER).is_dir():
+        with opened(contents.folder / GENERATOR_FOLDER) as apart:
+            file, config = apart.config_file, apart.config
+    else:
+        return None
+    if config is None:
+        return None
+    try:
+        return kind(encoder.generator(type(encoder.config).from_dict(config)))
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from None
+
+
+def _fill_apart(contents, model):
+    """Fills discriminator and generator from their two folders; the embeddings must be equal."""
+    table = contents.layout.task_table(contents.task)
+    fill(model.without_generator(), table, contents.tensors, contents.weights_file)
+    embeddings = [weight.numpy() for weight in model.encoder.embeddings.weights]
+    with opened(contents.folder / GENERATOR_FOLDER) as apart:
+        fill(
+            model.generator, apart.layout.task_table("MaskedLM"), apart.tensors, apart.weights_file
+        )
+        after = model.encoder.embeddings.weights
+        if not all(map(np.array_equal, embeddings, [weight.numpy() for weight in after])):
+            raise InputError(
+                f"{apart.weights_file}: its embeddings are not those of {contents.weights_file}; "
+                f"remove the folder {GENERATOR_FOLDER} if it belongs to another model"
+            )
 
 
 def _labels(contents):

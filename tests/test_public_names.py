@@ -10,9 +10,13 @@ import bert_tf
 
 # name -> the arguments that users may give by name
 PUBLIC = {
+    "AlbertConfig": {"vocab_size", "hidden_size", "embedding_size", "num_hidden_groups"},
     "BertConfig": {"vocab_size", "hidden_size", "num_hidden_layers"},
+    "ElectraConfig": {"vocab_size", "hidden_size", "embedding_size"},
     "ConfigError": set(),
+    "ElectraPretraining": {"encoder", "generator"},
     "InputError": set(),
+    "MaskedLM": {"encoder"},
     "Pretraining": {"encoder"},
     "SequenceClassifier": {
         "encoder",

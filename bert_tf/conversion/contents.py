@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import re
 from pathlib import Path
 
 from absl import logging
@@ -10,7 +11,7 @@ from bert_tf.conversion import google, huggingface
 from bert_tf.conversion.family import Family, Layout
 from bert_tf.conversion.files import read_json, unpacked
 from bert_tf.conversion.saving import FAMILIES, OWN
-from bert_tf.conversion.table import StoredTensor
+from bert_tf.conversion.table import StoredTensor, canonical_names
 from bert_tf.errors import InputError
 
 # Embeddings are padded to a multiple of 8 to 64 rows, for a faster last matrix product: then there
@@ -75,12 +76,12 @@ def opened(source):
             config = read_json(config_file)
             tensors, weights_file = huggingface.read_huggingface(place)
         elif google.checkpoint_prefixes(place) or google.data_files(place):
-            format, config_file = "google", google.config_file(place)
-            config = {**google.DEFAULTS, **read_json(config_file)}
+            format = "google"
             tensors, weights_file = google.read_google(place)
+            config_file, config = _google_config(place, tensors, weights_file)
         else:
             raise InputError(_nothing_there(place))
-        name = _family_name(config, config_file, format)
+        name = _family_name(config, config_file)
         if config.get("model_type") == OWN:
             format = OWN
         family = FAMILIES[name]
@@ -112,14 +113,30 @@ def _nothing_there(place):
     )
 
 
-def _family_name(config, config_file, format):
-    """The family a config names; old files name only their class, Google's nothing."""
+def _google_config(place, tensors, weights_file):
+    """The config of a Google checkpoint and its file; where there never was one, its sizes."""
+    signs = {name: family.google_sign for name, family in FAMILIES.items() if family.google_sign}
+    seen = [name for name in signs if any(re.search(signs[name], key) for key in tensors)]
+    name = seen[0] if seen else "bert"
+    family, file = FAMILIES[name], google.config_file(place)
+    config = {"model_type": name, **family.google_defaults}
+    if file is not None:
+        return file, config | read_json(file)
+    if family.google_sizes is None:
+        folder = place if place.is_dir() else place.parent
+        raise InputError(
+            f"{folder}: no {google.CONFIG_FILE.format(name)} beside the checkpoint; "
+            "copy the one it was trained with"
+        )
+    return weights_file, config | family.google_sizes(tensors)
+
+
+def _family_name(config, config_file):
+    """The family a config names; old files name only their class."""
     key, name = "model_type", config.get("model_type")
     if name == OWN:
         key, ours = f"{OWN}.family", config.get(OWN)
         name = ours.get("family") if isinstance(ours, dict) else None
-    elif name is None and format == "google":
-        return "bert"
     elif name is None:
         for known, family in FAMILIES.items():
             if _architecture(config) in (family.encoder_class, *family.classes.values()):
@@ -180,11 +197,15 @@ def _task_there(contents, format):
     if format == OWN:
         task = contents.config[OWN].get("task")
         return task if task in contents.layout.heads else None
-    heads = {
-        task: [name for row in rows for name in row.names]
-        for task, rows in contents.layout.heads.items()
-    }
-    there = [
-        task for task, names in heads.items() if all(name in contents.tensors for name in names)
-    ]
-    return max(there, key=lambda task: len(heads[task]), default=None)
+    return _google_task(contents.layout, contents.tensors)
+
+
+def _google_task(layout, tensors):
+    """The task most of whose head is there; a generator beside it may be absent."""
+    there = set(canonical_names(layout.encoder_table(), tensors, ""))
+    found = {}
+    for task, rows in layout.heads.items():
+        needed = [row for row in rows if not row.ours.startswith("generator.")]
+        if all(name in there for row in needed for name in row.names):
+            found[task] = sum(name in there for row in rows for name in row.names)
+    return max(found, key=found.get, default=None)

@@ -1,7 +1,7 @@
 """What a family says about its files: its names in each format, its classes for tasks."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from bert_tf.conversion.table import Row, Table
@@ -19,6 +19,8 @@ class Layout:
       any_head: str, regex of the names of every published head, which an encoder sets aside.
       old_names, ignorable: as in Table.
       twins: task name -> twins as in Table.
+      unused: task name -> regex of the names that published files of a task hold besides, for
+        another task; whoever reads the files tells of it.
     """
 
     encoder: tuple[Row, ...]
@@ -28,6 +30,7 @@ class Layout:
     old_names: tuple[tuple[str, str], ...] = ()
     ignorable: tuple[tuple[str, str], ...] = ()
     twins: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    unused: Mapping[str, str] = field(default_factory=dict)
 
     def encoder_table(self):
         """The Table of an encoder; the files may hold it with the prefix or without."""
@@ -50,10 +53,11 @@ class Layout:
             )
         )
         prefixed = ((rf"^({roots})\.", rf"{self.prefix}\1."),) if self.prefix else ()
+        unused = ((self.unused[task], "for another task"),) if task in self.unused else ()
         return Table(
             rows + self.heads[task],
             self.old_names + prefixed,
-            self.ignorable,
+            self.ignorable + unused,
             self.twins.get(task, ()),
         )
 
@@ -81,6 +85,11 @@ class Family:
       settled: config key -> the only value this family has here; another one would load wrongly.
       expressible: config key of ours -> the only value foreign formats can mean; a model with
         another one is saved in our own.
+      google_sign: str, regex of a variable of Google's that no other family has, whose configs do
+        not say which family they are of; "" for the family that has none.
+      google_defaults: config key -> what Google's code takes where their config is silent.
+      google_sizes: function of the tensors giving the config, where Google's checkpoints come
+        without one; None where they never do.
     """
 
     encoder_class: str
@@ -89,6 +98,9 @@ class Family:
     layouts: Mapping[str, Layout]
     settled: Mapping[str, object] = field(default_factory=dict)
     expressible: Mapping[str, object] = field(default_factory=dict)
+    google_sign: str = ""
+    google_defaults: Mapping[str, object] = field(default_factory=dict)
+    google_sizes: Callable[[Mapping], dict] | None = None
 
 
 def own_layout(published, extra, encoder_extra=()):

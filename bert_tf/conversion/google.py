@@ -1,4 +1,4 @@
-"""Google's TensorFlow 1 checkpoints: bert_config.json and name-based bert_model.ckpt.* files.
+"""Google's TensorFlow 1 checkpoints: a bert_config.json and name-based bert_model.ckpt.* files.
 
 TensorFlow is imported inside the functions: who reads Hugging Face directories alone does not need
 it.
@@ -12,11 +12,11 @@ from pathlib import Path
 from bert_tf.conversion.table import StoredTensor
 from bert_tf.errors import InputError
 
-CONFIG_FILE = "bert_config.json"
-PREFIX = "bert_model.ckpt"
+# The family's name stands for {}.
+CONFIG_FILE, PREFIX = "{}_config.json", "{}_model.ckpt"
+CONFIG_FILES = ("bert_config.json", "albert_config.json", "electra_config.json", "config.json")
 # What TensorFlow's checkpoint reader raises over damaged files, besides its own errors.
 PLAIN_ERRORS = (RuntimeError, ValueError, TypeError, LookupError, MemoryError)
-DEFAULTS = {"type_vocab_size": 16}  # what Google's code takes where the config is silent
 
 
 def checkpoint_prefixes(source):
@@ -42,19 +42,10 @@ def data_files(source):
 
 
 def config_file(source):
-    """The config beside a Google checkpoint: bert_config.json, or else config.json.
-
-    Raises:
-      InputError: there is none.
-    """
+    """The config beside a Google checkpoint, the first of CONFIG_FILES; None if there is none."""
     source = Path(source)
     folder = source if source.is_dir() else source.parent
-    for name in (CONFIG_FILE, "config.json"):
-        if (folder / name).is_file():
-            return folder / name
-    raise InputError(
-        f"{folder}: no {CONFIG_FILE} beside the checkpoint; copy the one it was trained with"
-    )
+    return next((folder / name for name in CONFIG_FILES if (folder / name).is_file()), None)
 
 
 def read_google(source):
@@ -105,7 +96,7 @@ def read_google(source):
     return {name: stored(name) for name in sorted(shapes)}, prefix
 
 
-def write_google(directory, config, tensors):
+def write_google(directory, config, tensors, family="bert"):
     """Write bert_config.json and a name-based checkpoint `bert_model.ckpt`.
 
     Args:
@@ -113,10 +104,11 @@ def write_google(directory, config, tensors):
         `files.new_directory`).
       config: dict, the content of bert_config.json.
       tensors: dict of variable name to float32 array.
+      family: str, what stands for `bert` in the names of the files.
     """
     import tensorflow as tf
 
-    prefix = Path(directory) / PREFIX
+    prefix = Path(directory) / PREFIX.format(family)
     try:
         # The op behind tf.compat.v1.train.Saver: the same files, and no graph is needed.
         tf.raw_ops.SaveV2(
@@ -127,7 +119,7 @@ def write_google(directory, config, tensors):
         )
     except tf.errors.OpError as error:
         raise InputError(f"{prefix}: cannot be written: {_first_line(error)}") from None
-    (Path(directory) / CONFIG_FILE).write_text(
+    (Path(directory) / CONFIG_FILE.format(family)).write_text(
         json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )
 

@@ -1,13 +1,15 @@
 """Saving: what a model is called in a format, and the files that say so."""
 
+from bert_tf.conversion.albert import ALBERT
 from bert_tf.conversion.bert import BERT
+from bert_tf.conversion.electra import ELECTRA
 from bert_tf.conversion.google import write_google
 from bert_tf.conversion.huggingface import write_huggingface
 from bert_tf.conversion.table import find, read_out
 from bert_tf.errors import InputError
 
 # model_type in config.json -> Family. A new family is one file and one line here.
-FAMILIES = {"bert": BERT}
+FAMILIES = {"bert": BERT, "albert": ALBERT, "electra": ELECTRA}
 
 OWN = "bert_tf"  # model_type of what no foreign format can express; our key in config.json
 OPTIONS = (  # foreign formats know the published values only
@@ -57,7 +59,8 @@ def save_task(model, directory, tokenizer=None):
 
 
 def save_google(model, directory):
-    """Write an encoder or a task model as Google does: bert_config.json and bert_model.ckpt.*.
+    """Write an encoder or a task model as Google does: bert_config.json and bert_model.ckpt.*,
+    or the name of another family for `bert`.
 
     Args:
       model: an encoder or a task model.
@@ -77,7 +80,14 @@ def save_google(model, directory):
         raise InputError(
             f"{directory}: layer_norm_eps: {config['layer_norm_eps']}, Google's code has 1e-12 only"
         )
-    write_google(directory, config, tensors)
+    encoder = getattr(model, "encoder", model)
+    width = encoder.config.hidden_size
+    if find(encoder, "embeddings_projection") and encoder.config.embedding_size == width:
+        raise InputError(
+            f"{directory}: embedding_size: {width}, as hidden_size: Google's code then has no "
+            "projection of the embeddings, and this model has one"
+        )
+    write_google(directory, config, tensors, config["model_type"])
 
 
 def _encoder_files(encoder, format):
@@ -113,8 +123,13 @@ def _task_files(model, format):
             ours["sentence_objective"] = model.sentence_objective
     if hasattr(model, "label_names"):
         config |= _label_entries(model)
+    if find(model, "generator"):
+        # Google's checkpoints hold no sizes of it but those in the shapes.
+        ours["generator"] = model.generator.encoder.config.to_dict()
     if ours:
         config[OWN] = ours
+    if task not in family.layouts[format].heads:
+        raise InputError(f"{family.classes[task]}: Google's format has no such head")
     return config, read_out(model, family.layouts[format].task_table(task))
 
 
@@ -145,9 +160,12 @@ def _is_published(model, option):
     if option == "sentence_objective":
         return value in (None, *TWO_WAY)
     published = getattr(model.encoder, f"published_{option}", None)
-    return value is None or (list(value) if isinstance(value, tuple | list) else value) == (
-        list(published) if isinstance(published, tuple | list) else published
-    )
+    return value is None or _in_lists(value) == _in_lists(published)
+
+
+def _in_lists(value):
+    """A value with lists for tuples, as JSON gives it back."""
+    return [_in_lists(each) for each in value] if isinstance(value, tuple | list) else value
 
 
 def _label_entries(model):

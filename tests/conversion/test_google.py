@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from bert_tf.conversion.contents import opened
 from bert_tf.conversion.google import config_file, read_google, write_google
 from bert_tf.errors import InputError
 
@@ -85,12 +86,17 @@ def test_a_missing_part_is_named(folder):
         with pytest.raises(InputError, match=f"{data} is there, its .index file is not"):
             read_google(source)
     (folder / index).write_bytes(whole)
+    held = (folder / data).read_bytes()
     (folder / data).unlink()
     with pytest.raises(InputError, match=f"the data file {data} is not"):
         read_google(folder)
     (folder / "bert_config.json").unlink()
-    with pytest.raises(InputError, match="no bert_config.json beside the checkpoint"):
-        config_file(folder)
+    assert config_file(folder) is None
+    (folder / data).write_bytes(held)
+    for source in (folder, folder / "bert_model.ckpt"):
+        with pytest.raises(InputError, match="no bert_config.json beside the checkpoint"):
+            with opened(source):
+                pass
 
 
 def read_everything(folder):

@@ -1,0 +1,142 @@
+"""Rows of the layers every family has, as Hugging Face and as Google name them."""
+
+from bert_tf.conversion.table import TRANSPOSED, Row
+
+
+def joined(template, parts=("query", "key", "value")):
+    """The names of the tensors that one variable of ours joins.
+
+    Args:
+      template: str with `{}` for the part; `{i}` and `{j}` stay for layer numbers.
+      parts: tuple of str, in the order in which they are joined.
+    Returns:
+      tuple of str.
+    """
+    return tuple(template.replace("{}", part) for part in parts)
+
+
+def linear(theirs, ours):
+    """A dense layer of Hugging Face, two rows: the weight is [out, in].
+
+    Args:
+      theirs: str, or tuple of str to be joined; ours: str.
+    Returns:
+      tuple of Row.
+    """
+    names = (theirs,) if isinstance(theirs, str) else theirs
+    return (
+        Row(tuple(f"{name}.weight" for name in names), f"{ours}.kernel", TRANSPOSED),
+        Row(tuple(f"{name}.bias" for name in names), f"{ours}.bias"),
+    )
+
+
+def norm(theirs, ours):
+    """A layer normalization of Hugging Face, as `linear`."""
+    return Row(f"{theirs}.weight", f"{ours}.gamma"), Row(f"{theirs}.bias", f"{ours}.beta")
+
+
+def dense(theirs, ours):
+    """A dense layer of Google, as `linear`: the kernel is [in, out], as ours."""
+    names = (theirs,) if isinstance(theirs, str) else theirs
+    return (
+        Row(tuple(f"{name}/kernel" for name in names), f"{ours}.kernel"),
+        Row(tuple(f"{name}/bias" for name in names), f"{ours}.bias"),
+    )
+
+
+def scale(theirs, ours):
+    """A layer normalization of Google, as `linear`."""
+    return Row(f"{theirs}/gamma", f"{ours}.gamma"), Row(f"{theirs}/beta", f"{ours}.beta")
+
+
+def output(theirs, ours):
+    """An output layer of Google, as `linear`: its weights are [labels, in]."""
+    return (
+        Row(f"{theirs}output_weights", f"{ours}.kernel", TRANSPOSED),
+        Row(f"{theirs}output_bias", f"{ours}.bias"),
+    )
+
+
+def huggingface_embeddings():
+    """The three tables and their norm, as BERT, ALBERT and ELECTRA have them at Hugging Face."""
+    tables = ("word_embeddings", "position_embeddings", "token_type_embeddings")
+    rows = tuple(Row(f"embeddings.{name}.weight", f"embeddings.{name}") for name in tables)
+    return (*rows, *norm("embeddings.LayerNorm", "embeddings.norm"))
+
+
+def huggingface_blocks():
+    """The blocks of BERT and ELECTRA at Hugging Face."""
+    theirs, ours = "encoder.layer.{i}", "blocks.{i}"
+    return (
+        *linear(joined(f"{theirs}.attention.self.{{}}"), f"{ours}.attention.qkv"),
+        *linear(f"{theirs}.attention.output.dense", f"{ours}.attention.projection"),
+        *norm(f"{theirs}.attention.output.LayerNorm", f"{ours}.attention_norm"),
+        *linear(f"{theirs}.intermediate.dense", f"{ours}.feed_forward.expand"),
+        *linear(f"{theirs}.output.dense", f"{ours}.feed_forward.contract"),
+        *norm(f"{theirs}.output.LayerNorm", f"{ours}.feed_forward_norm"),
+    )
+
+
+def google_embeddings(root):
+    """The three tables and their norm, below Google's scope `root`."""
+    tables = ("word_embeddings", "position_embeddings", "token_type_embeddings")
+    rows = tuple(Row(f"{root}/embeddings/{name}", f"embeddings.{name}") for name in tables)
+    return (*rows, *scale(f"{root}/embeddings/LayerNorm", "embeddings.norm"))
+
+
+def google_blocks(root, encoder=""):
+    """The blocks of BERT and ELECTRA, below Google's scope `root`.
+
+    Args:
+      root: str, `bert`.
+      encoder: str, our path to the encoder with a dot behind it.
+    """
+    theirs, ours = f"{root}/encoder/layer_{{i}}", f"{encoder}blocks.{{i}}"
+    return (
+        *dense(joined(f"{theirs}/attention/self/{{}}"), f"{ours}.attention.qkv"),
+        *dense(f"{theirs}/attention/output/dense", f"{ours}.attention.projection"),
+        *scale(f"{theirs}/attention/output/LayerNorm", f"{ours}.attention_norm"),
+        *dense(f"{theirs}/intermediate/dense", f"{ours}.feed_forward.expand"),
+        *dense(f"{theirs}/output/dense", f"{ours}.feed_forward.contract"),
+        *scale(f"{theirs}/output/LayerNorm", f"{ours}.feed_forward_norm"),
+    )
+
+
+def google_words():
+    """The masked-LM head of BERT and ALBERT at Google."""
+    return (
+        *dense("cls/predictions/transform/dense", "masked_lm_head.dense"),
+        *scale("cls/predictions/transform/LayerNorm", "masked_lm_head.norm"),
+        Row("cls/predictions/output_bias", "masked_lm_head.output_bias"),
+    )
+
+
+# Names of files from before 2019, and buffers that carry nothing.
+OLD_NORMS = ((r"LayerNorm\.gamma$", "LayerNorm.weight"), (r"LayerNorm\.beta$", "LayerNorm.bias"))
+BUFFERS = (
+    (
+        r"(^|\.)embeddings\.(position_ids|token_type_ids)$",
+        "a buffer of older files: 0, 1, 2, ... or zeros",
+    ),
+)
+# What training leaves in Google's checkpoints.
+TRAINING = (
+    (r"(^|/)(adam|lamb)_[mv](_\d+)?$", "an optimizer's moments"),
+    (r"^global_step$", "how long the model was trained"),
+    (r"AdamWeightDecayOptimizer|LAMBOptimizer", "an optimizer's state"),
+)
+# The paths of our options that no foreign format has, for `own_layout`.
+OWN_HEADS = {
+    "SequenceClassifier": ("head.hidden.{j}.kernel", "head.hidden.{j}.bias"),
+    "Pretraining": ("label_heads.{j}.projection.kernel", "label_heads.{j}.projection.bias"),
+}
+OWN_ENCODER = ("final_norm.gamma", "final_norm.beta")
+# Keys of config.json that would make another model of one of these families.
+SETTLED = {
+    "position_embedding_type": "absolute",
+    "is_decoder": False,
+    "add_cross_attention": False,
+}
+# Of our further options `layer_drop_rate` is not among them: it changes nothing but training,
+# so what transformers loads and what it computes is right, and the key is kept for us.
+EXPRESSIBLE = {"position_embedding": "learned", "norm": "post"}

@@ -1,0 +1,73 @@
+"""Masked words alone."""
+
+from keras import ops
+
+from bert_tf.layers import key_for
+from bert_tf.tasks.masked_words import (
+    masked_word_accuracy,
+    masked_word_logits,
+    masked_word_loss,
+    masked_word_weights,
+)
+from bert_tf.tasks.task_model import TaskModel
+
+
+class MaskedLM(TaskModel):
+    """Masked LM without a sentence objective (Devlin et al. 2019, section 3.1; Liu et al. 2019).
+
+    Args:
+      encoder: an encoder of any family; its pooler, if it has one, is left aside.
+
+    Labels: a dict of `masked_ids` int [B, P] and `masked_weights` float [B, P] (0 for filling), for
+    inputs with `masked_positions`; or int [B, L], a word for every position and below 0 (-100)
+    where nothing is to be predicted.
+    """
+
+    loss_names = ("masked_lm",)
+    quality_names = ("masked_lm_accuracy",)
+
+    def __init__(self, encoder, **kwargs):
+        super().__init__(encoder.without_pooler(), **kwargs)
+        self.masked_lm_head = encoder.masked_lm_head()
+        self.build()
+
+    def call(self, inputs, training=False, key=None):
+        """Logits over the vocabulary.
+
+        Args:
+          inputs: dict of int32 [B, L], see the encoder; with `masked_positions` int32 [B, P] only
+            those positions are carried to the vocabulary.
+          training: bool, with dropout.
+          key: integer [2], the dropout key of this step, or None.
+        Returns:
+          float32 [B, L, V], or [B, P, V] with `masked_positions`.
+        """
+        outputs = self.encode(inputs, key_for(training, key))
+        return masked_word_logits(
+            self.masked_lm_head,
+            self.encoder.embeddings.word_embeddings,
+            outputs["sequence_output"],
+            inputs.get("masked_positions"),
+        )
+
+    def loss_weights(self, labels, sample_weight=None):
+        return {"masked_lm": ops.sum(masked_word_weights(_weighed(labels), sample_weight))}
+
+    def loss_terms(self, outputs, labels, sample_weight=None):
+        return {"masked_lm": masked_word_loss(outputs, _weighed(labels), sample_weight)}
+
+    def quality_terms(self, outputs, labels, sample_weight=None):
+        """How often the masked word has the highest logit."""
+        accuracy = masked_word_accuracy(outputs, _weighed(labels), sample_weight)
+        return {"masked_lm_accuracy": accuracy}
+
+
+def _weighed(labels):
+    """Labels as a dict with weights; of plain ones those of 0 and more count 1."""
+    if isinstance(labels, dict):
+        return labels
+    labels = ops.convert_to_tensor(labels)
+    return {
+        "masked_ids": ops.maximum(labels, 0),
+        "masked_weights": ops.cast(labels >= 0, "float32"),
+    }
