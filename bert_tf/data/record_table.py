@@ -1,5 +1,6 @@
 """A table of pretraining records: rows of TFRecord files by number, checked when it is opened."""
 
+import copy
 import functools
 import glob
 import os
@@ -7,7 +8,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.data import record_files, records
+from bert_tf.data import order, record_files, records
 from bert_tf.errors import ConfigError, InputError
 
 POLICIES = ("fail", "skip")
@@ -30,7 +31,8 @@ class RecordTable:
       policy: "fail" at a damaged or missing record, or "skip" such records and count them.
 
     Attributes:
-      features: dict of name -> (length, "int64" or "float32"), the names as in the files.
+      features: dict of name -> (length, "int64" or "float32"), the names as in the files;
+        parsed_features: the same under Google's names.
       max_length: int, tokens a row. max_predictions: int; None: rows have no fixed masks.
       sentence_objective: str, one of `records.SENTENCE_OBJECTIVES`; where no manifest tells,
         "next_sentence" if there are labels.
@@ -55,6 +57,7 @@ class RecordTable:
         self._sizes = np.concatenate([np.asarray(sizes, np.int64) for _, sizes in found])
         counts = [len(starts) for starts, _ in found]
         self._file_of = np.repeat(np.arange(len(files), dtype=np.int16), counts)
+        self._lengths = None
         # Few at a time: a process may not have as many files open as a corpus has shards.
         self._opened = functools.lru_cache(maxsize=64)(_open_for_reading)
         if not len(self):
@@ -103,13 +106,44 @@ class RecordTable:
         return {_SYNONYMS.get(name, name): values for name, values in parsed.items()}
 
     def lengths(self):
-        """How many tokens each row has, int32 [rows]; reads every record once."""
+        """How many tokens each row has, int32 [rows]; the first time reads every record."""
+        if self._lengths is not None:
+            return self._lengths
         features = {"input_mask": self.features["input_mask"]}
         lengths = np.empty(len(self), np.int32)
         for rows in _chunks(len(self)):
             parsed = records.parse(tf.constant(self.read(rows)), features)
             lengths[rows] = tf.math.count_nonzero(parsed["input_mask"], axis=1).numpy()
+        self._lengths = lengths
         return lengths
+
+    def subset(self, rows):
+        """A RecordTable of these rows alone, in this order; the files are shared."""
+        part = copy.copy(self)
+        part._starts, part._sizes = self._starts[rows], self._sizes[rows]
+        part._file_of = self._file_of[rows]
+        part._lengths = None if self._lengths is None else self._lengths[rows]
+        return part
+
+    def split(self, share, seed):
+        """Set a share of the rows aside, chosen by the seed alone.
+
+        Args:
+          share: float between 0 and 1.
+          seed: int >= 0.
+        Returns:
+          Two RecordTables, the larger part and the share, each in the order of the files and with
+          a row at least.
+        Raises:
+          InputError: the table has fewer than two rows.
+        """
+        if len(self) < 2:
+            raise InputError(
+                f"{self._files[0]}: has one record, wanted two at least to hold a share out"
+            )
+        count = min(max(1, round(len(self) * share)), len(self) - 1)
+        shuffled = order.shuffled(len(self), seed, order.SPLIT)
+        return self.subset(np.sort(shuffled[count:])), self.subset(np.sort(shuffled[:count]))
 
     def _open(self, path, summary):
         """Starts and sizes of the records of a file; summary: what the manifest says, or None."""
@@ -162,8 +196,10 @@ class RecordTable:
             labelled = "next_sentence_labels" in self.features
             self.sentence_objective = "next_sentence" if labelled else "none"
             self._check_rows(tokenizer)
-        names = {_SYNONYMS.get(name, name): name for name in self.features}
-        self.max_length = self.features[names["input_ids"]][0]
+        self.parsed_features = {
+            _SYNONYMS.get(name, name): feature for name, feature in self.features.items()
+        }
+        self.max_length = self.parsed_features["input_ids"][0]
         masked = self.features.get("masked_lm_positions")
         self.max_predictions = None if masked is None else masked[0]
 
