@@ -47,6 +47,7 @@ _COLUMN = Kind(
     lambda value: is_word(value) or (is_whole(value) and value >= 0),
 )
 _SHARE = Kind("a share above 0, up to 1", lambda v: is_number(v) and 0 < v <= 1, float)
+_RATE = Kind("a share from 0 to below 1", lambda v: is_number(v) and 0 <= v < 1, float)
 _PART = Kind("a share from 0 to 1", lambda v: is_number(v) and 0 <= v <= 1, float)
 _FACTORS = Kind(
     "a mapping of losses to numbers, 0 or more",
@@ -207,6 +208,15 @@ class MaskingSection:
 
 
 @dataclasses.dataclass(frozen=True)
+class NoiseSection:
+    """How often an ordinary token of the input is disturbed; see `data.noise`."""
+
+    insertion: float = setting(_RATE, 0.0)  # another one is put before it
+    deletion: float = setting(_RATE, 0.0)
+    replacement: float = setting(_RATE, 0.0)
+
+
+@dataclasses.dataclass(frozen=True)
 class PhaseSection:
     """A part of pretraining with records of its own. What is null is as in `train`."""
 
@@ -240,6 +250,7 @@ class PretrainConfig:
     phases: tuple[PhaseSection, ...] = setting(_PHASES)
     objective: ObjectiveSection = ObjectiveSection()
     masking: MaskingSection = MaskingSection()
+    noise: NoiseSection = NoiseSection()
     train: TrainSection = TrainSection()
     distribution: DistributionSection = DistributionSection()
 

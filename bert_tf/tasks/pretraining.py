@@ -33,9 +33,9 @@ class Pretraining(TaskModel):
       loss_factors: dict of loss name -> what it counts for in the total; 1 where nothing is said.
 
     Labels: a dict of `masked_ids` int [B, P] and `masked_weights` float [B, P] (0 for filling),
-    `next_sentence_labels` int [B], and each further label, int [B] or [B, L], below 0 where a row
-    or a token has none. With `sentence_positions` [B, S] among the inputs labels of sentences are
-    [B, S], and `sentence_weights` float [B, S] among the labels weighs them.
+    `next_sentence_labels` int [B], and each further label, int [B] or [B, L]; with
+    `sentence_positions` [B, S] among the inputs those of sentences are [B, S], and weighed by
+    `sentence_weights` float [B, S] if these are there. A label below 0 is none.
     """
 
     def __init__(
@@ -110,10 +110,9 @@ class Pretraining(TaskModel):
         logits = outputs["masked_lm_logits"]
         terms = {"masked_lm": masked_word_loss(logits, labels, sample_weight)}
         for name in self.loss_names[1:]:
-            wanted, weights = self._weights(name, labels, sample_weight)
-            losses = ops.sparse_categorical_crossentropy(
-                wanted, outputs[f"{name}_logits"], from_logits=True
-            )
+            answers = outputs[f"{name}_logits"]
+            wanted, weights = self._weights(name, labels, sample_weight, answers)
+            losses = ops.sparse_categorical_crossentropy(wanted, answers, from_logits=True)
             terms[name] = ops.sum(losses * weights), ops.sum(weights)
         return terms
 
@@ -122,28 +121,33 @@ class Pretraining(TaskModel):
         logits = outputs["masked_lm_logits"]
         terms = {"masked_lm_accuracy": masked_word_accuracy(logits, labels, sample_weight)}
         for name in self.loss_names[1:]:
-            wanted, weights = self._weights(name, labels, sample_weight)
-            chosen = ops.argmax(outputs[f"{name}_logits"], axis=-1)
+            answers = outputs[f"{name}_logits"]
+            wanted, weights = self._weights(name, labels, sample_weight, answers)
+            chosen = ops.argmax(answers, axis=-1)
             right = ops.cast(chosen == ops.cast(wanted, chosen.dtype), "float32")
             terms[f"{name}_accuracy"] = ops.sum(right * weights), ops.sum(weights)
         return terms
 
-    def _weights(self, name, labels, sample_weight):
-        """The labels that a loss is about and what each counts for, of equal shape."""
-        of_sentence = name == "sentence" or self.extra_labels[name]["of"] == "sentence"
-        packed = labels.get("sentence_weights") if of_sentence else None
-        wanted = ops.convert_to_tensor(
-            labels["next_sentence_labels" if name == "sentence" else name]
-        )
-        if of_sentence and packed is None:
-            wanted = ops.reshape(wanted, (-1,))
+    def _weights(self, name, labels, sample_weight, answers=None):
+        """The labels that a loss is about, and what each counts for, in the shape of the answers.
+
+        Below 0 there is no label, and nothing counts.
+        """
+        column = "next_sentence_labels" if name == "sentence" else name
+        wanted = ops.convert_to_tensor(labels[column])
         weights = ops.cast(wanted >= 0, "float32")
-        if packed is not None:
-            weights = weights * ops.cast(packed, "float32")
+        of_sentence = name == "sentence" or self.extra_labels[name]["of"] == "sentence"
+        if of_sentence and "sentence_weights" in labels:
+            packed = ops.cast(labels["sentence_weights"], "float32")
+            weights = weights * ops.reshape(packed, ops.shape(weights))
         if sample_weight is not None:
-            rows = (-1, 1) if len(wanted.shape) == 2 else (-1,)
+            rows = (-1, *[1] * (len(wanted.shape) - 1))
             weights = weights * ops.reshape(ops.cast(sample_weight, "float32"), rows)
-        return ops.maximum(wanted, 0), weights
+        wanted = ops.maximum(wanted, 0)
+        if answers is not None:
+            shape = ops.shape(answers)[:-1]
+            wanted, weights = ops.reshape(wanted, shape), ops.reshape(weights, shape)
+        return wanted, weights
 
 
 def _projected(head, x, key):

@@ -35,3 +35,28 @@ def forward_function(model, jit=False):
             lambda inputs: model(inputs, training=False), jit_compile=jit, reduce_retracing=True
         )
     return model._forward
+
+
+def mean_terms(model, dataset, jit=False):
+    """The losses and streaming metrics of a task model over a whole dataset.
+
+    Args:
+      model: a TaskModel.
+      dataset: tf.data.Dataset of (inputs, labels).
+      jit: bool, compile with XLA.
+    Returns:
+      dict of floats: `loss`, the total, and each loss and metric by its name.
+    """
+    if not hasattr(model, "_terms"):
+        model._terms = tf.function(
+            lambda inputs, labels: model.terms(model(inputs, training=False), labels),
+            jit_compile=jit,
+            reduce_retracing=True,
+        )
+    batches = [model._terms(inputs, labels) for inputs, labels in dataset]
+    means = {}
+    for name in batches[0]:
+        total, weight = (sum(float(batch[name][place]) for batch in batches) for place in (0, 1))
+        means[name] = total / weight if weight else float("nan")
+    loss = sum(model.loss_factors.get(name, 1.0) * means[name] for name in model.loss_names)
+    return {"loss": loss, **means}

@@ -222,7 +222,7 @@ def test_rows_weigh_further_labels_too():
     }
 
 
-def test_each_packed_example_has_its_own_label_and_weight():
+def test_each_packed_example_has_its_own_label_or_none():
     model = labelled(extra_labels={"topic": EXTRA["topic"]})
     numbers = np.random.default_rng(3)
     outputs = {
@@ -231,8 +231,7 @@ def test_each_packed_example_has_its_own_label_and_weight():
         "topic_logits": numbers.standard_normal((2, 2, 4)).astype("float32"),
     }
     packed = LABELS | {
-        "next_sentence_labels": np.array([[1, 2], [0, 0]], "int32"),
-        "sentence_weights": np.array([[1, 1], [1, 0]], "float32"),
+        "next_sentence_labels": np.array([[1, 2], [0, -1]], "int32"),
         "topic": np.array([[3, -1], [0, -1]], "int32"),
     }
     terms = model.loss_terms(outputs, packed, np.array([2.0, 1.0]))
