@@ -30,6 +30,10 @@ from bert_tf.text.tokenizer import Tokenizer
 UNFINISHED = ".unfinished"
 
 
+# Building a matcher takes seconds; the plan and the shards made here share one.
+_tokenizer = functools.lru_cache(maxsize=1)(Tokenizer.from_pretrained)
+
+
 @dataclasses.dataclass(frozen=True)
 class RecordJob:
     """All that a process or a machine has to know to make shards.
@@ -46,7 +50,7 @@ class RecordJob:
 
     @functools.cached_property
     def _maker(self):
-        return ShardMaker(self.files, Tokenizer.from_pretrained(self.tokenizer), self.settings)
+        return ShardMaker(self.files, _tokenizer(self.tokenizer), self.settings)
 
     def make(self, number):
         """Writes shard `number` and the note that it is finished."""
@@ -94,7 +98,7 @@ def make_records(
       Interrupted: by Ctrl-C; the finished shards stay.
     """
     files = expand(corpus)
-    vocabulary = Tokenizer.from_pretrained(tokenizer)
+    vocabulary = _tokenizer(tokenizer)
     told = _told(files, vocabulary, settings, shards)
     manifest = _existing(output, told)
     if manifest is not None:

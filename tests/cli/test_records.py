@@ -1,0 +1,84 @@
+"""bert-tf records through main(argv): what it makes, and one line for whatever is wrong."""
+
+import pytest
+
+from bert_tf import cli
+from bert_tf.data.records import Manifest
+from tests import tiny
+
+TEXT = "the film is good .\nthe end is bad .\n\none two three !\na good actor .\n\nbad story ?\n"
+
+
+@pytest.fixture
+def given(tmp_path):
+    """The flags of a small run."""
+    tiny.tokenizer(tmp_path / "tokenizer")
+    (tmp_path / "text.txt").write_text(TEXT)
+    return {
+        "input": str(tmp_path / "*.txt"),
+        "tokenizer": str(tmp_path / "tokenizer"),
+        "output": str(tmp_path / "out"),
+        "layout": "lines",
+    }
+
+
+def run(flags, **more):
+    return cli.main(
+        ["records", *(f"--{name}={value}" for name, value in {**flags, **more}.items())]
+    )
+
+
+def test_records_are_static_as_others_want_them_unless_told(given, capsys):
+    assert run(given) == 0
+    manifest = Manifest.read(given["output"])
+    assert manifest.max_length == 128 and manifest.max_predictions == 20
+    assert manifest.settings["dupe_factor"] == 10
+    assert f"records from 3 documents in 1 files: {given['output']}" in capsys.readouterr().out
+
+
+def test_dynamic_records_hold_the_text_once(given):
+    assert run(given, masking="dynamic", max_length=32, sentence_objective="none") == 0
+    manifest = Manifest.read(given["output"])
+    assert manifest.max_predictions is None and manifest.settings["dupe_factor"] == 1
+    assert set(manifest.features) == {"input_ids", "input_mask", "segment_ids"}
+
+
+@pytest.mark.parametrize(
+    "flags, code, told",
+    [
+        ({"max_length": 7}, 2, "max_length is 7, wanted 8"),
+        ({"max_length": "long"}, 2, "--max_length is 'long', wanted a whole number"),
+        ({"masking": "none"}, 2, "--masking is none, wanted one of static, dynamic"),
+        ({"masking_unit": "letter"}, 2, "masking.unit is 'letter'"),
+        ({"sentence_objective": "x"}, 2, "sentence_objective is 'x', wanted one of next_sentence"),
+        ({"shards": 0}, 2, "--shards is 0, wanted 1 or more"),
+        ({"shards": 9}, 2, "--shards=9: 3 documents make 1 shards at most"),
+        ({"layout": "pages"}, 2, "layout: 'pages', wanted one of lines"),
+        ({"input": "nothing/*"}, 1, "'nothing/*': matches no file"),
+        ({"tokenizer": "nowhere"}, 1, "nowhere"),
+        ({"runner": "DirectRunner", "maskin": "x"}, 2, "no flag --maskin; did you mean --masking?"),
+    ],
+)
+def test_what_is_wrong_is_one_line(given, capsys, flags, code, told):
+    assert run(given, **flags) == code
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("bert-tf records: ") and told in error
+
+
+def test_one_document_has_no_random_next_sentence(given, tmp_path, capsys):
+    (tmp_path / "text.txt").write_text("one .\ntwo .\n")
+    assert run(given) == 1
+    assert "no random next sentence is possible" in capsys.readouterr().err
+    assert run(given, sentence_objective="sentence_order") == 0
+
+
+def test_a_vocabulary_without_mask_is_named(given, tmp_path, capsys):
+    (tmp_path / "tokenizer" / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n")
+    assert run(given) == 1
+    assert "no line holds '[MASK]'" in capsys.readouterr().err
+
+
+def test_records_of_other_settings_are_not_mixed(given, capsys):
+    assert run(given) == 0
+    assert run(given, seed=5) == 2
+    assert "holds records with seed 0, not 5" in capsys.readouterr().err

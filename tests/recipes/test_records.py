@@ -1,0 +1,186 @@
+"""Records by command: the same bytes however they are made, and nothing made twice or mixed up."""
+
+import json
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+
+from bert_tf.data.corpus_plan import Reading
+from bert_tf.data.masking import Masking
+from bert_tf.data.record_shards import RecordSettings
+from bert_tf.data.records import Manifest
+from bert_tf.errors import ConfigError, InputError
+from bert_tf.recipes import records
+from bert_tf.recipes.interruption import Interrupted
+from tests import tiny
+
+LINES = Reading(layout="lines")
+SETTINGS = RecordSettings(max_length=32, masking=Masking(max_predictions=5), reading=LINES)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpus")
+    random = np.random.default_rng(0)
+    for number in range(2):
+        texts = [
+            "\n".join(
+                " ".join(random.choice(tiny.WORDS, random.integers(3, 12))) + " ." for _ in range(8)
+            )
+            for _ in range(30)
+        ]
+        (folder / f"{number}.txt").write_text("\n\n".join(texts))
+    return str(folder / "*.txt")
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tokenizer") / "t"
+    tiny.tokenizer(folder)
+    return str(folder)
+
+
+def make(corpus, tokenizer, output, settings=SETTINGS, shards=4, **more):
+    more.setdefault("processes", 1)
+    return records.make_records(corpus, tokenizer, str(output), settings, shards, **more)
+
+
+def contents(folder):
+    return {name: (folder / name).read_bytes() for name in sorted(os.listdir(folder))}
+
+
+def test_two_processes_write_the_bytes_that_one_writes(corpus, tokenizer, tmp_path):
+    one = make(corpus, tokenizer, tmp_path / "one")
+    two = make(corpus, tokenizer, tmp_path / "two", processes=2)
+    assert one == two and contents(tmp_path / "one") == contents(tmp_path / "two")
+    assert sorted(os.listdir(tmp_path / "one")) == [
+        "manifest.json",
+        *(f"records-0000{number}-of-00004.tfrecord" for number in range(4)),
+    ]
+
+
+def test_the_manifest_tells_what_was_read_and_made(corpus, tokenizer, tmp_path):
+    manifest = make(corpus, tokenizer, tmp_path)
+    assert manifest == Manifest.read(str(tmp_path))
+    assert manifest.max_length == 32 and manifest.max_predictions == 5
+    counts = manifest.counts
+    assert (counts["files"], counts["documents"], counts["sentences"]) == (2, 60, 480)
+    assert counts["records"] == sum(shard["records"] for shard in manifest.shards) > 0
+    assert counts["label_0"] + counts["label_1"] == counts["records"]
+
+
+def test_the_same_command_again_changes_nothing(corpus, tokenizer, tmp_path, monkeypatch):
+    before = make(corpus, tokenizer, tmp_path)
+    monkeypatch.setattr(records.corpus_plan, "plan", None)  # nothing is read again
+    assert make(corpus, tokenizer, tmp_path) == before
+
+
+def test_a_run_that_was_stopped_makes_only_what_is_missing(
+    corpus, tokenizer, tmp_path, monkeypatch
+):
+    whole = make(corpus, tokenizer, tmp_path / "whole")
+    made, make_one = [], records.RecordJob.make
+
+    def stop_at_the_third(job, number):
+        if len(made) == 2:
+            raise KeyboardInterrupt
+        make_one(job, number)
+        made.append(number)
+
+    monkeypatch.setattr(records.RecordJob, "make", stop_at_the_third)
+    with pytest.raises(Interrupted, match="2 of 4 shards are missing"):
+        make(corpus, tokenizer, tmp_path / "stopped")
+    assert not (tmp_path / "stopped" / "manifest.json").exists()
+    (tmp_path / "stopped" / "records-00000-of-00004.tfrecord").write_bytes(b"torn")
+    again = []
+    monkeypatch.setattr(
+        records.RecordJob, "make", lambda job, n: (again.append(n), make_one(job, n))
+    )
+    assert make(corpus, tokenizer, tmp_path / "stopped") == whole
+    assert again == [0, 2, 3]
+    assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    "change, named",
+    [
+        ({"seed": 1}, "seed 0, not 1"),
+        ({"dupe_factor": 2}, "dupe_factor 1, not 2"),
+        ({"masking": Masking(max_predictions=5, unit="word")}, "masking.unit token, not word"),
+        ({"masking": None}, "masking"),
+        ({"reading": Reading(layout="lines", language="zh")}, "reading.language en, not zh"),
+    ],
+)
+def test_a_folder_with_records_of_other_settings_is_refused(
+    corpus, tokenizer, tmp_path, change, named
+):
+    make(corpus, tokenizer, tmp_path)
+    before = contents(tmp_path)
+    other = RecordSettings(**{**vars(SETTINGS), **change})
+    with pytest.raises(ConfigError, match=named):
+        make(corpus, tokenizer, tmp_path, other)
+    assert contents(tmp_path) == before
+
+
+def test_another_vocabulary_or_corpus_is_refused_too(corpus, tokenizer, tmp_path):
+    make(corpus, tokenizer, tmp_path / "out")
+    with pytest.raises(ConfigError, match="another corpus"):
+        make(corpus.replace("*", "0"), tokenizer, tmp_path / "out")
+    other = tmp_path / "tokenizer"
+    other.mkdir()
+    (other / "vocab.txt").write_text("\n".join([*tiny.vocabulary(), "more"]))
+    with pytest.raises(ConfigError, match="vocabulary"):
+        make(corpus, str(other), tmp_path / "out")
+
+
+def test_an_unfinished_folder_of_other_settings_is_refused(
+    corpus, tokenizer, tmp_path, monkeypatch
+):
+    def interrupted(job, number):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr(records.RecordJob, "make", interrupted)
+        make(corpus, tokenizer, tmp_path)
+    with pytest.raises(ConfigError, match="shards 4, not 3"):
+        make(corpus, tokenizer, tmp_path, shards=3)
+
+
+def test_records_of_unknown_origin_are_not_added_to(corpus, tokenizer, tmp_path):
+    (tmp_path / "other.tfrecord").write_bytes(b"")
+    with pytest.raises(InputError, match="other.tfrecord: no manifest.json tells of it"):
+        make(corpus, tokenizer, tmp_path)
+
+
+def test_a_shard_that_has_gone_is_named(corpus, tokenizer, tmp_path):
+    make(corpus, tokenizer, tmp_path)
+    os.unlink(tmp_path / "records-00002-of-00004.tfrecord")
+    with pytest.raises(InputError, match="records-00002-of-00004.tfrecord: missing"):
+        make(corpus, tokenizer, tmp_path)
+
+
+def test_notes_are_left_of_unfinished_work_alone(corpus, tokenizer, tmp_path):
+    make(corpus, tokenizer, tmp_path)
+    assert not (tmp_path / records.UNFINISHED).exists()
+    json.loads((tmp_path / "manifest.json").read_text())
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_is_one_line_and_the_rest_can_be_made(corpus, tokenizer, tmp_path):
+    import multiprocessing
+
+    def kill():
+        while not (children := multiprocessing.active_children()):
+            stop.wait(0.05)
+        os.kill(children[0].pid, signal.SIGKILL)
+
+    stop = threading.Event()
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(InputError, match="ended from outside"):
+        make(corpus, tokenizer, tmp_path, processes=2)
+    killer.join()
+    assert len(make(corpus, tokenizer, tmp_path).shards) == 4
