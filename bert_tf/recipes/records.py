@@ -52,6 +52,10 @@ class RecordJob:
     def _maker(self):
         return ShardMaker(self.files, _tokenizer(self.tokenizer), self.settings)
 
+    def __getstate__(self):
+        """What is sent to another process or machine: the fields, not what was built of them."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
     def make(self, number):
         """Writes shard `number` and the note that it is finished."""
         path = os.path.join(self.output, self.file(number))
