@@ -54,7 +54,7 @@ class AdamW(keras.optimizers.Optimizer):
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
         self.rate_factors = rate_factors
         self.bias_correction = bias_correction
-        self._gradient_factor = 1.0
+        self._gradient_factor, self._summed = 1.0, False
 
     def build(self, variables):
         if self.built:
@@ -72,12 +72,22 @@ class AdamW(keras.optimizers.Optimizer):
         ]
 
     def apply_scaled(self, gradients, variables, factor):
-        """`apply` of gradients times a factor, a float or float32 scalar, within the update."""
-        self._gradient_factor = factor
+        """`apply` of gradients that are summed over replicas, times a factor, within the update.
+
+        Args:
+          gradients: list of tensors, or of tf.IndexedSlices without repeated rows.
+          variables: list of what they belong to.
+          factor: float or float32 scalar.
+        """
+        self._gradient_factor, self._summed = factor, True
         try:
             self.apply(gradients, variables)
         finally:
-            self._gradient_factor = 1.0
+            self._gradient_factor, self._summed = 1.0, False
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        # Keras sums over replicas whatever it is given.
+        return grads_and_vars if self._summed else super()._all_reduce_sum_gradients(grads_and_vars)
 
     def update_step(self, gradient, variable, learning_rate):
         """One update of one variable, a tf.Variable (the paper's lines 6 to 12)."""

@@ -94,15 +94,14 @@ def apply_gradients(model, gradients, variables, loss):
     Returns:
       The global norm before clipping, float32 scalar, and whether they were applied, bool scalar.
     """
-    optimizer, replicas = model.optimizer, tf.distribute.get_replica_context()
+    optimizer = model.optimizer
     norm = tf.linalg.global_norm(gradients) / _loss_scale(optimizer)
     sound = tf.math.is_finite(loss)
     if model.max_loss is not None:
         sound &= loss <= model.max_loss
-    # Keras sums over replicas once more when it applies (base_optimizer.apply).
-    factor = 1.0 / replicas.num_replicas_in_sync
+    factor = 1.0
     if model.clip_norm is not None:
-        factor *= model.clip_norm / tf.maximum(norm, model.clip_norm)
+        factor = model.clip_norm / tf.maximum(norm, model.clip_norm)
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         # It must see a gradient that overflowed, to lower its scale; it does not apply it.
         _apply_if(sound, optimizer, gradients, variables, factor)
@@ -139,6 +138,8 @@ def _apply(optimizer, gradients, variables, factor):
     if hasattr(optimizer, "apply_scaled"):
         optimizer.apply_scaled(gradients, variables, factor)
     else:
+        # Keras sums over replicas once more when it applies (TFOptimizer._backend_update_step).
+        factor /= tf.distribute.get_replica_context().num_replicas_in_sync
         scaled = [gradient * tf.cast(factor, gradient.dtype) for gradient in gradients]
         optimizer.apply(scaled, variables)
     return True

@@ -94,6 +94,22 @@ def test_rows_of_a_table_move_as_the_whole_table_would():
             np.testing.assert_allclose(one, another, atol=5e-6)
 
 
+@pytest.mark.parametrize(("how", "sum_of"), [("apply_scaled", 1), ("apply", 2)])
+def test_sums_over_replicas_are_not_summed_again(how, sum_of):
+    strategy = tiny.mirrored(["CPU:0", "CPU:1"])
+    with strategy.scope():
+        (variable,), optimizer = variables_of({"kernel": (3,)}), AdamW(0.1)
+        optimizer.build([variable])
+
+    @tf.function
+    def step():
+        options = (1.0,) if how == "apply_scaled" else ()
+        strategy.run(lambda: getattr(optimizer, how)([tf.ones(3)], [variable], *options))
+
+    step()
+    np.testing.assert_allclose(optimizer.first_moments[0], 0.1 * sum_of * np.ones(3), rtol=1e-6)
+
+
 def test_weights_that_no_bert_recipe_decays_are_not_decayed():
     model = tiny.classifier()
     optimizer = AdamW(0.5, weight_decay=0.1)
