@@ -9,11 +9,12 @@ VERBS = {
     "quickstart": "the whole job on real weights and real text: train, evaluate, export, ask",
     "finetune": "teach a pretrained model your own labelled texts",
     "evaluate": "every metric of a trained model on a labelled file",
-    "predict": "labels or scores for texts, one JSON object a line",
+    "predict": "labels, scores or words for [MASK] in texts, one JSON object a line",
     "export": "a trained model as a SavedModel, for TensorFlow Serving or Python",
     "convert": "a checkpoint from one home's format into another's",
     "vocab": "a WordPiece vocabulary from text; a model's own, extended or trimmed",
     "records": "pretraining examples out of raw text",
+    "pretrain": "train an encoder on such records, from nothing or from a checkpoint",
 }
 
 

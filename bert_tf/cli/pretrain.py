@@ -1,0 +1,64 @@
+"""bert-tf pretrain: an encoder from raw text, or one that learns more text."""
+
+import sys
+
+from bert_tf import config
+from bert_tf.cli.command import SAVED, Command, Flag
+
+COMMAND = Command(
+    "pretrain",
+    "train an encoder on raw text, from nothing or from a checkpoint",
+    "bert-tf pretrain --config=configs/pretrain/mini.yaml --workdir=mini",
+    (
+        Flag(
+            "config",
+            "FILE",
+            "a YAML file that says which model, which records, how to train;\n"
+            "the folder configs/pretrain holds some to begin from",
+            needed=True,
+        ),
+        Flag(
+            "workdir",
+            "DIR",
+            "the folder for everything the run writes; the same command again\n"
+            "continues a run that was stopped",
+            needed=True,
+        ),
+        Flag(
+            "set",
+            "KEY=VALUE",
+            "changes one value of the configuration, such as phases.1.steps=500;\n"
+            "may be given several times",
+            repeated=True,
+        ),
+    ),
+)
+
+
+def main(argv=None):
+    """Runs the verb; argv is a list of str without it. Returns the exit code."""
+    return COMMAND.run(_work, argv, _prepare)
+
+
+def _prepare(flags):
+    return config.load(config.PretrainConfig, flags.config, flags.set or ()), flags.workdir
+
+
+def _work(prepared):
+    from bert_tf.recipes.interruption import Interrupted
+    from bert_tf.recipes.pretrain import pretrain
+
+    settings, workdir = prepared
+    try:
+        results = pretrain(settings, workdir)
+    except Interrupted as error:
+        print(f"bert-tf pretrain: {error}", file=sys.stderr)
+        return SAVED
+    for phase, result in results.items():
+        shown = (f"{name} {value:.6g}" for name, value in result["validation"].items())
+        print(f"{phase}, held out: " + ", ".join(shown))
+    print(f"the model is in {workdir}/model, every metric in {workdir}/metrics.json")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

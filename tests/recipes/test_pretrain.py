@@ -1,0 +1,234 @@
+"""Pretraining from text to a model directory: phases, beginnings, and what survives a stop."""
+
+import functools
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from bert_tf import config as configs
+from bert_tf import load_task
+from bert_tf.config import PretrainConfig
+from bert_tf.data.masking import Masking
+from bert_tf.errors import ConfigError, InputError
+from bert_tf.recipes import pretrain as recipe
+from bert_tf.recipes.interruption import Interrupted
+from bert_tf.recipes.predict import predict
+from bert_tf.recipes.pretrain import pretrain
+
+from .corpus import config_of, corpus, records, refused
+
+slow = functools.partial(pytest.param, marks=pytest.mark.slow)
+
+NARROW = "model.changes.embedding_size=8"
+# What a run is about -> the objective of its records, and its settings.
+KINDS = {
+    "bert": ("next_sentence", ["model.family=bert"]),
+    "roberta": ("none", ["model.family=bert", "noise={insertion: 0.1, deletion: 0.1}"]),
+    "packed": ("next_sentence", ["model.family=bert", "phases.1.packing=true"]),
+    "three_way": ("sentence_order_3", ["model.family=bert", "masking.unit=span"]),
+    "albert": ("sentence_order", ["model.family=albert", NARROW, "masking.unit=ngram"]),
+    "electra": (
+        "none",
+        ["model.family=electra", NARROW, "objective.words=replaced_tokens"]
+        + ["model.generator={hidden_size: 8, intermediate_size: 16}"],
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A corpus with a part held out, its vocabulary, and records of it, made when asked for."""
+    return corpus(tmp_path_factory.mktemp("corpus"))
+
+
+def weights_of(workdir, part="model"):
+    return load_file(workdir / part / "model.safetensors")
+
+
+def assert_same_bits(one, other):
+    ours, theirs = weights_of(one), weights_of(other)
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def two_phases(folder, tmp_path_factory):
+    """A finished run of two phases, the second with longer rows: its workdir and results."""
+    workdir = tmp_path_factory.mktemp("runs") / "whole"
+    config = config_of(
+        folder, "model.family=bert", "phases.2.learning_rate=0.001", lengths=(16, 24)
+    )
+    return config, workdir, pretrain(config, str(workdir))
+
+
+def test_a_run_leaves_what_is_promised(two_phases, folder, tmp_path):
+    config, workdir, results = two_phases
+    assert {path.name for path in workdir.iterdir()} == set(
+        "config.yaml metrics.json model phase_1 phase_2".split()
+    )
+    assert {path.name for path in (workdir / "phase_2").iterdir()} == set(
+        "checkpoints curves.png events metrics.json metrics.jsonl".split()
+    )
+    assert json.loads((workdir / "metrics.json").read_text()) == results
+    assert configs.load(PretrainConfig, str(workdir / "config.yaml")) == config
+    figures = results["phase_2"]["validation"]
+    assert figures["rows"] > 1 and figures["perplexity"] == np.exp(figures["masked_lm"])
+    assert {"sentence_accuracy", "masked_lm_accuracy"} <= set(figures)
+    assert figures["loss"] == pytest.approx(figures["masked_lm"] + figures["sentence"])
+    # And the model fills masks in.
+    (tmp_path / "in.txt").write_text("the [MASK] is good\n")
+    predict(str(workdir / "model"), str(tmp_path / "in.txt"), str(tmp_path / "out.jsonl"))
+    (mask,) = json.loads((tmp_path / "out.jsonl").read_text())["masks"]
+    assert len(mask) == 5
+
+
+def test_the_second_phase_goes_on_from_the_weights_of_the_first(two_phases):
+    _, workdir, results = two_phases
+    lines = [
+        json.loads(line)
+        for line in (workdir / "phase_2" / "metrics.jsonl").read_text().split("\n")[:-1]
+    ]
+    # At a tenth of the rate, it begins about where the first one ended, far below log(101).
+    after = next(line["masked_lm"] for line in lines if line["part"] == "validation")
+    assert abs(after - results["phase_1"]["validation"]["masked_lm"]) < 0.3 and after < 4
+
+
+def test_a_finished_run_answers_again_and_another_configuration_is_refused(two_phases, folder):
+    config, workdir, results = two_phases
+    before = {path: path.stat().st_mtime_ns for path in workdir.rglob("*")}
+    assert pretrain(config, str(workdir)) == results
+    assert {path: path.stat().st_mtime_ns for path in workdir.rglob("*")} == before
+    other = config_of(folder, "model.family=bert", "phases.2.learning_rate=0.002", lengths=(16, 24))
+    refused(ConfigError, lambda: pretrain(other, str(workdir)), "phases.2.learning_rate (0.001")
+
+
+def interrupted_at(evaluation, monkeypatch):
+    """Makes the n-th evaluation of a run send SIGTERM; the step after it is made and saved."""
+    measure, seen = recipe.mean_terms, []
+
+    def interrupt(*arguments):
+        seen.append(1)
+        if len(seen) == evaluation:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return measure(*arguments)
+
+    monkeypatch.setattr(recipe, "mean_terms", interrupt)
+
+
+def test_a_stop_in_the_second_phase_changes_no_bit(two_phases, tmp_path, monkeypatch):
+    config, workdir, results = two_phases
+    # Two evaluations and the final one belong to the first phase.
+    interrupted_at(4, monkeypatch)
+    with pytest.raises(Interrupted, match="saved at step 4 of 6"):
+        pretrain(config, str(tmp_path))
+    monkeypatch.undo()
+    first = (tmp_path / "phase_1" / "metrics.json").stat().st_mtime_ns
+    again = pretrain(config, str(tmp_path))
+    assert (tmp_path / "phase_1" / "metrics.json").stat().st_mtime_ns == first
+    assert again["phase_2"]["validation"] == results["phase_2"]["validation"]
+    assert_same_bits(tmp_path, workdir)
+
+
+@pytest.mark.slow
+def test_a_stop_between_phases_changes_no_bit(two_phases, tmp_path, monkeypatch):
+    config, workdir, _ = two_phases
+
+    def stop(model, feed, steps, folder, *arguments):
+        if folder.endswith("phase_2"):
+            raise KeyboardInterrupt
+        return train(model, feed, steps, folder, *arguments)
+
+    train = recipe.train
+    monkeypatch.setattr(recipe, "train", stop)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(config, str(tmp_path))
+    monkeypatch.undo()
+    pretrain(config, str(tmp_path))
+    assert_same_bits(tmp_path, workdir)
+
+
+@pytest.mark.parametrize("kind", [slow(kind) for kind in KINDS])
+def test_a_stopped_run_ends_with_the_same_bits_under_every_objective(
+    kind, folder, tmp_path, monkeypatch
+):
+    objective, overrides = KINDS[kind]
+    config = config_of(folder, *overrides, objective=objective)
+    results = pretrain(config, str(tmp_path / "whole"))
+    interrupted_at(1, monkeypatch)
+    with pytest.raises(Interrupted, match="saved at step 4 of 6"):
+        pretrain(config, str(tmp_path / "run"))
+    monkeypatch.undo()
+    again = pretrain(config, str(tmp_path / "run"))
+    assert again["phase_1"]["validation"] == results["phase_1"]["validation"]
+    assert_same_bits(tmp_path / "run", tmp_path / "whole")
+    if kind == "electra":
+        generators = [weights_of(tmp_path / run, "model/generator") for run in ("run", "whole")]
+        for name, values in generators[0].items():
+            np.testing.assert_array_equal(values, generators[1][name])
+    back = load_task(tmp_path / "run" / "model")
+    assert type(back).__name__ == {"roberta": "MaskedLM", "electra": "ElectraPretraining"}.get(
+        kind, "Pretraining"
+    )
+
+
+@pytest.mark.parametrize(
+    "kind, overrides, parts",
+    [
+        (ConfigError, ["objective.sentences=sentence_order"], ["made for next_sentence"]),
+        (
+            ConfigError,
+            ["model.changes.max_position_embeddings=20"],
+            ["phases.1.records", "24", "20"],
+        ),
+        (ConfigError, ["train.best_metric=acuracy"], ["train.best_metric is acuracy"]),
+        (
+            ConfigError,
+            ["objective.extra_labels={topic: {of: token, num_labels: 4}}"],
+            ["extra_labels.topic", "which has none"],
+        ),
+        (ConfigError, ["phases.1.batch_size=6", "train.accumulate=4"], ["batch_size"]),
+        (InputError, ["phases.1.records=absent/*"], ["absent/*", "no file"]),
+    ],
+)
+def test_what_cannot_work_is_one_line_and_the_workdir_stays_free(
+    folder, tmp_path, kind, overrides, parts
+):
+    def run():
+        pretrain(config_of(folder, "model.family=bert", *overrides), str(tmp_path / "run"))
+
+    refused(kind, run, *parts)
+    assert not (tmp_path / "run").exists()
+
+
+def test_records_that_do_not_go_together_are_one_line(folder, tmp_path):
+    other = records(folder, "dev", max_length=16)
+    twice = records(folder, "train", dupe_factor=2)
+    order = records(folder, "train", "sentence_order")
+    for overrides, parts in (
+        ([f"phases.1.validation={other}"], ["phases.1.validation", "another max_length"]),
+        (
+            [f"phases.1.records={twice}", "phases.1.validation=0.1"],
+            ["every text 2 times", "records of other texts"],
+        ),
+        (
+            [f"phases.2={{records: {order}, validation: 0.1}}"],
+            ["next_sentence and sentence_order", "one objective"],
+        ),
+    ):
+        config = config_of(folder, "model.family=bert", *overrides)
+        refused(ConfigError, lambda config=config: pretrain(config, str(tmp_path / "x")), *parts)
+
+
+def test_masks_that_the_records_have_are_not_drawn_again(folder, tmp_path):
+    masking = Masking(max_predictions=4)
+    static = records(folder, "train", masking=masking)
+    overrides = ("model.family=bert", f"phases.1.records={static}", "phases.1.validation=0.1")
+    config = config_of(folder, *overrides, "masking.unit=word")
+    refused(ConfigError, lambda: pretrain(config, str(tmp_path / "x")), "masks of its own")
+    results = pretrain(config_of(folder, *overrides, steps=1), str(tmp_path / "run"))
+    assert results["phase_1"]["steps"] == 1
