@@ -131,36 +131,38 @@ def mask_rows(input_ids, attention_mask, masking, vocabulary, seed, word_starts=
       and 0 for filling, which comes last and has position and id 0. P is max_predictions.
     Source: google-research/bert, create_pretraining_data.py: create_masked_lm_predictions.
     """
-    height, width = tf.shape(input_ids)[0], tf.shape(input_ids)[1]
-    keys = draws.row_keys(seed, tf.range(height) if rows is None else rows)
-    real = attention_mask > 0
-    eligible = real & ~tf.gather(vocabulary.is_special, input_ids)
-    budget = _budget(tf.math.count_nonzero(real, axis=1), masking)
-    if word_starts is None:
-        continued = tf.gather(vocabulary.is_continuation, input_ids)
-    else:
-        continued = tf.equal(tf.cast(word_starts, tf.int32), 0)
-    starts = _word_starts(eligible, continued, masking.unit)
-    word_of = tf.cumsum(tf.cast(starts, tf.int32), axis=1) - 1
-    unit_of = _units(word_of, starts, eligible, masking.unit, keys)
-    chosen = eligible & _taken(word_of, unit_of, eligible, budget, keys)
+    # No other device sorts equal numbers in the same order for sure.
+    with tf.device("CPU"):
+        height, width = tf.shape(input_ids)[0], tf.shape(input_ids)[1]
+        keys = draws.row_keys(seed, tf.range(height) if rows is None else rows)
+        real = attention_mask > 0
+        eligible = real & ~tf.gather(vocabulary.is_special, input_ids)
+        budget = _budget(tf.math.count_nonzero(real, axis=1), masking)
+        if word_starts is None:
+            continued = tf.gather(vocabulary.is_continuation, input_ids)
+        else:
+            continued = tf.equal(tf.cast(word_starts, tf.int32), 0)
+        starts = _word_starts(eligible, continued, masking.unit)
+        word_of = tf.cumsum(tf.cast(starts, tf.int32), axis=1) - 1
+        unit_of = _units(word_of, starts, eligible, masking.unit, keys)
+        chosen = eligible & _taken(word_of, unit_of, eligible, budget, keys)
 
-    places = tf.range(width)
-    fate = draws.uniform(keys, unit_of if masking.unit == "span" else places, _FATE)
-    other = draws.below(len(vocabulary.replacement_ids), keys, places, _OTHER)
-    other = tf.gather(vocabulary.replacement_ids, other)
-    other = tf.where(fate < masking.mask_share + masking.random_share, other, input_ids)
-    replaced = tf.where(fate < masking.mask_share, vocabulary.mask_id, other)
+        places = tf.range(width)
+        fate = draws.uniform(keys, unit_of if masking.unit == "span" else places, _FATE)
+        other = draws.below(len(vocabulary.replacement_ids), keys, places, _OTHER)
+        other = tf.gather(vocabulary.replacement_ids, other)
+        other = tf.where(fate < masking.mask_share + masking.random_share, other, input_ids)
+        replaced = tf.where(fate < masking.mask_share, vocabulary.mask_id, other)
 
-    columns = masking.max_predictions or _budget(input_ids.shape[1] or width, masking)
-    positions, weights = _positions(chosen, columns)
-    masked_ids = tf.gather(input_ids, positions, batch_dims=1) * tf.cast(weights, tf.int32)
-    return {
-        "input_ids": tf.where(chosen, replaced, input_ids),
-        "masked_positions": positions,
-        "masked_ids": masked_ids,
-        "masked_weights": weights,
-    }
+        columns = masking.max_predictions or _budget(input_ids.shape[1] or width, masking)
+        positions, weights = _positions(chosen, columns)
+        masked_ids = tf.gather(input_ids, positions, batch_dims=1) * tf.cast(weights, tf.int32)
+        return {
+            "input_ids": tf.where(chosen, replaced, input_ids),
+            "masked_positions": positions,
+            "masked_ids": masked_ids,
+            "masked_weights": weights,
+        }
 
 
 def _budget(lengths, masking):

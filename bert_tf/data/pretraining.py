@@ -71,13 +71,8 @@ def pretraining_batches(
     """
     examples = _examples_of(table, masking, vocabulary, noise)
     if packing is None:
-        dataset = _training_windows(
-            table,
-            examples,
-            order.TrainingOrder(len(table), batch_size, seed),
-            start_step,
-            length_multiple,
-        )
+        plan = order.TrainingOrder(len(table), batch_size, seed)
+        dataset = _training_windows(table, examples, plan, start_step, length_multiple)
     else:
         plan = PackedOrder(table.lengths(), table.max_length, batch_size, seed, packing)
         dataset = _packed(table, examples, plan, start_step)
@@ -200,7 +195,7 @@ def _window_batches(table, examples, seed, numbers, window, batch_size, length_m
 
 def _packed(table, examples, plan, start_step):
     """Endless batches of (inputs, labels, rows) of packed rows from a step on."""
-    labels_of_examples = _labels_of_examples(table)
+    labels_of_examples = set(table.parsed_features) - {*_of_tokens(table), *_MASKS}
 
     def read(step):
         chosen, rows = plan.batch(step)
@@ -236,42 +231,26 @@ def _examples_of(table, masking, vocabulary, noise):
             if fixed
             else "masking is None, and the records have no masks of their own"
         )
-    labels_of_tokens = _of_tokens(table) - {*_INPUTS, _BOUNDARY}
+    of_tokens = [name for name in _of_tokens(table) if name != _BOUNDARY]
+    labels_of_tokens = [name for name in of_tokens if name not in _INPUTS]
 
     def examples(features, rows, key, most=None):
         features = dict(features)
         boundary = features.pop(_BOUNDARY, None)
-        tokens = {
-            _INPUTS.get(name, name): features.pop(name)
-            for name in _of_tokens(table)
-            if name != _BOUNDARY
-        }
+        tokens = {_INPUTS.get(name, name): features.pop(name) for name in of_tokens}
         if fixed:
             masks = {ours: features.pop(theirs) for theirs, ours in _MASKS.items()}
         else:
-            masks = mask_rows(
-                tokens["input_ids"],
-                tokens["attention_mask"],
-                masking,
-                vocabulary,
-                key,
-                boundary,
-                rows,
-            )
+            ids, mask = tokens["input_ids"], tokens["attention_mask"]
+            masks = mask_rows(ids, mask, masking, vocabulary, key, boundary, rows)
             tokens["input_ids"] = masks.pop("input_ids")
         if noise is not None:
+            stay = masks["masked_positions"], masks["masked_weights"]
+            fill = dict.fromkeys(labels_of_tokens, _NO_LABEL)
             tokens, masks["masked_positions"] = add_noise(
-                tokens,
-                noise,
-                vocabulary,
-                key,
-                rows,
-                masks["masked_positions"],
-                masks["masked_weights"],
-                most,
-                dict.fromkeys(labels_of_tokens, _NO_LABEL),
+                tokens, noise, vocabulary, key, rows, *stay, most, fill
             )
-        labels = {name: tokens.pop(name) for name in sorted(labels_of_tokens)}
+        labels = {name: tokens.pop(name) for name in labels_of_tokens}
         for name, values in features.items():
             labels[name] = values[:, 0] if values.shape[1] == 1 else values
         inputs = {**tokens, "masked_positions": masks.pop("masked_positions")}
@@ -282,15 +261,8 @@ def _examples_of(table, masking, vocabulary, noise):
 
 def _of_tokens(table):
     """The names, as `table.parse` gives them, of features with a value for each token."""
-    return {
-        name
-        for name, (length, _) in table.parsed_features.items()
-        if length == table.max_length and name not in _MASKS
-    }
-
-
-def _labels_of_examples(table):
-    return set(table.parsed_features) - _of_tokens(table) - set(_MASKS)
+    widths = {name: length for name, (length, _) in table.parsed_features.items()}
+    return [name for name in widths if widths[name] == table.max_length and name not in _MASKS]
 
 
 def _without_empty_columns(inputs, labels):
