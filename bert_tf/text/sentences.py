@@ -16,9 +16,10 @@ _IDEOGRAPH = r"[\u3007\u3400-\u9fff\uf900-\ufaff]"
 # A title in 《》 or a remark in brackets may hold marks of its own: it is passed over whole.
 _WHOLE = r"《[^《》。]{1,60}》|（[^（）。]{1,60}）"
 _FULL_WIDTH = rf"[。！？｡][。！？｡!?…]*{_CLOSING}*"
-_WESTERN = rf"(?P<mark>[.!?…]+)(?P<close>{_CLOSING}*)(?=\s|$)"
+# Possessive (++) and never from the middle of a run, so that a page of dots is read once.
+_WESTERN = rf"(?<![.!?…])(?P<mark>[.!?…]++)(?P<close>{_CLOSING}*+)(?=\s|$)"
 # In Chinese text the marks of a Western keyboard have no white space behind them.
-_BETWEEN_IDEOGRAPHS = rf"(?<={_IDEOGRAPH})[.!?]+{_CLOSING}*(?={_IDEOGRAPH}|《|「|“)"
+_BETWEEN_IDEOGRAPHS = rf"(?<={_IDEOGRAPH})[.!?]++{_CLOSING}*+(?={_IDEOGRAPH}|《|「|“)"
 _PATTERNS = {
     "en": re.compile(rf"{_WHOLE}|(?P<full>{_FULL_WIDTH})|{_WESTERN}"),
     "zh": re.compile(rf"{_WHOLE}|(?P<full>{_FULL_WIDTH}|{_BETWEEN_IDEOGRAPHS})|{_WESTERN}"),

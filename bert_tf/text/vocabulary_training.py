@@ -10,7 +10,6 @@ import dataclasses
 import heapq
 import time
 
-import tensorflow as tf
 from absl import logging
 
 from bert_tf.errors import ConfigError, InputError
@@ -107,13 +106,12 @@ def learn_entries(settings, words, size, min_frequency):
         raise InputError("the texts hold no word to learn a vocabulary from")
     alphabet = Alphabet(words, held, min_frequency)
     alphabet.shrink(size - len(held))
-    grown = dataclasses.replace(settings, vocabulary=(*held, *alphabet.entries()))
-    cut, counts = _cut(grown, words)
-    merges = Merges(cut, counts, grown.vocabulary, min_frequency)
+    lettered = (*held, *alphabet.entries())
+    merges = Merges(*_cut(lettered, words), lettered, min_frequency)
     merged = _compete(alphabet, merges, size - len(held))
     entries = (*alphabet.entries(), *merged)
     grown = dataclasses.replace(settings, vocabulary=(*held, *entries))
-    cut, counts = _cut(grown, words)
+    cut, counts = _cut(grown.vocabulary, words)
     pieces = sum(count * len(word) for word, count in zip(cut, counts, strict=True))
     total = sum(words.values())
     if len(grown.vocabulary) < size:
@@ -175,21 +173,40 @@ class Alphabet:
         return whole + [form for form in forms if len(form) > 1]
 
 
-def _cut(settings, words):
+def _cut(vocabulary, words):
     """Words cut by a vocabulary, those that become [UNK] left out: lists of ids, and counts."""
-    pieces = WordPiece(settings)
-    unknown = pieces.ids[settings.unk_token]
-    continues = [entry.startswith(_PREFIX) for entry in settings.vocabulary]
-    cut, counts, block = [], [], 1 << 16
-    names = list(words)
-    for start in range(0, len(names), block):
-        part = names[start : start + block]
-        ids, _ = pieces(tf.constant([name.encode() for name in part], tf.string))
-        for name, row in zip(part, ids.to_list(), strict=True):
-            if row and unknown not in row and all(continues[piece] for piece in row[1:]):
-                cut.append(row)
-                counts.append(words[name])
+    ids = {entry: i for i, entry in enumerate(vocabulary)}
+    longest = max(map(len, vocabulary))
+    cut, counts = [], []
+    for word, count in words.items():
+        if pieces := pieces_of(word, ids, longest):
+            cut.append(pieces)
+            counts.append(count)
     return cut, counts
+
+
+def pieces_of(entry, ids, longest=100):
+    """What a vocabulary cuts an entry or a word into, the longest piece first, as the tokenizer.
+
+    Args:
+      entry: str, with "##" if it continues a word.
+      ids: dict of str -> int, the vocabulary.
+      longest: int, no entry is longer.
+    Returns:
+      list of int; empty when it cannot be cut.
+    """
+    prefix = _PREFIX if entry.startswith(_PREFIX) else ""
+    found, start, end = [], len(prefix), len(entry)
+    while start < end:
+        for stop in range(min(end, start + longest), start, -1):
+            piece = ids.get(prefix + entry[start:stop])
+            if piece is not None:
+                break
+        else:
+            return []
+        found.append(piece)
+        prefix, start = _PREFIX, stop
+    return found
 
 
 def _compete(alphabet, merges, room):
@@ -310,23 +327,3 @@ def _joined(word, pair, piece):
             new.append(word[place])
             place += 1
     return new
-
-
-def pieces_of(entry, ids):
-    """What a vocabulary cuts an entry into, the longest piece first, as the tokenizer does.
-
-    Args:
-      entry: str, with "##" if it continues a word.
-      ids: dict of str -> int, the vocabulary.
-    Returns:
-      list of int; empty when it cannot be cut.
-    """
-    prefix, rest, found = entry[: 2 * entry.startswith(_PREFIX)], entry.removeprefix(_PREFIX), []
-    while rest:
-        ends = (end for end in range(len(rest), 0, -1) if prefix + rest[:end] in ids)
-        end = next(ends, None)
-        if end is None:
-            return []
-        found.append(ids[prefix + rest[:end]])
-        prefix, rest = _PREFIX, rest[end:]
-    return found
