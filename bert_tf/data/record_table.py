@@ -1,6 +1,5 @@
 """A table of pretraining records: rows of TFRecord files by number, checked when it is opened."""
 
-import copy
 import functools
 import glob
 import os
@@ -8,7 +7,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.data import order, record_files, records
+from bert_tf.data import record_files, records
 from bert_tf.errors import ConfigError, InputError
 
 POLICIES = ("fail", "skip")
@@ -116,34 +115,6 @@ class RecordTable:
             lengths[rows] = tf.math.count_nonzero(parsed["input_mask"], axis=1).numpy()
         self._lengths = lengths
         return lengths
-
-    def subset(self, rows):
-        """A RecordTable of these rows alone, in this order; the files are shared."""
-        part = copy.copy(self)
-        part._starts, part._sizes = self._starts[rows], self._sizes[rows]
-        part._file_of = self._file_of[rows]
-        part._lengths = None if self._lengths is None else self._lengths[rows]
-        return part
-
-    def split(self, share, seed):
-        """Set a share of the rows aside, chosen by the seed alone.
-
-        Args:
-          share: float between 0 and 1.
-          seed: int >= 0.
-        Returns:
-          Two RecordTables, the larger part and the share, each in the order of the files and with
-          a row at least.
-        Raises:
-          InputError: the table has fewer than two rows.
-        """
-        if len(self) < 2:
-            raise InputError(
-                f"{self._files[0]}: has one record, wanted two at least to hold a share out"
-            )
-        count = min(max(1, round(len(self) * share)), len(self) - 1)
-        shuffled = order.shuffled(len(self), seed, order.SPLIT)
-        return self.subset(np.sort(shuffled[count:])), self.subset(np.sort(shuffled[:count]))
 
     def _open(self, path, summary):
         """Starts and sizes of the records of a file; summary: what the manifest says, or None."""

@@ -278,15 +278,3 @@ def test_records_of_one_row_and_of_nothing_to_mask_give_batches(tmp_path, tokeni
         assert labels["masked_weights"].sum() == 0 and labels["masked_ids"].shape[1] >= 1
         # No label of an example, so nothing to say where they begin.
         assert "sentence_positions" not in inputs
-
-
-def test_share_held_out_is_the_rest_of_the_table(table):
-    train, held_out = table.split(0.1, 3)
-    assert len(held_out) == 33 and len(train) == COUNT - 33
-    parsed = held_out.parse(tf.constant(held_out.read(np.arange(33))))
-    rest = train.parse(tf.constant(train.read(np.arange(len(train)))))
-    numbers = toy_records.row_numbers(parsed["input_ids"])
-    others = toy_records.row_numbers(rest["input_ids"])
-    assert sorted([*numbers, *others]) == list(range(COUNT))
-    lengths = parsed["input_mask"].numpy().sum(1)
-    np.testing.assert_array_equal(held_out.lengths(), lengths)
