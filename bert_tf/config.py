@@ -194,6 +194,8 @@ class ObjectiveSection:
     )
     extra_labels: dict = setting(_LABELS, {})
     loss_factors: dict = setting(_FACTORS, {})  # what each loss counts for, where it is not 1
+    # How far words' vectors are moved to where the loss is higher, to be right there too; null: not
+    adversarial: float | None = setting(optional(POSITIVE), None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -262,12 +264,12 @@ class PretrainConfig:
                 f"model.generator is {self.model.generator} and objective.words "
                 f"{self.objective.words}, wanted replaced_tokens with it"
             )
-        for key in ("sentences", "extra_labels"):
+        for key in ("sentences", "extra_labels", "adversarial"):
             value = getattr(self.objective, key)
             if electra and value not in (None, "none", {}):
                 raise ConfigError(
                     f"objective.{key} is {value} and objective.words replaced_tokens, "
-                    "which has no other objective beside it"
+                    "which has none beside it"
                 )
         for number, phase in enumerate(self.phases, 1):
             train = phase.settings(self.train)

@@ -210,7 +210,8 @@ class BertEncoder(keras.Model):
           inputs: dict of int32 [B, L]: `input_ids`; optional `attention_mask` (0 padding; equal
             positive numbers see each other; absent: all 1), `token_type_ids` (absent: all 0),
             `position_ids` (absent: 0, 1, 2, ...), and `sentence_positions` [B, S], where the first
-            tokens of examples packed into one row stand (absent: one example, at 0).
+            tokens of examples packed into one row stand (absent: one example, at 0); and
+            `embedding_shift` float32 [B, L, E], added to the words' vectors (absent: nothing).
           return_intermediates: bool, adds `hidden_states` and `attentions`.
           only_first: bool, for tasks that read the first token alone: the last block computes
             no other, which spares three quarters of it; `sequence_output` is [B, 1, D]. Rows
@@ -240,6 +241,7 @@ class BertEncoder(keras.Model):
             inputs.get("token_type_ids"),
             inputs.get("position_ids"),
             key=fold_in(key, 0),
+            shift=inputs.get("embedding_shift"),
         )
         if hasattr(self, "embeddings_projection"):
             x_XD = self.embeddings_projection(x_XD)

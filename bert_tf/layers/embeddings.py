@@ -56,7 +56,7 @@ class Embeddings(keras.layers.Layer):
             setattr(self, name, table)
         self.norm.build((None, self.width))
 
-    def call(self, input_ids, token_type_ids=None, position_ids=None, key=None):
+    def call(self, input_ids, token_type_ids=None, position_ids=None, key=None, shift=None):
         """Looks the three vectors of every token up.
 
         Args:
@@ -64,11 +64,14 @@ class Embeddings(keras.layers.Layer):
           token_type_ids: int [B, L]; None means all 0.
           position_ids: int [B, L]; None means 0, 1, 2, ... in every row.
           key: integer [2] or None, for dropout.
+          shift: float32 [B, L, E], added to the words' vectors; None adds nothing.
         Returns:
           float [X, E]. The sum is taken in float32 under every precision.
         """
         batch, length = ops.shape(input_ids)[0], ops.shape(input_ids)[1]
         x_XE = ops.take(self.word_embeddings, ops.reshape(input_ids, (-1,)), axis=0)
+        if shift is not None:
+            x_XE = x_XE + ops.reshape(shift, (-1, self.width))
         if position_ids is None:
             x_XE = x_XE + ops.tile(self._first_places(length), (batch, 1))
         else:

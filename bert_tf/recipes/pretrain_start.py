@@ -108,6 +108,7 @@ def _task(config, encoder, source, sentences):
             f"{', '.join(model.loss_names)}"
         )
     model.loss_factors = {**model.loss_factors, **objective.loss_factors}
+    model.adversarial = objective.adversarial
     return model
 
 

@@ -23,6 +23,9 @@ class TaskModel(keras.Model):
     quality_names = ()
     # What each loss counts for in the total; 1 unless a task says otherwise.
     loss_factors = {}
+    # How far words' vectors are moved, a row at a time, to where the loss is higher; there it is
+    # descended too (see `training.step`). None moves nothing.
+    adversarial = None
 
     def __init__(self, encoder, **kwargs):
         super().__init__(dtype=encoder.dtype_policy, **kwargs)
@@ -133,6 +136,7 @@ class TaskModel(keras.Model):
             "token_type_ids",
             "position_ids",
             "sentence_positions",
+            "embedding_shift",
         )
         inputs = {name: inputs[name] for name in wanted if inputs.get(name) is not None}
         return self.encoder(inputs, training=key is not None, key=fold_in(key, 0), **options)

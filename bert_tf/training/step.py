@@ -146,21 +146,45 @@ def _apply(optimizer, gradients, variables, factor):
 
 
 def _gradients(model, variables, rows, weights, key):
-    """The gradients of one micro-batch's share of the loss, and the sums of its terms."""
+    """The gradients of one micro-batch's share of the loss, and the sums of its terms.
+
+    With `model.adversarial` they are those of the loss and of the loss where the words' vectors are
+    moved so far along its slope (Miyato et al. 2017, arXiv 1605.07725, eq. 6 and 7; their vectors
+    are normalized first, ours are after all three are summed).
+    """
+    if model.adversarial is None:
+        gradients, terms, _ = _slopes(model, variables, rows, weights, key)
+        return gradients, terms
+    ids = rows[0]["input_ids"]
+    nowhere = tf.zeros([*tf.unstack(tf.shape(ids)), model.encoder.embeddings.width])
+    gradients, terms, slope = _slopes(model, variables, rows, weights, key, nowhere)
+    steepness = tf.sqrt(tf.reduce_sum(tf.square(slope), axis=[1, 2], keepdims=True))
+    shift = model.adversarial * tf.math.divide_no_nan(slope, steepness)
+    others, _, _ = _slopes(model, variables, rows, weights, key, shift)
+    both = zip(gradients, others, strict=True)
+    return [tf.convert_to_tensor(one) + tf.convert_to_tensor(other) for one, other in both], terms
+
+
+def _slopes(model, variables, rows, weights, key, shift=None):
+    """Gradients of the loss, the sums of its terms, and its gradient by `shift` float32 [B, L, E],
+    what is added to the words' vectors."""
     inputs, labels, sample_weight = rows
+    if shift is not None:
+        inputs = {**inputs, "embedding_shift": shift}
     with tf.GradientTape() as tape:
+        tape.watch([] if shift is None else shift)
         outputs = model(inputs, training=True, key=key)
         terms = model.loss_terms(outputs, labels, sample_weight)
         loss = total_loss(model, {name: term[0] for name, term in terms.items()}, weights)
         loss *= _loss_scale(model.optimizer)
-    gradients = tape.gradient(loss, variables)
+    gradients, slope = tape.gradient(loss, (variables, [] if shift is None else shift))
     for variable, gradient in zip(variables, gradients, strict=True):
         if gradient is None:
             raise ValueError(
                 f"{variable.path} takes no part in the loss; freeze it or leave it out"
             )
     terms |= model.quality_terms(outputs, labels, sample_weight)
-    return gradients, terms
+    return gradients, terms, slope
 
 
 def _without_repeats(gradient):
