@@ -189,13 +189,12 @@ def _checked(config_class, values, source, prefix=""):
 
 def _checked_list(section, value, source, name):
     """A list of sections as {"1": ..., "2": ...}: so `--set phases.2.steps=9` can be laid over."""
-    if isinstance(value, list):
-        value = dict(enumerate(value, 1))
-    if not isinstance(value, dict) or not value:
+    if not isinstance(value, list | dict) or not value:
         raise ConfigError(f"{source}: {name} is {value!r}, wanted a list of sections")
+    numbered = value.items() if isinstance(value, dict) else enumerate(value, 1)
     return {
         str(number): _checked(section, item, source, f"{name}.{number}.")
-        for number, item in value.items()
+        for number, item in numbered
     }
 
 

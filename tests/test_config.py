@@ -164,3 +164,70 @@ def test_unreadable_file_is_named(tmp_path):
 def test_configuration_is_read_without_importing_tensorflow():
     code = "import sys, bert_tf.config; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+PHASES = "model: {family: bert, tokenizer: v}\nphases:\n- {records: a}\n- {records: b, epochs: 2}\n"
+
+
+@pytest.fixture
+def load_pretrain(tmp_path):
+    """Loads a configuration of pretraining from text; the file is called run.yaml."""
+
+    def load(text=PHASES, *overrides):
+        path = tmp_path / "run.yaml"
+        path.write_text(text, encoding="utf-8")
+        return config.load(config.PretrainConfig, str(path), overrides)
+
+    return load
+
+
+def test_a_list_of_sections_is_overridden_by_number_and_reads_back_as_equal(load_pretrain):
+    loaded = load_pretrain(PHASES, "phases.2.steps=9", "phases.3.records=c")
+    assert [phase.records for phase in loaded.phases] == ["a", "b", "c"]
+    assert (loaded.phases[1].steps, loaded.phases[1].epochs) == (9, 2)
+    assert load_pretrain(config.to_yaml(loaded)) == loaded
+    assert config.from_dict(config.PretrainConfig, config.to_dict(loaded)) == loaded
+
+
+def test_differing_keys_of_a_list_are_named_by_number(load_pretrain):
+    one, other = load_pretrain(), load_pretrain(PHASES, "phases.2.epochs=3")
+    assert config.differing_keys(one, other) == {"phases.2.epochs": (2, 3)}
+    assert list(config.differing_keys(one, load_pretrain(PHASES, "phases.3.records=c"))) == [
+        "phases"
+    ]
+
+
+def test_a_phase_is_as_the_train_section_but_for_what_it_says(load_pretrain):
+    text = PHASES + "train: {steps: 7, batch_size: 64, learning_rate: 1e-3}\n"
+    loaded = load_pretrain(text, "phases.2.warmup=0")
+    first, second = (phase.settings(loaded.train) for phase in loaded.phases)
+    assert first == loaded.train
+    # Its epochs, not the steps of all.
+    assert (second.steps, second.epochs, second.warmup) == (None, 2, 0)
+    assert (second.batch_size, second.learning_rate) == (64, 1e-3)
+
+
+@pytest.mark.parametrize(
+    "overrides, message",
+    [
+        (["phases.1.record=c"], "unknown key phases.1.record; did you mean phases.1.records?"),
+        (["records=c"], "unknown key records; did you mean phases.1.records?"),
+        (["phases.4.records=c"], "phases.4 is given, wanted 1, 2, 3, ..."),
+        (["phases.3.steps=1"], "phases.3.records is missing"),
+        (["phases=[]"], "phases is [], wanted a list of sections"),
+        (["phases.2.batch_size=9", "phases.2.accumulate=2"], "phases.2: accumulate is 2"),
+        (["model.size=bert-tiny"], "one of model.path, model.size, model.family, got"),
+        (["model.family=null"], "got none"),
+        (["model.tokenizer=null"], "model.tokenizer is None"),
+        (["model.generator={hidden_size: 8}"], "wanted replaced_tokens with it"),
+        (["objective.words=replaced_tokens", "objective.adversarial=1"], "objective.adversarial"),
+        (["objective.extra_labels={a: {of: row}}"], "wanted a mapping of columns"),
+        (["objective.loss_factors={a: -1}"], "wanted a mapping of losses"),
+        (["masking.probability=0"], "masking.probability is 0"),
+        (["noise.deletion=1"], "noise.deletion is 1"),
+    ],
+)
+def test_what_pretraining_cannot_be_told_is_one_line(load_pretrain, overrides, message):
+    with pytest.raises(ConfigError) as caught:
+        load_pretrain(PHASES, *overrides)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
