@@ -254,12 +254,9 @@ def _taken(word_of, unit_of, eligible, budget, keys):
 
 def _positions(chosen, columns):
     """The places of the chosen tokens, int32 [B, columns] ascending, and their weights."""
-    width = tf.shape(chosen)[1]
-    missing = tf.maximum(columns - width, 0)
-    # The later, the smaller; 0 is not chosen.
-    ranks = tf.where(chosen, width - tf.range(width), 0)
-    ranks = tf.math.top_k(tf.pad(ranks, [[0, 0], [0, missing]]), k=columns).values
-    weights = tf.cast(ranks > 0, tf.float32)
-    positions = tf.where(ranks > 0, width - ranks, 0)
-    columns = columns if isinstance(columns, int) else None
-    return tf.ensure_shape(positions, [None, columns]), tf.ensure_shape(weights, [None, columns])
+    places = tf.where(chosen)
+    places = tf.RaggedTensor.from_value_rowids(
+        tf.cast(places[:, 1], tf.int32), places[:, 0], tf.shape(chosen, tf.int64)[0], validate=False
+    )
+    weights = tf.sequence_mask(places.row_lengths(), columns, tf.float32)
+    return places.to_tensor(shape=[None, columns]), weights
