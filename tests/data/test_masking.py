@@ -44,13 +44,7 @@ def rows_of_text(count, width, seed=0, shortest=4, continued=0.3):
 
 def masked(ids, mask, vocabulary, seed=(7, 3), word_starts=None, rows=None, **settings):
     masking = Masking(**{"max_predictions": 20, **settings})
-    rows = np.arange(len(ids)) if rows is None else rows
-    given = [] if word_starts is None else [tf.constant(word_starts)]
-
-    def graph(ids, mask, rows, word_starts=None):
-        return mask_rows(ids, mask, masking, vocabulary, seed, word_starts, rows)
-
-    out = tf.function(graph)(tf.constant(ids), tf.constant(mask), tf.constant(rows), *given)
+    out = mask_rows(ids, mask, masking, vocabulary, seed, word_starts, rows)
     return {name: values.numpy() for name, values in out.items()}
 
 

@@ -42,13 +42,10 @@ def noisy(tokens, seed=(1, 2), **options):
     if positions is not None:
         positions, weights = tf.constant(positions[0]), tf.constant(positions[1])
 
-    @tf.function
-    def graph(tokens):
-        return add_noise(
-            tokens, noise, VOCABULARY, seed, numbers, positions, weights, most, {"tags": -1}
-        )
-
-    moved, positions = graph(tf.nest.map_structure(tf.constant, tokens))
+    tokens, fill = tf.nest.map_structure(tf.constant, tokens), {"tags": -1}
+    moved, positions = add_noise(
+        tokens, noise, VOCABULARY, seed, numbers, positions, weights, most, fill
+    )
     moved = {name: values.numpy() for name, values in moved.items()}
     return moved if positions is None else (moved, positions.numpy())
 
