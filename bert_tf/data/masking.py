@@ -259,4 +259,7 @@ def _positions(chosen, columns):
         tf.cast(places[:, 1], tf.int32), places[:, 0], tf.shape(chosen, tf.int64)[0], validate=False
     )
     weights = tf.sequence_mask(places.row_lengths(), columns, tf.float32)
-    return places.to_tensor(shape=[None, columns]), weights
+    # A ragged tensor has forgotten how many rows there are, where that was known.
+    height = chosen.shape[0]
+    places = tf.ensure_shape(places.to_tensor(shape=[None, columns]), [height, None])
+    return places, tf.ensure_shape(weights, [height, None])

@@ -270,10 +270,16 @@ def test_columns_follow_the_share_unless_max_predictions_says_otherwise(vocabula
     assert out["masked_positions"].shape == (5, 6)
     assert masked(ids, mask, vocabulary, max_predictions=100)["masked_ids"].shape == (5, 100)
     assert masked(ids, mask, vocabulary, max_predictions=2)["masked_weights"].sum(1).max() == 2
-    spec = tf.TensorSpec([None, None], tf.int32)
     masking = Masking(max_predictions=9)
-    traced = tf.function(lambda i, m: mask_rows(i, m, masking, vocabulary, (1, 2)), [spec, spec])
-    assert traced.get_concrete_function().structured_outputs["masked_ids"].shape[1] == 9
+
+    @tf.function(input_signature=[tf.TensorSpec([3, None], tf.int32)] * 2)
+    def traced(input_ids, mask):
+        return mask_rows(input_ids, mask, masking, vocabulary, (1, 2))
+
+    shapes = traced.get_concrete_function().structured_outputs
+    assert {tuple(shapes[f"masked_{name}"].shape) for name in ("positions", "ids", "weights")} == {
+        (3, 9)
+    }
 
 
 @pytest.mark.parametrize(
