@@ -153,10 +153,11 @@ class BertEncoder(keras.Model):
             if config.norm == "pre":
                 self.final_norm = LayerNorm(config.layer_norm_eps, dtype=policy)
         else:
-            self.embeddings, self.blocks = share.embeddings, list(share.blocks)
-            for part in ("embeddings_projection", "final_norm"):
+            # In the order above, which is the order of the weights.
+            for part in ("embeddings", "embeddings_projection", "blocks", "final_norm"):
                 if hasattr(share, part):
-                    setattr(self, part, getattr(share, part))
+                    value = getattr(share, part)
+                    setattr(self, part, list(value) if part == "blocks" else value)
         self.recompute = share is not None and share.recompute
         if pooler:
             self.pooler = Pooler(initial, dtype=policy)
