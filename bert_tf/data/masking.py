@@ -260,6 +260,6 @@ def _positions(chosen, columns):
     )
     weights = tf.sequence_mask(places.row_lengths(), columns, tf.float32)
     # A ragged tensor has forgotten how many rows there are, where that was known.
-    height = chosen.shape[0]
-    places = tf.ensure_shape(places.to_tensor(shape=[None, columns]), [height, None])
-    return places, tf.ensure_shape(weights, [height, None])
+    shape = [chosen.shape[0], columns if isinstance(columns, int) else None]
+    places = tf.ensure_shape(places.to_tensor(shape=tf.stack([-1, columns])), shape)
+    return places, tf.ensure_shape(weights, shape)
