@@ -68,7 +68,7 @@ COMMAND = Command(
         Flag("language", "NAME", "en (if not given) or zh, to split text into sentences", "en"),
         Flag("policy", "NAME", "of damage: fail (if not given), or skip and count it", "fail"),
         Flag("duplicates", "NAME", "of documents: drop (if not given) or keep", "drop"),
-        Flag("segmenter", "NAME", "jieba: whole Chinese words, for --masking_unit"),
+        Flag("segmenter", "NAME", "jieba: Chinese words are told apart, as --boundaries tells"),
         Flag(
             "boundaries",
             "BOOL",

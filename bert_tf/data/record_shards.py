@@ -46,6 +46,8 @@ class RecordSettings:
             raise ConfigError(
                 f"sentence_objective is {self.sentence_objective!r}, wanted one of {wanted}"
             )
+        if self.masking is not None and self.masking.max_predictions is None:
+            raise ConfigError("masking.max_predictions is None, wanted how many columns masks have")
         if self.segmenter not in (None, *SEGMENTERS):
             raise ConfigError(
                 f"segmenter is {self.segmenter!r}, wanted one of {', '.join(SEGMENTERS)}"

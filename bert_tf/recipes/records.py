@@ -199,6 +199,7 @@ def _planned(files, tokenizer, output, settings, shards, told):
         _compare(saved["settings"], told, output)
         plans = [corpus_plan.ShardPlan(**plan) for plan in saved["shards"]]
         return RecordJob(files, tokenizer, output, settings, plans), saved["counts"]
+    logging.info("reading %d files to plan the shards", len(files))
     plans, counts = corpus_plan.plan(files, settings.reading, shards, settings.paired)
     logging.info("%s; %d shards", counts, len(plans))
     try:
@@ -265,7 +266,8 @@ def settings_of(values):
         masking=masking,
         # Google's ten copies are for masks that never change.
         dupe_factor=values["dupe_factor"] or (10 if static else 1),
-        boundaries=values["boundaries"] == "true",
+        # Without them nobody who draws masks later would know the words.
+        boundaries=values["boundaries"] == "true" or values["segmenter"] is not None,
         reading=corpus_plan.Reading(
             **{field.name: values[field.name] for field in dataclasses.fields(corpus_plan.Reading)}
         ),

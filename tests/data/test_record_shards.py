@@ -1,10 +1,12 @@
 """A shard is a pure function; what stands in its records is what the settings ask for."""
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf.data import corpus_plan, records
+from bert_tf.data import corpus_plan, record_shards, records
 from bert_tf.data.corpus_plan import Reading
 from bert_tf.data.masking import Masking
 from bert_tf.data.record_shards import RecordSettings, ShardMaker
@@ -119,6 +121,31 @@ def test_whole_words_are_hidden_whole(tmp_path, corpus, tokenizer):
     assert hidden.any() and (hidden[:, 1:] == hidden[:, :-1])[continued].all()
 
 
+def test_words_of_a_segmenter_are_hidden_whole(tmp_path, tokenizer, monkeypatch):
+    monkeypatch.setitem(
+        record_shards.SEGMENTERS, "jieba", lambda: lambda text: re.findall(".{1,4}", text)
+    )
+    path = tmp_path / "letters.txt"
+    path.write_text("\n\n".join(f"{'a b c d e f g h '[place % 3 :]}\n" * 4 for place in range(9)))
+    reading = Reading(layout="lines", duplicates="keep")
+    masking = Masking(max_predictions=8, unit="word", mask_share=1.0, random_share=0.0)
+    settings = RecordSettings(
+        max_length=32, masking=masking, boundaries=True, segmenter="jieba", reading=reading
+    )
+    plans, _ = corpus_plan.plan([str(path)], reading, 1, True)
+    shard = str(tmp_path / "shard")
+    ShardMaker([str(path)], tokenizer, settings).write(shard, 0, plans[0])
+    messages = list(tf.data.TFRecordDataset(shard).as_numpy_iterator())
+    arrays = {
+        name: values.numpy()
+        for name, values in records.parse(tf.constant(messages), settings.features).items()
+    }
+    hidden = arrays["input_ids"] == tokenizer.mask_id
+    within = (arrays["token_boundary"] == 0) & (arrays["input_mask"] == 1)
+    assert hidden.any() and within[:, 1:].any()
+    assert (hidden[:, 1:] == hidden[:, :-1])[within[:, 1:]].all()
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -128,8 +155,9 @@ def test_whole_words_are_hidden_whole(tmp_path, corpus, tokenizer):
         {"dupe_factor": 0},
         {"short_probability": 1.5},
         {"seed": -1},
+        {"masking": Masking()},
     ],
 )
 def test_settings_that_cannot_be_meant_are_named(change):
-    with pytest.raises(ConfigError, match=f"{[*change][0]} is .*wanted"):
+    with pytest.raises(ConfigError, match=f"{[*change][0]}.* is .*wanted"):
         RecordSettings(**change)
