@@ -1,5 +1,7 @@
 """Masking: the share and the split that were asked for, whole words, and the same mask again."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -270,16 +272,14 @@ def test_columns_follow_the_share_unless_max_predictions_says_otherwise(vocabula
     assert out["masked_positions"].shape == (5, 6)
     assert masked(ids, mask, vocabulary, max_predictions=100)["masked_ids"].shape == (5, 100)
     assert masked(ids, mask, vocabulary, max_predictions=2)["masked_weights"].sum(1).max() == 2
-    masking = Masking(max_predictions=9)
-
-    @tf.function(input_signature=[tf.TensorSpec([3, None], tf.int32)] * 2)
-    def traced(input_ids, mask):
-        return mask_rows(input_ids, mask, masking, vocabulary, (1, 2))
-
-    shapes = traced.get_concrete_function().structured_outputs
-    assert {tuple(shapes[f"masked_{name}"].shape) for name in ("positions", "ids", "weights")} == {
-        (3, 9)
-    }
+    for most, columns in ((9, 9), (None, None)):
+        settings = (Masking(max_predictions=most), vocabulary, (1, 2))
+        traced = tf.function(
+            functools.partial(lambda settings, ids, mask: mask_rows(ids, mask, *settings), settings)
+        ).get_concrete_function(*[tf.TensorSpec([5, None], tf.int32)] * 2)
+        for name in ("masked_positions", "masked_ids", "masked_weights"):
+            assert tuple(traced.structured_outputs[name].shape) == (5, columns)
+        assert traced(tf.constant(ids), tf.constant(mask))["masked_ids"].shape == (5, columns or 6)
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,20 @@
 """Pretraining batches: a function of (seed, step), masks that belong to rows, packed rows whole."""
 
+import dataclasses
 import functools
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from bert_tf import BertConfig, build_encoder
 from bert_tf.data import pretraining
 from bert_tf.data.masking import Masking, MaskingVocabulary
 from bert_tf.data.noise import Noise
 from bert_tf.data.packing import Packing
 from bert_tf.data.record_table import RecordTable
 from bert_tf.errors import ConfigError
+from bert_tf.tasks.pretraining import Pretraining
 from tests import tiny
 from tests.data import toy_records
 
@@ -273,7 +276,28 @@ def test_records_of_one_row_and_of_nothing_to_mask_give_batches(tmp_path, tokeni
     with tf.io.TFRecordWriter(str(tmp_path / "empty.tfrecord")) as writer:
         writer.write(example.SerializeToString())
     table = RecordTable(str(tmp_path / "empty.tfrecord"), tokenizer)
-    ((inputs, labels),) = steps(table, vocabulary, 0, 1, packing=Packing(3))
+    ((inputs, labels),) = steps(table, vocabulary, 0, 1, masking=Masking(), packing=Packing(3))
     assert labels["masked_weights"].sum() == 0 and labels["masked_ids"].shape[1] >= 1
     # No label of an example, so nothing to say where they begin.
     assert "sentence_positions" not in inputs
+
+
+def test_batch_of_nothing_to_mask_trains_on_what_else_there_is(table, vocabulary):
+    every = np.ones_like(vocabulary.is_special)
+    nothing = dataclasses.replace(vocabulary, is_special=every)
+    batches = pretraining.pretraining_batches(
+        table, Masking(), nothing, batch_size=4, seed=5, stop_step=2
+    )
+    config = BertConfig(len(every), 16, 1, 2, 32, max_position_embeddings=toy_records.LENGTH)
+    model = Pretraining(build_encoder(config))
+    model.compile()
+    found = {
+        name: values[0]
+        for name, values in model.fit(batches, shuffle=False, verbose=0).history.items()
+    }
+    assert (
+        found["applied"] == 1
+        and found["masked_lm"] == 0
+        and np.isfinite(list(found.values())).all()
+    )
+    assert found["loss"] == pytest.approx(found["sentence"]) and found["loss"] > 0.1
