@@ -11,8 +11,9 @@ from bert_tf.conversion.files import new_directory
 from bert_tf.conversion.vocabulary_rows import embedding_width, write_with_rows
 from bert_tf.data.documents import Counts, raw_documents
 from bert_tf.text import Tokenizer
+from bert_tf.text.merges import pieces_of
 from bert_tf.text.vectors import read_vectors
-from bert_tf.text.vocabulary_training import bare_settings, learn_entries, pieces_of
+from bert_tf.text.vocabulary_training import bare_settings, check_numbers, learn_entries
 from bert_tf.text.word_counts import WordCounter
 from bert_tf.text.wordpiece import WordPiece
 
@@ -35,6 +36,7 @@ def train(files, output, size=30000, min_frequency=2, lowercase=False, unused=0,
     """
     with new_directory(output) as folder:
         settings = bare_settings(lowercase, unused)
+        check_numbers(settings, size, min_frequency)
         words, counts = _counted(settings, files, reading)
         learned = learn_entries(settings, words, size, min_frequency)
         learned.tokenizer.save_pretrained(folder)
@@ -63,6 +65,7 @@ def extend(model, files, output, size, min_frequency=2, vectors=None, **reading)
     with new_directory(output) as folder, opened(model) as contents:
         tokenizer = Tokenizer.from_pretrained(contents.folder)
         settings, width = tokenizer.pieces.settings, embedding_width(contents)
+        check_numbers(settings, size, min_frequency)
         words, counts = _counted(settings, files, reading)
         learned = learn_entries(settings, words, size, min_frequency)
         held, grown = tokenizer.vocab_size, learned.tokenizer.vocabulary

@@ -4,21 +4,19 @@ Schuster and Nakajima 2012 choose the pair that raises the likelihood most; pair
 Sennrich et al. 2016, comes as close to the published vocabularies and needs no model.
 """
 
-import array
 import collections
 import dataclasses
-import heapq
 import time
 
 from absl import logging
 
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.text import vocabulary_files
+from bert_tf.text.merges import PREFIX, Merges, pieces_of
 from bert_tf.text.tokenizer import Tokenizer
 from bert_tf.text.word_counts import WordCounter
 from bert_tf.text.wordpiece import WordPiece
 
-_PREFIX = "##"
 # A word with a character that is no entry becomes [UNK] and says nothing any more. That is taken
 # for as bad as so many further pieces, when a rare character and a merge compete for an entry.
 COST_OF_UNKNOWN = 10
@@ -48,6 +46,7 @@ def train_vocabulary(texts, size=30000, min_frequency=2, lowercase=False, unused
       ConfigError: size is too small for the special tokens, or a number is below what it may be.
     """
     settings = bare_settings(lowercase, unused)
+    check_numbers(settings, size, min_frequency)
     counter = WordCounter(settings)
     for text in texts:
         counter.add(text)
@@ -84,6 +83,15 @@ def bare_settings(lowercase, unused=0):
     )
 
 
+def check_numbers(settings, size, min_frequency):
+    """Raises ConfigError for a size or a frequency that `learn_entries` cannot do with."""
+    held = len(settings.vocabulary)
+    if min_frequency < 1:
+        raise ConfigError(f"min_frequency: {min_frequency}, wanted 1 or more")
+    if size <= held:
+        raise ConfigError(f"size: {size}, wanted more than the {held} entries there are")
+
+
 def learn_entries(settings, words, size, min_frequency):
     """Grow a vocabulary to a size by entries that words call for; what it holds keeps its place.
 
@@ -97,11 +105,8 @@ def learn_entries(settings, words, size, min_frequency):
     Raises:
       InputError, ConfigError: as `train_vocabulary`.
     """
+    check_numbers(settings, size, min_frequency)
     held = settings.vocabulary
-    if min_frequency < 1:
-        raise ConfigError(f"min_frequency: {min_frequency}, wanted 1 or more")
-    if size <= len(held):
-        raise ConfigError(f"size: {size}, wanted more than the {len(held)} entries there are")
     if not words:
         raise InputError("the texts hold no word to learn a vocabulary from")
     alphabet = Alphabet(words, held, min_frequency)
@@ -146,7 +151,7 @@ class Alphabet:
         held = set(held)
         self._ranked = []  # (worth, character, its new entries), the worthiest first
         for character, count in seen.items():
-            forms = [character] + [_PREFIX + character] * (character in joined)
+            forms = [character] + [PREFIX + character] * (character in joined)
             forms = [form for form in forms if form not in held]
             if forms and count >= min_frequency:
                 self._ranked.append((COST_OF_UNKNOWN * count // len(forms), character, forms))
@@ -185,30 +190,6 @@ def _cut(vocabulary, words):
     return cut, counts
 
 
-def pieces_of(entry, ids, longest=100):
-    """What a vocabulary cuts an entry or a word into, the longest piece first, as the tokenizer.
-
-    Args:
-      entry: str, with "##" if it continues a word.
-      ids: dict of str -> int, the vocabulary.
-      longest: int, no entry is longer.
-    Returns:
-      list of int; empty when it cannot be cut.
-    """
-    prefix = _PREFIX if entry.startswith(_PREFIX) else ""
-    found, start, end = [], len(prefix), len(entry)
-    while start < end:
-        for stop in range(min(end, start + longest), start, -1):
-            piece = ids.get(prefix + entry[start:stop])
-            if piece is not None:
-                break
-        else:
-            return []
-        found.append(piece)
-        prefix, start = _PREFIX, stop
-    return found
-
-
 def _compete(alphabet, merges, room):
     """Take merges, the most frequent first, while there is room or a character worth less."""
     taken, noted = [], time.monotonic()
@@ -228,102 +209,3 @@ def _compete(alphabet, merges, room):
             noted = time.monotonic()
             logging.info("%d of %d entries learned", alphabet.size + len(taken), room)
     return taken
-
-
-class Merges:
-    """Words as runs of pieces, and how often every pair of neighbours occurs.
-
-    An index tells in which words a pair occurs, and a heap which pair is the most frequent, so a
-    merge costs what the words it changes cost. A pair that falls below `min_frequency` is
-    forgotten: its count cannot rise again, but for a piece that is put together in a second way.
-
-    Args:
-      words: list of lists of int, changed in place.
-      counts: list of int, how often each word occurs.
-      vocabulary: tuple of str, the piece of each number.
-      min_frequency: int; rarer pairs are never merged.
-    """
-
-    def __init__(self, words, counts, vocabulary, min_frequency):
-        self.words, self._counts = words, counts
-        self.pieces = list(vocabulary)
-        self.ids = {piece: i for i, piece in enumerate(self.pieces)}
-        self._least = min_frequency
-        self._totals = collections.defaultdict(int)
-        self._places = collections.defaultdict(lambda: array.array("i"))
-        for number, word in enumerate(words):
-            for pair in zip(word, word[1:], strict=False):
-                self._totals[pair] += counts[number]
-                self._places[pair].append(number)
-        self._heap = [
-            (-count, self._text(pair), pair)
-            for pair, count in self._totals.items()
-            if count >= min_frequency
-        ]
-        heapq.heapify(self._heap)
-
-    def _text(self, pair):
-        """The piece that a pair makes."""
-        return self.pieces[pair[0]] + self.pieces[pair[1]][len(_PREFIX) :]
-
-    def best(self):
-        """(count, pair, text) of the most frequent pair, the first by spelling among equals."""
-        while self._heap:
-            count, text, pair = self._heap[0]
-            now = self._totals.get(pair, 0)
-            if now == -count:
-                return now, pair, text
-            # It became rarer since it was put there.
-            if now >= self._least:
-                heapq.heapreplace(self._heap, (-now, text, pair))
-            else:
-                heapq.heappop(self._heap)
-        return None
-
-    def apply(self, pair, text):
-        """Make a pair of neighbours one piece wherever it occurs."""
-        piece = self.ids.setdefault(text, len(self.pieces))
-        if piece == len(self.pieces):
-            self.pieces.append(text)
-        del self._totals[pair]
-        changes = collections.defaultdict(int)
-        for number in self._places.pop(pair):
-            old = self.words[number]
-            new = _joined(old, pair, piece)
-            if len(new) == len(old):  # named twice, or changed since by another merge
-                continue
-            count = self._counts[number]
-            for each in zip(old, old[1:], strict=False):
-                changes[each] -= count
-            for each in zip(new, new[1:], strict=False):
-                changes[each] += count
-                if piece in each:
-                    self._places[each].append(number)
-            self.words[number] = new
-        changes.pop(pair, None)
-        for each, change in changes.items():
-            self._change(each, change)
-
-    def _change(self, pair, change):
-        total = self._totals.get(pair, 0) + change
-        if total < self._least:
-            self._totals.pop(pair, None)
-            self._places.pop(pair, None)
-        elif change:
-            self._totals[pair] = total
-            if change > 0:
-                heapq.heappush(self._heap, (-total, self._text(pair), pair))
-
-
-def _joined(word, pair, piece):
-    """A word, list of int, with every occurrence of a pair replaced by one piece."""
-    first, second = pair
-    new, place, last = [], 0, len(word) - 1
-    while place <= last:
-        if word[place] == first and place < last and word[place + 1] == second:
-            new.append(piece)
-            place += 2
-        else:
-            new.append(word[place])
-            place += 1
-    return new

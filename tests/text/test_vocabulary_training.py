@@ -9,7 +9,8 @@ import pytest
 import bert_tf
 from bert_tf import ConfigError, InputError, Tokenizer, train_vocabulary
 from bert_tf.text import normalization, word_counts
-from bert_tf.text.vocabulary_training import bare_settings, learn_entries, pieces_of
+from bert_tf.text.merges import pieces_of
+from bert_tf.text.vocabulary_training import bare_settings, learn_entries
 from bert_tf.text.word_counts import WordCounter
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
