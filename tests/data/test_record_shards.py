@@ -142,8 +142,11 @@ def test_words_of_a_segmenter_are_hidden_whole(tmp_path, tokenizer, monkeypatch)
     }
     hidden = arrays["input_ids"] == tokenizer.mask_id
     within = (arrays["token_boundary"] == 0) & (arrays["input_mask"] == 1)
-    assert hidden.any() and within[:, 1:].any()
-    assert (hidden[:, 1:] == hidden[:, :-1])[within[:, 1:]].all()
+    # What was cut from the front of a segment may have been the beginning of a word.
+    special = np.isin(arrays["input_ids"], [tokenizer.cls_id, tokenizer.sep_id])
+    within = within[:, 1:] & ~special[:, :-1]
+    assert hidden.any() and within.any()
+    assert (hidden[:, 1:] == hidden[:, :-1])[within].all()
 
 
 @pytest.mark.parametrize(
