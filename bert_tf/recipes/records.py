@@ -225,7 +225,7 @@ def _follow(made, job, todo):
 
 
 def _finish(job, vocabulary, counts, told):
-    """Writes the manifest and removes the notes."""
+    """Writes the manifest; removes the notes and what processes that were killed left behind."""
     notes = [job.finished(number) for number in range(len(job.shards))]
     counts = dict(counts)
     for note in notes:
@@ -245,6 +245,8 @@ def _finish(job, vocabulary, counts, told):
     )
     manifest.write(job.output)
     shutil.rmtree(os.path.join(job.output, UNFINISHED), ignore_errors=True)
+    for torn in glob.glob(os.path.join(glob.escape(job.output), "records-*.tfrecord.*.tmp")):
+        os.unlink(torn)
     return manifest
 
 

@@ -95,6 +95,7 @@ def test_a_run_that_was_stopped_makes_only_what_is_missing(
         make(corpus, tokenizer, tmp_path / "stopped")
     assert not (tmp_path / "stopped" / "manifest.json").exists()
     (tmp_path / "stopped" / "records-00000-of-00004.tfrecord").write_bytes(b"torn")
+    (tmp_path / "stopped" / "records-00001-of-00004.tfrecord.12.tmp").write_bytes(b"torn")
     again = []
     monkeypatch.setattr(
         records.RecordJob, "make", lambda job, n: (again.append(n), make_one(job, n))
