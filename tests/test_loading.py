@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 from bert_tf.encoders import BertConfig, BertEncoder
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.loading import convert, load_encoder, load_task
-from bert_tf.tasks import Pretraining, SequenceClassifier
+from bert_tf.tasks import MaskedLM, Pretraining, SequenceClassifier
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 SIZES = dict(
@@ -296,6 +296,33 @@ def test_a_task_goes_through_google_and_back_bit_for_bit(tmp_path, kind):
     assert all(np.array_equal(first[name], last[name]) for name in first)
     tokenizer = json.loads((tmp_path / "back" / "tokenizer_config.json").read_text())
     assert tokenizer["do_lower_case"] is True
+
+
+def test_a_pretraining_checkpoint_that_is_named_a_masked_lm_is_one_and_loses_nothing(
+    tmp_path, caplog
+):
+    # As Google's BERTs are at Hugging Face.
+    model = randomized(Pretraining(encoder()))
+    model.save_pretrained(tmp_path / "hf")
+    change_config(tmp_path / "hf", architectures=["BertForMaskedLM"])
+    with caplog.at_level(logging.WARNING, logger="absl"):
+        back = load_task(tmp_path / "hf")
+    assert "MaskedLM has no use for 4 tensors (bert.pooler" in caplog.text
+    assert type(back) is MaskedLM and not back.encoder.pooled
+    np.testing.assert_array_equal(back(BATCH), model(BATCH)["masked_lm_logits"])
+    convert(tmp_path / "hf", tmp_path / "google", "google")
+    assert same_weights(model, load_task(tmp_path / "google"))
+
+
+def test_a_masked_lm_comes_back_and_stays_one_through_google(tmp_path):
+    model = randomized(MaskedLM(encoder()))
+    model.save_pretrained(tmp_path / "hf")
+    config = json.loads((tmp_path / "hf" / "config.json").read_text())
+    assert config["architectures"] == ["BertForMaskedLM"]
+    convert(tmp_path / "hf", tmp_path / "google", "google")
+    for place in ("hf", "google"):
+        back = load_task(tmp_path / place)
+        assert type(back) is MaskedLM and same_weights(model, back)
 
 
 def test_an_encoder_without_pooler_stays_one_through_google(tmp_path):

@@ -13,7 +13,7 @@ def freeze(model, how):
       how: None or "gradual" (everything), "encoder" (the head only), or int n (the head, the
         pooler and the last n blocks).
     Raises:
-      ConfigError: more blocks than there are.
+      ConfigError: more blocks than there are, or blocks that share their weights with lower ones.
     """
     encoder = model.encoder
     if how is None or how == "gradual":
@@ -25,9 +25,21 @@ def freeze(model, how):
         raise ConfigError(
             f"train.freeze: {how} blocks to train, the encoder has {len(encoder.blocks)}"
         )
-    encoder.embeddings.trainable = False
-    for block in encoder.blocks[: len(encoder.blocks) - how]:
-        block.trainable = False
+    first = len(encoder.blocks) - how
+    lower, upper = encoder.blocks[:first], encoder.blocks[first:]
+    if {id(block) for block in lower} & {id(block) for block in upper}:
+        raise ConfigError(
+            f"train.freeze: {how} blocks to train, which share their weights with those below; "
+            "wanted encoder or nothing"
+        )
+    for part in (*_below(encoder), *lower):
+        part.trainable = False
+
+
+def _below(encoder):
+    """What stands below the blocks: the embeddings and, in some families, their projection."""
+    projection = getattr(encoder, "embeddings_projection", None)
+    return [encoder.embeddings] if projection is None else [encoder.embeddings, projection]
 
 
 def gradual_factors(model, every):
@@ -69,12 +81,14 @@ def layer_decay_factors(model, decay):
 
 
 def _depths(model):
-    """Of each trainable variable: 0 in the embeddings, n + 1 in block n of L, L + 1 elsewhere in
-    the encoder, L + 2 in the head.
+    """Of each trainable variable: 0 in the embeddings and their projection, n + 1 in block n of L,
+    the last one that shares it, L + 1 elsewhere in the encoder, L + 2 in the head.
     """
     encoder = model.encoder
     above = len(encoder.blocks) + 1
     depth = {id(variable): above for variable in encoder.variables}
-    for place, part in enumerate([encoder.embeddings, *encoder.blocks]):
-        depth.update((id(variable), place) for variable in part.variables)
+    for part in _below(encoder):
+        depth.update((id(variable), 0) for variable in part.variables)
+    for place, block in enumerate(encoder.blocks, start=1):
+        depth.update((id(variable), place) for variable in block.variables)
     return [depth.get(id(variable), above + 1) for variable in model.trainable_variables]

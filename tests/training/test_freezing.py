@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf import BertConfig, SequenceClassifier, build_encoder
+from bert_tf import AlbertConfig, BertConfig, ElectraConfig, SequenceClassifier, build_encoder
 from bert_tf.errors import ConfigError
 from bert_tf.training import loop
 from bert_tf.training.freezing import freeze, gradual_factors, layer_decay_factors
@@ -99,6 +99,29 @@ def test_layer_decay_slows_the_lower_layers():
     for power, part in zip((4, 3, 2, 1, 0), parts_of(model).values(), strict=True):
         got = {float(factors[place[id(v)]]) for v in part.variables}
         assert got == {0.5**power}
+
+
+def test_a_projection_of_the_embeddings_is_one_of_them():
+    sizes = dataclasses.asdict(CONFIG)
+    model = model_of(ElectraConfig(**sizes, embedding_size=6))
+    below = [model.encoder.embeddings, model.encoder.embeddings_projection]
+    below = {id(v) for part in below for v in part.variables}
+    factors = layer_decay_factors(model, 0.5)(0).numpy()
+    lowest = [f for v, f in zip(model.trainable_variables, factors, strict=True) if id(v) in below]
+    assert lowest == [0.5**4] * 7 and sum(factors == 0.5**4) == 7
+    freeze(model, 2)
+    assert not below & {id(v) for v in model.trainable_variables}
+
+
+def test_blocks_that_share_their_weights_are_frozen_together_or_not_at_all():
+    sizes = dataclasses.asdict(CONFIG) | {"classifier_dropout": 0.1}
+    with pytest.raises(ConfigError, match="train.freeze: 1 blocks to train, which share"):
+        freeze(model_of(AlbertConfig(**sizes, embedding_size=6)), 1)
+    model = model_of(AlbertConfig(**sizes, embedding_size=6, num_hidden_groups=2))
+    freeze(model, 1)
+    learning = {id(v) for v in model.trainable_variables}
+    blocks = [{id(v) for v in block.variables} for block in model.encoder.blocks]
+    assert not blocks[0] & learning and blocks[1] <= learning
 
 
 def test_frozen_parts_still_drop_out():
