@@ -14,8 +14,8 @@ from absl import logging
 from bert_tf.text import normalization
 
 MOST_WORDS = 1_000_000
-# Characters that are normalized at a time; each takes some 400 bytes then.
-BLOCK = 1 << 19
+# Characters that are normalized at a time; each takes up to a thousand bytes then.
+BLOCK = 1 << 18
 _UNKNOWN = "[UNK]"
 _CHUNKS_AND_TIMES = tf.TensorSpec([None], tf.string), tf.TensorSpec([None], tf.int64)
 
