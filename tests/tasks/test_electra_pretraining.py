@@ -158,6 +158,21 @@ def test_a_step_descends_the_generator_s_loss_and_fifty_times_the_discriminator_
     )
 
 
+def test_micro_batches_with_other_counts_of_words_and_tokens_make_the_same_step():
+    ends = []
+    for parts in (1, 2):
+        keras.utils.set_random_seed(4)
+        model = joint(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+        # Certain draws: each micro-batch draws under a key of its own.
+        model.generator.masked_lm_head.output_bias.assign(np.eye(20)[11] * 60)
+        model.compile(keras.optimizers.SGD(0.1), accumulate=parts)
+        logs = model.train_step(tf.nest.map_structure(tf.constant, (INPUTS, LABELS)))
+        ends.append((float(logs["loss"]), model.get_weights()))
+    assert ends[0][0] == pytest.approx(ends[1][0], rel=1e-6)
+    for one, other in zip(ends[0][1], ends[1][1], strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
 def test_the_generator_learns_nothing_from_the_discriminator():
     model = joint()
     own = [model.generator.masked_lm_head, *model.generator.encoder.blocks]
