@@ -7,6 +7,7 @@ import signal
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from safetensors.numpy import load_file
 
 from bert_tf import config as configs
@@ -18,6 +19,7 @@ from bert_tf.recipes import pretrain as recipe
 from bert_tf.recipes.interruption import Interrupted
 from bert_tf.recipes.predict import predict
 from bert_tf.recipes.pretrain import pretrain
+from tests import tiny
 
 from .corpus import config_of, corpus, records, refused
 
@@ -232,3 +234,64 @@ def test_masks_that_the_records_have_are_not_drawn_again(folder, tmp_path):
     refused(ConfigError, lambda: pretrain(config, str(tmp_path / "x")), "masks of its own")
     results = pretrain(config_of(folder, *overrides, steps=1), str(tmp_path / "run"))
     assert results["phase_1"]["steps"] == 1
+
+
+@pytest.mark.slow
+def test_replicas_and_micro_batches_end_at_the_weights_of_one_device(folder, tmp_path, monkeypatch):
+    still = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    overrides = [
+        "model.family=bert",
+        f"model.changes={json.dumps(still)}",
+        "phases.1.packing=true",
+        "train.learning_rate=0.001",
+    ]
+    pretrain(config_of(folder, *overrides), str(tmp_path / "whole"))
+    devices = tf.config.list_logical_devices("CPU")[:2]
+    monkeypatch.setattr(
+        tf.config, "list_logical_devices", lambda kind=None: [] if kind == "GPU" else devices
+    )
+    parts = ["distribution.strategy=mirrored", "train.accumulate=2"]
+    pretrain(config_of(folder, *overrides, *parts), str(tmp_path / "parts"))
+    one, other = weights_of(tmp_path / "whole"), weights_of(tmp_path / "parts")
+    for name in one:
+        if not name.endswith("attention.self.key.bias"):  # the softmax does not see it
+            np.testing.assert_allclose(one[name], other[name], atol=1e-5, err_msg=name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "kind, part, name",
+    [
+        ("bert", "", "BertForPreTraining"),
+        ("roberta", "", "BertForMaskedLM"),
+        ("albert", "", "AlbertForPreTraining"),
+        ("electra", "", "ElectraForPreTraining"),
+        ("electra", "generator", "ElectraForMaskedLM"),
+    ],
+)
+def test_what_is_pretrained_here_opens_in_transformers_with_its_heads(
+    kind, part, name, folder, tmp_path
+):
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    objective, overrides = KINDS[kind]
+    pretrain(config_of(folder, *overrides, objective=objective, steps=1), str(tmp_path))
+    directory = str(tmp_path / "model" / part)
+    theirs, told = getattr(transformers, name).from_pretrained(directory, output_loading_info=True)
+    assert not told["missing_keys"] and not told["unexpected_keys"]
+    numbers = np.random.default_rng(0)
+    batch = {
+        "input_ids": numbers.integers(5, len(tiny.vocabulary()), (2, 9)).astype("int32"),
+        "attention_mask": np.array([[1] * 9, [1] * 6 + [0] * 3], "int32"),
+    }
+    ours = load_task(directory)(batch)
+    ours = list(ours.values()) if isinstance(ours, dict) else [ours]
+    with torch.no_grad():
+        given = {key: torch.tensor(value.astype("int64")) for key, value in batch.items()}
+        answers = theirs.eval()(**given).to_tuple()
+    assert len(ours) == len(answers)
+    for one, other in zip(ours, answers, strict=True):
+        one, other = one.numpy(), other.numpy()
+        if one.shape[1] == 9:  # what padding is told is nobody's business
+            one, other = (x[batch["attention_mask"] > 0] for x in (one, other))
+        np.testing.assert_allclose(one, other, atol=2e-6)
