@@ -117,4 +117,14 @@ def test_large_variables_are_updated_by_compiled_code_and_no_other(monkeypatch):
     ops = traced(lambda labels: model.train_step(({"input_ids": IDS}, labels)), tf.zeros(ROWS))
     large = sum(int(np.prod(weight.shape)) >= WIDTH * INNER for weight in model.trainable_variables)
     assert large == 2 * BLOCKS
-    assert ops["ResourceApplyAdam"] == len(model.trainable_variables) - large
+    table = 1  # of words, by rows
+    assert ops["ResourceApplyAdam"] == len(model.trainable_variables) - large - table
+
+
+@pytest.mark.parametrize(("accumulate", "by_rows"), [(1, 4), (2, 0)])
+def test_the_word_table_is_updated_by_rows_where_its_gradient_has_few(accumulate, by_rows):
+    model = SequenceClassifier(BertEncoder(CONFIG))
+    model.compile(optimizers.AdamW(1e-3), accumulate=accumulate)
+    ops = traced(lambda labels: model.train_step(({"input_ids": IDS}, labels)), tf.zeros(ROWS))
+    # The weight, its two moments, and which rows there have been.
+    assert ops["ResourceScatterUpdate"] == by_rows
