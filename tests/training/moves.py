@@ -54,13 +54,10 @@ class Mover:
         return {name: v.numpy() for name, v in zip(SHAPES, self.variables, strict=True)}
 
     def _run(self, gradients):
-        # Keras sums over replicas as it applies.
-        share = 1.0 / self.strategy.num_replicas_in_sync
-
         def replica(gradients):
             # Onto the replica's device, where its own gradients would be.
             gradients = [tf.identity(gradient) for gradient in gradients]
-            step._apply_if(tf.constant(True), self.optimizer, gradients, self.variables, share)
+            step._apply_if(tf.constant(True), self.optimizer, gradients, self.variables, 1.0)
 
         self.strategy.run(replica, args=(gradients,))
 
