@@ -185,6 +185,8 @@ def _update_rows(touched, weight, first, second, gradient, factor, decay, adam):
     ]
     for handle, value in zip(handles, _moved(*old, values, None, adam), strict=True):
         tf.raw_ops.ResourceScatterUpdate(resource=handle, indices=rows, updates=value)
+    # After an update by rows TensorFlow would copy the whole table whenever it is read.
+    tf.raw_ops.DisableCopyOnRead(resource=weight)
 
 
 @tf.function(jit_compile=True)
