@@ -19,10 +19,10 @@ MINILM = BertConfig(
 )
 
 
-def classifier():
+def classifier(jit=False):
     """The model of the benchmark, ready to train."""
     model = SequenceClassifier(BertEncoder(MINILM))
-    model.compile(AdamW(5e-5, weight_decay=0.01), clip_norm=1.0)
+    model.compile(AdamW(5e-5, weight_decay=0.01), clip_norm=1.0, jit_compile=jit)
     return model
 
 

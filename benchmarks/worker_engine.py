@@ -35,7 +35,7 @@ def main(path, steps, replicas, jit, length):
     parts = DistributionSection("mirrored", replicas) if replicas > 1 else DistributionSection()
     strategy = make_strategy(parts)
     with strategy.scope():
-        model = classifier()
+        model = classifier(jit=bool(jit))
     rows = tf.TensorSpec((BATCH, length or None), tf.int32)
     inputs = dict.fromkeys(("input_ids", "attention_mask", "token_type_ids"), rows)
     dataset = tf.data.Dataset.from_generator(

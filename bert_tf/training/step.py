@@ -27,6 +27,10 @@ def train_step(model, data):
     replicas = tf.distribute.get_replica_context()
     alone = replicas.num_replicas_in_sync == 1
 
+    # XLA wants to know how many rows there are.
+    by_rows = alone and model.accumulate == 1 and not model.jit_compile
+    by_rows = by_rows and getattr(model.optimizer, "takes_rows", False)
+
     def total(tensors):
         return tensors if alone else replicas.all_reduce(tf.distribute.ReduceOp.SUM, tensors)
 
@@ -39,7 +43,7 @@ def train_step(model, data):
         )
         key = model.step_key(model.optimizer.iterations, replicas.replica_id_in_sync_group, index)
         gradients, terms = _gradients(model, variables, rows, weights, key)
-        if alone and model.accumulate == 1 and getattr(model.optimizer, "takes_rows", False):
+        if by_rows:
             return [_without_repeats(gradient) for gradient in gradients], terms
         return [tf.convert_to_tensor(gradient) for gradient in gradients], terms
 

@@ -111,6 +111,17 @@ def test_few_rows_of_the_word_table_learn_as_all_of_them_would(accumulate, monke
         np.testing.assert_allclose(one, other, atol=2e-6)
 
 
+def test_the_step_compiles_under_xla_and_moves_every_weight():
+    data = tf.data.Dataset.from_tensors(tensors((INPUTS, np.array([0, 2, 1, 1, 0]))))
+    ends = []
+    for jit in (False, True):
+        model = classifier(1)
+        model.compile(AdamW(0.01, 0.1), jit_compile=jit)
+        model.fit(data, verbose=0)
+        ends.append(model.encoder.embeddings.word_embeddings.numpy())
+    np.testing.assert_allclose(*ends, atol=1e-5)
+
+
 def test_row_weights_scale_out_and_rows_of_weight_0_are_not_there():
     inputs, labels = WHOLES["classifier"][1]
     few = {name: values[[0, 2, 4]] for name, values in inputs.items()}
