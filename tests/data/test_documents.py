@@ -99,7 +99,7 @@ DAMAGE = [
     (b'{"text": "a\\ud800"}\n', None, "half a surrogate pair", "encoding_errors"),
     (b"<doc id=1>\nGood.\n</doc>\n<doc id=2>\nCut\n", None, "line 4: <doc> without", "malformed"),
     (b"<doc id=1>\nGood.\n</doc>\nstray\n", None, "line 4: text outside", "malformed"),
-    (gzip.compress(LINES.encode() * 9, mtime=0)[:-20], "lines", "damaged or truncated", "damaged_files"),
+    (gzip.compress(LINES.encode() * 9)[:-20], "lines", "damaged or truncated", "damaged_files"),
     (lzma.compress(LINES.encode() * 9)[:60], "lines", "damaged or truncated", "damaged_files"),
 ]
 
