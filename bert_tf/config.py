@@ -192,7 +192,8 @@ class ObjectiveSection:
     sentences: str | None = setting(
         optional(one_of("next_sentence", "sentence_order", "sentence_order_3", "none")), None
     )
-    extra_labels: dict = setting(_LABELS, {})
+    # null: those that the records tell of; {}: none
+    extra_labels: dict | None = setting(optional(_LABELS), None)
     loss_factors: dict = setting(_FACTORS, {})  # what each loss counts for, where it is not 1
     # How far words' vectors are moved to where the loss is higher, to be right there too; null: not
     adversarial: float | None = setting(optional(POSITIVE), None)

@@ -65,6 +65,14 @@ COMMAND = Command(
             "layout", "NAME", "lines, text, jsonl or doc; if not given, each file's own is guessed"
         ),
         Flag("field", "NAME", "the key of the text in JSON lines; text if not given", "text"),
+        Flag(
+            "label",
+            "NAME",
+            "a key of labels in JSON lines: a class of the text, or a list with one for each\n"
+            "word where the text is a list of words; NAME=A,B,C numbers the classes so; may be\n"
+            "given several times",
+            repeated=True,
+        ),
         Flag("language", "NAME", "en (if not given) or zh, to split text into sentences", "en"),
         Flag("policy", "NAME", "of damage: fail (if not given), or skip and count it", "fail"),
         Flag("duplicates", "NAME", "of documents: drop (if not given) or keep", "drop"),
@@ -139,6 +147,11 @@ def _work(values):
         f"{counts['records']:,} records from {counts['documents']:,} documents "
         f"in {len(manifest.shards)} files: {values['output']}"
     )
+    for name, label in manifest.labels.items():
+        print(
+            f"{name}: {len(label['names'])} classes, {counts[f'labelled_{name}']:,} labels "
+            f"of a {label['of']}"
+        )
 
 
 if __name__ == "__main__":

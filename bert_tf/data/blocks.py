@@ -5,6 +5,7 @@ import typing
 import numpy as np
 import tensorflow as tf
 
+from bert_tf.data import label_columns
 from bert_tf.text.segmentation import word_starts
 
 
@@ -13,28 +14,34 @@ class Tokens(typing.NamedTuple):
 
     ids: int32 [T]. sentences: int64 [n + 1], where each sentence begins in ids, and T. documents:
     int64 [d + 1], which sentence each document begins with, and n. word_starts: bool [T], or None.
+    labels, tags: dict of name -> int32 [d] and [T], what documents and tokens are labelled with,
+    -1 for nothing.
     """
 
     ids: np.ndarray
     sentences: np.ndarray
     documents: np.ndarray
     word_starts: np.ndarray | None = None
+    labels: dict = {}
+    tags: dict = {}
 
 
-def tokenize(documents, tokenizer, segment=None):
+def tokenize(documents, tokenizer, segment=None, marks=None):
     """Tokenizes a block of documents at once.
 
     Args:
       documents: list of lists of str, their sentences.
       tokenizer: Tokenizer. A "[MASK]" in a text is plain characters.
       segment: function from str to the list of its words, or None: words are not needed.
+      marks: label_columns.Marks of the documents, or None.
     Returns:
       Tokens, without the sentences and documents that hold no token.
     """
     sentences = [sentence for document in documents for sentence in document]
     # Half a surrogate pair, which JSON may hold, has no bytes in UTF-8.
     texts = tf.constant([text.encode(errors="replace") for text in sentences], tf.string)
-    ids, offsets = tokenizer.pieces(texts, return_offsets=segment is not None)
+    tagged = marks is not None and bool(marks.tags)
+    ids, offsets = tokenizer.pieces(texts, return_offsets=tagged or segment is not None)
     ids, splits = ids.flat_values.numpy(), ids.row_splits.numpy()
     starts = None
     if segment is not None:
@@ -44,11 +51,19 @@ def tokenize(documents, tokenizer, segment=None):
     document = np.repeat(np.arange(len(sizes)), sizes)[kept]
     first = np.flatnonzero(np.diff(document, prepend=-1))
     edges = np.append(splits[:-1][kept], splits[-1])
-    return Tokens(ids, edges, np.append(first, len(document)), starts)
+    tokens = Tokens(ids, edges, np.append(first, len(document)), starts)
+    if marks is None:
+        return tokens
+    labels = {name: numbers[document[first]] for name, numbers in marks.labels.items()}
+    tags = {}
+    if tagged:
+        tags = label_columns.piece_tags(marks, sizes, offsets.flat_values.numpy(), splits)
+    return tokens._replace(labels=labels, tags=tags)
 
 
 def separated(tokens, separator):
-    """The block with a separator behind each document, as the last token of its last sentence.
+    """The block, without its labels, with a separator behind each document, as the last token of
+    its last sentence.
 
     For full rows, which go on from one document into the next (Liu et al. 2019, RoBERTa, section
     4.2, FULL-SENTENCES).
@@ -71,7 +86,8 @@ def rows(tokens, segments, max_length, cls_id, sep_id, pad_id):
       cls_id, sep_id, pad_id: int.
     Returns:
       dict of input_ids int32 [N, max_length], input_mask and segment_ids uint8 like it and, of
-      tokens with word_starts, token_boundary, where special tokens count as words and padding not.
+      tokens with word_starts, token_boundary, where special tokens count as words and padding not;
+      int32 like it, what tokens are tagged with, -1 for special tokens and padding.
     """
     place = np.arange(max_length, dtype=np.int32)[None]
     edges = np.concatenate([segments.first, segments.second], axis=1).astype(np.int32)
@@ -93,4 +109,6 @@ def rows(tokens, segments, max_length, cls_id, sep_id, pad_id):
     if tokens.word_starts is not None:
         starts = (special | tokens.word_starts[source]) & inside
         made["token_boundary"] = starts.astype(np.uint8)
+    for name, numbers in tokens.tags.items():
+        made[name] = np.where(inside & ~special, numbers[source], label_columns.NO_LABEL)
     return made

@@ -12,6 +12,7 @@ import itertools
 import os
 
 from bert_tf.data import documents as reading
+from bert_tf.data import label_columns
 from bert_tf.errors import ConfigError, InputError
 
 # In characters of text. A block of this size has some 4,000 rows of 128 tokens.
@@ -24,13 +25,25 @@ _SHARDS, _SHARD, _SMALLEST_SHARD = 8, 1 << 25, 1 << 20
 
 @dataclasses.dataclass(frozen=True)
 class Reading:
-    """How raw text is read; the arguments of `documents.read_documents`."""
+    """How raw text is read; the arguments of `documents.read_documents`.
+
+    labels: dict of str -> tuple of str: keys of labels in JSON lines, and the classes of each in
+    the order of their numbers; an empty one: those that are found.
+    """
 
     layout: str | None = None
     language: str = "en"
     policy: str = "fail"
     field: str = "text"
     duplicates: str = "drop"
+    labels: dict = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self):
+        label_columns.check(self.labels, self.field)
+        if self.labels and self.layout not in (None, "jsonl"):
+            raise ConfigError(
+                f"layout: {self.layout!r}, wanted jsonl: only there labels stand beside a text"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +74,7 @@ class _Piece:
     duplicates: list = dataclasses.field(default_factory=list)
 
 
-def plan(files, how, shards, paired):
+def plan(files, how, shards, paired, classes=None):
     """Reads the corpus once and divides it.
 
     Args:
@@ -69,6 +82,7 @@ def plan(files, how, shards, paired):
       how: Reading.
       shards: int >= 1, or None: as many as its size suggests.
       paired: bool, whether texts of two documents are paired.
+      classes: label_columns.Classes, which takes notice of the labels, or None.
     Returns:
       list of ShardPlan, and the `documents.Counts` of what was read.
     Raises:
@@ -78,7 +92,7 @@ def plan(files, how, shards, paired):
     counts = reading.Counts()
     size = sum(os.path.getsize(path) for path in files)
     piece_size = min(_PIECE, size // (8 * (shards or _SHARDS)))
-    pieces = _pieces(files, how, piece_size, counts)
+    pieces = _pieces(files, how, piece_size, counts, classes)
     if not counts.documents:
         raise InputError(f"{_name(files)}: no text in it ({counts})")
     if paired and counts.documents < 2:
@@ -101,12 +115,12 @@ def _name(files):
     return files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more files"
 
 
-def _pieces(files, how, size, counts):
+def _pieces(files, how, size, counts, classes):
     """The corpus as list of _Piece, each of that many characters and of two documents at least."""
     seen, pieces = reading.DigestSet(), []
     for number, path in enumerate(files):
         for raw in reading.documents_of_file(
-            path, how.layout, how.policy, field=how.field, counts=counts
+            path, how.layout, how.policy, field=how.field, labels=how.labels, counts=counts
         ):
             if not raw.paragraphs:
                 counts.empty += 1
@@ -116,8 +130,10 @@ def _pieces(files, how, size, counts):
                 counts.duplicates += 1
                 last.duplicates.append([number, raw.number])
                 continue
+            if classes is not None:
+                classes.add(raw)
             if not last or (last.characters >= size and last.documents >= _PIECE_DOCUMENTS):
-                last = _Piece(number, raw._replace(paragraphs=None))
+                last = _Piece(number, raw._replace(paragraphs=None, words=None, labels={}))
                 pieces.append(last)
             counts.documents += 1
             last.documents += 1
@@ -157,7 +173,7 @@ def _shard(pieces):
 
 
 def read_blocks(files, how, shard):
-    """The documents of a shard, block by block.
+    """The documents of a shard, block by block, as sentences.
 
     Args:
       files, how: what `plan` was given.
@@ -167,10 +183,20 @@ def read_blocks(files, how, shard):
     Raises:
       InputError: the files are no longer what they were.
     """
+    for block in raw_blocks(files, how, shard):
+        yield [reading.sentences_of(raw, how.language) for raw in block]
+
+
+def raw_blocks(files, how, shard):
+    """The documents of a shard, block by block; arguments and errors as `read_blocks`.
+
+    Yields:
+      list of documents.RawDocument.
+    """
     left_out = {tuple(place) for place in shard.duplicates}
     found = _documents(files, how, shard, left_out)
     for size in shard.blocks:
-        block = [reading.sentences_of(raw, how.language) for raw in itertools.islice(found, size)]
+        block = list(itertools.islice(found, size))
         if len(block) < size:
             raise InputError(f"{_name(files)}: changed since the records were begun")
         yield block
@@ -182,7 +208,7 @@ def _documents(files, how, shard, left_out):
     for number in range(shard.file, len(files)):
         start = place if number == shard.file else None
         for raw in reading.documents_of_file(
-            files[number], how.layout, how.policy, field=how.field, start=start
+            files[number], how.layout, how.policy, field=how.field, labels=how.labels, start=start
         ):
             if raw.paragraphs and (number, raw.number) not in left_out:
                 yield raw

@@ -26,6 +26,8 @@ class RawDocument(typing.NamedTuple):
     file: str. number: int, from 0 in its file; empty documents and duplicates have one too.
     paragraphs: list of str, none of them blank; in the layout "lines" each is a sentence.
     layout: str. offset, line: int, the byte of the unpacked file and the line it begins at.
+    words: list of str, the words of its one paragraph, where the file tells them; else None.
+    labels: dict, as `label_columns.read` gives.
     """
 
     file: str
@@ -34,6 +36,8 @@ class RawDocument(typing.NamedTuple):
     layout: str
     offset: int
     line: int
+    words: list | None = None
+    labels: dict = {}
 
 
 class Document(typing.NamedTuple):
@@ -85,7 +89,7 @@ def read_documents(
 
 def sentences_of(raw, language="en"):
     """The sentences of a RawDocument, list of str."""
-    if raw.layout == "lines":
+    if raw.layout == "lines" or raw.words is not None:
         return raw.paragraphs
     return [x for paragraph in raw.paragraphs for x in split_sentences(paragraph, language)]
 
@@ -113,11 +117,14 @@ def raw_documents(
                 yield raw
 
 
-def documents_of_file(path, layout=None, policy="fail", *, field="text", counts=None, start=None):
+def documents_of_file(
+    path, layout=None, policy="fail", *, field="text", labels=(), counts=None, start=None
+):
     """Every document of one file, empty ones and duplicates among them.
 
     Args:
       path, layout, policy, field, counts: as in `read_documents`.
+      labels: iterable of str, the keys of labels in JSON lines, which the file has to be then.
       start: RawDocument of this file to begin at, as it was yielded before under the same
         settings; None begins at the beginning. A packed file is unpacked up to there.
     Yields:
@@ -131,13 +138,12 @@ def documents_of_file(path, layout=None, policy="fail", *, field="text", counts=
     head = text_files.read_head(path, faults)
     if head is None:
         return
-    layout = layout or layouts.guess_layout(head)
+    layout = layout or ("jsonl" if labels else layouts.guess_layout(head))
     begin = start and Line(start.offset, start.line, "")
     number = 0 if start is None else start.number
     lines = text_files.lines(path, faults, begin)
-    for piece in layouts.pieces(lines, layout, field, path, faults):
-        place = piece.begin
-        yield RawDocument(path, number, piece.paragraphs, layout, place.offset, place.number)
+    for begin, paragraphs, *marks in layouts.pieces(lines, layout, field, path, faults, labels):
+        yield RawDocument(path, number, paragraphs, layout, begin.offset, begin.number, *marks)
         number += 1
 
 

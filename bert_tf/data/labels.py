@@ -72,7 +72,9 @@ class LabelColumn:
         else:
             several = problem_type == "multi_label_classification"
             cells = [self._classes(cell, several) for cell in self._distinct]
-            names = _sorted_names(cells) if names is None else tuple(names)
+            if names is None:
+                names = sorted_names({name for classes in cells for name in classes})
+            names = tuple(names)
             values = self._class_numbers(cells, names)
             values = _multi_hot(values, len(names)) if several else [row[0] for row in values]
         kind = np.int32 if problem_type == "single_label_classification" else np.float32
@@ -129,8 +131,8 @@ def _number(cell):
         return None
 
 
-def _sorted_names(cells):
-    names = {name for classes in cells for name in classes}
+def sorted_names(names):
+    """Classes in the order of their numbers: set of str -> tuple, by number if all are integers."""
     if all(_INTEGER.match(name) for name in names):
         return tuple(sorted(names, key=lambda name: (int(name), name)))
     return tuple(sorted(names))

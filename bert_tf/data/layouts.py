@@ -2,7 +2,8 @@
 
 "lines": one sentence a line, a blank line between documents, as Google's BERT wants it.
 "text": free text; blank lines part paragraphs, a file is a document.
-"jsonl": one JSON object a line, a document each; a line end in its text ends a paragraph.
+"jsonl": one JSON object a line, a document each; a line end in its text ends a paragraph. A list of
+words will do for a text, and labels may stand beside it, see label_columns.
 "doc": what wikiextractor writes: `<doc ... title="...">`, the title, the text, `</doc>`.
 """
 
@@ -11,6 +12,7 @@ import json
 import re
 import typing
 
+from bert_tf.data import label_columns
 from bert_tf.text.sentences import split_sentences
 
 LAYOUTS = ("lines", "text", "jsonl", "doc")
@@ -23,10 +25,13 @@ _TITLE = re.compile(r' title="(.*)">$')
 
 
 class Piece(typing.NamedTuple):
-    """What a layout makes of lines: the line it begins at, its paragraphs."""
+    """What a layout makes of lines: the line it begins at, its paragraphs; of an object also the
+    words, where the text is a list of them, and the labels."""
 
     begin: object  # text_files.Line
     paragraphs: list
+    words: list | None = None
+    labels: dict = {}
 
 
 def guess_layout(head):
@@ -56,7 +61,7 @@ def guess_layout(head):
     return "lines" if 2 * sentences < 3 * len(upper) else "text"
 
 
-def pieces(lines, layout, field, path, faults):
+def pieces(lines, layout, field, path, faults, labels=()):
     """Yield the documents of a file.
 
     Args:
@@ -65,11 +70,12 @@ def pieces(lines, layout, field, path, faults):
       field: str, the key of the text in JSON lines.
       path: str, for messages.
       faults: text_files.Faults; a line that is not what the layout wants is met there.
+      labels: iterable of str, the keys of labels in JSON lines.
     Yields:
       Piece; a document without text has no paragraphs.
     """
     if layout == "jsonl":
-        return _objects(lines, field, path, faults)
+        return _objects(lines, field, path, faults, labels)
     if layout == "doc":
         return _docs(lines, path, faults)
     return _runs(lines) if layout == "lines" else _free_text(lines)
@@ -137,7 +143,7 @@ def _is_wide(character):
     )  # fmt: skip
 
 
-def _objects(lines, field, path, faults):
+def _objects(lines, field, path, faults, labels):
     for line in lines:
         if not line.text.strip():
             continue
@@ -149,6 +155,8 @@ def _objects(lines, field, path, faults):
             faults.meet("malformed", f"{place}: not JSON: {reason}; wanted one object a line")
             continue
         text = value.get(field) if isinstance(value, dict) else None
+        words = text if _are_words(text) else None
+        text = text if words is None else " ".join(words)
         if not isinstance(text, str):
             keys = ", ".join(list(value)[:8]) if isinstance(value, dict) else "no object"
             faults.meet("malformed", f"{place}: no text under the key {field!r} ({keys})")
@@ -159,7 +167,19 @@ def _objects(lines, field, path, faults):
             half = f"{place}: character {error.start + 1} of {field!r} is half a surrogate pair"
             faults.meet("encoding_errors", half)
             continue
-        yield Piece(line, [row.strip() for row in text.split("\n") if row.strip()])
+        try:
+            found = label_columns.read(value, labels, words)
+        except ValueError as error:
+            faults.meet("malformed", f"{place}: {error}")
+            continue
+        rows = text.split("\n") if words is None else [text]
+        # Where words are tagged, every character stays where it is.
+        rows = [row.strip() if words is None else row for row in rows if row.strip()]
+        yield Piece(line, rows, words, found)
+
+
+def _are_words(text):
+    return isinstance(text, list) and all(isinstance(word, str) for word in text)
 
 
 def _docs(lines, path, faults):

@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.data import blocks, corpus_plan, segments
+from bert_tf.data import blocks, corpus_plan, label_columns, segments
+from bert_tf.data.documents import sentences_of
 from bert_tf.data.masking import Masking, MaskingVocabulary, mask_rows
 from bert_tf.data.records import SENTENCE_OBJECTIVES, RecordWriter, features_of
 from bert_tf.errors import ConfigError
@@ -68,12 +69,24 @@ class RecordSettings:
 
     @property
     def features(self):
-        """What a record holds, as `records.features_of` gives."""
+        """What a record holds besides labels, as `records.features_of` gives."""
+        return self.features_with({})
+
+    def features_with(self, classes):
+        """What a record holds, as `records.features_of` gives.
+
+        Args:
+          classes: as `label_columns.Classes.found` gives.
+        """
         return features_of(
             self.max_length,
             self.masking.max_predictions if self.masking else None,
             self.sentence_objective != "none",
             self.boundaries,
+            {
+                name: self.max_length if told["of"] == "token" else 1
+                for name, told in classes.items()
+            },
         )
 
 
@@ -84,10 +97,12 @@ class ShardMaker:
       files: list of str, the corpus.
       tokenizer: Tokenizer.
       settings: RecordSettings.
+      classes: of the labels in the corpus, as `label_columns.Classes.found` gives; None for none.
     """
 
-    def __init__(self, files, tokenizer, settings):
+    def __init__(self, files, tokenizer, settings, classes=None):
         self.files, self.tokenizer, self.settings = files, tokenizer, settings
+        self.classes = classes or {}
         self._vocabulary = MaskingVocabulary.of(tokenizer)
         known = SEGMENTERS.get(settings.segmenter)
         self._segment = known and known()
@@ -106,9 +121,9 @@ class ShardMaker:
           InputError: a file cannot be read or written.
         """
         counts = {"sentences": 0, "tokens": 0, "real_tokens": 0, "masked": 0}
-        documents = corpus_plan.read_blocks(self.files, self.settings.reading, shard)
-        with RecordWriter(path, self.settings.features) as writer:
-            for place, block in enumerate(documents):
+        found = corpus_plan.raw_blocks(self.files, self.settings.reading, shard)
+        with RecordWriter(path, self.settings.features_with(self.classes)) as writer:
+            for place, block in enumerate(found):
                 draws = segments.Draws(self.settings.seed, number, place)
                 for arrays in self.examples(block, draws, counts):
                     writer.write(arrays)
@@ -118,7 +133,7 @@ class ShardMaker:
         """The examples of a block of documents, shuffled.
 
         Args:
-          documents: list of lists of str, their sentences.
+          documents: list of RawDocument.
           draws: segments.Draws.
           counts: dict to which the numbers of what is made are added.
         Yields:
@@ -142,6 +157,11 @@ class ShardMaker:
                 self.tokenizer.pad_id,
             )
             arrays["next_sentence_labels"] = part.labels[:, None]
+            for name, labels in tokens.labels.items():
+                arrays[name] = segments.labels_of(tokens, part, labels)[:, None]
+            for name in self.classes:
+                labelled = int(np.count_nonzero(arrays[name] >= 0))
+                counts[f"labelled_{name}"] = counts.get(f"labelled_{name}", 0) + labelled
             if self._mask:
                 self._hide(arrays, mask_seed, start)
                 counts["masked"] += int(arrays["masked_lm_weights"].sum())
@@ -151,11 +171,14 @@ class ShardMaker:
     def _sampled(self, documents, draws):
         """Tokens of a block, and Segments over them from all copies."""
         settings = self.settings
-        tokens = blocks.tokenize(documents, self.tokenizer, self._segment)
+        marks = label_columns.marks(documents, self.classes) if self.classes else None
+        sentences = [sentences_of(raw, settings.reading.language) for raw in documents]
+        tokens = blocks.tokenize(sentences, self.tokenizer, self._segment, marks)
         if tokens.word_starts is None and settings.boundaries:
             continued = self._vocabulary.is_continuation[tokens.ids]
             tokens = tokens._replace(word_starts=~continued)
-        if settings.sentence_objective == "none":
+        # What is labelled ends where its document ends, so that a row has one label.
+        if settings.sentence_objective == "none" and not self.classes:
             tokens = blocks.separated(tokens, self.tokenizer.sep_id)
         copies = [
             segments.sample(
@@ -164,6 +187,7 @@ class ShardMaker:
                 settings.max_length,
                 draws._replace(copy=copy),
                 settings.short_probability,
+                bool(self.classes),
             )
             for copy in range(settings.dupe_factor)
         ]

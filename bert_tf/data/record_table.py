@@ -33,6 +33,7 @@ class RecordTable:
       features: dict of name -> (length, "int64" or "float32"), the names as in the files;
         parsed_features: the same under Google's names.
       max_length: int, tokens a row. max_predictions: int; None: rows have no fixed masks.
+      labels: dict, those that a manifest tells of, as `records.Manifest` has them.
       sentence_objective: str, one of `records.SENTENCE_OBJECTIVES`; where no manifest tells,
         "next_sentence" if there are labels.
       skipped: int, how many records were left out at least. faults: list of str, a line for each.
@@ -159,6 +160,7 @@ class RecordTable:
             )
 
     def _describe(self, tokenizer):
+        self.labels = {} if self.manifest is None else self.manifest.labels
         if self.manifest is not None:
             self.features = dict(self.manifest.features)
             self.sentence_objective = self.manifest.sentence_objective

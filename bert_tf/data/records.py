@@ -157,6 +157,8 @@ class Manifest:
     sentence_objective: one of SENTENCE_OBJECTIVES. vocabulary: `vocabulary_fingerprint`. features:
     as `features_of`. shards: list of `RecordWriter.summary`, in order. counts: dict of what was
     read and written. settings: dict of all else that decides the records; empty where unknown.
+    labels: dict of further labels, name -> {"of": "sentence" or "token", "names": list of str, the
+    classes in the order of their numbers}.
     """
 
     max_length: int
@@ -167,6 +169,7 @@ class Manifest:
     shards: list
     counts: dict
     settings: dict = dataclasses.field(default_factory=dict)
+    labels: dict = dataclasses.field(default_factory=dict)
 
     @classmethod
     def read(cls, folder):
@@ -184,6 +187,8 @@ class Manifest:
         except ValueError as error:  # not JSON, or not UTF-8
             raise InputError(f"{path}: not JSON: {error}") from None
         fields = {field.name for field in dataclasses.fields(cls)}
+        if isinstance(values, dict):
+            values.setdefault("labels", {})
         if not isinstance(values, dict) or set(values) != fields:
             odd = fields ^ set(values) if isinstance(values, dict) else fields
             raise InputError(f"{path}: not a manifest of records: {sorted(odd)[0]} is amiss")
@@ -193,6 +198,10 @@ class Manifest:
             known = all(kind in _DTYPES for _, kind in values["features"].values())
             keys = {"file", "records", "bytes", "sha256"}
             whole = all(set(shard) == keys for shard in values["shards"])
+            whole &= all(
+                set(told) == {"of", "names"} and name in values["features"]
+                for name, told in values["labels"].items()
+            )
         except (AttributeError, TypeError, ValueError):
             known = whole = False
         if not (known and whole and values["sentence_objective"] in SENTENCE_OBJECTIVES):

@@ -10,6 +10,7 @@ import typing
 
 import numpy as np
 
+from bert_tf.data.label_columns import NO_LABEL
 from bert_tf.errors import ConfigError
 
 # [CLS] A [SEP] B [SEP], and [CLS] A [SEP].
@@ -58,7 +59,7 @@ class Draws(typing.NamedTuple):
         return (self.words(count, purpose) >> np.uint64(11)) * 2.0**-53 < probability
 
 
-def sample(tokens, objective, max_length, draws, short_probability=0.1):
+def sample(tokens, objective, max_length, draws, short_probability=0.1, apart=False):
     """Examples from a block of documents, in the order of the text.
 
     Args:
@@ -70,13 +71,15 @@ def sample(tokens, objective, max_length, draws, short_probability=0.1):
       max_length: int >= 8, tokens a row, special ones included.
       draws: Draws.
       short_probability: float, the share of documents whose examples aim at a shorter row.
+      apart: bool. Under "none" a row ends where its document ends (Liu et al. 2019, section 4.2,
+        DOC-SENTENCES), and the tokens are not `separated`.
     Returns:
       Segments, no longer than fits.
     Raises:
       ConfigError: B has to come from another document, and there is none.
     """
     if objective == "none":
-        return _full_rows(tokens, max_length - _SPECIAL_OF_ONE)
+        return _full_rows(tokens, max_length - _SPECIAL_OF_ONE, apart)
     if objective != "sentence_order" and len(tokens.documents) < 3:
         raise ConfigError(
             f"sentence objective {objective!r} pairs texts from two documents, there is only one"
@@ -95,6 +98,24 @@ def shuffled(segments, draws):
     words = draws.words(len(segments.labels), _SHUFFLE)
     ranks = np.argsort(words, kind="stable")
     return Segments(*(part[ranks] for part in segments))
+
+
+def labels_of(tokens, segments, labels):
+    """What each example is labelled with: as its document is, NO_LABEL if it is of two.
+
+    Args:
+      tokens: Tokens.
+      segments: Segments over them.
+      labels: int [d], the labels of the documents.
+    Returns:
+      int [N].
+    """
+    starts = tokens.sentences[tokens.documents[1:-1]]
+    first, second = segments.first, segments.second
+    document = np.searchsorted(starts, first[:, 0], "right")
+    alone = second[:, 0] == second[:, 1]
+    same = document == np.searchsorted(starts, second[:, 0], "right")
+    return np.where(alone | same, labels[document], NO_LABEL)
 
 
 def _targets(tokens, room, draws, short_probability):
@@ -255,17 +276,23 @@ def _truncated(segments, room, draws):
     return Segments(cut[: len(first)], cut[len(first) :], segments.labels)
 
 
-def _full_rows(tokens, room):
-    """As many whole sentences as fit, on into the next document; only longer ones are cut."""
+def _full_rows(tokens, room, apart):
+    """As many whole sentences as fit, on into the next document unless a row is to stay within its
+    own; only longer ones are cut."""
     sizes = np.diff(tokens.sentences)
     pieces = -(-sizes // room)
     within = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
     begins = np.repeat(tokens.sentences[:-1], pieces) + within * room
     edges = np.append(begins, tokens.sentences[-1])
     following = np.searchsorted(edges, edges[:-1] + room, side="right") - 1
+    ends = tokens.sentences[tokens.documents[1:]]
+    if apart:
+        places = np.searchsorted(edges, ends)
+        document = np.searchsorted(ends, edges[:-1], "right")
+        following = np.minimum(following, places[document])
     met = _walk(following)
     # A row has separators of its own at both ends.
-    separators = tokens.sentences[tokens.documents[1:]] - 1
+    separators = ends[:0] if apart else ends - 1
     begin, end = edges[met], edges[following[met]]
     begin, end = begin + np.isin(begin, separators), end - np.isin(end - 1, separators)
     first = np.stack([begin, end], 1)[end > begin]

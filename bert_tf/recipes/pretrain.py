@@ -75,9 +75,9 @@ def pretrain(config, workdir):
     keras.utils.set_random_seed(config.train.seed)
     tokenizer = Tokenizer.from_pretrained(config.model.tokenizer or config.model.path)
     phases = [_phase(config, number, tokenizer) for number in range(1, len(config.phases) + 1)]
-    sentences = _sentences(config, phases)
+    sentences, labels = _sentences(config, phases), _labels(config, phases)
     with strategy.scope():
-        model = start_model(config, tokenizer, sentences)
+        model = start_model(config, tokenizer, sentences, labels)
     freeze(model, config.train.freeze)
     for part in (model, getattr(model, "generator", None)):
         if part is not None:
@@ -134,7 +134,6 @@ def _phase(config, number, tokenizer):
 def _sentences(config, phases):
     """The objective over sentences, which all phases share; "none" for none."""
     objective, kinds = config.objective, {phase.rows.sentence_objective for phase in phases}
-    _check_labels(config, phases)
     if objective.sentences == "none" or objective.words == "replaced_tokens":
         return "none"
     if len(kinds) > 1:
@@ -149,17 +148,48 @@ def _sentences(config, phases):
     return wanted
 
 
-def _check_labels(config, phases):
-    for name, label in config.objective.extra_labels.items():
-        for phase in phases:
-            length = phase.rows.max_length if label["of"] == "token" else 1
-            has = phase.rows.features.get(name, (0,))[0]
-            if has != length:
+def _labels(config, phases):
+    """The further labels to learn, as the task takes them: told, or those of the records."""
+    told = config.objective.extra_labels
+    if told is None and config.objective.words == "replaced_tokens":
+        return {}
+    labels = phases[0].rows.labels
+    for phase in phases:
+        section = config.phases[phase.number - 1]
+        for rows, source in ((phase.rows, section.records), (phase.held_out, section.validation)):
+            source = source if isinstance(source, str) else section.records
+            if told is not None:
+                _check_labels(told, rows, source)
+            elif rows.labels != labels:
+                name = min(x for x in labels | rows.labels if labels.get(x) != rows.labels.get(x))
                 raise ConfigError(
-                    f"objective.extra_labels.{name} is of a {label['of']}: wanted a column of "
-                    f"length {length} in {config.phases[phase.number - 1].records}, "
-                    + (f"which has it with {has}" if has else "which has none")
+                    f"{source}: label {name!r} is not as in {config.phases[0].records}; wanted "
+                    f"records made with --label={name}=A,B,..., the same classes in all, or "
+                    "objective.extra_labels: {} to leave labels aside"
                 )
+    if told is not None:
+        return told
+    return {
+        name: {"of": label["of"], "num_labels": len(label["names"])}
+        for name, label in labels.items()
+    }
+
+
+def _check_labels(told, rows, source):
+    for name, label in told.items():
+        length = rows.max_length if label["of"] == "token" else 1
+        has = rows.features.get(name, (0,))[0]
+        where = f"objective.extra_labels.{name}"
+        if has != length:
+            raise ConfigError(
+                f"{where} is of a {label['of']}: wanted a column of length {length} in {source}, "
+                + (f"which has it with {has}" if has else "which has none")
+            )
+        classes = len(rows.labels[name]["names"]) if name in rows.labels else 0
+        if classes > label["num_labels"]:
+            raise ConfigError(
+                f"{where}.num_labels is {label['num_labels']}, and {source} has {classes} classes"
+            )
 
 
 def _require_fit(config, phases, model):

@@ -22,13 +22,14 @@ PARTS = {
 }
 
 
-def start_model(config, tokenizer, sentences):
+def start_model(config, tokenizer, sentences, labels=None):
     """The task model that a run of pretraining trains.
 
     Args:
       config: PretrainConfig.
       tokenizer: Tokenizer.
       sentences: str, the objective over sentences, "none" for none.
+      labels: dict of further labels, as `Pretraining` takes them, or None.
     Returns:
       MaskedLM, Pretraining or ElectraPretraining.
     Raises:
@@ -46,7 +47,7 @@ def start_model(config, tokenizer, sentences):
             f"{start.path or start.tokenizer}: the vocabulary has {tokenizer.vocab_size} entries, "
             f"the weights {encoder.config.vocab_size} rows"
         )
-    model = _task(config, encoder, source, sentences)
+    model = _task(config, encoder, source, sentences, labels)
     if start.path is not None:
         _carry_on(start.path, source, model)
     return model
@@ -84,13 +85,13 @@ def _read_task(path):
     return load_task(path) if task in PRETRAINED else None
 
 
-def _task(config, encoder, source, sentences):
+def _task(config, encoder, source, sentences, labels):
     objective = config.objective
     if objective.words == "masked_lm":
-        if sentences == "none" and not objective.extra_labels:
+        if sentences == "none" and not labels:
             model = MaskedLM(encoder)
         else:
-            model = Pretraining(encoder, sentences, objective.extra_labels)
+            model = Pretraining(encoder, sentences, labels)
     else:
         if not hasattr(encoder, "generator"):
             raise ConfigError(

@@ -18,6 +18,7 @@ from absl import logging
 
 from bert_tf.data import corpus_plan
 from bert_tf.data.documents import expand
+from bert_tf.data.label_columns import Classes
 from bert_tf.data.masking import Masking
 from bert_tf.data.record_shards import RecordSettings, ShardMaker
 from bert_tf.data.records import MANIFEST, Manifest, vocabulary_fingerprint, write_json
@@ -28,6 +29,8 @@ from bert_tf.text.tokenizer import Tokenizer
 
 # Beside the shards while some are missing: the plan, and a note on each that is finished.
 UNFINISHED = ".unfinished"
+# Fields of corpus_plan.Reading that are flags as they are.
+_READING = ("layout", "language", "policy", "field", "duplicates")
 
 
 # Building a matcher takes seconds; the plan and the shards made here share one.
@@ -39,7 +42,7 @@ class RecordJob:
     """All that a process or a machine has to know to make shards.
 
     files: list of str. tokenizer: str, its directory. output: str. settings: RecordSettings.
-    shards: list of corpus_plan.ShardPlan.
+    shards: list of corpus_plan.ShardPlan. classes: of the labels, as `label_columns.Classes.found`.
     """
 
     files: list
@@ -47,10 +50,12 @@ class RecordJob:
     output: str
     settings: RecordSettings
     shards: list
+    classes: dict
 
     @functools.cached_property
     def _maker(self):
-        return ShardMaker(self.files, _tokenizer(self.tokenizer), self.settings)
+        tokenizer = _tokenizer(self.tokenizer)
+        return ShardMaker(self.files, tokenizer, self.settings, self.classes)
 
     def __getstate__(self):
         """What is sent to another process or machine: the fields, not what was built of them."""
@@ -198,18 +203,22 @@ def _planned(files, tokenizer, output, settings, shards, told):
             saved = json.load(file)
         _compare(saved["settings"], told, output)
         plans = [corpus_plan.ShardPlan(**plan) for plan in saved["shards"]]
-        return RecordJob(files, tokenizer, output, settings, plans), saved["counts"]
+        job = RecordJob(files, tokenizer, output, settings, plans, saved["classes"])
+        return job, saved["counts"]
     logging.info("reading %d files to plan the shards", len(files))
-    plans, counts = corpus_plan.plan(files, settings.reading, shards, settings.paired)
+    classes = Classes(settings.reading.labels)
+    plans, counts = corpus_plan.plan(files, settings.reading, shards, settings.paired, classes)
+    classes = classes.found()
     logging.info("%s; %d shards", counts, len(plans))
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
     except OSError as error:
         raise InputError(f"{output}: cannot be made: {error.strerror}") from None
     counts = dataclasses.asdict(counts)
-    saved = {"settings": told, "counts": counts, "shards": list(map(dataclasses.asdict, plans))}
+    saved = {"settings": told, "counts": counts, "classes": classes}
+    saved["shards"] = list(map(dataclasses.asdict, plans))
     write_json(path, saved)
-    return RecordJob(files, tokenizer, output, settings, plans), counts
+    return RecordJob(files, tokenizer, output, settings, plans, classes), counts
 
 
 def _follow(made, job, todo):
@@ -238,10 +247,11 @@ def _finish(job, vocabulary, counts, told):
         max_predictions=settings.masking and settings.masking.max_predictions,
         sentence_objective=settings.sentence_objective,
         vocabulary=vocabulary_fingerprint(vocabulary),
-        features=settings.features,
+        features=settings.features_with(job.classes),
         shards=[note["summary"] for note in notes],
         counts=counts,
         settings=told,
+        labels=job.classes,
     )
     manifest.write(job.output)
     shutil.rmtree(os.path.join(job.output, UNFINISHED), ignore_errors=True)
@@ -271,6 +281,18 @@ def settings_of(values):
         # Without them nobody who draws masks later would know the words.
         boundaries=values["boundaries"] == "true" or values["segmenter"] is not None,
         reading=corpus_plan.Reading(
-            **{field.name: values[field.name] for field in dataclasses.fields(corpus_plan.Reading)}
+            **{name: values[name] for name in _READING}, labels=_labels(values["label"] or ())
         ),
     )
+
+
+def _labels(flags):
+    """["mood", "name=B,I,O"] as {"mood": (), "name": ("B", "I", "O")}."""
+    columns = {}
+    for flag in flags:
+        name, told, names = flag.partition("=")
+        names = tuple(each.strip() for each in names.split(",")) if told else ()
+        if not name or name in columns or "" in names or len(set(names)) < len(names):
+            raise ConfigError(f"--label={flag}: wanted NAME or NAME=CLASS,CLASS,... and each once")
+        columns[name] = names
+    return columns
