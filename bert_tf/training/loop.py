@@ -142,7 +142,8 @@ def _run(run, batch, stop, strategy):
     except tf.errors.OpError as error:
         if strategy.cluster_resolver is None:
             raise
-        reason = error.message.splitlines()[0] if error.message else type(error).__name__
+        told = error.message.replace("Graph execution error:", "").split("\n")
+        reason = next((line for line in told if line.strip()), type(error).__name__)
         raise InputError(
             f"another worker is gone ({reason[:200]}); run the same command again on every "
             "machine, they continue from the last checkpoint"
