@@ -1,6 +1,6 @@
 """From files to batches: formats, labels, tables, the order of the examples, tf.data pipelines."""
 
-from bert_tf.data.documents import Counts, read_documents
+from bert_tf.data.corpus.documents import Counts, read_documents
 from bert_tf.data.pipeline import (
     epoch_steps,
     evaluation_batches,

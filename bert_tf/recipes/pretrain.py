@@ -13,8 +13,8 @@ from bert_tf.data import pretraining
 from bert_tf.data.masking import Masking, MaskingVocabulary
 from bert_tf.data.noise import Noise
 from bert_tf.data.packing import Packing
-from bert_tf.data.record_part import split_records
-from bert_tf.data.record_table import RecordTable
+from bert_tf.data.records.part import split_records
+from bert_tf.data.records.table import RecordTable
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.recipes.finetune import compile_model
 from bert_tf.recipes.pretrain_start import start_model

@@ -16,12 +16,12 @@ import time
 
 from absl import logging
 
-from bert_tf.data import corpus_plan
-from bert_tf.data.documents import expand
-from bert_tf.data.label_columns import Classes
+from bert_tf.data.corpus import corpus_plan
+from bert_tf.data.corpus.documents import expand
+from bert_tf.data.corpus.label_columns import Classes
 from bert_tf.data.masking import Masking
-from bert_tf.data.record_shards import RecordSettings, ShardMaker
-from bert_tf.data.records import MANIFEST, Manifest, vocabulary_fingerprint, write_json
+from bert_tf.data.records.schema import MANIFEST, Manifest, vocabulary_fingerprint, write_json
+from bert_tf.data.records.shards import RecordSettings, ShardMaker
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.recipes import record_processes
 from bert_tf.recipes.interruption import Interrupted

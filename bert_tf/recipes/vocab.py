@@ -9,7 +9,7 @@ from absl import logging
 from bert_tf.conversion.contents import opened
 from bert_tf.conversion.files import new_directory
 from bert_tf.conversion.vocabulary_rows import embedding_width, write_with_rows
-from bert_tf.data.documents import Counts, raw_documents
+from bert_tf.data.corpus.documents import Counts, raw_documents
 from bert_tf.text import Tokenizer
 from bert_tf.text.merges import pieces_of
 from bert_tf.text.vectors import read_vectors

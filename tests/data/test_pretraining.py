@@ -12,7 +12,7 @@ from bert_tf.data import pretraining
 from bert_tf.data.masking import Masking, MaskingVocabulary
 from bert_tf.data.noise import Noise
 from bert_tf.data.packing import Packing
-from bert_tf.data.record_table import RecordTable
+from bert_tf.data.records.table import RecordTable
 from bert_tf.errors import ConfigError
 from bert_tf.tasks.pretraining import Pretraining
 from tests import tiny

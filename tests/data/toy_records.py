@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bert_tf.data import records
+from bert_tf.data.records import schema
 from tests import tiny
 
 LENGTH, PREDICTIONS = 24, 4
@@ -60,18 +60,18 @@ def write(folder, tokenizer, counts=(60, 40), masks=False, labels=None, manifest
         numbers = np.arange(first, first + count)
         arrays |= {name: label(numbers) for name, label in (labels or {}).items()}
         widths = {name: arrays[name].shape[1] for name in labels or {}}
-        features = records.features_of(LENGTH, PREDICTIONS if masks else None, labels=widths)
+        features = schema.features_of(LENGTH, PREDICTIONS if masks else None, labels=widths)
         name = f"part-{shard}-of-{len(counts)}.tfrecord"
-        with records.RecordWriter(str(folder / name), features) as writer:
+        with schema.RecordWriter(str(folder / name), features) as writer:
             writer.write(arrays)
         summaries.append(writer.summary)
         first += count
     if manifest:
-        records.Manifest(
+        schema.Manifest(
             max_length=LENGTH,
             max_predictions=PREDICTIONS if masks else None,
             sentence_objective="next_sentence",
-            vocabulary=records.vocabulary_fingerprint(tokenizer),
+            vocabulary=schema.vocabulary_fingerprint(tokenizer),
             features=features,
             shards=summaries,
             counts={},

@@ -8,10 +8,10 @@ import threading
 import numpy as np
 import pytest
 
-from bert_tf.data.corpus_plan import Reading
+from bert_tf.data.corpus.corpus_plan import Reading
 from bert_tf.data.masking import Masking
-from bert_tf.data.record_shards import RecordSettings
-from bert_tf.data.records import Manifest
+from bert_tf.data.records.schema import Manifest
+from bert_tf.data.records.shards import RecordSettings
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.recipes import records
 from bert_tf.recipes.interruption import Interrupted

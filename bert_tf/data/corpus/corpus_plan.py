@@ -11,8 +11,8 @@ import dataclasses
 import itertools
 import os
 
-from bert_tf.data import documents as reading
-from bert_tf.data import label_columns
+from bert_tf.data.corpus import documents as reading
+from bert_tf.data.corpus import label_columns
 from bert_tf.errors import ConfigError, InputError
 
 # In characters of text. A block of this size has some 4,000 rows of 128 tokens.

@@ -10,7 +10,7 @@ import typing
 
 import numpy as np
 
-from bert_tf.data.label_columns import NO_LABEL
+from bert_tf.data.corpus.label_columns import NO_LABEL
 from bert_tf.errors import ConfigError
 
 # [CLS] A [SEP] B [SEP], and [CLS] A [SEP].

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from bert_tf.data.blocks import Tokens, rows, separated, tokenize
-from bert_tf.data.segments import Segments
+from bert_tf.data.corpus.blocks import Tokens, rows, separated, tokenize
+from bert_tf.data.corpus.segments import Segments
 from tests import tiny
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf.data import records
+from bert_tf.data.records import schema
 from bert_tf.errors import ConfigError, InputError
 from tests import tiny
 
@@ -24,7 +24,7 @@ def arrays(count, features):
 
 
 def test_features_have_googles_names_and_lengths():
-    assert records.features_of(8, 3) == {
+    assert schema.features_of(8, 3) == {
         "input_ids": (8, "int64"),
         "input_mask": (8, "int64"),
         "segment_ids": (8, "int64"),
@@ -33,23 +33,23 @@ def test_features_have_googles_names_and_lengths():
         "masked_lm_weights": (3, "float32"),
         "next_sentence_labels": (1, "int64"),
     }
-    dynamic = records.features_of(8, None, False, True, {"topic": 1})
+    dynamic = schema.features_of(8, None, False, True, {"topic": 1})
     assert list(dynamic) == ["input_ids", "input_mask", "segment_ids", "token_boundary", "topic"]
 
 
 def test_a_label_may_not_hide_another_feature():
     with pytest.raises(ConfigError, match="input_ids"):
-        records.features_of(8, labels={"input_ids": 1})
+        schema.features_of(8, labels={"input_ids": 1})
 
 
 def test_what_is_written_is_parsed_again_in_the_graph(tmp_path):
-    features = records.features_of(8, 3)
+    features = schema.features_of(8, 3)
     given = arrays(9, features)
-    with records.RecordWriter(str(tmp_path / "a.tfrecord"), features) as writer:
+    with schema.RecordWriter(str(tmp_path / "a.tfrecord"), features) as writer:
         writer.write({name: values[:5] for name, values in given.items()})
         writer.write({name: values[5:] for name, values in given.items()})
     dataset = tf.data.TFRecordDataset(str(tmp_path / "a.tfrecord")).batch(9)
-    parsed = next(iter(dataset.map(lambda batch: records.parse(batch, features))))
+    parsed = next(iter(dataset.map(lambda batch: schema.parse(batch, features))))
     for name, values in given.items():
         assert parsed[name].dtype == (tf.float32 if "weights" in name else tf.int32)
         np.testing.assert_array_equal(parsed[name], values)
@@ -57,8 +57,8 @@ def test_what_is_written_is_parsed_again_in_the_graph(tmp_path):
 
 def test_a_file_is_told_as_it_is(tmp_path):
     path = tmp_path / "a.tfrecord"
-    features = records.features_of(8)
-    with records.RecordWriter(str(path), features) as writer:
+    features = schema.features_of(8)
+    with schema.RecordWriter(str(path), features) as writer:
         writer.write(arrays(4, features))
     data = path.read_bytes()
     assert writer.summary == {
@@ -71,21 +71,21 @@ def test_a_file_is_told_as_it_is(tmp_path):
 
 
 def test_a_file_that_fails_midway_leaves_the_old_one(tmp_path):
-    path, features = tmp_path / "a.tfrecord", records.features_of(8)
+    path, features = tmp_path / "a.tfrecord", schema.features_of(8)
     path.write_text("before")
-    with pytest.raises(KeyboardInterrupt), records.RecordWriter(str(path), features) as writer:
+    with pytest.raises(KeyboardInterrupt), schema.RecordWriter(str(path), features) as writer:
         writer.write(arrays(4, features))
         raise KeyboardInterrupt
     assert os.listdir(tmp_path) == ["a.tfrecord"] and path.read_text() == "before"
 
 
 def test_a_disk_that_is_full_leaves_nothing_half_written(tmp_path):
-    path, features = str(tmp_path / "a.tfrecord"), records.features_of(512)
+    path, features = str(tmp_path / "a.tfrecord"), schema.features_of(512)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20000, hard))
     try:
         with pytest.raises(InputError, match="a.tfrecord: cannot be written") as error:
-            with records.RecordWriter(path, features) as writer:
+            with schema.RecordWriter(path, features) as writer:
                 writer.write(arrays(200, features))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -95,31 +95,31 @@ def test_a_disk_that_is_full_leaves_nothing_half_written(tmp_path):
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     path = str(tmp_path / "absent" / "a.tfrecord")
     with pytest.raises(InputError, match="absent/a.tfrecord: cannot be written"):
-        with records.RecordWriter(path, records.features_of(8)):
+        with schema.RecordWriter(path, schema.features_of(8)):
             pass
 
 
 def test_a_record_of_another_length_is_not_parsed():
-    features = records.features_of(8)
-    message = records.encode(arrays(1, features), features)
+    features = schema.features_of(8)
+    message = schema.encode(arrays(1, features), features)
     with pytest.raises(tf.errors.InvalidArgumentError, match="values != expected"):
-        records.parse(tf.constant(message), records.features_of(9))
+        schema.parse(tf.constant(message), schema.features_of(9))
 
 
 def test_the_fingerprint_tells_vocabularies_apart(tmp_path):
     tokenizer = tiny.tokenizer(tmp_path / "a")
     entries = "\n".join(tiny.vocabulary())
-    assert records.vocabulary_fingerprint(tokenizer) == hashlib.sha256(entries.encode()).hexdigest()
+    assert schema.vocabulary_fingerprint(tokenizer) == hashlib.sha256(entries.encode()).hexdigest()
 
 
 @pytest.fixture
 def manifest():
-    return records.Manifest(
+    return schema.Manifest(
         max_length=8,
         max_predictions=None,
         sentence_objective="none",
         vocabulary="abc",
-        features=records.features_of(8, sentences=False),
+        features=schema.features_of(8, sentences=False),
         shards=[{"file": "a", "records": 1, "bytes": 2, "sha256": "d"}],
         counts={"records": 1},
         settings={"seed": 0},
@@ -128,7 +128,7 @@ def manifest():
 
 def test_a_manifest_comes_back_as_it_was(tmp_path, manifest):
     manifest.write(str(tmp_path))
-    assert records.Manifest.read(str(tmp_path)) == manifest
+    assert schema.Manifest.read(str(tmp_path)) == manifest
     assert os.listdir(tmp_path) == ["manifest.json"]
 
 
@@ -149,13 +149,13 @@ def test_a_manifest_that_is_none_is_named(tmp_path, manifest, change):
     values = {key: value for key, value in values.items() if value is not ...}
     (tmp_path / "manifest.json").write_text(json.dumps(values))
     with pytest.raises(InputError, match="manifest.json: not a manifest of records") as error:
-        records.Manifest.read(str(tmp_path))
+        schema.Manifest.read(str(tmp_path))
     assert "\n" not in str(error.value)
 
 
 def test_a_manifest_that_is_not_json_or_not_there_is_named(tmp_path):
     with pytest.raises(InputError, match="manifest.json: cannot be read"):
-        records.Manifest.read(str(tmp_path))
+        schema.Manifest.read(str(tmp_path))
     (tmp_path / "manifest.json").write_text("{")
     with pytest.raises(InputError, match="manifest.json: not JSON"):
-        records.Manifest.read(str(tmp_path))
+        schema.Manifest.read(str(tmp_path))

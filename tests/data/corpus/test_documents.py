@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from bert_tf import ConfigError, InputError
-from bert_tf.data import documents, layouts, text_files
-from bert_tf.data.documents import Counts, documents_of_file, expand, read_documents
+from bert_tf.data.corpus import documents, layouts, text_files
+from bert_tf.data.corpus.documents import Counts, documents_of_file, expand, read_documents
 
 SENTENCES = [["One is here.", "Two follows it."], ["Three stands alone."]]
 LINES = "One is here.\nTwo follows it.\n\n\n  Three stands alone.  \n"

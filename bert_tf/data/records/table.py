@@ -7,7 +7,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.data import record_files, records
+from bert_tf.data.records import files, schema
 from bert_tf.errors import ConfigError, InputError
 
 POLICIES = ("fail", "skip")
@@ -33,8 +33,8 @@ class RecordTable:
       features: dict of name -> (length, "int64" or "float32"), the names as in the files;
         parsed_features: the same under Google's names.
       max_length: int, tokens a row. max_predictions: int; None: rows have no fixed masks.
-      labels: dict, those that a manifest tells of, as `records.Manifest` has them.
-      sentence_objective: str, one of `records.SENTENCE_OBJECTIVES`; where no manifest tells,
+      labels: dict, those that a manifest tells of, as `schema.Manifest` has them.
+      sentence_objective: str, one of `schema.SENTENCE_OBJECTIVES`; where no manifest tells,
         "next_sentence" if there are labels.
       skipped: int, how many records were left out at least. faults: list of str, a line for each.
     Raises:
@@ -83,9 +83,9 @@ class RecordTable:
         for number, start, size in places:
             path = self._files[number]
             frame = os.pread(
-                self._opened(path).fileno(), int(size) + record_files.HEADER_BYTES, int(start)
+                self._opened(path).fileno(), int(size) + files.HEADER_BYTES, int(start)
             )
-            data = frame[record_files.HEADER_BYTES :]
+            data = frame[files.HEADER_BYTES :]
             if len(data) != size or int.from_bytes(frame[:8], "little") != size:
                 raise InputError(
                     f"{path}, offset {start}: not the record that was there when the file was "
@@ -102,7 +102,7 @@ class RecordTable:
         Returns:
           dict of name -> int32 or float32 [N, length].
         """
-        parsed = records.parse(serialized, self.features)
+        parsed = schema.parse(serialized, self.features)
         return {_SYNONYMS.get(name, name): values for name, values in parsed.items()}
 
     def lengths(self):
@@ -112,7 +112,7 @@ class RecordTable:
         features = {"input_mask": self.features["input_mask"]}
         lengths = np.empty(len(self), np.int32)
         for rows in _chunks(len(self)):
-            parsed = records.parse(tf.constant(self.read(rows)), features)
+            parsed = schema.parse(tf.constant(self.read(rows)), features)
             lengths[rows] = tf.math.count_nonzero(parsed["input_mask"], axis=1).numpy()
         self._lengths = lengths
         return lengths
@@ -125,9 +125,9 @@ class RecordTable:
             return (), ()
         if summary is not None:
             same = os.path.getsize(path) == summary["bytes"]
-            if same and record_files.sha256(path) == summary["sha256"]:
-                return record_files.places_in_whole_file(path)[:2]
-        places = record_files.places_checked(path)
+            if same and files.sha256(path) == summary["sha256"]:
+                return files.places_in_whole_file(path)[:2]
+        places = files.places_checked(path)
         starts, sizes, faults = places
         for fault in faults:
             self._leave_out(f"{path}, offset {fault.offset}: {fault.reason}", 1)
@@ -153,9 +153,9 @@ class RecordTable:
         self.skipped += count
 
     def _check_vocabulary(self, folder, tokenizer):
-        if records.vocabulary_fingerprint(tokenizer) != self.manifest.vocabulary:
+        if schema.vocabulary_fingerprint(tokenizer) != self.manifest.vocabulary:
             raise InputError(
-                f"{os.path.join(folder, records.MANIFEST)}: the records were made with another "
+                f"{os.path.join(folder, schema.MANIFEST)}: the records were made with another "
                 f"vocabulary than {tokenizer.pieces.settings.source}"
             )
 
@@ -237,8 +237,8 @@ def _files(source):
     """The files that a folder or a glob names, and the Manifest that names them all, or None."""
     folder = source if os.path.isdir(source) else os.path.dirname(source)
     manifest = None
-    if os.path.isfile(os.path.join(folder, records.MANIFEST)):
-        manifest = records.Manifest.read(folder)
+    if os.path.isfile(os.path.join(folder, schema.MANIFEST)):
+        manifest = schema.Manifest.read(folder)
     if os.path.isdir(source):
         if manifest is not None:
             return [os.path.join(folder, name) for name in _by_file(manifest)], manifest

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf.data import record_files
-from bert_tf.data.record_table import RecordTable
+from bert_tf.data.records import files
+from bert_tf.data.records.table import RecordTable
 from bert_tf.errors import ConfigError, InputError
 from tests import tiny
 from tests.data import toy_records
@@ -29,7 +29,7 @@ def shard(folder, number=0):
 
 
 def offsets(path):
-    return list(record_files.places_checked(str(path)).starts)
+    return list(files.places_checked(str(path)).starts)
 
 
 def numbers(table):
@@ -205,4 +205,4 @@ def test_checksums_are_tensorflows(tmp_path):
     path = tmp_path / "a"
     with tf.io.TFRecordWriter(str(path)) as writer:
         writer.write(b"x" * 300)
-    assert record_files._length(path.read_bytes()[:12]) == 300
+    assert files._length(path.read_bytes()[:12]) == 300

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.data.example_encoding import encode
+from bert_tf.data.records.example_encoding import encode
 
 
 def read(message):

@@ -5,7 +5,7 @@ import typing
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.data import label_columns
+from bert_tf.data.corpus import label_columns
 from bert_tf.text.segmentation import word_starts
 
 

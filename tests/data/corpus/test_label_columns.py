@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf.data import corpus_plan, label_columns, records
-from bert_tf.data.corpus_plan import Reading
-from bert_tf.data.record_shards import RecordSettings, ShardMaker
+from bert_tf.data.corpus import corpus_plan, label_columns
+from bert_tf.data.corpus.corpus_plan import Reading
+from bert_tf.data.records import schema
+from bert_tf.data.records.shards import RecordSettings, ShardMaker
 from bert_tf.errors import ConfigError, InputError
 from tests import tiny
 
@@ -52,7 +53,7 @@ def made(tmp_path, tokenizer, rows, columns, objective="none", max_length=32, **
     path, classes = str(tmp_path / "shard.tfrecord"), classes.found()
     told = ShardMaker(files, tokenizer, settings, classes).write(path, 0, plans[0])
     messages = list(tf.data.TFRecordDataset(path).as_numpy_iterator())
-    parsed = records.parse(tf.constant(messages), settings.features_with(classes))
+    parsed = schema.parse(tf.constant(messages), settings.features_with(classes))
     names = {name: label["names"] for name, label in classes.items()}
     return {name: values.numpy() for name, values in parsed.items()}, names, told["counts"]
 

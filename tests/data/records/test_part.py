@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from bert_tf.data.record_part import split_records
-from bert_tf.data.record_table import RecordTable
-from bert_tf.data.records import RecordWriter, features_of
+from bert_tf.data.records.part import split_records
+from bert_tf.data.records.schema import RecordWriter, features_of
+from bert_tf.data.records.table import RecordTable
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import os
 
 import tensorflow as tf
 
-from bert_tf.data.example_encoding import encode
+from bert_tf.data.records.example_encoding import encode
 from bert_tf.errors import ConfigError, InputError
 
 # What a row of a record may be labelled with, by the objective over its segments.

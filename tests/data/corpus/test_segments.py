@@ -6,8 +6,8 @@ In these blocks every token is its own place, so that a range of tokens tells wh
 import numpy as np
 import pytest
 
-from bert_tf.data.blocks import Tokens, separated
-from bert_tf.data.segments import Draws, Segments, _truncated, sample, shuffled
+from bert_tf.data.corpus.blocks import Tokens, separated
+from bert_tf.data.corpus.segments import Draws, Segments, _truncated, sample, shuffled
 from bert_tf.errors import ConfigError
 
 DRAWS = Draws(seed=3, shard=1, block=2)

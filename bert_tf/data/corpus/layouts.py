@@ -12,7 +12,7 @@ import json
 import re
 import typing
 
-from bert_tf.data import label_columns
+from bert_tf.data.corpus import label_columns
 from bert_tf.text.sentences import split_sentences
 
 LAYOUTS = ("lines", "text", "jsonl", "doc")

@@ -4,8 +4,8 @@ import array
 import hashlib
 import typing
 
-from bert_tf.data import layouts, text_files
-from bert_tf.data.text_files import Counts, Faults, Line, expand
+from bert_tf.data.corpus import layouts, text_files
+from bert_tf.data.corpus.text_files import Counts, Faults, Line, expand
 from bert_tf.errors import ConfigError
 from bert_tf.text.sentences import check_language, split_sentences
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf.data import corpus_plan, record_shards, records
-from bert_tf.data.corpus_plan import Reading
+from bert_tf.data.corpus import corpus_plan
+from bert_tf.data.corpus.corpus_plan import Reading
 from bert_tf.data.masking import Masking
-from bert_tf.data.record_shards import RecordSettings, ShardMaker
+from bert_tf.data.records import schema, shards
+from bert_tf.data.records.shards import RecordSettings, ShardMaker
 from bert_tf.errors import ConfigError
 from tests import tiny
 
@@ -40,7 +41,7 @@ def made(tmp_path, corpus, tokenizer, shards=1, number=0, **settings):
     path = str(tmp_path / "shard.tfrecord")
     told = ShardMaker(corpus, tokenizer, settings).write(path, number, plans[number])
     messages = list(tf.data.TFRecordDataset(path).as_numpy_iterator())
-    parsed = records.parse(tf.constant(messages), settings.features)
+    parsed = schema.parse(tf.constant(messages), settings.features)
     return {name: values.numpy() for name, values in parsed.items()}, told, messages
 
 
@@ -93,7 +94,7 @@ def test_examples_are_shuffled(tmp_path, tokenizer):
     shard = str(tmp_path / "shard")
     ShardMaker([str(path)], tokenizer, settings).write(shard, 0, plans[0])
     messages = list(tf.data.TFRecordDataset(shard).as_numpy_iterator())
-    first = records.parse(tf.constant(messages), settings.features)["input_ids"][:, 1].numpy()
+    first = schema.parse(tf.constant(messages), settings.features)["input_ids"][:, 1].numpy()
     assert len(set(first[:20])) > 5 and (np.diff(first) < 0).sum() > 20
 
 
@@ -124,9 +125,7 @@ def test_whole_words_are_hidden_whole(tmp_path, corpus, tokenizer):
 
 
 def test_words_of_a_segmenter_are_hidden_whole(tmp_path, tokenizer, monkeypatch):
-    monkeypatch.setitem(
-        record_shards.SEGMENTERS, "jieba", lambda: lambda text: re.findall(".{1,4}", text)
-    )
+    monkeypatch.setitem(shards.SEGMENTERS, "jieba", lambda: lambda text: re.findall(".{1,4}", text))
     path = tmp_path / "letters.txt"
     path.write_text("\n\n".join(f"{'a b c d e f g h '[place % 3 :]}\n" * 4 for place in range(9)))
     reading = Reading(layout="lines", duplicates="keep")
@@ -140,7 +139,7 @@ def test_words_of_a_segmenter_are_hidden_whole(tmp_path, tokenizer, monkeypatch)
     messages = list(tf.data.TFRecordDataset(shard).as_numpy_iterator())
     arrays = {
         name: values.numpy()
-        for name, values in records.parse(tf.constant(messages), settings.features).items()
+        for name, values in schema.parse(tf.constant(messages), settings.features).items()
     }
     hidden = arrays["input_ids"] == tokenizer.mask_id
     within = (arrays["token_boundary"] == 0) & (arrays["input_mask"] == 1)

@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.data import blocks, corpus_plan, label_columns, segments
-from bert_tf.data.documents import sentences_of
+from bert_tf.data.corpus import blocks, corpus_plan, label_columns, segments
+from bert_tf.data.corpus.documents import sentences_of
 from bert_tf.data.masking import Masking, MaskingVocabulary, mask_rows
-from bert_tf.data.records import SENTENCE_OBJECTIVES, RecordWriter, features_of
+from bert_tf.data.records.schema import SENTENCE_OBJECTIVES, RecordWriter, features_of
 from bert_tf.errors import ConfigError
 from bert_tf.text.segmentation import jieba_segmenter
 

@@ -4,8 +4,8 @@ import gzip
 
 import pytest
 
-from bert_tf.data import corpus_plan, documents
-from bert_tf.data.corpus_plan import Reading
+from bert_tf.data.corpus import corpus_plan, documents
+from bert_tf.data.corpus.corpus_plan import Reading
 from bert_tf.errors import ConfigError, InputError
 
 LINES = Reading(layout="lines")

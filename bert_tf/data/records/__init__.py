@@ -1,0 +1,1 @@
+"""Pretraining records: their schema, writing shards of them, reading them by row."""
