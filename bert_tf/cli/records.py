@@ -68,9 +68,10 @@ COMMAND = Command(
         Flag(
             "label",
             "NAME",
-            "a key of labels in JSON lines: a class of the text, or a list with one for each\n"
-            "word where the text is a list of words; NAME=A,B,C numbers the classes so; may be\n"
-            "given several times",
+            "a key of labels in JSON lines: a class of the text; a list with one for each word\n"
+            "where the text is a list of words; or, where it holds [MASK] once, an object of\n"
+            "candidates, a list, and answer, one of them; NAME=A,B,C numbers the classes so;\n"
+            "may be given several times",
             repeated=True,
         ),
         Flag("language", "NAME", "en (if not given) or zh, to split text into sentences", "en"),
@@ -148,10 +149,9 @@ def _work(values):
         f"in {len(manifest.shards)} files: {values['output']}"
     )
     for name, label in manifest.labels.items():
-        print(
-            f"{name}: {len(label['names'])} classes, {counts[f'labelled_{name}']:,} labels "
-            f"of a {label['of']}"
-        )
+        known = f"up to {label['candidates']} candidates" if label["of"] == "cloze" else ""
+        known = known or f"{len(label['names'])} classes"
+        print(f"{name}: {known}, {counts[f'labelled_{name}']:,} labels of a {label['of']}")
 
 
 if __name__ == "__main__":

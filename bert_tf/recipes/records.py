@@ -206,7 +206,7 @@ def _planned(files, tokenizer, output, settings, shards, told):
         job = RecordJob(files, tokenizer, output, settings, plans, saved["classes"])
         return job, saved["counts"]
     logging.info("reading %d files to plan the shards", len(files))
-    classes = Classes(settings.reading.labels)
+    classes = Classes(settings.reading.labels, _tokenizer(tokenizer))
     plans, counts = corpus_plan.plan(files, settings.reading, shards, settings.paired, classes)
     classes = classes.found()
     logging.info("%s; %d shards", counts, len(plans))

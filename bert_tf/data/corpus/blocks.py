@@ -5,7 +5,7 @@ import typing
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.data.corpus import label_columns
+from bert_tf.data.corpus import cloze, label_columns
 from bert_tf.text.segmentation import word_starts
 
 
@@ -14,7 +14,7 @@ class Tokens(typing.NamedTuple):
 
     ids: int32 [T]. sentences: int64 [n + 1], where each sentence begins in ids, and T. documents:
     int64 [d + 1], which sentence each document begins with, and n. word_starts: bool [T], or None.
-    labels, tags: dict of name -> int32 [d] and [T], what documents and tokens are labelled with,
+    labels, tags: dict of name -> int32 [d, n] and [T], what documents and tokens are labelled with,
     -1 for nothing.
     """
 
@@ -31,7 +31,8 @@ def tokenize(documents, tokenizer, segment=None, marks=None):
 
     Args:
       documents: list of lists of str, their sentences.
-      tokenizer: Tokenizer. A "[MASK]" in a text is plain characters.
+      tokenizer: Tokenizer. A "[MASK]" in a text is plain characters, except the blank of a cloze
+        question.
       segment: function from str to the list of its words, or None: words are not needed.
       marks: label_columns.Marks of the documents, or None.
     Returns:
@@ -40,25 +41,32 @@ def tokenize(documents, tokenizer, segment=None, marks=None):
     sentences = [sentence for document in documents for sentence in document]
     # Half a surrogate pair, which JSON may hold, has no bytes in UTF-8.
     texts = tf.constant([text.encode(errors="replace") for text in sentences], tf.string)
-    tagged = marks is not None and bool(marks.tags)
-    ids, offsets = tokenizer.pieces(texts, return_offsets=tagged or segment is not None)
+    labelled = marks is not None and bool(marks.tags or marks.asked)
+    ids, offsets = tokenizer.pieces(texts, return_offsets=labelled or segment is not None)
     ids, splits = ids.flat_values.numpy(), ids.row_splits.numpy()
+    offsets = None if offsets is None else offsets.flat_values.numpy()
+    sizes = np.array([len(document) for document in documents], np.int64)
+    document = np.repeat(np.arange(len(sizes)), sizes)
+    tags = {}
+    if labelled:
+        asked = np.any([np.zeros(len(sizes), bool), *marks.asked.values()], axis=0)
+        ids, offsets, splits, blank = cloze.with_blanks(
+            sentences, asked[document], ids, offsets, splits, tokenizer.mask_id
+        )
+        tags = label_columns.piece_tags(marks, sizes, offsets, splits)
+        for name, asked in marks.asked.items():
+            here = blank & np.repeat(asked[document], np.diff(splits))
+            tags[cloze.columns(name)[0]] = np.where(here, np.int32(1), label_columns.NO_LABEL)
     starts = None
     if segment is not None:
-        starts = word_starts(sentences, offsets.flat_values.numpy(), splits, segment)
-    sizes = np.array([len(document) for document in documents], np.int64)
+        starts = word_starts(sentences, offsets, splits, segment)
     kept = splits[1:] > splits[:-1]
-    document = np.repeat(np.arange(len(sizes)), sizes)[kept]
+    document = document[kept]
     first = np.flatnonzero(np.diff(document, prepend=-1))
     edges = np.append(splits[:-1][kept], splits[-1])
-    tokens = Tokens(ids, edges, np.append(first, len(document)), starts)
-    if marks is None:
-        return tokens
-    labels = {name: numbers[document[first]] for name, numbers in marks.labels.items()}
-    tags = {}
-    if tagged:
-        tags = label_columns.piece_tags(marks, sizes, offsets.flat_values.numpy(), splits)
-    return tokens._replace(labels=labels, tags=tags)
+    labels = {} if marks is None else marks.labels
+    labels = {name: numbers[document[first]] for name, numbers in labels.items()}
+    return Tokens(ids, edges, np.append(first, len(document)), starts, labels, tags)
 
 
 def separated(tokens, separator):

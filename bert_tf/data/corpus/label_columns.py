@@ -2,17 +2,18 @@
 
 {"text": "a good film", "mood": "good"} has a class for the text, and
 {"text": ["Ann", "left"], "name": ["B", "O"]} one for each of its words. A class is a string or a
-whole number; null, or nothing under the key, is no label.
+whole number; null, or nothing under the key, is no label. An object is a cloze question, see cloze.
 """
 
 import typing
 
 import numpy as np
 
+from bert_tf.data.corpus import cloze
+from bert_tf.data.corpus.cloze import NO_LABEL
 from bert_tf.data.labels import sorted_names
 from bert_tf.errors import ConfigError, InputError
 
-NO_LABEL = -1
 # More classes than this are no classes: a column of numbers of rows, perhaps.
 _MOST = 10_000
 # What records and batches hold besides, and what losses there are.
@@ -27,13 +28,15 @@ _RESERVED = frozenset(
 class Marks(typing.NamedTuple):
     """The labels of a block of documents as numbers, NO_LABEL for none.
 
-    words: list of d: the list of words of a document, or None. labels: dict of name -> int32 [d].
-    tags: dict of name -> list of d: int32 [words], or None.
+    words: list of d: the list of words of a document, or None. labels: dict of name -> int32
+    [d, n], n numbers for each. tags: dict of name -> list of d: int32 [words], or None. asked: dict
+    of name -> bool [d], whether there is a cloze question.
     """
 
     words: list
     labels: dict
     tags: dict
+    asked: dict
 
 
 def check(columns, field):
@@ -44,16 +47,17 @@ def check(columns, field):
             raise ConfigError(f"label {name!r} is the name of {what}, wanted another")
 
 
-def read(row, columns, words):
+def read(row, columns, text, words):
     """The labels of a JSON object.
 
     Args:
       row: dict.
       columns: iterable of str, the keys of labels.
+      text: str, its text.
       words: list of str, the words of its text; None where the text is one string.
     Returns:
-      dict of name -> str, a class, or list of str or None, one for each word; without the labels
-      that the row does not have.
+      dict of name -> str, a class; or list of str or None, one for each word; or cloze.Question;
+      without the labels that the row does not have.
     Raises:
       ValueError: what stands there is no label.
     """
@@ -68,6 +72,8 @@ def read(row, columns, words):
             if len(value) != len(words):
                 raise ValueError(f"label {name!r} has {len(value)} classes for {len(words)} words")
             found[name] = [None if each is None else _class_of(name, each) for each in value]
+        elif isinstance(value, dict):
+            found[name] = cloze.read(name, value, text, words)
         elif value is not None:
             found[name] = _class_of(name, value)
     return found
@@ -84,41 +90,66 @@ def _class_of(name, value):
 
 
 class Classes:
-    """Collects what classes the columns of a corpus have.
+    """Collects what classes, or candidates, the columns of a corpus have.
 
     Args:
       columns: dict of name -> the classes there may be, sequence of str in the order of their
         numbers; an empty one: those that are found.
+      tokenizer: Tokenizer, which cuts the candidates of cloze questions into pieces.
     """
 
-    def __init__(self, columns):
+    def __init__(self, columns, tokenizer):
         self._told = {name: tuple(names) for name, names in columns.items()}
         self._seen = {name: set() for name in columns}
-        self._of = {}
+        self._tokenizer, self._sizes, self._of = tokenizer, {}, {}
 
     def add(self, raw):
         """Takes notice of the labels of a RawDocument.
 
         Raises:
-          InputError: a class that is not among those told, too many, or another kind of label.
+          InputError: a class that is not among those told, too many, or another kind of label; a
+            candidate that the vocabulary does not know.
+          ConfigError: the name cannot be that of a cloze question.
         """
         for name, value in raw.labels.items():
-            of = "token" if isinstance(value, list) else "sentence"
-            found = {x for x in value if x is not None} if of == "token" else {value}
-            new, told = found - self._seen[name], self._told[name]
+            of = _kind(value)
             place = f"{raw.file}, line {raw.line}: label {name!r}"
             if self._of.setdefault(name, of) != of:
                 raise InputError(f"{place} is of a {of}, and before of a {self._of[name]}")
-            odd = sorted(new - set(told)) if told else ()
-            if odd:
-                raise InputError(f"{place} holds {odd[0]!r}, wanted one of {', '.join(told[:20])}")
-            self._seen[name] |= new
-            if len(self._seen[name]) > _MOST:
-                raise InputError(f"{place} has more than {_MOST:,} classes by now")
+            if of == "cloze":
+                if name not in self._sizes:
+                    self._sizes[name] = self._no_question_yet(name)
+                self._sizes[name].add(value, place)
+            else:
+                self._add(name, {value} if of == "sentence" else {*value} - {None}, place)
+
+    def _no_question_yet(self, name):
+        if self._told[name]:
+            raise ConfigError(
+                f"--label={name}={','.join(self._told[name])}: a cloze question has candidates of "
+                f"its own, wanted --label={name}"
+            )
+        for column in (*cloze.columns(name), f"{name}_positions"):
+            if column in _RESERVED or column in self._told:
+                raise ConfigError(
+                    f"label {name!r} is a cloze question, and {column} stands for something else; "
+                    "wanted another name"
+                )
+        return cloze.Sizes(self._tokenizer)
+
+    def _add(self, name, found, place):
+        new, told = found - self._seen[name], self._told[name]
+        odd = sorted(new - set(told)) if told else ()
+        if odd:
+            raise InputError(f"{place} holds {odd[0]!r}, wanted one of {', '.join(told[:20])}")
+        self._seen[name] |= new
+        if len(self._seen[name]) > _MOST:
+            raise InputError(f"{place} has more than {_MOST:,} classes by now")
 
     def found(self):
         """dict of name -> {"of": "sentence" or "token", "names": list of str}, the classes in the
-        order of their numbers: by number if all are, else by name.
+        order of their numbers: by number if all are, else by name; for a cloze question what
+        `cloze.Sizes.found` gives.
 
         Raises:
           InputError: a column has no label at all, or all are the same.
@@ -126,37 +157,73 @@ class Classes:
         for name, seen in self._seen.items():
             if name not in self._of:
                 raise InputError(f"label {name!r}: no text has one under this key")
-            if len(self._told[name] or seen) < 2:
+            if name not in self._sizes and len(self._told[name] or seen) < 2:
                 has = ", ".join(map(repr, seen)) or "null"
                 raise InputError(f"label {name!r}: has {has} alone, wanted two classes or more")
-        return {
-            name: {"of": self._of[name], "names": list(self._told[name] or sorted_names(seen))}
-            for name, seen in self._seen.items()
-        }
+        found = {}
+        for name, seen in self._seen.items():
+            if name in self._sizes:
+                found[name] = self._sizes[name].found()
+            else:
+                names = list(self._told[name] or sorted_names(seen))
+                found[name] = {"of": self._of[name], "names": names}
+            if not found[name]:
+                raise InputError(f"label {name!r}: no question has an answer")
+        return found
 
 
-def marks(documents, classes):
+def _kind(value):
+    """What a label is of, by what `read` made of it."""
+    if isinstance(value, cloze.Question):
+        return "cloze"
+    return "token" if isinstance(value, list) else "sentence"
+
+
+def lengths(classes, max_length):
+    """The columns that labels have in records: dict of name -> int, how many numbers each has.
+
+    Args:
+      classes: as `Classes.found` gives.
+      max_length: int, tokens a row.
+    """
+    found = {}
+    for name, told in classes.items():
+        found[name] = max_length if told["of"] == "token" else 1
+        if told["of"] == "cloze":
+            blank, candidates = cloze.columns(name)
+            found |= {blank: max_length, candidates: told["candidates"] * told["pieces"]}
+    return found
+
+
+def marks(documents, classes, tokenizer):
     """The labels of documents as numbers.
 
     Args:
       documents: list of d RawDocument.
       classes: as `Classes.found` gives.
+      tokenizer: Tokenizer, which cuts the candidates of cloze questions into pieces.
     Returns:
       Marks.
     """
-    labels, tags = {}, {}
+    labels, tags, asked = {}, {}, {}
     for name, told in classes.items():
+        values = [raw.labels.get(name) for raw in documents]
+        if told["of"] == "cloze":
+            asked[name] = np.array([value is not None for value in values])
+            answers = [NO_LABEL if value is None else value.answer for value in values]
+            labels[name] = np.array(answers, np.int32)[:, None]
+            labels[cloze.columns(name)[1]] = cloze.candidate_ids(values, told, tokenizer)
+            continue
         numbers = {each: number for number, each in enumerate(told["names"])}
         numbers[None] = NO_LABEL
-        values = [raw.labels.get(name) for raw in documents]
         if told["of"] == "sentence":
-            labels[name] = np.array([numbers[value] for value in values], np.int32)
+            labels[name] = np.array([numbers[value] for value in values], np.int32)[:, None]
         else:
             tags[name] = [
                 None if value is None else np.array([numbers[each] for each in value], np.int32)
                 for value in values
             ]
-    return Marks([raw.words for raw in documents], labels, tags)
+    return Marks([raw.words for raw in documents], labels, tags, asked)
 
 
 def piece_tags(marks, sizes, offsets, splits):

@@ -168,7 +168,7 @@ def _objects(lines, field, path, faults, labels):
             faults.meet("encoding_errors", half)
             continue
         try:
-            found = label_columns.read(value, labels, words)
+            found = label_columns.read(value, labels, text, words)
         except ValueError as error:
             faults.meet("malformed", f"{place}: {error}")
             continue

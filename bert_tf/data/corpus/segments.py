@@ -106,16 +106,16 @@ def labels_of(tokens, segments, labels):
     Args:
       tokens: Tokens.
       segments: Segments over them.
-      labels: int [d], the labels of the documents.
+      labels: int [d, n], the labels of the documents, n numbers for each.
     Returns:
-      int [N].
+      int [N, n].
     """
     starts = tokens.sentences[tokens.documents[1:-1]]
     first, second = segments.first, segments.second
     document = np.searchsorted(starts, first[:, 0], "right")
     alone = second[:, 0] == second[:, 1]
     same = document == np.searchsorted(starts, second[:, 0], "right")
-    return np.where(alone | same, labels[document], NO_LABEL)
+    return np.where((alone | same)[:, None], labels[document], NO_LABEL)
 
 
 def _targets(tokens, room, draws, short_probability):

@@ -12,6 +12,7 @@ import os
 
 import tensorflow as tf
 
+from bert_tf.data.corpus import cloze
 from bert_tf.data.records.example_encoding import encode
 from bert_tf.errors import ConfigError, InputError
 
@@ -158,7 +159,7 @@ class Manifest:
     as `features_of`. shards: list of `RecordWriter.summary`, in order. counts: dict of what was
     read and written. settings: dict of all else that decides the records; empty where unknown.
     labels: dict of further labels, name -> {"of": "sentence" or "token", "names": list of str, the
-    classes in the order of their numbers}.
+    classes in the order of their numbers}, or what `cloze.Sizes.found` gives.
     """
 
     max_length: int
@@ -199,10 +200,10 @@ class Manifest:
             keys = {"file", "records", "bytes", "sha256"}
             whole = all(set(shard) == keys for shard in values["shards"])
             whole &= all(
-                set(told) == {"of", "names"} and name in values["features"]
+                _are_columns(name, told, values["features"])
                 for name, told in values["labels"].items()
             )
-        except (AttributeError, TypeError, ValueError):
+        except (AttributeError, KeyError, TypeError, ValueError):
             known = whole = False
         if not (known and whole and values["sentence_objective"] in SENTENCE_OBJECTIVES):
             raise InputError(
@@ -218,6 +219,15 @@ class Manifest:
           InputError: it cannot be written.
         """
         write_json(os.path.join(folder, MANIFEST), dataclasses.asdict(self))
+
+
+def _are_columns(name, told, features):
+    """Whether a label, as a manifest tells of it, has its columns among the features."""
+    if told["of"] != "cloze":
+        return set(told) == {"of", "names"} and name in features
+    blank, candidates = cloze.columns(name)
+    size = told["candidates"] * told["pieces"]
+    return name in features and blank in features and features[candidates] == (size, "int64")
 
 
 def write_json(path, value):

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.data.corpus import blocks, corpus_plan, label_columns, segments
+from bert_tf.data.corpus import blocks, cloze, corpus_plan, label_columns, segments
 from bert_tf.data.corpus.documents import sentences_of
 from bert_tf.data.masking import Masking, MaskingVocabulary, mask_rows
 from bert_tf.data.records.schema import SENTENCE_OBJECTIVES, RecordWriter, features_of
@@ -83,10 +83,7 @@ class RecordSettings:
             self.masking.max_predictions if self.masking else None,
             self.sentence_objective != "none",
             self.boundaries,
-            {
-                name: self.max_length if told["of"] == "token" else 1
-                for name, told in classes.items()
-            },
+            label_columns.lengths(classes, self.max_length),
         )
 
 
@@ -158,8 +155,10 @@ class ShardMaker:
             )
             arrays["next_sentence_labels"] = part.labels[:, None]
             for name, labels in tokens.labels.items():
-                arrays[name] = segments.labels_of(tokens, part, labels)[:, None]
-            for name in self.classes:
+                arrays[name] = segments.labels_of(tokens, part, labels)
+            for name, told in self.classes.items():
+                if told["of"] == "cloze":
+                    cloze.ask_where_the_blank_is(arrays, name)
                 labelled = int(np.count_nonzero(arrays[name] >= 0))
                 counts[f"labelled_{name}"] = counts.get(f"labelled_{name}", 0) + labelled
             if self._mask:
@@ -171,7 +170,9 @@ class ShardMaker:
     def _sampled(self, documents, draws):
         """Tokens of a block, and Segments over them from all copies."""
         settings = self.settings
-        marks = label_columns.marks(documents, self.classes) if self.classes else None
+        marks = None
+        if self.classes:
+            marks = label_columns.marks(documents, self.classes, self.tokenizer)
         sentences = [sentences_of(raw, settings.reading.language) for raw in documents]
         tokens = blocks.tokenize(sentences, self.tokenizer, self._segment, marks)
         if tokens.word_starts is None and settings.boundaries:

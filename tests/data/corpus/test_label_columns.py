@@ -34,7 +34,7 @@ def written(tmp_path, rows):
 
 
 def classes_in(tmp_path, rows, **columns):
-    classes = label_columns.Classes(columns)
+    classes = label_columns.Classes(columns, None)
     corpus_plan.plan(written(tmp_path, rows), Reading(labels=columns), 1, False, classes)
     return classes.found()
 
@@ -48,13 +48,13 @@ def made(tmp_path, tokenizer, rows, columns, objective="none", max_length=32, **
         reading=Reading(labels=dict.fromkeys(columns, ()), duplicates="keep"),
         **settings,
     )
-    classes = label_columns.Classes(settings.reading.labels)
+    classes = label_columns.Classes(settings.reading.labels, tokenizer)
     plans, _ = corpus_plan.plan(files, settings.reading, 1, settings.paired, classes)
     path, classes = str(tmp_path / "shard.tfrecord"), classes.found()
     told = ShardMaker(files, tokenizer, settings, classes).write(path, 0, plans[0])
     messages = list(tf.data.TFRecordDataset(path).as_numpy_iterator())
     parsed = schema.parse(tf.constant(messages), settings.features_with(classes))
-    names = {name: label["names"] for name, label in classes.items()}
+    names = {name: label.get("names") for name, label in classes.items()}
     return {name: values.numpy() for name, values in parsed.items()}, names, told["counts"]
 
 
