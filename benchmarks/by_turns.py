@@ -32,6 +32,41 @@ def serve(unit, name):
         print(time.perf_counter() - started, amount, flush=True)
 
 
+class Turns:
+    """The worker's side of a training loop that is not ours to cut up: called after every step.
+
+    The loop stands still within the call while others have their turns, and the process ends there
+    when there are no more.
+
+    Args:
+      name: str, what the table calls this worker.
+      seconds: float; a turn ends with the first step after so many.
+      warm: int, steps before the first turn.
+    """
+
+    def __init__(self, name, seconds, warm=10):
+        self._name, self._seconds, self._warm = name, seconds, warm
+        self._steps, self._started = 0, None
+        # What libraries print is not for those who read our lines.
+        self._out, sys.stdout = sys.stdout, sys.stderr
+
+    def __call__(self):
+        self._steps += 1
+        if self._started is None:
+            if self._steps < self._warm:
+                return
+            line = f"READY {self._name}"
+        else:
+            passed = time.perf_counter() - self._started
+            if passed < self._seconds:
+                return
+            line = f"{passed} {self._steps}"
+        print(line, file=self._out, flush=True)
+        if not sys.stdin.readline():
+            sys.exit()
+        self._steps, self._started = 0, time.perf_counter()
+
+
 def duel(commands, rounds):
     """Runs the workers by turns.
 
