@@ -3,6 +3,7 @@
 import numpy as np
 
 from bert_tf.data import order
+from bert_tf.errors import InputError
 
 
 class RecordPart:
@@ -35,12 +36,18 @@ def split_records(table, share, seed):
     """A table in two, by a shuffle that the seed decides.
 
     Args:
-      table: RecordTable of two rows or more.
+      table: RecordTable.
       share: float between 0 and 1, of the rows for the second part; one at least.
       seed: int >= 0.
     Returns:
       (RecordPart, RecordPart): what is left, and the share; both in the order of the table.
+    Raises:
+      InputError: there is one row alone.
     """
+    if len(table) < 2:
+        raise InputError(
+            f"{table.source}: one record, wanted two or more to hold a share of {share} out"
+        )
     rows = order.shuffled(len(table), seed, order.SPLIT)
     count = min(len(table) - 1, max(1, round(share * len(table))))
     return RecordPart(table, np.sort(rows[count:])), RecordPart(table, np.sort(rows[:count]))

@@ -30,6 +30,7 @@ class RecordTable:
       policy: "fail" at a damaged or missing record, or "skip" such records and count them.
 
     Attributes:
+      source: str, as given.
       features: dict of name -> (length, "int64" or "float32"), the names as in the files;
         parsed_features: the same under Google's names.
       max_length: int, tokens a row. max_predictions: int; None: rows have no fixed masks.
@@ -47,7 +48,8 @@ class RecordTable:
         if policy not in POLICIES:
             raise ConfigError(f"policy is {policy!r}, wanted one of {', '.join(POLICIES)}")
         self._policy, self.skipped, self.faults = policy, 0, []
-        files, self.manifest = _files(os.fspath(source))
+        self.source = os.fspath(source)
+        files, self.manifest = _files(self.source)
         summaries = {} if self.manifest is None else _by_file(self.manifest)
         if self.manifest is not None and tokenizer is not None:
             self._check_vocabulary(os.path.dirname(files[0]), tokenizer)
