@@ -55,7 +55,7 @@ _FACTORS = Kind(
     lambda value: {str(name): float(factor) for name, factor in value.items()},
 )
 _LABELS = Kind(
-    "a mapping of columns of the records to {of: sentence or token, num_labels: 2 or more}",
+    "a mapping of columns of the records to {of: sentence, token or cloze, num_labels: 2 or more}",
     lambda value: isinstance(value, dict) and all(map(_is_label, value.values())),
     dict,
 )
@@ -154,10 +154,10 @@ class FinetuneConfig:
 
 
 def _is_label(label):
-    """Whether a YAML value tells what a column's labels belong to and how many there are."""
+    """Whether a YAML value tells what a column's labels are of and how many there are."""
     if not isinstance(label, dict) or set(label) != {"of", "num_labels"}:
         return False
-    return label["of"] in ("sentence", "token") and whole(2).accepts(label["num_labels"])
+    return label["of"] in ("sentence", "token", "cloze") and whole(2).accepts(label["num_labels"])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -166,8 +166,8 @@ def pack_rows(inputs, labels, rows, height, width, packing):
       inputs: dict of int32 [E, L]: input_ids, attention_mask (0 or 1), token_type_ids; perhaps
         masked_positions int32 [E, P].
       labels: dict of masked_ids int32 and masked_weights float32 [E, P], ascending with filling
-        last, if there are positions; any label of each token [E, L]; any of each example, [E] or
-        [E, n].
+        last, if there are positions; any label of each token [E, L]; any of each example, [E],
+        [E, n] or [E, n, p].
       rows: integer [E] ascending. The row of each example.
       height, width: int, rows and tokens of a row. Those of a row must have room in it.
       packing: Packing; S is its max_examples.
@@ -176,7 +176,8 @@ def pack_rows(inputs, labels, rows, height, width, packing):
       token_type_ids, position_ids (from 0 in each example); sentence_positions int32 [height, S],
       where each example begins, and sentence_weights float32 [height, S], 0 where there is none;
       masked_positions int32 [height, Q]. labels: masked_ids, masked_weights [height, Q]; labels of
-      tokens [height, width]; labels of examples [height, S] or [height, S, n]; -1 for none.
+      tokens [height, width]; labels of examples [height, S], [height, S, n] or
+      [height, S, n, p]; -1 for none.
     """
     inputs, labels, rows = dict(inputs), dict(labels), tf.cast(rows, tf.int32)
     lengths = tf.math.count_nonzero(inputs.pop("attention_mask"), axis=1, dtype=tf.int32)
@@ -203,7 +204,7 @@ def pack_rows(inputs, labels, rows, height, width, packing):
         packed_labels["masked_weights"] = masks.place(weights)
     packed |= {name: tokens.place(values) for name, values in inputs.items()}
     for name, values in labels.items():
-        of_tokens = values.shape.rank > 1 and values.shape[1] == inputs["input_ids"].shape[1]
+        of_tokens = values.shape.rank == 2 and values.shape[1] == inputs["input_ids"].shape[1]
         packed_labels[name] = (tokens if of_tokens else examples).place(
             values, _NO_LABEL, () if of_tokens else values.shape[1:]
         )

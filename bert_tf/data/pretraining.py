@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.data import order
+from bert_tf.data.corpus import cloze
 from bert_tf.data.masking import mask_rows
 from bert_tf.data.noise import add_noise
 from bert_tf.data.packing import PackedOrder, pack_rows
@@ -65,7 +66,9 @@ def pretraining_batches(
       rows add what packing.pack_rows says. labels: dict of masked_ids int32 [B, P] and
       masked_weights float32 [B, P]; next_sentence_labels int32 [B], if there are; and what further
       labels the records hold, [B] or [B, n]. Packed, those of examples are [B, S] or [B, S, n],
-      and sentence_weights float32 [B, S] is with them.
+      and sentence_weights float32 [B, S] is with them. A cloze question NAME has among the inputs
+      NAME_positions int32 [B], the blank, and NAME_candidates int32 [B, n, p], ids of the pieces
+      and -1 for none; packed they are [B, S] and [B, S, n, p].
     Raises:
       ConfigError: the records have masks and masking is given, or neither.
     """
@@ -196,6 +199,7 @@ def _window_batches(table, examples, seed, numbers, window, batch_size, length_m
 def _packed(table, examples, plan, start_step):
     """Endless batches of (inputs, labels, rows) of packed rows from a step on."""
     labels_of_examples = set(table.parsed_features) - {*_of_tokens(table), *_MASKS}
+    questions = [each for name in _questions(table) for each in _asked(name)]
 
     def read(step):
         chosen, rows = plan.batch(step)
@@ -211,7 +215,11 @@ def _packed(table, examples, plan, start_step):
         lengths = tf.math.count_nonzero(features["input_mask"], axis=1, dtype=tf.int32)
         inputs, labels = examples(features, chosen, _key(plan.seed, step), lengths)
         height, width = plan.batch_size, plan.width
+        labels |= {name: inputs.pop(name) for name in questions}
         inputs, labels = pack_rows(inputs, labels, rows, height, width, plan.packing)
+        inputs |= {name: labels.pop(name) for name in questions}
+        for position, _ in map(_asked, _questions(table)):
+            inputs[position] = tf.maximum(inputs[position], 0) + inputs["sentence_positions"]
         if labels_of_examples:
             labels["sentence_weights"] = inputs["sentence_weights"]
         else:
@@ -254,6 +262,12 @@ def _examples_of(table, masking, vocabulary, noise):
         for name, values in features.items():
             labels[name] = values[:, 0] if values.shape[1] == 1 else values
         inputs = {**tokens, "masked_positions": masks.pop("masked_positions")}
+        for name, told in _questions(table).items():
+            (position, candidates), (blank, ids) = _asked(name), cloze.columns(name)
+            # Where nothing is asked it is the first token, which does no harm.
+            inputs[position] = tf.argmax(labels.pop(blank), axis=1, output_type=tf.int32)
+            shape = [-1, told["candidates"], told["pieces"]]
+            inputs[candidates] = tf.reshape(labels.pop(ids), shape)
         return inputs, {**masks, **labels}
 
     return examples
@@ -262,7 +276,18 @@ def _examples_of(table, masking, vocabulary, noise):
 def _of_tokens(table):
     """The names, as `table.parse` gives them, of features with a value for each token."""
     widths = {name: length for name, (length, _) in table.parsed_features.items()}
-    return [name for name in widths if widths[name] == table.max_length and name not in _MASKS]
+    others = {*_MASKS, *(cloze.columns(name)[1] for name in _questions(table))}
+    return [name for name in widths if widths[name] == table.max_length and name not in others]
+
+
+def _questions(table):
+    """The cloze questions among the labels of a table, dict as its own."""
+    return {name: told for name, told in table.labels.items() if told["of"] == "cloze"}
+
+
+def _asked(name):
+    """What a model reads of a cloze question: where its blank is, and its candidates."""
+    return f"{name}_positions", f"{name}_candidates"
 
 
 def _without_empty_columns(inputs, labels):

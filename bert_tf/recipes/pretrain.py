@@ -15,7 +15,7 @@ from bert_tf.data.noise import Noise
 from bert_tf.data.packing import Packing
 from bert_tf.data.records.part import split_records
 from bert_tf.data.records.table import RecordTable
-from bert_tf.errors import ConfigError, InputError
+from bert_tf.errors import ConfigError
 from bert_tf.recipes.finetune import compile_model
 from bert_tf.recipes.pretrain_start import start_model
 from bert_tf.recipes.workdir import claim_workdir, finish, open_workdir, results_in, save_model
@@ -120,8 +120,6 @@ def _phase(config, number, tokenizer):
                 f"{where}, and {section.records} holds every text {copies} times: the share would "
                 "be seen in training too; wanted records of other texts"
             )
-        if len(rows) < 2:
-            raise InputError(f"{section.records}: one record, wanted some to hold out too")
         rows, held_out = split_records(rows, section.validation, config.train.seed)
     if rows.max_predictions is not None and config.masking != MaskingSection():
         raise ConfigError(
@@ -153,42 +151,68 @@ def _labels(config, phases):
     told = config.objective.extra_labels
     if told is None and config.objective.words == "replaced_tokens":
         return {}
-    labels = phases[0].rows.labels
+    labels = _kinds(phases[0].rows)
     for phase in phases:
         section = config.phases[phase.number - 1]
         for rows, source in ((phase.rows, section.records), (phase.held_out, section.validation)):
             source = source if isinstance(source, str) else section.records
             if told is not None:
                 _check_labels(told, rows, source)
-            elif rows.labels != labels:
-                name = min(x for x in labels | rows.labels if labels.get(x) != rows.labels.get(x))
+            elif _kinds(rows) != labels:
+                others = _kinds(rows)
+                name = min(x for x in labels | others if labels.get(x) != others.get(x))
                 raise ConfigError(
                     f"{source}: label {name!r} is not as in {config.phases[0].records}; wanted "
                     f"records made with --label={name}=A,B,..., the same classes in all, or "
                     "objective.extra_labels: {} to leave labels aside"
                 )
-    if told is not None:
-        return told
-    return {
-        name: {"of": label["of"], "num_labels": len(label["names"])}
-        for name, label in labels.items()
-    }
+    tables = [rows.labels for phase in phases for rows in (phase.rows, phase.held_out)]
+    if told is None:
+        told = {
+            name: {"of": of, "num_labels": max(_size(table[name]) for table in tables)}
+            for name, (of, _) in labels.items()
+        }
+    return {name: _named(name, label, tables) for name, label in told.items()}
+
+
+def _kinds(rows):
+    """What the labels of records are, as far as all have to agree: of a cloze question the number
+    of candidates may differ."""
+    return {name: (label["of"], label.get("names")) for name, label in rows.labels.items()}
+
+
+def _size(label):
+    """How many classes, or candidates, a label of records has."""
+    return label["candidates"] if label["of"] == "cloze" else len(label["names"])
+
+
+def _named(name, label, tables):
+    """A label with the names of its classes, if all records have the same and as many as told."""
+    names, *others = [table.get(name, {}).get("names") for table in tables]
+    same = names is not None and all(each == names for each in others)
+    return label | ({"names": names} if same and len(names) == label["num_labels"] else {})
 
 
 def _check_labels(told, rows, source):
     for name, label in told.items():
+        where = f"objective.extra_labels.{name}"
+        known = rows.labels.get(name)
         length = rows.max_length if label["of"] == "token" else 1
         has = rows.features.get(name, (0,))[0]
-        where = f"objective.extra_labels.{name}"
         if has != length:
             raise ConfigError(
                 f"{where} is of a {label['of']}: wanted a column of length {length} in {source}, "
                 + (f"which has it with {has}" if has else "which has none")
             )
-        classes = len(rows.labels[name]["names"]) if name in rows.labels else 0
-        if classes > label["num_labels"]:
+        of = known["of"] if known else "sentence"
+        if "cloze" in (label["of"], of) and of != label["of"]:
             raise ConfigError(
-                f"{where}.num_labels is {label['num_labels']}, and {source} has {classes} classes"
+                f"{where} is of a {label['of']}, wanted of a {of}, as {source} has it"
+            )
+        if known and _size(known) > label["num_labels"]:
+            raise ConfigError(
+                f"{where}.num_labels is {label['num_labels']}, and {source} has {_size(known)} "
+                + ("candidates" if of == "cloze" else "classes")
             )
 
 

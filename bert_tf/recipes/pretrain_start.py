@@ -128,7 +128,9 @@ def _carry_on(path, source, model):
                 variable.assign(value)
         else:
             fresh.append(title)
-    fresh += [f"head for {name}" for name in getattr(model, "extra_labels", None) or {}]
+    labels = getattr(model, "extra_labels", None) or {}
+    # A cloze question is answered by the head for masked words.
+    fresh += [f"head for {name}" for name in labels if labels[name]["of"] != "cloze"]
     if fresh:
         logging.warning("%s: holds no %s; begun afresh", path, " and no ".join(fresh))
 

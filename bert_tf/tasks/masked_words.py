@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from bert_tf.layers.heads import LOWEST
+
 
 def masked_word_logits(head, word_embeddings, sequence_output, masked_positions=None):
     """What a masked-LM head says of every position, or of the masked ones alone.
@@ -22,6 +24,24 @@ def masked_word_logits(head, word_embeddings, sequence_output, masked_positions=
     rows_XD = ops.reshape(sequence_output, (-1, sequence_output.shape[-1]))
     logits_XV = head(rows_XD, word_embeddings)
     return ops.reshape(logits_XV, (shape[0], shape[1], logits_XV.shape[-1]))
+
+
+def candidate_scores(logits, candidates):
+    """What a masked-LM head says of candidates for a blank: the mean of their pieces' logits.
+
+    Args:
+      logits: float32 [B, S, V], at each blank.
+      candidates: int [B, S, n, p], the ids of each candidate's pieces; below 0 there is none.
+    Returns:
+      float32 [B, S, n], very low for a candidate without pieces.
+    """
+    shape = ops.shape(candidates)
+    ids = ops.reshape(ops.maximum(candidates, 0), (shape[0], shape[1], -1))
+    pieces_BSnp = ops.reshape(ops.take_along_axis(logits, ids, axis=-1), shape)
+    there_BSnp = ops.cast(candidates >= 0, "float32")
+    count_BSn = ops.sum(there_BSnp, axis=-1)
+    mean_BSn = ops.sum(pieces_BSnp * there_BSnp, axis=-1) / ops.maximum(count_BSn, 1)
+    return ops.where(count_BSn > 0, mean_BSn, LOWEST)
 
 
 def masked_word_weights(labels, sample_weight=None):

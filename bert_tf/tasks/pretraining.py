@@ -7,6 +7,7 @@ from keras import ops
 from bert_tf.errors import InputError
 from bert_tf.layers import ProjectionHead, fold_in, key_for, truncated_normal
 from bert_tf.tasks.masked_words import (
+    candidate_scores,
     masked_word_accuracy,
     masked_word_logits,
     masked_word_loss,
@@ -17,7 +18,7 @@ from bert_tf.tasks.task_model import TaskModel
 # Objective over the sentences of a row -> how many answers it has.
 SENTENCE_OBJECTIVES = {"next_sentence": 2, "sentence_order": 2, "sentence_order_3": 3, "none": 0}
 # What a further label belongs to.
-LABELLED = ("sentence", "token")
+LABELLED = ("sentence", "token", "cloze")
 
 
 class Pretraining(TaskModel):
@@ -28,8 +29,10 @@ class Pretraining(TaskModel):
       encoder: an encoder; with a pooler wherever a sentence is told apart.
       sentence_objective: "next_sentence" (0 follows, 1 random), "sentence_order" (0 in order, 1
         swapped), "sentence_order_3" (and 2 unrelated), or "none"; None as the family published it.
-      extra_labels: dict of further labels, name -> {"of": "sentence" or "token", "num_labels": K};
-        None for none. Each is a projection with a loss and an accuracy of its own.
+      extra_labels: dict of further labels, name -> {"of": "sentence", "token" or "cloze",
+        "num_labels": K}; None for none. Each has a loss and an accuracy of its own. Classes of a
+        sentence or token, whose "names", K str, may be told besides, are a projection; the at most
+        K candidates of a cloze question are scored by the masked-LM head, at the blank.
       loss_factors: dict of loss name -> what it counts for in the total; 1 where nothing is said.
 
     Labels: a dict of `masked_ids` int [B, P] and `masked_weights` float [B, P] (0 for filling),
@@ -55,7 +58,9 @@ class Pretraining(TaskModel):
         self.masked_lm_head = encoder.masked_lm_head()
         if sentences:
             self.sentence_head = self._head(SENTENCE_OBJECTIVES[objective])
-        self.label_heads = [self._head(label["num_labels"]) for label in extra.values()]
+        self.label_heads = [
+            self._head(label["num_labels"]) for label in extra.values() if label["of"] != "cloze"
+        ]
         self.build()
 
     def _head(self, num_labels):
@@ -71,13 +76,16 @@ class Pretraining(TaskModel):
         Args:
           inputs: dict of int32 [B, L], see the encoder; with `masked_positions` int32 [B, P] only
             those positions are carried to the vocabulary; with `sentence_positions` int32 [B, S]
-            each of a row's packed examples gets an answer.
+            each of a row's packed examples gets an answer. For a cloze question NAME_positions
+            int32 [B] or [B, S], its blank, and NAME_candidates int32 [B, n, p] or [B, S, n, p], the
+            ids of the candidates' pieces, below 0 for none; without them it has no answer.
           training: bool, with dropout.
           key: integer [2], the dropout key of this step, or None.
         Returns:
           dict: `masked_lm_logits` float32 [B, P, V] ([B, L, V] without masked_positions),
           `sentence_logits` float32 [B, 2 or 3] ([B, S, ...] with sentence_positions) and, for each
-          further label, NAME_logits [B, K], [B, S, K] or [B, L, K].
+          further label, NAME_logits [B, K], [B, S, K] or [B, L, K]; of a cloze question [B, n] or
+          [B, S, n].
         """
         key = key_for(training, key)
         outputs = self.encode(inputs, key)
@@ -93,12 +101,28 @@ class Pretraining(TaskModel):
             answers["sentence_logits"] = _projected(
                 self.sentence_head, outputs["pooled_output"], fold_in(key, 1)
             )
+        heads = iter(self.label_heads)
         for place, (name, label) in enumerate((self.extra_labels or {}).items()):
+            if label["of"] == "cloze":
+                if f"{name}_candidates" in inputs:
+                    answers[f"{name}_logits"] = self._chosen(name, inputs, outputs)
+                continue
             seen = outputs["pooled_output" if label["of"] == "sentence" else "sequence_output"]
-            answers[f"{name}_logits"] = _projected(
-                self.label_heads[place], seen, fold_in(key, 2 + place)
-            )
+            answers[f"{name}_logits"] = _projected(next(heads), seen, fold_in(key, 2 + place))
         return answers
+
+    def _chosen(self, name, inputs, outputs):
+        """The scores of a question's candidates, float32 [B, n], or [B, S, n] of packed rows."""
+        positions, candidates = inputs[f"{name}_positions"], inputs[f"{name}_candidates"]
+        alone = len(positions.shape) == 1
+        logits_BSV = masked_word_logits(
+            self.masked_lm_head,
+            self.encoder.embeddings.word_embeddings,
+            outputs["sequence_output"],
+            positions[:, None] if alone else positions,
+        )
+        scores_BSn = candidate_scores(logits_BSV, candidates[:, None] if alone else candidates)
+        return scores_BSn[:, 0] if alone else scores_BSn
 
     def loss_weights(self, labels, sample_weight=None):
         weights = {"masked_lm": ops.sum(masked_word_weights(labels, sample_weight))}
@@ -136,8 +160,8 @@ class Pretraining(TaskModel):
         column = "next_sentence_labels" if name == "sentence" else name
         wanted = ops.convert_to_tensor(labels[column])
         weights = ops.cast(wanted >= 0, "float32")
-        of_sentence = name == "sentence" or self.extra_labels[name]["of"] == "sentence"
-        if of_sentence and "sentence_weights" in labels:
+        of_example = name == "sentence" or self.extra_labels[name]["of"] != "token"
+        if of_example and "sentence_weights" in labels:
             packed = ops.cast(labels["sentence_weights"], "float32")
             weights = weights * ops.reshape(packed, ops.shape(weights))
         if sample_weight is not None:
@@ -166,15 +190,27 @@ def _check(encoder, objective, extra):
     if objective == "none" and not extra:
         raise InputError("sentence_objective: none, and no extra_labels; wanted MaskedLM for that")
     for name, label in extra.items():
-        count = label.get("num_labels") if isinstance(label, dict) else None
-        right = isinstance(count, int) and count >= 2 and label.get("of") in LABELLED
-        if not right or set(label) != {"of", "num_labels"}:
+        if not _is_label(label):
             raise InputError(
-                f"extra_labels: {name!r} is {label!r}, wanted `of` (sentence or token) and "
-                "`num_labels`, 2 or more"
+                f"extra_labels: {name!r} is {label!r}, wanted `of` (sentence, token or cloze) and "
+                "`num_labels`, 2 or more; perhaps `names` of all classes"
             )
         if name in ("masked_lm", "sentence"):
             raise InputError(f"extra_labels: {name!r} is the name of another loss")
     of_sentences = objective != "none" or any(x["of"] == "sentence" for x in extra.values())
     if of_sentences and not encoder.pooled:
         raise InputError("encoder: has no pooler, which objectives over sentences read")
+
+
+def _is_label(label):
+    """Whether a further label is told as `Pretraining` wants it."""
+    if not isinstance(label, dict) or label.get("of") not in LABELLED:
+        return False
+    count, names = label.get("num_labels"), label.get("names")
+    named = names is None or (
+        label["of"] != "cloze"
+        and isinstance(names, list | tuple)
+        and len(set(map(str, names))) == len(names) == count
+    )
+    right = isinstance(count, int) and count >= 2 and named
+    return right and set(label) - {"names"} == {"of", "num_labels"}
