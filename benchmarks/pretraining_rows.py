@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import shutil
 
 import numpy as np
 
@@ -18,7 +19,7 @@ _HELD_OUT = {
 
 
 def prepare(folder, config, text, records, held_out, tokenizer):
-    """Writes rows.npy, held_out.npz and settings.json, which need no TensorFlow to be read.
+    """Writes rows.npy, held_out.npz, config.yaml and settings.json; to read, no TensorFlow needed.
 
     Args:
       folder: str, made if absent.
@@ -27,8 +28,6 @@ def prepare(folder, config, text, records, held_out, tokenizer):
       records: str, a folder of records of that text, for bert_tf.
       held_out: str, a folder of records of other text, with masks in them.
       tokenizer: str, a folder.
-    Returns:
-      dict, what settings.json holds.
     """
     import dataclasses
 
@@ -45,13 +44,16 @@ def prepare(folder, config, text, records, held_out, tokenizer):
     )
     train = run.phases[0].settings(run.train)
     settings = {
-        **{"config": os.path.abspath(config), "records": os.path.abspath(records)},
+        # A copy: what the others are told of our recipe stays true when the file is changed.
+        "config": os.path.join(os.path.abspath(folder), "config.yaml"),
+        "records": os.path.abspath(records),
         "tokenizer": os.path.abspath(tokenizer),
         "sizes": dataclasses.asdict(sizes),
         "ids": {name: getattr(vocabulary, f"{name}_id") for name in ("pad", "cls", "sep", "mask")},
         "train": dataclasses.asdict(train),
     }
     os.makedirs(folder, exist_ok=True)
+    shutil.copyfile(config, settings["config"])
     rows = _full_rows(text, vocabulary, sizes.max_position_embeddings)
     np.save(os.path.join(folder, "rows.npy"), rows)
     table = RecordTable(held_out, vocabulary)
@@ -64,7 +66,6 @@ def prepare(folder, config, text, records, held_out, tokenizer):
         json.dump(settings, file, indent=2)
     asked = int(questions["masked_weights"].sum())
     print(f"{len(rows)} rows of text; {len(table)} rows held out, {asked} masked words in them")
-    return settings
 
 
 def read(folder):

@@ -2,7 +2,7 @@
 
 default: what the masked-LM example of transformers amounts to when only the size of the model is
 given: full rows, DataCollatorForLanguageModeling, TrainingArguments as they are (8 rows a step,
-5e-5 falling in a line, dropout 0.1). its rows begin with [CLS] and end with [SEP] as those of the
+5e-5 falling in a line, dropout 0.1). Its rows begin with [CLS] and end with [SEP] as those of the
 held-out text do, where the example's are cut without regard to them.
 our_rate: our rows a step, peak, warm-up, betas, decay and no dropout.
 
