@@ -89,6 +89,8 @@ def report(flags):
     print(
         "| worker | recipe | steps | seed | held-out loss | accuracy |\n|---|---|---|---|---|---|"
     )
+    loss, accuracy = read(flags.folder)[0]["by_frequency"]
+    print(f"| words by their frequency | | | | {loss:.3f} | {accuracy:.1%} |")
     for path in sorted(glob.glob(os.path.join(flags.folder, "runs", "*", "result.json"))):
         with open(path, encoding="utf-8") as file:
             result = json.load(file)

@@ -62,6 +62,7 @@ def prepare(folder, config, text, records, held_out, tokenizer):
     questions = table.parse(table.read(np.arange(len(table))))
     questions = {ours: questions[theirs].numpy() for theirs, ours in _HELD_OUT.items()}
     np.savez(os.path.join(folder, "held_out.npz"), **questions)
+    settings["by_frequency"] = _by_frequency(rows[:, 1:-1], sizes.vocab_size, questions)
     with open(os.path.join(folder, "settings.json"), "w", encoding="utf-8") as file:
         json.dump(settings, file, indent=2)
     asked = int(questions["masked_weights"].sum())
@@ -98,6 +99,14 @@ def score(predict, held_out, batch_size=64):
         right += float(((logits.argmax(axis=-1) == ids) * weights).sum())
     asked = float(held_out["masked_weights"].sum())
     return loss / asked, right / asked
+
+
+def _by_frequency(tokens, vocab_size, held_out):
+    """Loss and accuracy of one who knows how often each word occurs, and nothing else."""
+    counts = np.bincount(tokens.ravel(), minlength=vocab_size) + 1.0
+    logits = np.log(counts)[None, None]
+    places = held_out["masked_positions"].shape[1]
+    return score(lambda part: np.tile(logits, (len(part["input_ids"]), places, 1)), held_out)
 
 
 def _full_rows(text, tokenizer, length):
