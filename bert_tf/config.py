@@ -91,6 +91,9 @@ class DataSection:
     text_pair: str | int | None = setting(optional(_COLUMN), None)
     label: str | int = setting(_COLUMN, "label")
     max_length: int = setting(whole(3), 128)  # in tokens, special ones included
+    # Several short texts in a row of max_length tokens; train.batch_size then counts such rows.
+    # For a TPU or train.jit, where each new shape is compiled: all batches have one.
+    packing: bool = setting(FLAG, False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,6 +142,11 @@ class FinetuneConfig:
     def __post_init__(self):
         """What two keys must agree on; `load` puts the file's name before the message."""
         train = self.train
+        if self.data.packing and self.incremental.method is not None:
+            raise ConfigError(
+                f"data.packing is true and incremental.method {self.incremental.method}, "
+                "wanted false with it"
+            )
         for key in ("changes", "pooling", "head_layers", "problem_type"):
             value = getattr(self.model, key)
             if value and self.incremental.method is not None:

@@ -28,7 +28,7 @@ def test_keys_are_the_published_ones(load):
     assert sections.pop("task") == "sequence_classification"
     assert {section: list(keys) for section, keys in sections.items()} == {
         "model": ["path", "changes", "pooling", "head_layers", "problem_type"],
-        "data": "train validation test format text text_pair label max_length".split(),
+        "data": ("train validation test format text text_pair label max_length packing".split()),
         "train": (
             "batch_size accumulate epochs steps optimizer learning_rate weight_decay beta_2 "
             "epsilon layer_decay lookahead ema schedule schedule_power drop_every drop_factor "
@@ -55,6 +55,12 @@ def test_resolved_copy_reads_back_as_equal(load, tmp_path):
     again = config.load(config.FinetuneConfig, str(tmp_path / "resolved.yaml"))
     assert again == loaded and again.data.text == "1e5" and again.model.head_layers == (8, 4)
     assert config.from_dict(config.FinetuneConfig, config.to_dict(loaded)) == loaded
+
+
+def test_packed_rows_and_incremental_learning_are_not_promised_together(load):
+    sets = ("data.packing=true", "incremental.method=rows", "incremental.old_test=old.tsv")
+    with pytest.raises(ConfigError, match="data.packing is true and incremental.method rows"):
+        load(LEAST, *sets)
 
 
 def test_configuration_without_a_file_comes_from_overrides():

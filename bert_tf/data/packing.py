@@ -148,15 +148,13 @@ class PackedOrder:
         return np.concatenate(examples), rows
 
     def report(self):
-        """What packing saves: dict of examples and rows, int; real_token_share, of a row's tokens
-        those that are not padding, and padded_real_token_share, the same with an example a row."""
-        tokens = int(self.lengths.sum())
-        return {
-            "examples": len(self.lengths),
-            "rows": self.rows,
-            "real_token_share": tokens / (self.rows * self.width),
-            "padded_real_token_share": tokens / (len(self.lengths) * self.width),
-        }
+        """What packing saves, as a line."""
+        tokens, examples = int(self.lengths.sum()), len(self.lengths)
+        return (
+            f"{examples:,} examples in {self.rows:,} rows of {self.width} tokens, "
+            f"{tokens / (self.rows * self.width):.2%} of them real; an example a row: "
+            f"{tokens / (examples * self.width):.2%}"
+        )
 
 
 def pack_rows(inputs, labels, rows, height, width, packing):
@@ -209,33 +207,6 @@ def pack_rows(inputs, labels, rows, height, width, packing):
             values, _NO_LABEL, () if of_tokens else values.shape[1:]
         )
     return packed, packed_labels
-
-
-def pack_window(inputs, labels, width, packing):
-    """Pack a window of tokenized rows, in the graph; a pure function of the window.
-
-    Args:
-      inputs, labels, width, packing: as in pack_rows; labels may be one tensor.
-    Returns:
-      (inputs, labels) as pack_rows gives, of as many rows as are needed.
-    """
-    alone = not isinstance(labels, dict)
-
-    def planned(lengths):
-        packs = plan(lengths, width, packing)
-        return packs.rows, np.repeat(np.arange(len(packs.splits) - 1), np.diff(packs.splits))
-
-    lengths = tf.math.count_nonzero(inputs["attention_mask"], axis=1)
-    examples, rows = tf.numpy_function(planned, [lengths], (tf.int64, tf.int64))
-    examples.set_shape([None])
-    rows.set_shape([None])
-    inputs, labels = tf.nest.map_structure(
-        lambda values: tf.gather(values, examples),
-        (dict(inputs), {"labels": labels} if alone else dict(labels)),
-    )
-    height = tf.cast(tf.reduce_max(rows) + 1, tf.int32)
-    inputs, labels = pack_rows(inputs, labels, rows, height, width, packing)
-    return inputs, labels["labels"] if alone else labels
 
 
 def _before(counts, rows):

@@ -240,7 +240,7 @@ def _tokenized(windows, plan, table, tokenizer, max_length, beside, by_length=Tr
         rows, batches = plan(number)
         texts, pairs = table.texts(rows)
         beside = () if example is None else (fetch(rows),)
-        return _encoded(texts), _encoded(pairs or []), batches, *beside
+        return as_bytes(texts), as_bytes(pairs or []), batches, *beside
 
     def tokenize(number):
         kinds = (tf.string, tf.string, tf.int64, *beside_kind)
@@ -286,8 +286,8 @@ def _batches(windows, batch_size, max_length, length_multiple=1, full=False):
     return windows.flat_map(batches_of).prefetch(tf.data.AUTOTUNE)
 
 
-def _encoded(texts):
-    """UTF-8 strings as an object array: an array of str would be as wide as the longest of them."""
+def as_bytes(texts):
+    """Texts as UTF-8 in an object array, which tf.numpy_function takes as strings of any length."""
     encoded = np.empty(len(texts), object)
     encoded[:] = [text.encode() for text in texts]
     return encoded

@@ -23,6 +23,7 @@ from bert_tf.layers.heads import (
     Pooler,
     ProjectionHead,
     pool,
+    pool_examples,
 )
 from bert_tf.layers.linear import Linear, truncated_normal
 from bert_tf.layers.masks import visibility
@@ -52,6 +53,7 @@ __all__ = [
     "layer_drop",
     "new_key",
     "pool",
+    "pool_examples",
     "recomputed",
     "sinusoidal",
     "truncated_normal",

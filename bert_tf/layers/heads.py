@@ -61,6 +61,24 @@ def pool(sequence_output, attention_mask, how):
     raise ValueError(f"pooling: {how!r}, wanted one of cls, mean, max")
 
 
+def pool_examples(sequence_output, attention_mask, sentence_positions, how):
+    """One vector for each example of packed rows, as `pool` gives it of the example alone.
+
+    Args:
+      sequence_output: float [B, L, D].
+      attention_mask: int [B, L]; 1, 2, ... for the tokens of a row's examples.
+      sentence_positions: int [B, S], where each example begins.
+      how: "cls", "mean" or "max".
+    Returns:
+      float [B, S, D]; of no meaning where a row has fewer than S examples.
+    """
+    if how == "cls":
+        return ops.take_along_axis(sequence_output, sentence_positions[:, :, None], axis=1)
+    numbers = range(1, sentence_positions.shape[1] + 1)
+    alone = [ops.cast(attention_mask == number, "int32") for number in numbers]
+    return ops.stack([pool(sequence_output, mask, how) for mask in alone], axis=1)
+
+
 class ProjectionHead(keras.layers.Layer):
     """Optional dense layers, then a projection to K logits, each behind dropout.
 
@@ -85,12 +103,15 @@ class ProjectionHead(keras.layers.Layer):
             width = layer.width
 
     def call(self, x, key=None):
-        """float [B, D] -> logits, float32 [B, K]."""
+        """float [..., D] -> logits, float32 [..., K]."""
+        shape = ops.shape(x)
+        x = ops.reshape(x, (-1, shape[-1]))
         for place, layer in enumerate(self.hidden):
             x = dropout(x, self.dropout_rate, fold_in(key, place))
             x = ACTIVATIONS_OF_HEADS[self.activations[place]](layer(x))
         x = dropout(x, self.dropout_rate, fold_in(key, len(self.hidden)))
-        return ops.cast(self.projection(x), "float32")
+        logits = ops.cast(self.projection(x), "float32")
+        return ops.reshape(logits, (*shape[:-1], self.projection.width))
 
 
 ACTIVATIONS_OF_HEADS = {**ACTIVATIONS, "tanh": ops.tanh}

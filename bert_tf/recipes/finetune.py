@@ -11,6 +11,8 @@ from bert_tf.data import (
     rows_of_step,
     training_batches,
 )
+from bert_tf.data.packed_batches import packed_batches, packed_order
+from bert_tf.data.packing import Packing
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.loading import load_encoder
 from bert_tf.recipes.workdir import claim_workdir, open_workdir, save_run
@@ -45,7 +47,7 @@ def finetune(config, workdir):
     tokenizer = Tokenizer.from_pretrained(config.model.path)
     tables = read_tables(config)
     rows = dict(batch_size=config.train.batch_size, max_length=config.data.max_length)
-    feed = feed_of(tables["train"], tokenizer, {**rows, "seed": config.train.seed})
+    feed = _feed(config, tables["train"], tokenizer)
     steps = config.train.steps or feed.epoch_steps * config.train.epochs
     with strategy.scope():
         model = _model(config, tables["train"], tokenizer)
@@ -88,7 +90,8 @@ def draw_learning_rate(config, path):
     """
     if config.incremental.method == "replay":
         raise ConfigError("incremental.method is replay, the schedule is drawn without it only")
-    per_epoch = epoch_steps(read_tables(config)["train"], config.train.batch_size)
+    tokenizer = Tokenizer.from_pretrained(config.model.path)
+    per_epoch = _feed(config, read_tables(config)["train"], tokenizer).epoch_steps
     steps = config.train.steps or per_epoch * config.train.epochs
     draw_schedule(schedule_of(config.train, steps, per_epoch), steps, path)
 
@@ -102,6 +105,26 @@ def prepare(config):
     keras.config.set_dtype_policy(config.train.precision)
     keras.utils.set_random_seed(config.train.seed)
     return strategy
+
+
+def _feed(config, table, tokenizer):
+    """The training batches of a configuration, packed if it says so."""
+    arguments = dict(
+        batch_size=config.train.batch_size,
+        max_length=config.data.max_length,
+        seed=config.train.seed,
+    )
+    if not config.data.packing:
+        return feed_of(table, tokenizer, arguments)
+    plan = packed_order(table, tokenizer, packing=Packing(), **arguments)
+    logging.info("packing: %s", plan.report())
+    return Feed(
+        batches=lambda start, stop: packed_batches(
+            table, tokenizer, plan, start_step=start, stop_step=stop
+        ),
+        rows_of_step=lambda step: plan.batch(step)[0],
+        epoch_steps=plan.epoch_steps,
+    )
 
 
 def feed_of(table, tokenizer, arguments):

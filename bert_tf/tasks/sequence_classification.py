@@ -9,6 +9,7 @@ from bert_tf.layers import (
     fold_in,
     key_for,
     pool,
+    pool_examples,
     truncated_normal,
 )
 from bert_tf.tasks.task_model import TaskModel, weight_of_rows, weighted_sum
@@ -30,7 +31,9 @@ class SequenceClassifier(TaskModel):
       head_layers: dense layers before the projection, a list of width or (width, activation),
         tanh if none is given; None as the family published it.
 
-    Labels: int [B] for single_label, 0/1 float [B, K] for multi_label, float [B] for regression.
+    Labels: int [B] for single_label, 0/1 float [B, K] for multi_label, float [B] for regression;
+    with `sentence_positions` [B, S] among the inputs those of each example of a packed row, [B, S]
+    or [B, S, K], and in `sample_weight` float [B, S] a 0 for a place without one.
     """
 
     loss_names = ("classification",)
@@ -75,11 +78,12 @@ class SequenceClassifier(TaskModel):
         """Logits of a batch.
 
         Args:
-          inputs: dict of int32 [B, L], see the encoder.
+          inputs: dict of int32 [B, L], see the encoder; packed rows have `sentence_positions`
+            int32 [B, S].
           training: bool, with dropout.
           key: integer [2], the dropout key of this step, or None.
         Returns:
-          float32 [B, K].
+          float32 [B, K], or [B, S, K] of packed rows.
         """
         key = key_for(training, key)
         how = self.pooling or self.encoder.published_pooling
@@ -87,7 +91,10 @@ class SequenceClassifier(TaskModel):
         if how == "pooler":
             vector = outputs["pooled_output"]
         else:
-            vector = pool(outputs["sequence_output"], inputs.get("attention_mask"), how)
+            read, mask = outputs["sequence_output"], inputs.get("attention_mask")
+            firsts = inputs.get("sentence_positions")
+            packed = firsts is not None
+            vector = pool_examples(read, mask, firsts, how) if packed else pool(read, mask, how)
         return self.head(vector, key=fold_in(key, 1))
 
     def loss_weights(self, labels, sample_weight=None):
@@ -95,6 +102,7 @@ class SequenceClassifier(TaskModel):
 
     def loss_terms(self, outputs, labels, sample_weight=None):
         """Cross-entropy, mean binary cross-entropy over the labels, or squared error."""
+        labels, outputs, sample_weight = _as_rows(labels, outputs, sample_weight)
         if self.problem_type == "single_label_classification":
             labels = ops.cast(ops.reshape(labels, (-1,)), "int32")
             losses = ops.sparse_categorical_crossentropy(labels, outputs, from_logits=True)
@@ -113,12 +121,23 @@ class SequenceClassifier(TaskModel):
         """Accuracy, under multi_label over single decisions; regression has its loss alone."""
         if self.problem_type == "regression":
             return {}
+        labels, outputs, sample_weight = _as_rows(labels, outputs, sample_weight)
         if self.problem_type == "single_label_classification":
             right = ops.argmax(outputs, axis=-1) == ops.cast(ops.reshape(labels, (-1,)), "int32")
         else:
             right = ops.mean((outputs > 0) == (labels > 0.5), axis=-1)
         total = weighted_sum(right, sample_weight)
         return {"accuracy": (total, weight_of_rows(labels, sample_weight))}
+
+
+def _as_rows(labels, outputs, sample_weight):
+    """The examples of packed rows as rows; what is not packed as it is."""
+    if len(outputs.shape) == 2:
+        return labels, outputs, sample_weight
+    flat = [ops.reshape(outputs, (-1, outputs.shape[-1])), ops.reshape(sample_weight, (-1,))]
+    several = len(labels.shape) == 3
+    labels = ops.reshape(labels, (-1, labels.shape[-1]) if several else (-1,))
+    return labels, *flat
 
 
 def _check(num_labels, label_names, problem_type, pooling, head_layers):

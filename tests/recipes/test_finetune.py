@@ -105,6 +105,28 @@ def test_it_learns(run):
     assert results["validation"]["rows"] == results["test"]["rows"] == 32
 
 
+def test_it_learns_from_packed_rows_and_goes_on_with_them(folder, tmp_path, monkeypatch):
+    """Stopped at step 31 and continued, packed training ends with the weights of a whole run."""
+    config = config_of(folder, data={"packing": True, "max_length": 24}, batch_size=4)
+    results = finetune(config, str(tmp_path / "whole"))
+    assert results["validation"]["accuracy"] >= 0.9 and results["test"]["accuracy"] >= 0.9
+
+    measure = recipe.metrics.measure
+
+    def interrupt(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return measure(*arguments)
+
+    monkeypatch.setattr(recipe.metrics, "measure", interrupt)
+    with pytest.raises(Interrupted, match="saved at step 31 of 60"):
+        finetune(config, str(tmp_path / "parts"))
+    monkeypatch.undo()
+    finetune(config, str(tmp_path / "parts"))
+    parts = [load_file(tmp_path / name / "model/model.safetensors") for name in ("whole", "parts")]
+    for name, weight in parts[0].items():
+        np.testing.assert_array_equal(weight, parts[1][name])
+
+
 def test_the_workdir_holds_what_is_promised_and_no_leftovers(run):
     workdir, results = run
     there = {path.name for path in workdir.iterdir()}

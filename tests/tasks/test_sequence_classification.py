@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from bert_tf import BertConfig, InputError, SequenceClassifier, build_encoder
+from bert_tf.data.packing import Packing, pack_rows
 from bert_tf.layers import new_key
 from tests import tiny
 
@@ -205,6 +206,34 @@ def test_padding_changes_no_answer():
         wide = {name: np.pad(values, ((0, 0), (0, 3))) for name, values in INPUTS.items()}
         wide["input_ids"][:, -3:] = 4
         np.testing.assert_allclose(model(wide), model(INPUTS), atol=1e-5)
+
+
+@pytest.mark.parametrize("pooling", [None, "cls", "mean", "max"])
+@pytest.mark.parametrize("kind", PROBLEMS)
+def test_packed_examples_have_the_losses_they_have_alone(kind, pooling):
+    num_labels, labels, _ = PROBLEMS[kind]
+    model = model_of(num_labels, problem_type=kind, pooling=pooling)
+    rows = np.array([0, 0, 1])
+    packed, packed_labels = pack_rows(
+        {name: tf.constant(values) for name, values in INPUTS.items()},
+        {"labels": tf.constant(labels)},
+        rows,
+        2,
+        10,
+        Packing(3),
+    )
+    weights = packed.pop("sentence_weights") * [[0.5, 2.0, 7.0], [3.0, 7.0, 7.0]]
+    wanted = (
+        np.maximum(packed_labels["labels"], 0) if kind != "regression" else packed_labels["labels"]
+    )
+    answers = model(packed)
+    assert answers.shape == (2, 3, num_labels)
+    there = answers.numpy()[weights.numpy() > 0]
+    np.testing.assert_allclose(there, model(INPUTS), atol=1e-6)
+    alone = model.terms(model(INPUTS), labels, np.array([0.5, 2.0, 3.0], "float32"))
+    together = model.terms(answers, wanted, weights)
+    for name, term in alone.items():
+        np.testing.assert_allclose(together[name], term, rtol=1e-5)
 
 
 def test_dropout_of_the_head_follows_the_key():
