@@ -26,7 +26,7 @@ class Pretraining(TaskModel):
     3.1).
 
     Args:
-      encoder: an encoder; with a pooler wherever a sentence is told apart.
+      encoder: an encoder; with a pooler wherever a sentence is told apart, else it is left aside.
       sentence_objective: "next_sentence" (0 follows, 1 random), "sentence_order" (0 in order, 1
         swapped), "sentence_order_3" (and 2 unrelated), or "none"; None as the family published it.
       extra_labels: dict of further labels, name -> {"of": "sentence", "token" or "cloze",
@@ -49,6 +49,8 @@ class Pretraining(TaskModel):
         )
         extra = dict(extra_labels or {})
         _check(encoder, objective, extra)
+        if not _of_sentences(objective, extra):
+            encoder = encoder.without_pooler()
         sentences = ["sentence"] * (objective != "none")
         self.loss_names = ("masked_lm", *sentences, *extra)
         self.quality_names = tuple(f"{name}_accuracy" for name in self.loss_names)
@@ -197,9 +199,13 @@ def _check(encoder, objective, extra):
             )
         if name in ("masked_lm", "sentence"):
             raise InputError(f"extra_labels: {name!r} is the name of another loss")
-    of_sentences = objective != "none" or any(x["of"] == "sentence" for x in extra.values())
-    if of_sentences and not encoder.pooled:
+    if _of_sentences(objective, extra) and not encoder.pooled:
         raise InputError("encoder: has no pooler, which objectives over sentences read")
+
+
+def _of_sentences(objective, extra):
+    """Whether anything is told of a sentence, which is what a pooler is for."""
+    return objective != "none" or any(label["of"] == "sentence" for label in extra.values())
 
 
 def _is_label(label):

@@ -81,9 +81,12 @@ def test_packed_rows_are_asked_example_by_example():
 def test_a_question_needs_no_weights_and_no_pooler_and_may_stay_unasked():
     plain = Pretraining(build_encoder(CONFIG))
     assert len(model_of().weights) == len(plain.weights)
-    alone = Pretraining(build_encoder(CONFIG).without_pooler(), "none", CLOZE)
+    alone = Pretraining(build_encoder(CONFIG), "none", CLOZE)
     assert set(alone(ASKED)) == {"masked_lm_logits", "animal_logits"}
     assert set(alone(INPUTS)) == {"masked_lm_logits"}
+    # A pooler that nothing reads would have no gradient.
+    alone.compile()
+    assert float(alone.train_step((ASKED, ANSWERS))["applied"]) == 1
 
 
 def test_scores_are_float32_under_low_precision():

@@ -279,7 +279,10 @@ def test_two_answers_are_saved_as_the_published_class_and_say_which(objective, t
     [
         ({"sentence_objective": "next_sentense"}, ["'next_sentense'", "nearest: next_sentence"]),
         ({"sentence_objective": "none"}, ["none", "MaskedLM"]),
-        ({"extra_labels": {"topic": {"of": "row", "num_labels": 2}}}, ["'topic'", "sentence, token or cloze"]),
+        (
+            {"extra_labels": {"topic": {"of": "row", "num_labels": 2}}},
+            ["'topic'", "token or cloze"],
+        ),
         ({"extra_labels": {"topic": {"of": "token", "num_labels": 1}}}, ["'topic'", "2 or more"]),
         ({"extra_labels": {"sentence": EXTRA["topic"]}}, ["'sentence'", "another loss"]),
     ],
