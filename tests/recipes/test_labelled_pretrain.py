@@ -115,7 +115,10 @@ def test_labels_are_learned_beside_masked_words_and_measured(folder, tmp_path, p
     total = figures["masked_lm"] + figures["tags"] + figures["mood"]
     assert figures["loss"] == pytest.approx(total, rel=1e-5)
     model = load_task(str(tmp_path / "model"))
-    assert model.extra_labels["mood"] == {"of": "sentence", "num_labels": 2}
+    assert model.extra_labels == {
+        "tags": {"of": "token", "num_labels": 2, "names": ["noun", "other"]},
+        "mood": {"of": "sentence", "num_labels": 2, "names": ["bad", "good"]},
+    }
 
 
 @pytest.mark.slow
@@ -129,6 +132,17 @@ def test_labels_join_an_objective_over_sentences(folder, tmp_path):
 def test_labels_can_be_left_aside(folder, tmp_path):
     config = config_of(folder, "objective.extra_labels={}")
     assert "mood" not in pretrain(config, str(tmp_path))["phase_1"]["validation"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count, names", [(2, {"names": ["bad", "good"]}), (3, {})])
+def test_told_labels_have_their_names_from_records_of_as_many_classes(
+    folder, tmp_path, count, names
+):
+    mood = {"of": "sentence", "num_labels": count}
+    config = config_of(folder, f"objective.extra_labels={json.dumps({'mood': mood})}")
+    pretrain(config, str(tmp_path))
+    assert load_task(str(tmp_path / "model")).extra_labels == {"mood": mood | names}
 
 
 def test_other_classes_in_what_is_held_out_are_refused(folder, tmp_path):

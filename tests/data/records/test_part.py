@@ -6,6 +6,7 @@ import pytest
 from bert_tf.data.records.part import split_records
 from bert_tf.data.records.schema import RecordWriter, features_of
 from bert_tf.data.records.table import RecordTable
+from bert_tf.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -39,3 +40,12 @@ def test_a_share_held_out_is_split_by_the_seed_and_loses_nothing(table):
 def test_each_part_has_a_row_at_least(table):
     assert [len(part) for part in split_records(table, 0.001, 0)] == [39, 1]
     assert [len(part) for part in split_records(table, 0.999, 0)] == [1, 39]
+
+
+def test_one_row_alone_is_not_split_and_its_records_are_named(tmp_path):
+    path, features = tmp_path / "one.tfrecord", features_of(3, sentences=False)
+    with RecordWriter(str(path), features) as writer:
+        writer.write({name: np.ones((1, 3), int) for name in features})
+    with pytest.raises(InputError, match="one.tfrecord: one record, wanted two or more") as caught:
+        split_records(RecordTable(str(path)), 0.1, 0)
+    assert "\n" not in str(caught.value)

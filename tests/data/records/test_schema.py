@@ -132,10 +132,33 @@ def test_a_manifest_comes_back_as_it_was(tmp_path, manifest):
     assert os.listdir(tmp_path) == ["manifest.json"]
 
 
+def test_a_manifest_tells_of_classes_and_of_questions_and_an_older_one_of_nothing(
+    tmp_path, manifest
+):
+    lengths = {"mood": 1, "animal": 1, "animal_blank": 8, "animal_candidates": 6}
+    labelled = dataclasses.replace(
+        manifest,
+        features=schema.features_of(8, sentences=False, labels=lengths),
+        labels={
+            "mood": {"of": "sentence", "names": ["bad", "good"]},
+            "animal": {"of": "cloze", "candidates": 3, "pieces": 2},
+        },
+    )
+    labelled.write(str(tmp_path))
+    assert schema.Manifest.read(str(tmp_path)) == labelled
+    values = dataclasses.asdict(manifest)
+    del values["labels"]
+    (tmp_path / "manifest.json").write_text(json.dumps(values))
+    assert schema.Manifest.read(str(tmp_path)) == manifest
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {"shards": None},
+        {"labels": {"animal": {"of": "cloze", "candidates": 3, "pieces": 2}}},
+        {"labels": {"animal": {"of": "cloze", "candidates": 3}}},
+        {"labels": {"mood": {"names": ["bad", "good"]}}},
         {"shards": [{"file": "a"}]},
         {"sentence_objective": "cloze"},
         {"features": {"input_ids": [8, "int32"]}},
