@@ -90,8 +90,10 @@ def draw_learning_rate(config, path):
     """
     if config.incremental.method == "replay":
         raise ConfigError("incremental.method is replay, the schedule is drawn without it only")
-    tokenizer = Tokenizer.from_pretrained(config.model.path)
-    per_epoch = _feed(config, read_tables(config)["train"], tokenizer).epoch_steps
+    table = read_tables(config)["train"]
+    per_epoch = epoch_steps(table, config.train.batch_size)
+    if config.data.packing:
+        per_epoch = _feed(config, table, Tokenizer.from_pretrained(config.model.path)).epoch_steps
     steps = config.train.steps or per_epoch * config.train.epochs
     draw_schedule(schedule_of(config.train, steps, per_epoch), steps, path)
 

@@ -100,8 +100,8 @@ class Pretraining(TaskModel):
             )
         }
         if self.sentence_objective != "none":
-            answers["sentence_logits"] = _projected(
-                self.sentence_head, outputs["pooled_output"], fold_in(key, 1)
+            answers["sentence_logits"] = self.sentence_head(
+                outputs["pooled_output"], key=fold_in(key, 1)
             )
         heads = iter(self.label_heads)
         for place, (name, label) in enumerate((self.extra_labels or {}).items()):
@@ -110,7 +110,7 @@ class Pretraining(TaskModel):
                     answers[f"{name}_logits"] = self._chosen(name, inputs, outputs)
                 continue
             seen = outputs["pooled_output" if label["of"] == "sentence" else "sequence_output"]
-            answers[f"{name}_logits"] = _projected(next(heads), seen, fold_in(key, 2 + place))
+            answers[f"{name}_logits"] = next(heads)(seen, key=fold_in(key, 2 + place))
         return answers
 
     def _chosen(self, name, inputs, outputs):
@@ -174,13 +174,6 @@ class Pretraining(TaskModel):
             shape = ops.shape(answers)[:-1]
             wanted, weights = ops.reshape(wanted, shape), ops.reshape(weights, shape)
         return wanted, weights
-
-
-def _projected(head, x, key):
-    """A head over the last axis of float [..., D], by way of a matrix of rows: [..., K]."""
-    shape = ops.shape(x)
-    logits_XK = head(ops.reshape(x, (-1, x.shape[-1])), key=key)
-    return ops.reshape(logits_XK, (*shape[:-1], logits_XK.shape[-1]))
 
 
 def _check(encoder, objective, extra):
