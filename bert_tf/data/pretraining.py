@@ -107,6 +107,11 @@ def epoch_steps(table, batch_size, packing=None):
     return PackedOrder(table.lengths(), table.max_length, batch_size, 0, packing).epoch_steps
 
 
+def packing_report(table, packing):
+    """How many of a packed row's tokens are real, as a line; see `PackedOrder.report`."""
+    return PackedOrder(table.lengths(), table.max_length, 1, 0, packing).report()
+
+
 def evaluation_batches(table, masking, vocabulary, *, batch_size, seed=0, length_multiple=1):
     """Every record once, for metrics, each with the same mask whenever and with whom it is read.
 

@@ -108,7 +108,7 @@ def _phase(config, number, tokenizer):
         held_out = RecordTable(section.validation, tokenizer)
         differing = {
             name
-            for name in ("max_length", "max_predictions", "sentence_objective")
+            for name in ("max_length", "sentence_objective")
             if getattr(rows, name) != getattr(held_out, name)
         }
         if differing:
@@ -230,11 +230,9 @@ def _require_fit(config, phases, model):
 def _run(config, phase, model, tokenizer, workdir):
     """Trains one phase, or puts the weights it ended with into the model; returns its results."""
     settings, folder = phase.settings, os.path.join(workdir, phase.name)
-    masking = None
-    if phase.rows.max_predictions is None:
-        masking = Masking(**dataclasses.asdict(config.masking))
     noise = Noise(**dataclasses.asdict(config.noise))
-    drawn = (masking, MaskingVocabulary.of(tokenizer))
+    vocabulary = MaskingVocabulary.of(tokenizer)
+    drawn = (_masking(config, phase.rows), vocabulary)
     given = dict(
         batch_size=settings.batch_size,
         seed=settings.seed,
@@ -260,8 +258,14 @@ def _run(config, phase, model, tokenizer, workdir):
         *(phase.name, len(phase.rows), phase.rows.max_length, len(phase.held_out)),
         *(steps, settings.batch_size, steps / feed.epoch_steps),
     )
+    if phase.packing is not None:
+        logging.info("packing: %s", pretraining.packing_report(phase.rows, phase.packing))
     held_out = pretraining.evaluation_batches(
-        phase.held_out, *drawn, batch_size=settings.batch_size, seed=settings.seed
+        phase.held_out,
+        _masking(config, phase.held_out),
+        vocabulary,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
     )
 
     def measure():
@@ -274,6 +278,13 @@ def _run(config, phase, model, tokenizer, workdir):
         draw_curves(folder)
         finish(folder, results)
     return results
+
+
+def _masking(config, rows):
+    """How the words of records are masked; None for records that have masks of their own."""
+    if rows.max_predictions is not None:
+        return None
+    return Masking(**dataclasses.asdict(config.masking))
 
 
 def figures(means):

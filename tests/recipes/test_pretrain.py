@@ -10,15 +10,18 @@ import pytest
 import tensorflow as tf
 from safetensors.numpy import load_file
 
+from bert_tf import Tokenizer, load_task
 from bert_tf import config as configs
-from bert_tf import load_task
 from bert_tf.config import PretrainConfig
-from bert_tf.data.masking import Masking
+from bert_tf.data.masking import Masking, MaskingVocabulary
+from bert_tf.data.pretraining import evaluation_batches
+from bert_tf.data.records.table import RecordTable
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.recipes import pretrain as recipe
 from bert_tf.recipes.interruption import Interrupted
 from bert_tf.recipes.predict import predict
 from bert_tf.recipes.pretrain import pretrain
+from bert_tf.training.evaluation import mean_terms
 from tests import tiny
 
 from .corpus import config_of, corpus, records, refused
@@ -234,6 +237,20 @@ def test_masks_that_the_records_have_are_not_drawn_again(folder, tmp_path):
     refused(ConfigError, lambda: pretrain(config, str(tmp_path / "x")), "masks of its own")
     results = pretrain(config_of(folder, *overrides, steps=1), str(tmp_path / "run"))
     assert results["phase_1"]["steps"] == 1
+
+
+def test_held_out_records_may_have_masks_of_their_own(folder, tmp_path):
+    """So that runs with other masks in training are measured on the very same words."""
+    static = records(folder, "dev", masking=Masking(max_predictions=4))
+    overrides = (f"phases.1.validation={static}", "model.family=bert", "masking.probability=0.4")
+    run = tmp_path / "run"
+    results = pretrain(config_of(folder, *overrides, steps=3), str(run))
+    model, tokenizer = load_task(run / "model"), Tokenizer.from_pretrained(run / "model")
+    batches = evaluation_batches(
+        RecordTable(static), None, MaskingVocabulary.of(tokenizer), batch_size=8
+    )
+    again = mean_terms(model, batches)["masked_lm"]
+    assert results["phase_1"]["validation"]["masked_lm"] == pytest.approx(again, rel=1e-5)
 
 
 @pytest.mark.slow
