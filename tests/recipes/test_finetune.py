@@ -106,8 +106,9 @@ def test_it_learns(run):
 
 
 def test_it_learns_from_packed_rows_and_goes_on_with_them(folder, tmp_path, monkeypatch):
-    """Stopped at step 31 and continued, packed training ends with the weights of a whole run."""
-    config = config_of(folder, data={"packing": True, "max_length": 24}, batch_size=4)
+    """Stopped at step 16 and continued, packed training ends with the weights of a whole run."""
+    short = {"batch_size": 4, "steps": 30, "evaluate_every": 15}
+    config = config_of(folder, data={"packing": True, "max_length": 24}, **short)
     results = finetune(config, str(tmp_path / "whole"))
     assert results["validation"]["accuracy"] >= 0.9 and results["test"]["accuracy"] >= 0.9
 
@@ -118,7 +119,7 @@ def test_it_learns_from_packed_rows_and_goes_on_with_them(folder, tmp_path, monk
         return measure(*arguments)
 
     monkeypatch.setattr(recipe.metrics, "measure", interrupt)
-    with pytest.raises(Interrupted, match="saved at step 31 of 60"):
+    with pytest.raises(Interrupted, match="saved at step 16 of 30"):
         finetune(config, str(tmp_path / "parts"))
     monkeypatch.undo()
     finetune(config, str(tmp_path / "parts"))
