@@ -149,9 +149,11 @@ def _work(values):
         f"in {len(manifest.shards)} files: {values['output']}"
     )
     for name, label in manifest.labels.items():
-        known = f"up to {label['candidates']} candidates" if label["of"] == "cloze" else ""
-        known = known or f"{len(label['names'])} classes"
-        print(f"{name}: {known}, {counts[f'labelled_{name}']:,} labels of a {label['of']}")
+        count = counts[f"labelled_{name}"]
+        if label["of"] == "cloze":
+            print(f"{name}: {count:,} questions, up to {label['candidates']} candidates each")
+        else:
+            print(f"{name}: {len(label['names'])} classes, {count:,} labels of a {label['of']}")
 
 
 if __name__ == "__main__":

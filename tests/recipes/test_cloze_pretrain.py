@@ -87,7 +87,8 @@ def test_the_manifest_tells_how_much_room_questions_have(folder, capsys):
     assert manifest.labels == {"animal": {"of": "cloze", "candidates": 4, "pieces": 3}}
     lengths = {name: manifest.features[name][0] for name in manifest.features if "animal" in name}
     assert lengths == {"animal": 1, "animal_blank": 32, "animal_candidates": 12}
-    told = f"animal: up to 4 candidates, {manifest.counts['labelled_animal']:,} labels of a cloze"
+    asked = manifest.counts["labelled_animal"]
+    told = f"animal: {asked:,} questions, up to 4 candidates each"
     assert told in capsys.readouterr().out and manifest.counts["labelled_animal"] > 300
 
 
