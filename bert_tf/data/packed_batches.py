@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.data.packing import PackedOrder, pack_rows
-from bert_tf.data.pipeline import as_bytes, prediction_batches
+from bert_tf.data.pipeline import as_bytes, prediction_batches, until
 
 
 def packed_order(table, tokenizer, *, batch_size, max_length, seed, packing):
@@ -71,8 +71,4 @@ def packed_batches(table, tokenizer, plan, *, start_step=0, stop_step=None):
 
     steps = tf.data.Dataset.range(start_step, np.iinfo(np.int64).max)
     batches = steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    batches = batches.prefetch(tf.data.AUTOTUNE)
-    if stop_step is None:
-        return batches.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
-    count = max(0, stop_step - start_step)
-    return batches.take(count).apply(tf.data.experimental.assert_cardinality(count))
+    return until(batches.prefetch(tf.data.AUTOTUNE), start_step, stop_step)

@@ -111,10 +111,17 @@ def training_batches(
     windows = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
     windows = _tokenized(windows, window, table, tokenizer, max_length, extra)
     dataset = _batches(windows, batch_size, max_length, length_multiple, full=True)
-    if stop_step is None:
-        return dataset.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
-    steps = max(0, stop_step - start_step)
-    return dataset.take(steps).apply(tf.data.experimental.assert_cardinality(steps))
+    return until(dataset, start_step, stop_step)
+
+
+def until(batches, start_step, stop_step):
+    """Endless batches from start_step on, up to the one before stop_step or, where that is None,
+    for ever; the dataset knows how many they are."""
+    count = tf.data.INFINITE_CARDINALITY
+    if stop_step is not None:
+        count = max(0, stop_step - start_step)
+        batches = batches.take(count)
+    return batches.apply(tf.data.experimental.assert_cardinality(count))
 
 
 def rows_of_step(table, tokenizer, step, **arguments):

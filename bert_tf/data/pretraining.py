@@ -13,6 +13,7 @@ from bert_tf.data.corpus import cloze
 from bert_tf.data.masking import mask_rows
 from bert_tf.data.noise import add_noise
 from bert_tf.data.packing import PackedOrder, pack_rows
+from bert_tf.data.pipeline import until
 from bert_tf.errors import ConfigError
 
 # Google's names -> the names that models read.
@@ -77,15 +78,12 @@ def pretraining_batches(
         plan = order.TrainingOrder(len(table), batch_size, seed)
         dataset = _training_windows(table, examples, plan, start_step, length_multiple)
     else:
-        plan = PackedOrder(table.lengths(), table.max_length, batch_size, seed, packing)
+        plan = packed_order(table, batch_size, seed, packing)
         dataset = _packed(table, examples, plan, start_step)
     dataset = dataset.map(
         lambda inputs, labels, rows: (inputs, rows if extra == "rows" else labels)
     ).prefetch(tf.data.AUTOTUNE)
-    if stop_step is None:
-        return dataset.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
-    steps = max(0, stop_step - start_step)
-    return dataset.take(steps).apply(tf.data.experimental.assert_cardinality(steps))
+    return until(dataset, start_step, stop_step)
 
 
 def rows_of_step(table, masking, vocabulary, step, **arguments):
@@ -104,12 +102,12 @@ def epoch_steps(table, batch_size, packing=None):
     """How many batches hold every record once."""
     if packing is None:
         return -(-len(table) // batch_size)
-    return PackedOrder(table.lengths(), table.max_length, batch_size, 0, packing).epoch_steps
+    return packed_order(table, batch_size, 0, packing).epoch_steps
 
 
-def packing_report(table, packing):
-    """How many of a packed row's tokens are real, as a line; see `PackedOrder.report`."""
-    return PackedOrder(table.lengths(), table.max_length, 1, 0, packing).report()
+def packed_order(table, batch_size, seed, packing):
+    """Which examples share a row, packing.PackedOrder; arguments as in pretraining_batches."""
+    return PackedOrder(table.lengths(), table.max_length, batch_size, seed, packing)
 
 
 def evaluation_batches(table, masking, vocabulary, *, batch_size, seed=0, length_multiple=1):

@@ -259,7 +259,8 @@ def _run(config, phase, model, tokenizer, workdir):
         *(steps, settings.batch_size, steps / feed.epoch_steps),
     )
     if phase.packing is not None:
-        logging.info("packing: %s", pretraining.packing_report(phase.rows, phase.packing))
+        order = (settings.batch_size, settings.seed, phase.packing)
+        logging.info("packing: %s", pretraining.packed_order(phase.rows, *order).report())
     held_out = pretraining.evaluation_batches(
         phase.held_out,
         _masking(config, phase.held_out),

@@ -172,26 +172,16 @@ def _shard(pieces):
     return ShardPlan(pieces[0].file, first.number, first.offset, first.line, blocks, duplicates)
 
 
-def read_blocks(files, how, shard):
-    """The documents of a shard, block by block, as sentences.
+def raw_blocks(files, how, shard):
+    """The documents of a shard, block by block.
 
     Args:
       files, how: what `plan` was given.
       shard: ShardPlan.
     Yields:
-      list of documents, each a list of str, its sentences.
+      list of documents.RawDocument.
     Raises:
       InputError: the files are no longer what they were.
-    """
-    for block in raw_blocks(files, how, shard):
-        yield [reading.sentences_of(raw, how.language) for raw in block]
-
-
-def raw_blocks(files, how, shard):
-    """The documents of a shard, block by block; arguments and errors as `read_blocks`.
-
-    Yields:
-      list of documents.RawDocument.
     """
     left_out = {tuple(place) for place in shard.duplicates}
     found = _documents(files, how, shard, left_out)

@@ -28,6 +28,12 @@ def files(tmp_path):
     return [str(path) for path in paths]
 
 
+def blocks_of(files, how, shard):
+    """The documents of a shard as sentences, block by block."""
+    for block in corpus_plan.raw_blocks(files, how, shard):
+        yield [documents.sentences_of(raw, how.language) for raw in block]
+
+
 def wanted(files):
     return [each.sentences for each in documents.read_documents(files, "lines")]
 
@@ -36,7 +42,7 @@ def wanted(files):
 def test_shards_hold_every_document_once_and_in_order(files, shards):
     plans, counts = corpus_plan.plan(files, LINES, shards, True)
     assert len(plans) == shards and counts.documents == 117 and counts.duplicates == 3
-    found = [block for plan in plans for block in corpus_plan.read_blocks(files, LINES, plan)]
+    found = [block for plan in plans for block in blocks_of(files, LINES, plan)]
     assert [document for block in found for document in block] == wanted(files)
     assert all(len(block) >= 2 for block in found)
 
@@ -44,7 +50,7 @@ def test_shards_hold_every_document_once_and_in_order(files, shards):
 def test_shards_are_about_equally_large(files):
     plans, _ = corpus_plan.plan(files, LINES, 4, True)
     sizes = [
-        sum(len(text) for block in corpus_plan.read_blocks(files, LINES, plan) for text in block)
+        sum(len(text) for block in blocks_of(files, LINES, plan) for text in block)
         for plan in plans
     ]
     assert max(sizes) < 1.5 * min(sizes)
@@ -52,8 +58,8 @@ def test_shards_are_about_equally_large(files):
 
 def test_a_shard_can_be_read_without_those_before_it(files):
     plans, _ = corpus_plan.plan(files, LINES, 5, True)
-    every = [list(corpus_plan.read_blocks(files, LINES, plan)) for plan in plans]
-    again = [list(corpus_plan.read_blocks(files, LINES, plan)) for plan in reversed(plans)]
+    every = [list(blocks_of(files, LINES, plan)) for plan in plans]
+    again = [list(blocks_of(files, LINES, plan)) for plan in reversed(plans)]
     assert every == again[::-1]
 
 
@@ -71,7 +77,7 @@ def test_large_shards_are_cut_into_blocks(files, monkeypatch):
 def test_kept_duplicates_are_read_in_the_shards_too(files):
     keep = Reading(layout="lines", duplicates="keep")
     plans, _ = corpus_plan.plan(files, keep, 3, True)
-    found = [block for plan in plans for block in corpus_plan.read_blocks(files, keep, plan)]
+    found = [block for plan in plans for block in blocks_of(files, keep, plan)]
     assert sum(map(len, found)) == 120
 
 
@@ -100,4 +106,4 @@ def test_a_corpus_that_became_shorter_is_noticed(files):
     with open(files[2], "r+") as file:
         file.truncate(500)
     with pytest.raises(InputError, match="changed since the records were begun"):
-        list(corpus_plan.read_blocks(files, LINES, plans[1]))
+        list(blocks_of(files, LINES, plans[1]))
