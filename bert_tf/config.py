@@ -179,6 +179,8 @@ class StartSection:
     changes: dict = setting(MAPPING, {})  # fields of the encoder's configuration to change
     generator: dict = setting(MAPPING, {})  # the same of the generator beside a discriminator
     tokenizer: str | None = setting(optional(WORD), None)  # a folder; null: that of model.path
+    # Fresh weights whose first block looks at neighbours: worth much to runs of some minutes.
+    positional_heads: bool = setting(FLAG, False)
 
     def __post_init__(self):
         """One beginning, and a tokenizer with fresh weights."""
@@ -188,6 +190,11 @@ class StartSection:
             raise ConfigError(f"wanted one of model.path, model.size, model.family, got {shown}")
         if self.path is None and self.tokenizer is None:
             raise ConfigError("model.tokenizer is None, wanted a folder: there is no model.path")
+        if self.path is not None and self.positional_heads:
+            raise ConfigError(
+                f"model.positional_heads is for fresh weights, and model.path is {self.path}; "
+                "wanted one of them"
+            )
 
 
 @dataclasses.dataclass(frozen=True)

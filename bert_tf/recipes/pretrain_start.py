@@ -9,6 +9,7 @@ from bert_tf.conversion.contents import opened
 from bert_tf.encoders import FAMILIES, SIZES, build_encoder
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.loading import load_encoder, load_task
+from bert_tf.recipes.positional_heads import begin_positional_heads
 from bert_tf.tasks import ElectraPretraining, MaskedLM, Pretraining
 
 # Tasks whose heads pretraining goes on with.
@@ -61,7 +62,10 @@ def _fresh_encoder(start, tokenizer):
         raise ConfigError(f"model.size: {start.size!r} is no published size; {hint}")
     sizes = SIZES[start.size] if start.size is not None else FAMILIES[start.family][0]()
     of_text = {"vocab_size": tokenizer.vocab_size, "pad_token_id": tokenizer.pad_id}
-    return build_encoder(_changed(sizes, {**of_text, **start.changes}, "model.changes"))
+    encoder = build_encoder(_changed(sizes, {**of_text, **start.changes}, "model.changes"))
+    if start.positional_heads:
+        begin_positional_heads(encoder)
+    return encoder
 
 
 def _changed(sizes, changes, where):

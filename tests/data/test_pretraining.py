@@ -93,8 +93,12 @@ OPTIONS = {
 
 @pytest.fixture(scope="module")
 def whole_run(table, vocabulary):
-    """Function from a name of OPTIONS to the batches of two epochs."""
-    return functools.cache(lambda name: steps(table, vocabulary, 0, 166, **OPTIONS[name]))
+    """Function from a name of OPTIONS to the batches of two epochs, with noise of fewer."""
+
+    def run(name):
+        return steps(table, vocabulary, 0, 110 if "nois" in name else 166, **OPTIONS[name])
+
+    return functools.cache(run)
 
 
 @pytest.mark.parametrize("name", OPTIONS)
@@ -103,8 +107,9 @@ def test_run_that_starts_anywhere_has_the_batches_of_a_whole_run(
 ):
     whole = whole_run(name)
     for start in (1, 88) if name == "plain" else (70,):
-        begun = steps(table, vocabulary, start, start + 70, **OPTIONS[name])
-        assert_equal_batches(begun, whole[start : start + 70])
+        stop = min(start + 70, len(whole))
+        begun = steps(table, vocabulary, start, stop, **OPTIONS[name])
+        assert_equal_batches(begun, whole[start:stop])
     if name == "packed":
         again = steps(table, vocabulary, 0, 5, seed=6, **OPTIONS[name])
         assert any(
@@ -250,7 +255,8 @@ def test_masking_and_fixed_masks_exclude_each_other(table, fixed, vocabulary):
 def test_noise_leaves_what_is_predicted_alone(whole_run):
     changed = 0
     for name, calm in (("noise", "plain"), ("packed and noisy", "packed")):
-        batches, quiet = whole_run(name), whole_run(calm)
+        batches = whole_run(name)
+        quiet = whole_run(calm)[: len(batches)]
         for (inputs, labels), (same, targets) in zip(batches, quiet, strict=True):
             np.testing.assert_array_equal(labels["masked_ids"], targets["masked_ids"])
             row, column = np.nonzero(labels["masked_weights"])

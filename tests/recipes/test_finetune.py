@@ -105,13 +105,25 @@ def test_it_learns(run):
     assert results["validation"]["rows"] == results["test"]["rows"] == 32
 
 
-def test_it_learns_from_packed_rows_and_goes_on_with_them(folder, tmp_path, monkeypatch):
-    """Stopped at step 16 and continued, packed training ends with the weights of a whole run."""
-    short = {"batch_size": 4, "steps": 30, "evaluate_every": 15}
-    config = config_of(folder, data={"packing": True, "max_length": 24}, **short)
-    results = finetune(config, str(tmp_path / "whole"))
+PACKED = {"batch_size": 4, "steps": 30, "evaluate_every": 15}
+
+
+@pytest.fixture(scope="module")
+def packed(folder, tmp_path_factory):
+    """A whole run on packed rows: its workdir, its results."""
+    workdir = tmp_path_factory.mktemp("packed") / "whole"
+    config = config_of(folder, data={"packing": True, "max_length": 24}, **PACKED)
+    return workdir, finetune(config, str(workdir))
+
+
+def test_it_learns_from_packed_rows(packed):
+    results = packed[1]
     assert results["validation"]["accuracy"] >= 0.9 and results["test"]["accuracy"] >= 0.9
 
+
+@pytest.mark.slow
+def test_a_stop_on_packed_rows_changes_no_bit(folder, packed, tmp_path, monkeypatch):
+    config = config_of(folder, data={"packing": True, "max_length": 24}, **PACKED)
     measure = recipe.metrics.measure
 
     def interrupt(*arguments):
@@ -120,12 +132,12 @@ def test_it_learns_from_packed_rows_and_goes_on_with_them(folder, tmp_path, monk
 
     monkeypatch.setattr(recipe.metrics, "measure", interrupt)
     with pytest.raises(Interrupted, match="saved at step 16 of 30"):
-        finetune(config, str(tmp_path / "parts"))
+        finetune(config, str(tmp_path))
     monkeypatch.undo()
-    finetune(config, str(tmp_path / "parts"))
-    parts = [load_file(tmp_path / name / "model/model.safetensors") for name in ("whole", "parts")]
-    for name, weight in parts[0].items():
-        np.testing.assert_array_equal(weight, parts[1][name])
+    finetune(config, str(tmp_path))
+    ends = [load_file(folder / "model/model.safetensors") for folder in (packed[0], tmp_path)]
+    for name, weight in ends[0].items():
+        np.testing.assert_array_equal(weight, ends[1][name])
 
 
 def test_the_workdir_holds_what_is_promised_and_no_leftovers(run):

@@ -210,7 +210,8 @@ def test_an_old_label_that_is_not_among_the_new_rows_is_not_pushed_down():
     assert float(total) == 0.0
 
 
-@pytest.mark.parametrize("kind", ["ewc", slow("lwf")])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["ewc", "lwf"])
 def test_micro_batches_and_replicas_make_the_same_step(kind, monkeypatch):
     from bert_tf.layers import blocks
 

@@ -40,6 +40,17 @@ def test_fresh_weights_have_a_row_for_each_entry(folder):
     assert (encoder.config.hidden_size, encoder.config.num_hidden_layers) == (128, 1)
 
 
+def test_positional_heads_begin_where_they_are_asked_for(folder):
+    sizes = ["model.size=bert-tiny", "model.changes.num_hidden_layers=1"]
+    keras.utils.set_random_seed(3)
+    plain = started(folder, *sizes).encoder.embeddings.position_embeddings
+    keras.utils.set_random_seed(3)
+    encoder = started(folder, *sizes, "model.positional_heads=true").encoder
+    places = encoder.embeddings.position_embeddings
+    assert np.abs(plain[0, 0]) > 0 and float(places[0, 0]) == 0.0  # the sine of 0
+    np.testing.assert_allclose(places[:, 1::2][0], 0.02 * 2**0.5, rtol=1e-6)
+
+
 def test_a_pretrained_model_goes_on_with_its_heads(folder, caplog):
     path = str(folder / "model")
     source = load_task(path)
@@ -88,6 +99,11 @@ def test_heads_that_a_checkpoint_lacks_begin_afresh_and_one_line_says_so(folder,
             ["loss_factors.sentense", "masked_lm, sentence"],
         ),
         (InputError, ["model.path=absent"], ["absent"]),
+        (
+            ConfigError,
+            ["model.path=absent", "model.positional_heads=true"],
+            ["positional_heads", "fresh weights", "model.path is absent"],
+        ),
         (
             InputError,
             ["model.size=bert-tiny", "model.changes.vocab_size=50"],

@@ -84,6 +84,7 @@ def assert_same(weights, others):
         np.testing.assert_allclose(weights[name], others[name], atol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parts", [4])
 def test_accumulation_ends_at_the_weights_of_the_whole_batch(config, whole, tmp_path, parts):
     assert_same(run(config, tmp_path, accumulate=parts), whole)
