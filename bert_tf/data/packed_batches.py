@@ -30,6 +30,7 @@ def packed_order(table, tokenizer, *, batch_size, max_length, seed, packing):
     return PackedOrder(lengths, max_length, batch_size, seed, packing)
 
 
+@tf.autograph.experimental.do_not_convert
 def packed_batches(table, tokenizer, plan, *, start_step=0, stop_step=None):
     """The batches of the steps start_step, start_step + 1, ..., the same wherever the run starts.
 

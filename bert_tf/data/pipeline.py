@@ -13,6 +13,7 @@ from bert_tf.data import order
 from bert_tf.data.readers import read_table
 
 
+@tf.autograph.experimental.do_not_convert
 def read_dataset(
     file,
     tokenizer,
@@ -71,6 +72,7 @@ def epoch_steps(table, batch_size):
     return math.ceil(len(table) / batch_size)
 
 
+@tf.autograph.experimental.do_not_convert
 def training_batches(
     table,
     tokenizer,
@@ -218,6 +220,7 @@ class _Epochs:
         return batches.enumerate().map(counting)
 
 
+@tf.autograph.experimental.do_not_convert
 def _once(table, tokenizer, batch_size, max_length, length_multiple, beside):
     plan = order.FileOrder(len(table), batch_size)
     windows = tf.data.Dataset.range(plan.epoch_windows)

@@ -33,6 +33,7 @@ _NO_LABEL = -1
 _EVALUATION = 2**62
 
 
+@tf.autograph.experimental.do_not_convert
 def pretraining_batches(
     table,
     masking,
@@ -110,6 +111,7 @@ def packed_order(table, batch_size, seed, packing):
     return PackedOrder(table.lengths(), table.max_length, batch_size, seed, packing)
 
 
+@tf.autograph.experimental.do_not_convert
 def evaluation_batches(table, masking, vocabulary, *, batch_size, seed=0, length_multiple=1):
     """Every record once, for metrics, each with the same mask whenever and with whom it is read.
 

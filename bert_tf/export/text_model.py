@@ -118,9 +118,13 @@ def _signature(model, tokenizer, settings):
         return {"label": label, "probabilities": probabilities, "logits": logits}
 
     if settings["text_pair"] is None:
-        return tf.function(lambda text: answer(text), input_signature=[_STRINGS["text"]])
+        return tf.function(
+            lambda text: answer(text), input_signature=[_STRINGS["text"]], autograph=False
+        )
     return tf.function(
-        lambda text, text_pair: answer(text, text_pair), input_signature=list(_STRINGS.values())
+        lambda text, text_pair: answer(text, text_pair),
+        input_signature=list(_STRINGS.values()),
+        autograph=False,
     )
 
 

@@ -32,7 +32,7 @@ class MaskedWords:
         self.settings = {"text": model.data_settings.get("text", "text"), "text_pair": None}
         entries = tokenizer.vocab_size  # the model may have more rows, as padding
 
-        @tf.function(reduce_retracing=True)
+        @tf.function(autograph=False, reduce_retracing=True)
         def log_probabilities(inputs):
             outputs = model(inputs, training=False)
             logits = outputs["masked_lm_logits"] if isinstance(outputs, dict) else outputs

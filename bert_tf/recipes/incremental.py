@@ -220,6 +220,7 @@ def _with_answers(table, tokenizer, arguments, logits):
     """Training batches, as `Feed.batches`, whose labels hold the old model's answers too."""
     labels, logits = tf.constant(table.labels(np.arange(len(table)))), tf.constant(logits)
 
+    @tf.autograph.experimental.do_not_convert
     def beside(inputs, rows):
         return inputs, {"labels": tf.gather(labels, rows), "old_logits": tf.gather(logits, rows)}
 

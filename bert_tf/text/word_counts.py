@@ -90,7 +90,7 @@ class WordCounter(tf.Module):
         if len(counts) > self._most_words:
             self._prune()
 
-    @tf.function(input_signature=_CHUNKS_AND_TIMES)
+    @tf.function(input_signature=_CHUNKS_AND_TIMES, autograph=False)
     def _split(self, chunks, times):
         """The different words of string [N] chunks, and int64 how often they occur in all."""
         with tf.device("CPU"):

@@ -142,7 +142,7 @@ def per_replica(strategy, dataset):
                 )
             )
 
-        return dataset.flat_map(piece)
+        return dataset.flat_map(tf.autograph.experimental.do_not_convert(piece))
 
     return strategy.distribute_datasets_from_function(share)
 
@@ -170,7 +170,7 @@ def of_chief(strategy, value):
     if strategy.cluster_resolver is None or strategy.num_replicas_in_sync == 1:
         return value
 
-    @tf.function
+    @tf.function(autograph=False)
     def agree(value):
         def share(value):
             replicas = tf.distribute.get_replica_context()

@@ -32,7 +32,10 @@ def forward_function(model, jit=False):
     """The model outside training as one graph, kept with the model so that it is traced once."""
     if not hasattr(model, "_forward"):
         model._forward = tf.function(
-            lambda inputs: model(inputs, training=False), jit_compile=jit, reduce_retracing=True
+            lambda inputs: model(inputs, training=False),
+            autograph=False,
+            jit_compile=jit,
+            reduce_retracing=True,
         )
     return model._forward
 
@@ -50,6 +53,7 @@ def mean_terms(model, dataset, jit=False):
     if not hasattr(model, "_terms"):
         model._terms = tf.function(
             lambda inputs, labels: model.terms(model(inputs, training=False), labels),
+            autograph=False,
             jit_compile=jit,
             reduce_retracing=True,
         )

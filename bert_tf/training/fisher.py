@@ -18,7 +18,7 @@ def empirical_fisher(loss, variables, examples):
     """
     sums = [tf.Variable(tf.zeros(variable.shape), trainable=False) for variable in variables]
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def add(inputs, labels):
         with tf.GradientTape() as tape:
             value = loss(inputs, labels)

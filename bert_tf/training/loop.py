@@ -126,7 +126,9 @@ def step_function(model, strategy, batch_spec, jit=False):
         sums = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, counts)
         return {**sums, "gradient_norm": logs["gradient_norm"], "applied": logs["applied"]}
 
-    @tf.function(jit_compile=jit, input_signature=[batch_spec, tf.TensorSpec([], tf.bool)])
+    signature = [batch_spec, tf.TensorSpec([], tf.bool)]
+
+    @tf.function(input_signature=signature, autograph=False, jit_compile=jit)
     def run(batch, stop):
         # Every replica returns the same numbers: they have been summed.
         each = strategy.run(replica_step, args=(batch, stop))

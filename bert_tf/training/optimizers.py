@@ -152,7 +152,7 @@ def _update_plain(weight, first, second, gradient, factor, decay, adam):
     tf.raw_ops.ResourceApplyAdam(var=weight, m=first, v=second, grad=gradient * factor, **adam)
 
 
-@tf.function(jit_compile=True)
+@tf.function(autograph=False, jit_compile=True)
 def _update_compiled(weight, first, second, gradient, factor, decay, adam):
     """The same numbers, compiled: one loop for each of the weight and its moments."""
     handles = weight, first, second
@@ -189,7 +189,7 @@ def _update_rows(touched, weight, first, second, gradient, factor, decay, adam):
     tf.raw_ops.DisableCopyOnRead(resource=weight)
 
 
-@tf.function(jit_compile=True)
+@tf.function(autograph=False, jit_compile=True)
 def _decay_compiled(weight, decay):
     """Takes the share `decay` off a weight, in place."""
     _assign(weight, _read(weight) * (1.0 - decay))
