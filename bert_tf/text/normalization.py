@@ -10,6 +10,7 @@ only where the reference keeps a mark (96 of them, in Adlam, Balinese, Javanese 
 and in musical notation) that a writer put behind a mark which belongs behind it.
 """
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -40,10 +41,11 @@ class CodePointTable(tf.Module):
 
     def __init__(self, values):
         super().__init__()
-        blocks, block_of = np.unique(values.reshape(-1, 256), axis=0, return_inverse=True)
+        number = {}  # a block's bytes -> its place among the different ones
+        block_of = [number.setdefault(x.tobytes(), len(number)) for x in values.reshape(-1, 256)]
         with tf.device("CPU"):
-            self._starts = tf.constant(block_of.reshape(-1) * 256, tf.int32)
-            self._values = tf.constant(blocks.reshape(-1), tf.int32)
+            self._starts = tf.constant(np.array(block_of) * 256, tf.int32)
+            self._values = tf.constant(np.frombuffer(b"".join(number), values.dtype), tf.int32)
 
     def __call__(self, code_points):
         """Look up int32 code points of any shape; int32 of the same shape."""
@@ -73,6 +75,42 @@ def _exclusive_sums(counts):
     return tf.concat([[tf.zeros([], counts.dtype)], tf.cumsum(counts)], 0)
 
 
+def _hiding(chinese):
+    """Characters that the matcher must not split at -> what stands for each, for str.translate."""
+    hidden = unicode.MATCHER_ONLY | (unicode.CHINESE - chinese)
+    return dict(zip(sorted(hidden), HIDDEN[: len(hidden)].tolist(), strict=True))
+
+
+@functools.cache
+def _spelling(lowercase, strip_accents, chinese):
+    """What normalization makes of every code point; made once, so not to be changed.
+
+    Returns:
+      int32 [code points], the step from each to its new spelling, or to _CODE_SPACE + the number
+      of one that is not of length one; a step rather than a target, as all blocks that nothing
+      changes are alike then. And these spellings, list of str.
+    """
+    hiding = _hiding(chinese)
+    split_at = (unicode.PUNCTUATION | chinese) - unicode.REFERENCE_ONLY
+
+    def for_matcher(code_point, text):
+        apart = code_point in chinese or any(ord(x) in unicode.REFERENCE_ONLY for x in text)
+        apart = apart and not (len(text) == 1 and ord(text) in split_at)
+        return f" {text} ".translate(hiding) if apart else text.translate(hiding)
+
+    spelling = {c: chr(c) for c in hiding.keys() | unicode.CHINESE | unicode.REFERENCE_ONLY}
+    spelling.update(unicode.changed_by_spelling(lowercase, strip_accents))
+    spelling = {c: for_matcher(c, text) for c, text in spelling.items()}
+    spelling.update((c, "") for c in unicode.REMOVED)
+    spelling.update((c, " ") for c in unicode.SPACES)
+    texts = sorted({text for text in spelling.values() if len(text) != 1})
+    number = {text: _CODE_SPACE + i for i, text in enumerate(texts)}
+    steps = np.zeros(_CODE_SPACE, np.int32)
+    for c, text in spelling.items():
+        steps[c] = (ord(text) if len(text) == 1 else number[text]) - c
+    return steps, texts
+
+
 class Normalizer(tf.Module):
     """BERT's normalizer for the texts that are more than plain ASCII.
 
@@ -86,21 +124,14 @@ class Normalizer(tf.Module):
     def __init__(self, lowercase, strip_accents, tokenize_chinese_chars, special_tokens=()):
         super().__init__()
         chinese = unicode.CHINESE if tokenize_chinese_chars else frozenset()
-        hidden = unicode.MATCHER_ONLY | (unicode.CHINESE - chinese)
-        self.hiding = dict(zip(sorted(hidden), HIDDEN[: len(hidden)].tolist(), strict=True))
-        split_at = (unicode.PUNCTUATION | chinese) - unicode.REFERENCE_ONLY
-
-        def spelling_for_matcher(code_point, text):
-            apart = code_point in chinese or any(ord(x) in unicode.REFERENCE_ONLY for x in text)
-            apart = apart and not (len(text) == 1 and ord(text) in split_at)
-            return f" {text} ".translate(self.hiding) if apart else text.translate(self.hiding)
-
-        spelling = {c: chr(c) for c in hidden | unicode.CHINESE | unicode.REFERENCE_ONLY}
-        spelling.update(unicode.changed_by_spelling(lowercase, strip_accents))
-        spelling = {c: spelling_for_matcher(c, text) for c, text in spelling.items()}
-        spelling.update((c, "") for c in unicode.REMOVED)
-        spelling.update((c, " ") for c in unicode.SPACES)
-        self._set_spelling(spelling)
+        # Past tf.Module, which would wrap the dict and look at each of its entries.
+        self.__dict__["hiding"] = _hiding(chinese)
+        steps, texts = _spelling(lowercase, strip_accents, chinese)
+        self._steps = CodePointTable(steps)
+        with tf.device("CPU"):
+            self._lengths = tf.constant([len(text) for text in texts], tf.int32)
+            self._starts = tf.cumsum(self._lengths, exclusive=True)
+            self._letters = tf.constant([ord(x) for text in texts for x in text], tf.int32)
 
         breaks = np.zeros(_CODE_SPACE, np.int32)
         breaks[sorted(unicode.PUNCTUATION | chinese | {0x20})] = 1
@@ -111,20 +142,6 @@ class Normalizer(tf.Module):
         self._special_tokens = list(special_tokens)
         with tf.device("CPU"):
             self._special_widths = tf.constant([len(token) for token in special_tokens], tf.int32)
-
-    def _set_spelling(self, spelling):
-        """Split {code point: text} into a table of steps and the spellings not of length one."""
-        # A step rather than a target: all blocks that nothing changes are then alike.
-        step = np.zeros(_CODE_SPACE, np.int32)
-        texts = sorted({text for text in spelling.values() if len(text) != 1})
-        number = {text: _CODE_SPACE + i for i, text in enumerate(texts)}
-        for c, text in spelling.items():
-            step[c] = (ord(text) if len(text) == 1 else number[text]) - c
-        self._steps = CodePointTable(step)
-        with tf.device("CPU"):
-            self._lengths = tf.constant([len(text) for text in texts], tf.int32)
-            self._starts = tf.cumsum(self._lengths, exclusive=True)
-            self._letters = tf.constant([ord(x) for text in texts for x in text], tf.int32)
 
     def mark_special_tokens(self, texts):
         """Replace each special token that stands in string [N] texts by one private character."""

@@ -44,9 +44,10 @@ class WordPiece(tf.Module):
     def __init__(self, settings):
         super().__init__()
         self.settings = settings
-        self.vocabulary = list(settings.vocabulary)
+        # Past tf.Module, which would wrap list and dict and look at each of their entries.
+        self.__dict__["vocabulary"] = list(settings.vocabulary)
         # A token on two lines has the id of the later one, as in the reference.
-        self.ids = {token: i for i, token in enumerate(self.vocabulary)}
+        self.__dict__["ids"] = {token: i for i, token in enumerate(self.vocabulary)}
         special = settings.special_tokens
         if len(special) > normalization.MAX_SPECIAL_TOKENS:
             raise InputError(
