@@ -287,6 +287,13 @@ class PretrainConfig:
                     f"objective.{key} is {value} and objective.words replaced_tokens, "
                     "which has none beside it"
                 )
+        for key in ("insertion", "replacement"):
+            rate = getattr(self.noise, key)
+            if electra and rate:
+                raise ConfigError(
+                    f"noise.{key} is {rate} and objective.words replaced_tokens, wanted 0 with it: "
+                    "such tokens would count as original ones"
+                )
         for number, phase in enumerate(self.phases, 1):
             train = phase.settings(self.train)
             if train.batch_size % train.accumulate:

@@ -61,7 +61,7 @@ def load_encoder(directory, **config_changes):
         )
     if fresh:
         logging.warning(
-            "%s: holds no pooler; the encoder's pooler is initialised afresh and not trained",
+            "%s: holds no pooler; one is begun afresh, and dropped by tasks that do not pool",
             directory,
         )
     return encoder
@@ -119,6 +119,8 @@ def convert(source, target, format):
             save_google(model, folder)
         else:
             model.save_pretrained(str(folder))
+            if getattr(model, "generator", None) is not None:
+                copy_tokenizer_files(contents.folder, folder / GENERATOR_FOLDER)
             if "vocab.txt" in copied and "tokenizer_config.json" not in copied:
                 # A bare vocab.txt: let the files say whether it is cased.
                 from bert_tf.text import Tokenizer

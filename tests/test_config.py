@@ -225,6 +225,10 @@ def test_a_phase_is_as_the_train_section_but_for_what_it_says(load_pretrain):
         (["model.size=bert-tiny"], "one of model.path, model.size, model.family, got"),
         (["model.family=null"], "got none"),
         (["model.tokenizer=null"], "model.tokenizer is None"),
+        (
+            ["objective.words=replaced_tokens", "noise.insertion=0.1"],
+            "noise.insertion is 0.1 and objective.words replaced_tokens",
+        ),
         (["model.generator={hidden_size: 8}"], "wanted replaced_tokens with it"),
         (["objective.words=replaced_tokens", "objective.adversarial=1"], "objective.adversarial"),
         (["objective.extra_labels={a: {of: row}}"], "wanted a mapping of columns"),

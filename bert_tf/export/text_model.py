@@ -77,7 +77,8 @@ def load_model(directory):
     model = load_task(directory)
     if not isinstance(model, SequenceClassifier):
         raise InputError(
-            f"{os.fspath(directory)}: holds a {type(model).__name__}, wanted a SequenceClassifier"
+            f"{os.fspath(directory)}: holds a task of kind {type(model).__name__}, "
+            "wanted SequenceClassifier"
         )
     return model, Tokenizer.from_pretrained(directory)
 

@@ -71,7 +71,7 @@ class Embeddings(keras.layers.Layer):
         batch, length = ops.shape(input_ids)[0], ops.shape(input_ids)[1]
         x_XE = ops.take(self.word_embeddings, ops.reshape(input_ids, (-1,)), axis=0)
         if shift is not None:
-            x_XE = x_XE + ops.reshape(shift, (-1, self.width))
+            x_XE = x_XE + ops.cast(ops.reshape(shift, (-1, self.width)), x_XE.dtype)
         if position_ids is None:
             x_XE = x_XE + ops.tile(self._first_places(length), (batch, 1))
         else:

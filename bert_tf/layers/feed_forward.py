@@ -7,13 +7,26 @@ from keras import ops
 
 from bert_tf.layers.linear import Linear
 
-# The names of `hidden_act` in every bert_config.json. "gelu" is the exact form with the
-# error function (Hendrycks & Gimpel 2016, eq. 2), "gelu_new" its tanh approximation.
+
+def gelu(x):
+    """The exact GELU, with the error function (Hendrycks & Gimpel 2016, eq. 2)."""
+    return ops.gelu(x, approximate=False)
+
+
+def tanh_gelu(x):
+    """Its tanh approximation, of Google's code since 2019-02."""
+    return ops.gelu(x, approximate=True)
+
+
+# The names of `hidden_act` in every bert_config.json, and transformers' other names for the same.
 ACTIVATIONS = {
     "relu": ops.relu,
-    "gelu": lambda x: ops.gelu(x, approximate=False),
-    "gelu_new": lambda x: ops.gelu(x, approximate=True),
+    "gelu": gelu,
+    "gelu_python": gelu,
+    "gelu_new": tanh_gelu,
+    "gelu_pytorch_tanh": tanh_gelu,
     "swish": ops.silu,
+    "silu": ops.silu,
 }
 
 
@@ -41,7 +54,7 @@ class FeedForward(keras.layers.Layer):
     def call(self, x, training=False):
         """float [X, D] -> float [X, D]."""
         expanded = self.expand(x)
-        if training and self.activation is ACTIVATIONS["gelu"]:
+        if training and self.activation is gelu:
             return self.contract(gelu_in_training(expanded))
         return self.contract(self.activation(expanded))
 

@@ -40,14 +40,19 @@ class MaskedWords:
 
         self.log_probabilities = log_probabilities
 
-    def tokens(self, rows):
+    def tokens(self, rows, special_tokens_in_text):
         """Texts as inputs of the model, dict of int32 numpy arrays [rows, length].
 
+        Args:
+          rows: list of objects with `text`, str, and `line`, their number for messages.
+          special_tokens_in_text: bool, "[MASK]" is one token, not plain characters.
         Raises:
           InputError: a text is longer than the model's rows.
         """
         batch = self.tokenizer(
-            [row.text for row in rows], max_length=ENDLESS, special_tokens_in_text=True
+            [row.text for row in rows],
+            max_length=ENDLESS,
+            special_tokens_in_text=special_tokens_in_text,
         )
         batch = {name: ids.numpy() for name, ids in batch.items()}
         for row, length in zip(rows, batch["attention_mask"].sum(axis=1), strict=True):
@@ -82,7 +87,7 @@ class FillMask(MaskedWords):
         Raises:
           InputError: a text has no [MASK], or is too long.
         """
-        batch = self.tokens(rows)
+        batch = self.tokens(rows, True)
         masked = batch["input_ids"] == self.tokenizer.mask_id
         counts = masked.sum(axis=1)
         for row, count in zip(rows, counts, strict=True):
@@ -129,7 +134,7 @@ class Perplexity(MaskedWords):
         Raises:
           InputError: a text is too long.
         """
-        batch = self.tokens(rows)
+        batch = self.tokens(rows, False)
         special = (self.tokenizer.cls_id, self.tokenizer.sep_id, self.tokenizer.pad_id)
         row_of, place_of = np.nonzero(
             (batch["attention_mask"] > 0) & ~np.isin(batch["input_ids"], special)

@@ -26,16 +26,17 @@ def begin_positional_heads(encoder):
       ConfigError: it is another one.
     """
     config = encoder.config
-    if config.projects_embeddings or config.position_embedding != "learned":
-        what = (
-            f"embeddings of {config.embedding_size}, blocks of {config.hidden_size}"
-            if config.projects_embeddings
-            else f"position_embedding {config.position_embedding}"
-        )
-        raise ConfigError(
-            f"model.positional_heads: the {config.model_type} has {what}; wanted a table of "
-            "learned positions, and embeddings as wide as the blocks"
-        )
+    head_width = config.hidden_size // config.num_attention_heads
+    if config.projects_embeddings:
+        unfit = "a projection between embeddings and blocks, wanted none"
+    elif config.position_embedding != "learned":
+        unfit = f"position_embedding {config.position_embedding}, wanted learned"
+    elif head_width < 2:
+        unfit = f"heads of width {head_width}, wanted 2 or more"
+    else:
+        unfit = None
+    if unfit is not None:
+        raise ConfigError(f"model.positional_heads: the {config.model_type} has {unfit}")
     width, table = config.hidden_size, encoder.embeddings.position_embeddings
     places = np.asarray(sinusoidal(np.arange(table.shape[0]), width))
     # A sine's mean square is a half.

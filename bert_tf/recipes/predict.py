@@ -81,6 +81,11 @@ def _asked(directory, name, top, perplexity):
             if perplexity:
                 return Perplexity(model, tokenizer, name)
             return FillMask(model, tokenizer, name, top or 5)
+        if task == "ElectraPretraining":
+            raise InputError(
+                f"{directory}: holds a model that finds replaced tokens, wanted one of labels or "
+                "masked words; its generator, where the folder has one, fills masks in"
+            )
     if perplexity or top is not None:
         wanted = "perplexity" if perplexity else "top"
         raise ConfigError(f"--{wanted}: {directory} predicts no masked words")

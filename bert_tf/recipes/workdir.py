@@ -9,7 +9,7 @@ from absl import logging
 
 from bert_tf import config as configs
 from bert_tf.errors import ConfigError, InputError
-from bert_tf.training.journal import draw_curves
+from bert_tf.training.journal import draw_curves, finite
 
 
 def open_workdir(workdir, config):
@@ -92,7 +92,7 @@ def save_model(model, tokenizer, workdir):
 
 def finish(folder, results):
     """Writes metrics.json, which comes last of all and marks a run or a phase finished."""
-    _write(os.path.join(folder, "metrics.json"), json.dumps(results, indent=2) + "\n")
+    _write(os.path.join(folder, "metrics.json"), json.dumps(finite(results), indent=2) + "\n")
 
 
 def _write(path, text):

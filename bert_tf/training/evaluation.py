@@ -48,7 +48,8 @@ def mean_terms(model, dataset, jit=False):
       dataset: tf.data.Dataset of (inputs, labels).
       jit: bool, compile with XLA.
     Returns:
-      dict of floats: `loss`, the total, and each loss and metric by its name.
+      dict of floats: `loss`, the total, and each loss and metric by its name; what no row of the
+      dataset has a label for is absent.
     """
     if not hasattr(model, "_terms"):
         model._terms = tf.function(
@@ -61,6 +62,8 @@ def mean_terms(model, dataset, jit=False):
     means = {}
     for name in batches[0]:
         total, weight = (sum(float(batch[name][place]) for batch in batches) for place in (0, 1))
-        means[name] = total / weight if weight else float("nan")
-    loss = sum(model.loss_factors.get(name, 1.0) * means[name] for name in model.loss_names)
+        if weight:
+            means[name] = total / weight
+    told = [name for name in model.loss_names if name in means]
+    loss = sum(model.loss_factors.get(name, 1.0) * means[name] for name in told)
     return {"loss": loss, **means}

@@ -103,7 +103,7 @@ class Journal:
 
     def _write(self, step, epoch, part, values):
         line = {"step": step, "epoch": round(epoch, 4), "part": part, **values}
-        self.file.write(json.dumps(_finite(line)) + "\n")
+        self.file.write(json.dumps(finite(line)) + "\n")
         self.file.flush()
         with self.events.as_default():
             for name, value in values.items():
@@ -170,9 +170,8 @@ def _scores(lines):
     return names[:4]
 
 
-def _finite(line):
-    """JSON has no NaN: such a value is written as null."""
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in line.items()
-    }
+def finite(values):
+    """Nested dicts for JSON, which has no NaN: such a value becomes None."""
+    if isinstance(values, dict):
+        return {name: finite(value) for name, value in values.items()}
+    return None if isinstance(values, float) and not math.isfinite(values) else values

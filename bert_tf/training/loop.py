@@ -153,7 +153,12 @@ def _run(run, batch, stop, strategy):
 
 
 def _log(journal, model, step, epoch, outcome):
-    values = {name: float(value) for name, value in model.running_means().items()}
+    # What nothing was labelled with since the last line has no mean.
+    values = {
+        name: float(value)
+        for name, value in model.running_means().items()
+        if name == "loss" or float(model.means[name].count)
+    }
     model.reset_metrics()
     values["gradient_norm"] = float(outcome["gradient_norm"])
     values["learning_rate"] = float(model.optimizer.learning_rate)

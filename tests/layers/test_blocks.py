@@ -7,7 +7,7 @@ import oracles
 import pytest
 
 from bert_tf.encoders import BertConfig
-from bert_tf.layers import ACTIVATIONS, EncoderBlock, new_key
+from bert_tf.layers import EncoderBlock, new_key
 
 CONFIG = BertConfig(
     hidden_size=12, num_attention_heads=3, intermediate_size=20, layer_norm_eps=1e-3
@@ -23,7 +23,7 @@ def block_of(**changes):
     return oracles.randomize(block), config
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", ["relu", "gelu", "gelu_new", "swish"])
 def test_block_is_post_norm(activation):
     block, config = block_of(hidden_act=activation)
     got, probs = block(X.reshape(10, 12), MASK)

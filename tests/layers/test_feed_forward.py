@@ -7,11 +7,13 @@ import pytest
 
 from bert_tf.layers import ACTIVATIONS, ACTIVATIONS_OF_HEADS, FeedForward
 
+# Other names that transformers has for the same functions.
+ALIASES = {"gelu_python": "gelu", "gelu_pytorch_tanh": "gelu_new", "silu": "swish"}
 X = np.linspace(-6, 6, 1201).astype("float32")
 
 
 def test_these_are_the_activations_of_published_berts():
-    assert set(ACTIVATIONS) == {"relu", "gelu", "gelu_new", "swish"}
+    assert set(ACTIVATIONS) == {"relu", "gelu", "gelu_new", "swish", *ALIASES}
     assert set(ACTIVATIONS_OF_HEADS) == {*ACTIVATIONS, "tanh"}
 
 
@@ -26,7 +28,11 @@ def test_gelu_and_gelu_new_are_not_the_same_function():
     assert 1e-4 < abs(exact - tanh).max() < 1e-3
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_another_name_is_the_same_function():
+    assert all(ACTIVATIONS[other] is ACTIVATIONS[name] for other, name in ALIASES.items())
+
+
+@pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name not in ALIASES])
 def test_feed_forward_is_equation_2(name):
     layer = FeedForward(7, name)
     layer.build((None, 5))

@@ -6,7 +6,19 @@ import numpy as np
 import oracles
 import pytest
 
-from bert_tf import BertConfig, InputError, Pretraining, Tokenizer, build_encoder, cli, load_task
+from bert_tf import (
+    BertConfig,
+    ElectraConfig,
+    ElectraPretraining,
+    InputError,
+    MaskedLM,
+    Pretraining,
+    Tokenizer,
+    build_encoder,
+    cli,
+    convert,
+    load_task,
+)
 from bert_tf.recipes import fill_mask
 from bert_tf.recipes.predict import predict
 from tests import tiny
@@ -83,6 +95,28 @@ def test_perplexity_masks_each_token_in_its_turn(folder, tmp_path, monkeypatch):
         assert answer["perplexity"] == pytest.approx(np.exp(-total / count), rel=1e-3)
 
 
+def test_perplexity_is_of_a_text_not_of_control_tokens_it_names(folder, tmp_path):
+    texts = ["good [SEP] film", "good [PAD] film", "good [MASK] film"]
+    pieces = [len(Tokenizer.from_pretrained(folder).tokenize(text)) for text in texts]
+    answers = asked(folder, tmp_path, texts, perplexity=True)
+    assert [answer["tokens"] for answer in answers] == pieces and min(pieces) > 3
+
+
+def test_a_model_that_finds_replaced_tokens_says_so(tmp_path):
+    sizes = {"vocab_size": len(tiny.vocabulary()), "hidden_size": 16, "intermediate_size": 16}
+    sizes |= {"num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 32}
+    encoder = build_encoder(ElectraConfig(**sizes, embedding_size=16))
+    model = ElectraPretraining(encoder, MaskedLM(encoder.generator(encoder.config)))
+    model.save_pretrained(str(tmp_path / "model"), tiny.tokenizer(tmp_path / "vocabulary"))
+    with pytest.raises(InputError, match="finds replaced tokens.*its generator"):
+        asked(tmp_path / "model", tmp_path, ["good"])
+    # And its generator fills masks in, also where it has been converted.
+    convert(str(tmp_path / "model"), str(tmp_path / "converted"), "huggingface")
+    for folder in ("model", "converted"):
+        (answer,) = asked(tmp_path / folder / "generator", tmp_path, ["the [MASK] is good"], top=2)
+        assert len(answer["masks"][0]) == 2
+
+
 def test_a_text_without_a_token_has_no_perplexity(folder, tmp_path):
     answers = asked(folder, tmp_path, ["good", "\u200b"], perplexity=True)
     assert answers[1]["tokens"] == 0 and answers[1]["perplexity"] is None
@@ -109,7 +143,7 @@ def test_the_command_takes_top_and_perplexity(folder, tmp_path, capsys):
     (mask,) = json.loads(capsys.readouterr().out)["masks"]
     assert len(mask) == 2 and mask[0]["probability"] >= mask[1]["probability"]
     assert cli.main([*argv, "--perplexity"]) == 0
-    assert json.loads(capsys.readouterr().out)["tokens"] == 4
+    assert json.loads(capsys.readouterr().out)["tokens"] == 9  # a bracket, m, ##a, ##s, ##k, ...
     assert cli.main([*argv, "--perplexity", "--top=2"]) == 2
     assert cli.main([*argv, "--top=0"]) == 2
     assert "--top is '0'" in capsys.readouterr().err

@@ -68,10 +68,12 @@ def test_what_is_changed_keeps_its_size_and_the_rest_is_left_alone():
 @pytest.mark.parametrize(
     "kind, sizes, parts",
     [
-        (AlbertConfig, {"embedding_size": 32}, ["albert", "embeddings of 32, blocks of 96"]),
+        (AlbertConfig, {"embedding_size": 32}, ["albert", "a projection between"]),
         (BertConfig, {"position_embedding": "sinusoidal"}, ["bert", "sinusoidal"]),
+        (BertConfig, {"num_attention_heads": 96}, ["bert", "heads of width 1, wanted 2"]),
     ],
 )
 def test_an_encoder_that_cannot_have_them_is_one_line(kind, sizes, parts):
-    encoder = build_encoder(kind(num_hidden_layers=1, num_attention_heads=2, **SIZES, **sizes))
-    refused(ConfigError, lambda: begin_positional_heads(encoder), *parts, "wanted a table")
+    sizes = {"num_hidden_layers": 1, "num_attention_heads": 2, **SIZES, **sizes}
+    encoder = build_encoder(kind(**sizes))
+    refused(ConfigError, lambda: begin_positional_heads(encoder), *parts)

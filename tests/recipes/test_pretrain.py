@@ -172,6 +172,8 @@ def test_a_stopped_run_ends_with_the_same_bits_under_every_objective(
     assert again["phase_1"]["validation"] == results["phase_1"]["validation"]
     assert_same_bits(tmp_path / "run", tmp_path / "whole")
     if kind == "electra":
+        generator = load_task(tmp_path / "run" / "model" / "generator")
+        assert generator.data_settings == {"max_length": 24}
         generators = [weights_of(tmp_path / run, "model/generator") for run in ("run", "whole")]
         for name, values in generators[0].items():
             np.testing.assert_array_equal(values, generators[1][name])
@@ -197,6 +199,10 @@ def test_a_stopped_run_ends_with_the_same_bits_under_every_objective(
             ["extra_labels.topic", "which has none"],
         ),
         (ConfigError, ["phases.1.batch_size=6", "train.accumulate=4"], ["batch_size"]),
+        (ConfigError, ["masking.mask_share=0.95", "masking.random_share=0.2"], ["0.95 and 0.2"]),
+        (ConfigError, ["noise={deletion: 0.9, replacement: 0.5}"], ["at most 1 together"]),
+        (ConfigError, ["train.warmup=7"], ["train.warmup: 7", "6"]),
+        (ConfigError, ["model.changes.type_vocab_size=1"], ["phases.1.records", "two segments"]),
         (InputError, ["phases.1.records=absent/*"], ["absent/*", "no file"]),
     ],
 )

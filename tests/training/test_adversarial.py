@@ -74,6 +74,26 @@ def test_it_is_the_same_however_the_batch_is_cut():
         np.testing.assert_allclose(one.numpy(), other.numpy(), atol=2e-5)
 
 
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_it_trains_in_low_precision(policy):
+    keras.config.set_dtype_policy(policy)
+    model = model_of()
+    before = [variable.numpy() for variable in model.trainable_variables]
+    logs = model.train_step((INPUTS, LABELS))
+    assert float(logs["applied"]) == 1 and np.isfinite(float(logs["gradient_norm"]))
+    exact = np.concatenate([(x - y).ravel() for x, y in zip(full(), before, strict=True)])
+    ours = [x.numpy() - y for x, y in zip(model.trainable_variables, before, strict=True)]
+    np.testing.assert_allclose(np.concatenate([x.ravel() for x in ours]), exact, atol=0.2)
+
+
+def full():
+    """The weights after the step in full precision."""
+    keras.config.set_dtype_policy("float32")
+    model = model_of()
+    model.train_step((INPUTS, LABELS))
+    return [variable.numpy() for variable in model.trainable_variables]
+
+
 def test_nothing_is_moved_where_nothing_is_said():
     plain, moved = model_of(adversarial=None), model_of()
     for model in (plain, moved):

@@ -48,6 +48,7 @@ class RecordTable:
         if policy not in POLICIES:
             raise ConfigError(f"policy is {policy!r}, wanted one of {', '.join(POLICIES)}")
         self._policy, self.skipped, self.faults = policy, 0, []
+        self._largest = {}  # of foreign records, feature -> (its largest number, the row)
         self.source = os.fspath(source)
         files, self.manifest = _files(self.source)
         summaries = {} if self.manifest is None else _by_file(self.manifest)
@@ -199,7 +200,7 @@ class RecordTable:
         return features
 
     def _check_rows(self, tokenizer):
-        """Parse every record once: of the same features, and ids within the vocabulary."""
+        """Parse every record once: of the same features, ids within the vocabulary."""
         for rows in _chunks(len(self)):
             serialized = self.read(rows)
             try:
@@ -210,6 +211,11 @@ class RecordTable:
                     f"{self._place(row)}: a record with other features than the first, which has "
                     + ", ".join(f"{name} [{n}]" for name, (n, _) in self.features.items())
                 ) from None
+            for name, values in parsed.items():
+                most = values.numpy().max(axis=1, initial=0)
+                row = int(np.argmax(most))
+                found = int(most[row]), int(rows[row])
+                self._largest[name] = max(self._largest.get(name, found), found)
             if tokenizer is None:
                 continue
             ids = parsed["input_ids"].numpy()
@@ -223,6 +229,15 @@ class RecordTable:
                     f"{tokenizer.vocab_size - 1}, and [CLS], which is {tokenizer.cls_id}, begins "
                     "a row: the records were made with another one"
                 )
+        if tokenizer is not None:
+            self.check_labels("masked_lm_ids", tokenizer.vocab_size)
+        self.check_labels("next_sentence_labels", 2)
+
+    def check_labels(self, name, count):
+        """Raises InputError if records without a manifest have a label of `count` or more."""
+        largest, row = self._largest.get(name, (0, 0))
+        if largest >= count:
+            raise InputError(f"{self._place(row)}: {name} {largest}, wanted 0 to {count - 1}")
 
     def _is_like_the_first(self, row):
         try:

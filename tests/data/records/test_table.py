@@ -206,3 +206,35 @@ def test_checksums_are_tensorflows(tmp_path):
     with tf.io.TFRecordWriter(str(path)) as writer:
         writer.write(b"x" * 300)
     assert files._length(path.read_bytes()[:12]) == 300
+
+
+@pytest.mark.parametrize(
+    "name, number, wanted",
+    [("next_sentence_labels", 2, "0 to 1"), ("masked_lm_ids", 10**4, "0 to")],
+)
+def test_foreign_label_out_of_range_is_named_by_offset(
+    tmp_path, tokenizer, monkeypatch, name, number, wanted
+):
+    """A GPU would train on nothing there, without a word."""
+    fixed_masks = toy_records.fixed_masks
+
+    def odd(arrays):
+        arrays = fixed_masks(arrays)
+        arrays[name][-1, 0] = number
+        return arrays
+
+    monkeypatch.setattr(toy_records, "fixed_masks", odd)
+    toy_records.write(tmp_path / "odd", tokenizer, (9,), masks=True, manifest=False)
+    message = refusal(tmp_path / "odd", tokenizer)
+    assert f"{name} {number}, wanted {wanted}" in message and "offset" in message
+
+
+def test_told_label_of_foreign_records_is_held_against_its_classes(tmp_path, tokenizer):
+    folder = tmp_path / "foreign"
+    labels = {"mood": lambda numbers: numbers[:, None] % 3}
+    table = RecordTable(
+        toy_records.write(folder, tokenizer, (9,), labels=labels, manifest=False), tokenizer
+    )
+    table.check_labels("mood", 3)
+    with pytest.raises(InputError, match="mood 2, wanted 0 to 1"):
+        table.check_labels("mood", 2)
