@@ -28,6 +28,19 @@ def test_there_are_configurations():
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_it_loads(file):
+    load(FinetuneConfig, str(file))
+
+
+# Each other way of training and of reading; these differ from one of them by names alone.
+ALIKE = ("sst2", "chinese", "last_two_layers")
+
+
+@pytest.mark.parametrize(
+    "file",
+    [pytest.param(x, marks=pytest.mark.slow) if x.stem in ALIKE else x for x in FILES],
+    ids=lambda file: file.stem,
+)
 def test_it_trains_a_step(file, model, tmp_path):
     config = load(FinetuneConfig, str(file))
     rows = write_rows(config, tmp_path)

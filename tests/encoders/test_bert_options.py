@@ -1,6 +1,7 @@
 """BERT with what the literature adds: sinusoids, pre-norm, LayerDrop, recomputed blocks."""
 
 import dataclasses
+import functools
 import json
 from collections import Counter
 
@@ -15,6 +16,8 @@ from bert_tf import InputError, SequenceClassifier, convert, load_encoder, load_
 from bert_tf.encoders import BertConfig, BertEncoder
 from bert_tf.layers import new_key
 from tests.tiny import mirrored
+
+slow = functools.partial(pytest.param, marks=pytest.mark.slow)
 
 SMALL = BertConfig(
     vocab_size=23,
@@ -35,7 +38,11 @@ def encoder_of(**changes):
     return oracles.randomize(BertEncoder(dataclasses.replace(SMALL, **changes)))
 
 
-@pytest.mark.parametrize("changes", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize(
+    "changes",
+    [*map(slow, list(OPTIONS.values())[:-1]), OPTIONS["all"]],
+    ids=OPTIONS,
+)
 def test_every_option_keeps_the_contract_of_encoders(changes):
     check_encoder(BertEncoder, dataclasses.replace(SMALL, **changes))
 
@@ -111,9 +118,9 @@ def different_ops(graph):
 @pytest.mark.parametrize(
     ("changes", "compiled"),
     [
-        ({}, False),
+        slow({}, False),
         (OPTIONS["all"], False),
-        pytest.param(OPTIONS["all"], True, marks=pytest.mark.slow),
+        slow(OPTIONS["all"], True),
     ],
     ids=["bert", "all options", "xla"],
 )
