@@ -41,11 +41,12 @@ COMMAND = Command(
             "static",
         ),
         Flag(
-            "masking_unit", "NAME", "what is hidden together: token, word, ngram or span", "token"
+            "masking_unit",
+            "NAME",
+            "what static masks hide together: token, word, ngram or span; token if not\n"
+            "given, with a segmenter word",
         ),
-        Flag(
-            "masking_probability", "SHARE", "of a row's tokens to hide; 0.15 if not given", "0.15"
-        ),
+        Flag("masking_probability", "SHARE", "of a row's tokens to hide; 0.15 if not given"),
         Flag(
             "max_predictions", "N", "hidden tokens a row at most; if not given, what the share asks"
         ),

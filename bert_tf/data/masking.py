@@ -24,7 +24,10 @@ _UNIT_WORDS = {
 UNITS = ("token", "word", *_UNIT_WORDS)
 
 # Streams of `draws`, so that no two decisions about a row share their numbers.
-_ORDER, _LENGTH, _FATE, _OTHER = range(4)
+_ORDER, _LENGTH, _FATE, _OTHER, _SIDE = range(5)
+
+# So many words before a row the first unit is drawn, so that where a row begins is anywhere in one.
+_BEFORE = 32
 
 # [unused0] and the like, and the marks of sentence ends in Google's cased and Chinese vocabularies.
 _RESERVED = re.compile(r"\[unused\d+\]|<[ST]>")
@@ -199,11 +202,13 @@ def _units(word_of, starts, eligible, unit, keys):
         return word_of
     height, width = tf.shape(word_of)[0], tf.shape(word_of)[1]
     bounds = tf.constant(np.cumsum(_UNIT_WORDS[unit])[:-1], tf.float32)
-    lengths = draws.uniform(keys, tf.range(width), _LENGTH)
+    drawn = width + _BEFORE
+    lengths = draws.uniform(keys, tf.range(drawn), _LENGTH)
     lengths = 1 + tf.searchsorted(bounds, tf.reshape(lengths, [-1]), side="right")
     # The number, counted from 1, of the word with which a unit ends.
-    ends = tf.reshape(tf.cumsum(tf.reshape(lengths, [height, width]), axis=1), [-1])
-    ends = tf.minimum(ends, width) + tf.repeat(tf.range(height), width) * (width + 1)
+    ends = tf.cumsum(tf.reshape(lengths, [height, drawn]), axis=1) - _BEFORE
+    ends = tf.reshape(tf.clip_by_value(ends, 0, width), [-1])
+    ends += tf.repeat(tf.range(height), drawn) * (width + 1)
     ends = tf.math.unsorted_segment_sum(tf.ones_like(ends), ends, height * (width + 1))
     ends = tf.reshape(ends, [height, width + 1]) > 0
     begins = starts & tf.gather(ends, tf.maximum(word_of, 0), batch_dims=1)
@@ -214,10 +219,11 @@ def _units(word_of, starts, eligible, unit, keys):
 def _taken(word_of, unit_of, eligible, budget, keys):
     """bool [B, L], the tokens of the words that are taken: unit after unit, each word that fits.
 
-    Units come in random order, the words of one from left to right, so that only the last may have
-    to be shortened. Words that fit are taken up to the first that does not; that one and all others
-    larger than what is left are out for good, and the next pass goes on with the rest. The largest
-    word still in play shrinks with every pass, so there are few.
+    Units come in random order, the words of one from left to right or, in half of the rows, from
+    right to left, so that only the last may have to be shortened, at either end. Words that fit are
+    taken up to the first that does not; that one and all others larger than what is left are out
+    for good, and the next pass goes on with the rest. The largest word still in play shrinks with
+    every pass, so there are few.
     """
     height, width = tf.shape(word_of)[0], tf.shape(word_of)[1]
     first_cells = tf.range(height)[:, None] * width
@@ -231,7 +237,9 @@ def _taken(word_of, unit_of, eligible, budget, keys):
     order = tf.where(eligible, draws.priorities(keys, unit_of, _ORDER), -1)
     order = by_word(tf.math.unsorted_segment_max, order)
     # Among equals the lower index comes first.
-    order = tf.math.top_k(order, k=width).indices
+    mirrored = draws.uniform(keys, [0], _SIDE) < 0.5
+    order = tf.math.top_k(tf.where(mirrored, order[:, ::-1], order), k=width).indices
+    order = tf.where(mirrored, width - 1 - order, order)
     sizes = tf.gather(sizes, order, batch_dims=1)
 
     def another(left, in_play, taken):

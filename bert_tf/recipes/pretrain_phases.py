@@ -90,11 +90,10 @@ def _records(config, number, tokenizer):
         )
     where = f"phases.{number}.validation is {section.validation}"
     if not isinstance(section.validation, str):
-        copies = rows.manifest.settings.get("dupe_factor", 1) if rows.manifest is not None else 1
-        if copies > 1:
+        if rows.copies > 1:
             raise ConfigError(
-                f"{where}, and {section.records} holds every text {copies} times: the share would "
-                "be seen in training too; wanted records of other texts"
+                f"{where}, and {section.records} holds every text {rows.copies} times: the share "
+                "would be seen in training too; wanted records of other texts"
             )
         return split_records(rows, section.validation, config.train.seed)
     held_out = RecordTable(section.validation, tokenizer)

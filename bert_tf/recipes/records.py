@@ -6,7 +6,6 @@ command again makes only those that are missing.
 """
 
 import dataclasses
-import functools
 import glob
 import json
 import math
@@ -16,73 +15,25 @@ import time
 
 from absl import logging
 
-from bert_tf.data.corpus import corpus_plan
+from bert_tf.data.corpus import corpus_plan, text_files
 from bert_tf.data.corpus.documents import expand
 from bert_tf.data.corpus.label_columns import Classes
 from bert_tf.data.masking import Masking
-from bert_tf.data.records.schema import MANIFEST, Manifest, vocabulary_fingerprint, write_json
-from bert_tf.data.records.shards import RecordSettings, ShardMaker
+from bert_tf.data.records.schema import (
+    MANIFEST,
+    UNFINISHED,
+    Manifest,
+    vocabulary_fingerprint,
+    write_json,
+)
+from bert_tf.data.records.shards import RecordSettings
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.recipes import record_processes
 from bert_tf.recipes.interruption import Interrupted
-from bert_tf.text.tokenizer import Tokenizer
+from bert_tf.recipes.record_job import RecordJob, tokenizer_in
 
-# Beside the shards while some are missing: the plan, and a note on each that is finished.
-UNFINISHED = ".unfinished"
 # Fields of corpus_plan.Reading that are flags as they are.
 _READING = ("layout", "language", "policy", "field", "duplicates")
-
-
-# Building a matcher takes seconds; the plan and the shards made here share one.
-_tokenizer = functools.lru_cache(maxsize=1)(Tokenizer.from_pretrained)
-
-
-@dataclasses.dataclass(frozen=True)
-class RecordJob:
-    """All that a process or a machine has to know to make shards.
-
-    files: list of str. tokenizer: str, its directory. output: str. settings: RecordSettings.
-    shards: list of corpus_plan.ShardPlan. classes: of the labels, as `label_columns.Classes.found`.
-    """
-
-    files: list
-    tokenizer: str
-    output: str
-    settings: RecordSettings
-    shards: list
-    classes: dict
-
-    @functools.cached_property
-    def _maker(self):
-        tokenizer = _tokenizer(self.tokenizer)
-        return ShardMaker(self.files, tokenizer, self.settings, self.classes)
-
-    def __getstate__(self):
-        """What is sent to another process or machine: the fields, not what was built of them."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-
-    def make(self, number):
-        """Writes shard `number` and the note that it is finished."""
-        path = os.path.join(self.output, self.file(number))
-        made = self._maker.write(path, number, self.shards[number])
-        write_json(self._note(number), made)
-
-    def finished(self, number):
-        """The note on a finished shard, dict of `summary` and `counts`; None: it has to be made."""
-        try:
-            with open(self._note(number), encoding="utf-8") as file:
-                note = json.load(file)
-            size = os.path.getsize(os.path.join(self.output, self.file(number)))
-        except OSError:
-            return None
-        return note if size == note["summary"]["bytes"] else None
-
-    def file(self, number):
-        """The name of a shard."""
-        return f"records-{number:05d}-of-{len(self.shards):05d}.tfrecord"
-
-    def _note(self, number):
-        return os.path.join(self.output, UNFINISHED, f"shard-{number:05d}.json")
 
 
 def make_records(
@@ -107,7 +58,7 @@ def make_records(
       Interrupted: by Ctrl-C; the finished shards stay.
     """
     files = expand(corpus)
-    vocabulary = _tokenizer(tokenizer)
+    vocabulary = tokenizer_in(tokenizer)
     told = _told(files, vocabulary, settings, shards)
     manifest = _existing(output, told)
     if manifest is not None:
@@ -139,7 +90,7 @@ def make_records(
 
 def _told(files, vocabulary, settings, shards):
     """All that decides the records, ready for JSON; where folders lie does not."""
-    corpus = [[os.path.basename(path), os.path.getsize(path)] for path in files]
+    corpus = [[os.path.basename(path), *text_files.mark(path)] for path in files]
     told = dataclasses.asdict(settings)
     told.update(shards=shards, vocabulary=vocabulary.fingerprint, corpus=corpus)
     return json.loads(json.dumps(told))
@@ -198,18 +149,25 @@ def _flat(settings, prefix=""):
 def _planned(files, tokenizer, output, settings, shards, told):
     """The RecordJob, planned now or on an earlier start, and the counts of what was read."""
     path = os.path.join(output, UNFINISHED, "plan.json")
-    if os.path.exists(path):
-        with open(path, encoding="utf-8") as file:
-            saved = json.load(file)
-        _compare(saved["settings"], told, output)
-        plans = [corpus_plan.ShardPlan(**plan) for plan in saved["shards"]]
-        job = RecordJob(files, tokenizer, output, settings, plans, saved["classes"])
-        return job, saved["counts"]
+    # A plan of which nothing was made yet binds nobody.
+    if os.path.exists(path) and glob.glob(os.path.join(glob.escape(output), "*.tfrecord")):
+        try:
+            with open(path, encoding="utf-8") as file:
+                saved = json.load(file)
+            plans = [corpus_plan.ShardPlan(**plan) for plan in saved["shards"]]
+            classes, counts, before = saved["classes"], saved["counts"], saved["settings"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{path}: not the plan that `bert-tf records` writes ({error}); remove {output} to "
+                "begin again"
+            ) from None
+        _compare(before, told, output)
+        return RecordJob(files, tokenizer, output, settings, plans, classes), counts
     logging.info("reading %d files to plan the shards", len(files))
-    classes = Classes(settings.reading.labels, _tokenizer(tokenizer))
+    classes = Classes(settings.reading.labels, tokenizer_in(tokenizer))
     plans, counts = corpus_plan.plan(files, settings.reading, shards, settings.paired, classes)
     classes = classes.found()
-    logging.info("%s; %d shards", counts, len(plans))
+    logging.info("%d shards", len(plans))
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
     except OSError as error:
@@ -235,13 +193,23 @@ def _follow(made, job, todo):
 
 def _finish(job, vocabulary, counts, told):
     """Writes the manifest; removes the notes and what processes that were killed left behind."""
+    settings = job.settings
     notes = [job.finished(number) for number in range(len(job.shards))]
     counts = dict(counts)
     for note in notes:
         for key, value in note["counts"].items():
             counts[key] = counts.get(key, 0) + value
     counts["records"] = sum(note["summary"]["records"] for note in notes)
-    settings = job.settings
+    if not counts["records"]:
+        raise InputError(f"{job.files[0]}: no record, as there is no text with a token in it")
+    if (
+        counts.get("label_1") == counts["records"]
+        and settings.sentence_objective == "next_sentence"
+    ):
+        logging.warning(
+            "every second sentence is a random one: no document holds two sentences; in the layout "
+            "lines a blank line ends a document"
+        )
     manifest = Manifest(
         max_length=settings.max_length,
         max_predictions=settings.masking and settings.masking.max_predictions,
@@ -269,9 +237,18 @@ def settings_of(values):
     static = values["masking"] == "static"
     masking = None
     if static:
-        share, most = values["masking_probability"], values["max_predictions"]
-        most = most or max(1, math.ceil(values["max_length"] * share))
-        masking = Masking(probability=share, max_predictions=most, unit=values["masking_unit"])
+        unit = values["masking_unit"] or ("word" if values["segmenter"] else "token")
+        masking = Masking(
+            values["masking_probability"] or 0.15, values["max_predictions"], unit=unit
+        )
+        most = max(1, math.ceil(values["max_length"] * masking.probability))
+        masking = dataclasses.replace(masking, max_predictions=masking.max_predictions or most)
+    for name in ("masking_probability", "max_predictions", "masking_unit"):
+        if values[name] is not None and not static:
+            raise ConfigError(
+                f"--{name} is {values[name]}, and --masking=dynamic leaves masks to `bert-tf "
+                "pretrain`; its `masking` section has them"
+            )
     same = ("max_length", "sentence_objective", "short_probability", "segmenter", "seed")
     return RecordSettings(
         **{name: values[name] for name in same},

@@ -10,6 +10,7 @@ from bert_tf.conversion.contents import opened
 from bert_tf.conversion.files import new_directory
 from bert_tf.conversion.vocabulary_rows import embedding_width, write_with_rows
 from bert_tf.data.corpus.documents import Counts, raw_documents
+from bert_tf.errors import InputError
 from bert_tf.text import Tokenizer
 from bert_tf.text.merges import pieces_of
 from bert_tf.text.vectors import read_vectors
@@ -69,6 +70,11 @@ def extend(model, files, output, size, min_frequency=2, vectors=None, **reading)
         words, counts = _counted(settings, files, reading)
         learned = learn_entries(settings, words, size, min_frequency)
         held, grown = tokenizer.vocab_size, learned.tokenizer.vocabulary
+        if len(grown) == held:
+            raise InputError(
+                f"{files}: no new entry for {model}: its entries cut every word that occurs "
+                f"{min_frequency} times or more into one piece"
+            )
         sources = [pieces_of(entry, tokenizer.pieces.ids) for entry in grown[held:]]
         given = None
         if vectors is not None:
@@ -102,6 +108,8 @@ def trim(model, files, output, min_frequency=2, **reading):
     with new_directory(output) as folder, opened(model) as contents:
         tokenizer = Tokenizer.from_pretrained(contents.folder)
         uses, counts = _uses(tokenizer, files, reading)
+        if not uses.any():
+            raise InputError(f"{files}: holds no word that {model} has entries for")
         kept = _kept(tokenizer, uses, min_frequency)
         vocabulary = tokenizer.vocabulary
         entries = tuple(vocabulary[i] for i in kept)

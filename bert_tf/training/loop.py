@@ -157,7 +157,7 @@ def _log(journal, model, step, epoch, outcome):
     values = {
         name: float(value)
         for name, value in model.running_means().items()
-        if name == "loss" or float(model.means[name].count)
+        if name == "loss" or float(tf.convert_to_tensor(model.means[name].count))
     }
     model.reset_metrics()
     values["gradient_norm"] = float(outcome["gradient_norm"])

@@ -48,6 +48,13 @@ def test_dynamic_records_hold_the_text_once(given):
     [
         ({"max_length": 7}, 2, "max_length is 7, wanted 8"),
         ({"max_length": "long"}, 2, "--max_length is 'long', wanted a whole number"),
+        ({"max_length": 10**9}, 2, "wanted 8 to 32768"),
+        ({"masking_probability": "nan"}, 2, "masking.probability is nan"),
+        ({"masking_probability": "inf"}, 2, "masking.probability is inf"),
+        ({"masking": "dynamic", "max_predictions": 9}, 2, "--max_predictions is 9, and --masking"),
+        ({"language": "de"}, 2, "'de'"),
+        ({"duplicates": "foo"}, 2, "duplicates: 'foo', wanted one of drop, keep"),
+        ({"policy": "foo"}, 2, "policy: 'foo'"),
         ({"masking": "none"}, 2, "--masking is none, wanted one of static, dynamic"),
         ({"masking_unit": "letter"}, 2, "masking.unit is 'letter'"),
         ({"sentence_objective": "x"}, 2, "sentence_objective is 'x', wanted one of next_sentence"),
@@ -68,7 +75,8 @@ def test_what_is_wrong_is_one_line(given, capsys, flags, code, told):
 def test_one_document_has_no_random_next_sentence(given, tmp_path, capsys):
     (tmp_path / "text.txt").write_text("one .\ntwo .\n")
     assert run(given) == 1
-    assert "no random next sentence is possible" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "no random next sentence is possible" in error and "read as lines" in error
     assert run(given, sentence_objective="sentence_order") == 0
 
 
@@ -82,3 +90,22 @@ def test_records_of_other_settings_are_not_mixed(given, capsys):
     assert run(given) == 0
     assert run(given, seed=5) == 2
     assert "holds records with seed 0, not 5" in capsys.readouterr().err
+
+
+def test_documents_of_one_sentence_have_no_next_one_and_it_is_said(given, tmp_path, capsys):
+    (tmp_path / "text.txt").write_text("one .\n\ntwo .\n\nthree .\n")
+    assert run(given) == 0
+    assert "every second sentence is a random one" in capsys.readouterr().err
+
+
+def test_a_segmenter_means_masks_of_whole_words(given):
+    from bert_tf.recipes.records import settings_of
+
+    told = {flag: None for flag in "max_predictions masking_unit dupe_factor label".split()}
+    told |= {"masking_probability": None, "masking": "static", "segmenter": "jieba"}
+    told |= {"max_length": 64, "sentence_objective": "none", "short_probability": 0.1, "seed": 0}
+    told |= {"boundaries": "false", "layout": None, "language": "zh", "policy": "fail"}
+    told |= {"field": "text", "duplicates": "drop"}
+    settings = settings_of(told)
+    assert settings.masking.unit == "word" and settings.boundaries
+    assert settings.masking.max_predictions == 10

@@ -297,3 +297,17 @@ def test_settings_that_cannot_be_meant_are_refused_in_one_line(settings):
     with pytest.raises(ConfigError, match=f"masking.{next(iter(settings))}") as caught:
         Masking(**settings)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("unit", ["ngram", "span"])
+def test_first_and_last_words_are_hidden_about_as_often_as_others(unit, vocabulary):
+    """A row begins anywhere in a unit, and one that does not fit is shortened at either end."""
+    ids = np.random.default_rng(0).integers(5, 20, (20000, 128)).astype("int32")
+    ids[:, 0], ids[:, -1] = 2, 3
+    masking = Masking(unit=unit)
+    hidden = mask_rows(tf.constant(ids), tf.ones_like(ids), masking, vocabulary, [3, 4])
+    weights = hidden["masked_weights"].numpy() > 0
+    shares = np.bincount(hidden["masked_positions"].numpy()[weights], minlength=128) / len(ids)
+    inner = shares[32:96].mean()
+    assert abs(shares[1] / inner - 1) < 0.08 and abs(shares[126] / inner - 1) < 0.08
+    assert abs(shares[1] - shares[126]) < 0.012

@@ -10,7 +10,6 @@ from contract import batch_of, check_encoder
 from bert_tf import BertConfig, InputError, build_encoder
 from bert_tf.encoders import FAMILIES, BertEncoder
 from bert_tf.encoders.bert import SIZES
-from bert_tf.layers import ACTIVATIONS
 
 TINY = BertConfig(
     vocab_size=23,
@@ -56,7 +55,7 @@ def test_bert_keeps_the_contract_of_encoders():
     check_encoder(BertEncoder, TINY)
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", ["relu", "gelu", "gelu_new", "swish"])
 def test_the_whole_encoder_is_the_paper_in_numpy(activation):
     encoder = oracles.randomize(BertEncoder(dataclasses.replace(TINY, hidden_act=activation)))
     batch = batch_of(TINY)

@@ -1,7 +1,9 @@
 """Records by command: the same bytes however they are made, and nothing made twice or mixed up."""
 
+import glob
 import json
 import os
+import pathlib
 import signal
 import threading
 
@@ -82,15 +84,8 @@ def test_a_run_that_was_stopped_makes_only_what_is_missing(
     corpus, tokenizer, tmp_path, monkeypatch
 ):
     whole = make(corpus, tokenizer, tmp_path / "whole")
-    made, make_one = [], records.RecordJob.make
-
-    def stop_at_the_third(job, number):
-        if len(made) == 2:
-            raise KeyboardInterrupt
-        make_one(job, number)
-        made.append(number)
-
-    monkeypatch.setattr(records.RecordJob, "make", stop_at_the_third)
+    make_one = records.RecordJob.make
+    interrupted_at(2, monkeypatch)
     with pytest.raises(Interrupted, match="2 of 4 shards are missing"):
         make(corpus, tokenizer, tmp_path / "stopped")
     assert not (tmp_path / "stopped" / "manifest.json").exists()
@@ -137,17 +132,91 @@ def test_another_vocabulary_or_corpus_is_refused_too(corpus, tokenizer, tmp_path
         make(corpus, str(other), tmp_path / "out")
 
 
+def interrupted_at(count, monkeypatch):
+    """Stops a run when so many shards are made."""
+    made, make_one = [], records.RecordJob.make
+
+    def make(job, number):
+        if len(made) == count:
+            raise KeyboardInterrupt
+        make_one(job, number)
+        made.append(number)
+
+    monkeypatch.setattr(records.RecordJob, "make", make)
+
+
 def test_an_unfinished_folder_of_other_settings_is_refused(
     corpus, tokenizer, tmp_path, monkeypatch
 ):
-    def interrupted(job, number):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(Interrupted):
-        patch.setattr(records.RecordJob, "make", interrupted)
+    interrupted_at(2, monkeypatch)
+    with pytest.raises(Interrupted):
         make(corpus, tokenizer, tmp_path)
+    monkeypatch.undo()
     with pytest.raises(ConfigError, match="shards 4, not 3"):
         make(corpus, tokenizer, tmp_path, shards=3)
+
+
+def test_a_plan_of_which_nothing_was_made_binds_nobody(corpus, tokenizer, tmp_path, monkeypatch):
+    interrupted_at(0, monkeypatch)
+    with pytest.raises(Interrupted):
+        make(corpus, tokenizer, tmp_path)
+    monkeypatch.undo()
+    assert len(make(corpus, tokenizer, tmp_path, shards=3).shards) == 3
+
+
+def test_a_torn_plan_is_one_line_and_a_torn_note_is_made_again(
+    corpus, tokenizer, tmp_path, monkeypatch
+):
+    interrupted_at(2, monkeypatch)
+    with pytest.raises(Interrupted):
+        make(corpus, tokenizer, tmp_path)
+    monkeypatch.undo()
+    (tmp_path / records.UNFINISHED / "shard-00000.json").write_text('{"summ')
+    plan = tmp_path / records.UNFINISHED / "plan.json"
+    text = plan.read_text()
+    plan.write_text(text[:99])
+    with pytest.raises(InputError, match="plan.json: not the plan that"):
+        make(corpus, tokenizer, tmp_path)
+    plan.write_text(text)
+    assert make(corpus, tokenizer, tmp_path) == make(corpus, tokenizer, tmp_path)
+
+
+def edited(corpus, folder):
+    """The corpus in another folder, with a word of its last text changed for one as long."""
+    for path in sorted(glob.glob(corpus)):
+        text = pathlib.Path(path).read_text()
+        if path.endswith("1.txt"):
+            place = text.rindex("good")
+            text = text[:place] + "film" + text[place + 4 :]
+        (folder / os.path.basename(path)).write_text(text)
+    return str(folder / "*.txt")
+
+
+def test_a_corpus_of_the_same_size_that_was_edited_is_not_taken_for_the_same(
+    corpus, tokenizer, tmp_path, monkeypatch
+):
+    (tmp_path / "text").mkdir()
+    other = edited(corpus, tmp_path / "text")
+    make(corpus, tokenizer, tmp_path / "whole")
+    with pytest.raises(ConfigError, match="another corpus"):
+        make(other, tokenizer, tmp_path / "whole")
+    # Where a glance does not see it, the text itself tells when the shards are made.
+    monkeypatch.setattr(records.text_files, "mark", lambda path: (os.path.getsize(path), ""))
+    interrupted_at(2, monkeypatch)
+    with pytest.raises(Interrupted):
+        make(corpus, tokenizer, tmp_path / "stopped")
+    monkeypatch.undo()
+    monkeypatch.setattr(records.text_files, "mark", lambda path: (os.path.getsize(path), ""))
+    with pytest.raises(InputError, match="changed since the records were begun"):
+        make(other, tokenizer, tmp_path / "stopped")
+    assert not (tmp_path / "stopped" / "manifest.json").exists()
+
+
+def test_text_without_a_token_makes_no_records(tokenizer, tmp_path):
+    (tmp_path / "text.txt").write_text("\u200b\u200b\n\n\u200b\n")
+    settings = RecordSettings(max_length=32, sentence_objective="none", reading=LINES)
+    with pytest.raises(InputError, match="no record, as there is no text with a token in it"):
+        make(str(tmp_path / "text.txt"), tokenizer, tmp_path / "out", settings, 1)
 
 
 def test_records_of_unknown_origin_are_not_added_to(corpus, tokenizer, tmp_path):

@@ -157,6 +157,8 @@ def test_other_kinds_of_models_are_written_too(make, files, tmp_path):
 def test_what_cannot_be_done_is_one_line_and_leaves_nothing(pretrained, files, tmp_path):
     out = tmp_path / "out"
     (tmp_path / "narrow.txt").write_text("film 1 2 3\n")
+    (tmp_path / "known.txt").write_text("the film is good\nthe film is good\n")
+    (tmp_path / "empty.txt").write_text("")
     held = Tokenizer.from_pretrained(pretrained).vocab_size
     for work, reason in [
         (lambda: vocab.extend(pretrained, files, str(out), held), f"size: {held}, wanted more"),
@@ -167,6 +169,14 @@ def test_what_cannot_be_done_is_one_line_and_leaves_nothing(pretrained, files, t
         (lambda: vocab.train(f"{tmp_path}/*.gz", str(out)), "matches no file"),
         (lambda: vocab.train(files, str(tmp_path)), "is not empty"),
         (lambda: vocab.trim(str(tmp_path), files, str(out)), "no model"),
+        (
+            lambda: vocab.extend(pretrained, str(tmp_path / "known.txt"), str(out), held + 9),
+            "no new entry",
+        ),
+        (
+            lambda: vocab.trim(pretrained, str(tmp_path / "empty.txt"), str(out)),
+            "empty.txt: holds no word",
+        ),
     ]:
         with pytest.raises(InputError) as error:
             work()

@@ -11,9 +11,12 @@ import dataclasses
 import itertools
 import os
 
+from absl import logging
+
 from bert_tf.data.corpus import documents as reading
 from bert_tf.data.corpus import label_columns
 from bert_tf.errors import ConfigError, InputError
+from bert_tf.text.sentences import check_language
 
 # In characters of text. A block of this size has some 4,000 rows of 128 tokens.
 BLOCK, _PIECE = 1 << 21, 1 << 17
@@ -39,6 +42,8 @@ class Reading:
     labels: dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
+        reading.check_how(self.layout, self.policy, self.duplicates)
+        check_language(self.language)
         label_columns.check(self.labels, self.field)
         if self.labels and self.layout not in (None, "jsonl"):
             raise ConfigError(
@@ -52,7 +57,8 @@ class ShardPlan:
 
     file: int, the number of the file it begins in. number, offset, line: int, of its first document
     as in `documents.RawDocument`. blocks: list of int, documents of each block. duplicates: list of
-    [file, number], the documents among them that are left out.
+    [file, number], the documents among them that are left out. digest: int, the sum of the others'
+    digests, without the bits above 64.
     """
 
     file: int
@@ -61,6 +67,7 @@ class ShardPlan:
     line: int
     blocks: list
     duplicates: list
+    digest: int
 
 
 @dataclasses.dataclass
@@ -71,6 +78,7 @@ class _Piece:
     first: object  # RawDocument without its paragraphs
     documents: int = 0
     characters: int = 0
+    digest: int = 0
     duplicates: list = dataclasses.field(default_factory=list)
 
 
@@ -95,11 +103,14 @@ def plan(files, how, shards, paired, classes=None):
     pieces = _pieces(files, how, piece_size, counts, classes)
     if not counts.documents:
         raise InputError(f"{_name(files)}: no text in it ({counts})")
+    layouts = ", ".join(sorted({piece.first.layout for piece in pieces}))
     if paired and counts.documents < 2:
         raise InputError(
             f"{_name(files)}: one document, so no random next sentence is possible; wanted two or "
-            "more, or --sentence_objective=sentence_order or none"
+            f"more, or --sentence_objective=sentence_order or none; read as {layouts}, --layout "
+            "tells it otherwise"
         )
+    logging.info("%s; read as %s", counts, layouts)
     characters = sum(piece.characters for piece in pieces)
     most = min(len(pieces), max(1, characters // _SMALLEST_SHARD))
     wanted = shards or min(max(_SHARDS, -(-characters // _SHARD)), most)
@@ -125,8 +136,8 @@ def _pieces(files, how, size, counts, classes):
             if not raw.paragraphs:
                 counts.empty += 1
                 continue
-            last = pieces[-1] if pieces else None
-            if how.duplicates == "drop" and not seen.add(reading.digest(raw)):
+            last, digest = pieces[-1] if pieces else None, reading.digest(raw)
+            if how.duplicates == "drop" and not seen.add(digest):
                 counts.duplicates += 1
                 last.duplicates.append([number, raw.number])
                 continue
@@ -137,10 +148,12 @@ def _pieces(files, how, size, counts, classes):
                 pieces.append(last)
             counts.documents += 1
             last.documents += 1
+            last.digest += digest
             last.characters += sum(map(len, raw.paragraphs))
     if len(pieces) > 1 and pieces[-1].documents < _PIECE_DOCUMENTS:
         last = pieces.pop()
         pieces[-1].documents += last.documents
+        pieces[-1].digest += last.digest
         pieces[-1].characters += last.characters
         pieces[-1].duplicates += last.duplicates
     return pieces
@@ -169,7 +182,9 @@ def _shard(pieces):
         blocks[-2:] = [blocks[-2] + blocks[-1]]
     first = pieces[0].first
     duplicates = [each for piece in pieces for each in piece.duplicates]
-    return ShardPlan(pieces[0].file, first.number, first.offset, first.line, blocks, duplicates)
+    digest = sum(piece.digest for piece in pieces) % 2**64
+    place = (pieces[0].file, first.number, first.offset, first.line)
+    return ShardPlan(*place, blocks, duplicates, digest)
 
 
 def raw_blocks(files, how, shard):
@@ -184,11 +199,16 @@ def raw_blocks(files, how, shard):
       InputError: the files are no longer what they were.
     """
     left_out = {tuple(place) for place in shard.duplicates}
-    found = _documents(files, how, shard, left_out)
-    for size in shard.blocks:
+    found, digest = _documents(files, how, shard, left_out), 0
+    for place, size in enumerate(shard.blocks, 1):
         block = list(itertools.islice(found, size))
-        if len(block) < size:
-            raise InputError(f"{_name(files)}: changed since the records were begun")
+        digest += sum(map(reading.digest, block))
+        whole = place < len(shard.blocks) or digest % 2**64 == shard.digest
+        if len(block) < size or not whole:
+            raise InputError(
+                f"{_name(files)}: changed since the records were begun; wanted the files as they "
+                "were, or an empty folder"
+            )
         yield block
 
 

@@ -102,8 +102,7 @@ def raw_documents(
     Yields:
       RawDocument, with at least one paragraph.
     """
-    if duplicates not in ("drop", "keep"):
-        raise ConfigError(f"duplicates: {duplicates!r}, wanted one of drop, keep")
+    check_how(layout, policy, duplicates)
     counts = Counts() if counts is None else counts
     seen = DigestSet()
     for path in expand(paths) if isinstance(paths, str) else paths:
@@ -115,6 +114,15 @@ def raw_documents(
             else:
                 counts.documents += 1
                 yield raw
+
+
+def check_how(layout, policy, duplicates="drop"):
+    """Raises ConfigError for a layout or a policy that is not there."""
+    text_files.check_policy(policy)
+    if layout not in (None, *layouts.LAYOUTS):
+        raise ConfigError(f"layout: {layout!r}, wanted one of {', '.join(layouts.LAYOUTS)}")
+    if duplicates not in ("drop", "keep"):
+        raise ConfigError(f"duplicates: {duplicates!r}, wanted one of drop, keep")
 
 
 def documents_of_file(
@@ -130,9 +138,7 @@ def documents_of_file(
     Yields:
       RawDocument.
     """
-    text_files.check_policy(policy)
-    if layout not in (None, *layouts.LAYOUTS):
-        raise ConfigError(f"layout: {layout!r}, wanted one of {', '.join(layouts.LAYOUTS)}")
+    check_how(layout, policy)
     faults = Faults(policy, Counts() if counts is None else counts)
     faults.counts.files += 1
     head = text_files.read_head(path, faults)

@@ -187,17 +187,18 @@ def _docs(lines, path, faults):
     begin, title, rows, size = None, None, [], 0
     for line in lines:
         text = line.text.strip()
+        opens = text.startswith("<doc ") and text.endswith(">")
+        if begin is not None and (opens or size > LONGEST_DOCUMENT * 16):
+            _unclosed(begin, path, faults)
+            begin = None
         if begin is None:
-            if text.startswith("<doc ") and text.endswith(">"):
+            if opens:
                 found = _TITLE.search(text)
                 begin, title, rows, size = line, found and html.unescape(found[1]), [], 0
             elif text:
                 faults.meet("malformed", f"{path}, line {line.number}: text outside of <doc>")
         elif text == "</doc>":
             yield Piece(begin, rows)
-            begin = None
-        elif text.startswith("<doc ") or size > LONGEST_DOCUMENT * 16:
-            _unclosed(begin, path, faults)
             begin = None
         elif text:
             text = html.unescape(text).strip()

@@ -18,6 +18,8 @@ from bert_tf.errors import ConfigError, InputError
 
 # What a row of a record may be labelled with, by the objective over its segments.
 SENTENCE_OBJECTIVES = ("next_sentence", "sentence_order", "sentence_order_3", "none")
+# Beside the shards while some are missing: the plan, and a note on each that is finished.
+UNFINISHED = ".unfinished"
 MANIFEST = "manifest.json"
 
 _DTYPES = {"int64": tf.int64, "float32": tf.float32}

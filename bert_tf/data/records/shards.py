@@ -12,8 +12,9 @@ from bert_tf.data.records.schema import SENTENCE_OBJECTIVES, RecordWriter, featu
 from bert_tf.errors import ConfigError
 from bert_tf.text.segmentation import jieba_segmenter
 
-# Rows that are made at once: a few MB, whatever the block and the number of copies.
-_ROWS_AT_ONCE = 4096
+LONGEST_ROW = 1 << 15  # tokens
+# Tokens of the rows that are made at once: a few MB, whatever the block and the number of copies.
+_TOKENS_AT_ONCE = 1 << 19
 _MASKS = 16  # a purpose of segments.Draws beside its own
 SEGMENTERS = {"jieba": jieba_segmenter}
 
@@ -40,15 +41,21 @@ class RecordSettings:
     reading: corpus_plan.Reading = corpus_plan.Reading()
 
     def __post_init__(self):
-        if self.max_length < 8:
-            raise ConfigError(f"max_length is {self.max_length}, wanted 8 tokens a row at least")
+        if not 8 <= self.max_length <= LONGEST_ROW:
+            raise ConfigError(
+                f"max_length is {self.max_length}, wanted 8 to {LONGEST_ROW} tokens a row"
+            )
         if self.sentence_objective not in SENTENCE_OBJECTIVES:
             wanted = ", ".join(SENTENCE_OBJECTIVES)
             raise ConfigError(
                 f"sentence_objective is {self.sentence_objective!r}, wanted one of {wanted}"
             )
-        if self.masking is not None and self.masking.max_predictions is None:
-            raise ConfigError("masking.max_predictions is None, wanted how many columns masks have")
+        most = self.masking and self.masking.max_predictions
+        if self.masking is not None and (most is None or most > self.max_length):
+            raise ConfigError(
+                f"max_predictions is {most}, wanted how many columns masks have, "
+                f"{self.max_length} at most"
+            )
         if self.segmenter not in (None, *SEGMENTERS):
             raise ConfigError(
                 f"segmenter is {self.segmenter!r}, wanted one of {', '.join(SEGMENTERS)}"
@@ -143,8 +150,9 @@ class ShardMaker:
             for label, number in enumerate(np.bincount(chosen.labels).tolist()):
                 counts[f"label_{label}"] = counts.get(f"label_{label}", 0) + number
         mask_seed = draws.words(2, _MASKS)
-        for start in range(0, len(chosen.labels), _ROWS_AT_ONCE):
-            part = segments.Segments(*(each[start : start + _ROWS_AT_ONCE] for each in chosen))
+        height = max(1, _TOKENS_AT_ONCE // self.settings.max_length)
+        for start in range(0, len(chosen.labels), height):
+            part = segments.Segments(*(each[start : start + height] for each in chosen))
             arrays = blocks.rows(
                 tokens,
                 part,

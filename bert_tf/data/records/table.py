@@ -1,13 +1,12 @@
 """A table of pretraining records: rows of TFRecord files by number, checked when it is opened."""
 
 import functools
-import glob
 import os
 
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.data.records import files, schema
+from bert_tf.data.records import files, schema, sources
 from bert_tf.errors import ConfigError, InputError
 
 POLICIES = ("fail", "skip")
@@ -20,12 +19,12 @@ _NEEDED = ("input_ids", "input_mask", "segment_ids")
 class RecordTable:
     """The rows of one or more TFRecord files; the data stay in the files.
 
-    Memory holds where each row is, 18 bytes. Files that a manifest.json beside them names are
+    Memory holds where each row is, 20 bytes. Files that a manifest.json beside them names are
     compared with its checksums; of others every record is checked and parsed once.
 
     Args:
-      source: str. A folder that `bert-tf records` made, or a glob of TFRecord files of Google's,
-        the TF Model Garden's or NVIDIA's making.
+      source: str. A folder that `bert-tf records` made, or a glob of TFRecord files, of one or
+        several such folders, or of Google's, the TF Model Garden's or NVIDIA's making.
       tokenizer: Tokenizer that the records have to be made with, or None.
       policy: "fail" at a damaged or missing record, or "skip" such records and count them.
 
@@ -34,6 +33,7 @@ class RecordTable:
       features: dict of name -> (length, "int64" or "float32"), the names as in the files;
         parsed_features: the same under Google's names.
       max_length: int, tokens a row. max_predictions: int; None: rows have no fixed masks.
+      copies: int, how many times a text stands in them at most, as far as manifests tell.
       labels: dict, those that a manifest tells of, as `schema.Manifest` has them.
       sentence_objective: str, one of `schema.SENTENCE_OBJECTIVES`; where no manifest tells,
         "next_sentence" if there are labels.
@@ -50,16 +50,18 @@ class RecordTable:
         self._policy, self.skipped, self.faults = policy, 0, []
         self._largest = {}  # of foreign records, feature -> (its largest number, the row)
         self.source = os.fspath(source)
-        files, self.manifest = _files(self.source)
-        summaries = {} if self.manifest is None else _by_file(self.manifest)
+        found, manifests = sources.find(self.source)
+        self.manifest = manifests[min(manifests)] if manifests else None
+        copies = [each.settings.get("dupe_factor", 1) for each in manifests.values()]
+        self.copies = max(copies, default=1)
         if self.manifest is not None and tokenizer is not None:
-            self._check_vocabulary(os.path.dirname(files[0]), tokenizer)
-        found = [self._open(file, summaries.get(os.path.basename(file))) for file in files]
-        self._files = files
+            self._check_vocabulary(min(manifests), tokenizer)
+        self._files = [path for path, _ in found]
+        found = [self._open(path, summary) for path, summary in found]
         self._starts = np.concatenate([np.asarray(starts, np.int64) for starts, _ in found])
         self._sizes = np.concatenate([np.asarray(sizes, np.int64) for _, sizes in found])
         counts = [len(starts) for starts, _ in found]
-        self._file_of = np.repeat(np.arange(len(files), dtype=np.int16), counts)
+        self._file_of = np.repeat(np.arange(len(self._files), dtype=np.int32), counts)
         self._lengths = None
         # Few at a time: a process may not have as many files open as a corpus has shards.
         self._opened = functools.lru_cache(maxsize=64)(_open_for_reading)
@@ -171,13 +173,14 @@ class RecordTable:
             self.features = self._features_of_first()
             labelled = "next_sentence_labels" in self.features
             self.sentence_objective = "next_sentence" if labelled else "none"
-            self._check_rows(tokenizer)
         self.parsed_features = {
             _SYNONYMS.get(name, name): feature for name, feature in self.features.items()
         }
         self.max_length = self.parsed_features["input_ids"][0]
         masked = self.features.get("masked_lm_positions")
         self.max_predictions = None if masked is None else masked[0]
+        if self.manifest is None:
+            self._check_rows(tokenizer)
 
     def _features_of_first(self):
         """The features of the first record, by its own account."""
@@ -231,6 +234,7 @@ class RecordTable:
                 )
         if tokenizer is not None:
             self.check_labels("masked_lm_ids", tokenizer.vocab_size)
+        self.check_labels("masked_lm_positions", self.max_length)
         self.check_labels("next_sentence_labels", 2)
 
     def check_labels(self, name, count):
@@ -248,29 +252,6 @@ class RecordTable:
 
     def _place(self, row):
         return f"{self._files[self._file_of[row]]}, offset {self._starts[row]}"
-
-
-def _files(source):
-    """The files that a folder or a glob names, and the Manifest that names them all, or None."""
-    folder = source if os.path.isdir(source) else os.path.dirname(source)
-    manifest = None
-    if os.path.isfile(os.path.join(folder, schema.MANIFEST)):
-        manifest = schema.Manifest.read(folder)
-    if os.path.isdir(source):
-        if manifest is not None:
-            return [os.path.join(folder, name) for name in _by_file(manifest)], manifest
-        source = os.path.join(glob.escape(source), "*.tfrecord*")
-    files = sorted(file for file in glob.glob(source) if os.path.isfile(file))
-    if not files:
-        raise InputError(f"{source}: matches no file")
-    foreign = manifest is None or {os.path.basename(file) for file in files} - set(
-        _by_file(manifest)
-    )
-    return files, None if foreign else manifest
-
-
-def _by_file(manifest):
-    return {shard["file"]: shard for shard in manifest.shards}
 
 
 def _open_for_reading(path):

@@ -116,6 +116,15 @@ def test_damage_is_one_line_with_a_place_or_a_count(tmp_path, content, layout, r
     assert getattr(counts, kind) == 1
 
 
+def test_a_doc_without_its_end_costs_no_other(tmp_path):
+    docs = [f"<doc id={n}>\nText {n}.\n</doc>\n" for n in range(4)]
+    docs[1] = docs[1].replace("</doc>\n", "")
+    path, counts = write(tmp_path / "x", "".join(docs)), Counts()
+    found = list(read_documents([path], "doc", policy="skip", counts=counts))
+    assert [x.sentences for x in found] == [["Text 0."], ["Text 2."], ["Text 3."]]
+    assert counts.malformed == 1
+
+
 def test_a_line_of_50_megabytes_is_named_or_skipped_in_bounded_memory(tmp_path):
     path = tmp_path / "x.txt"
     with open(path, "wb") as file:

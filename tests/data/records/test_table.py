@@ -238,3 +238,41 @@ def test_told_label_of_foreign_records_is_held_against_its_classes(tmp_path, tok
     table.check_labels("mood", 3)
     with pytest.raises(InputError, match="mood 2, wanted 0 to 1"):
         table.check_labels("mood", 2)
+
+
+def test_folder_that_is_not_finished_is_never_read_as_a_short_one(folder, tokenizer):
+    (pathlib.Path(folder) / "manifest.json").unlink()
+    (pathlib.Path(folder) / ".unfinished").mkdir()
+    shard(folder, 1).unlink()
+    assert "records are not finished" in refusal(folder, tokenizer)
+    assert "records are not finished" in refusal(f"{folder}/*.tfrecord", tokenizer)
+
+
+def test_what_a_killed_process_left_behind_is_no_shard(folder, tokenizer):
+    half = shard(folder).read_bytes()
+    (pathlib.Path(folder) / "manifest.json").unlink()
+    shard(folder).with_suffix(".tfrecord.123.tmp").write_bytes(half)
+    assert len(RecordTable(folder, tokenizer)) == 100
+
+
+def test_glob_over_folders_keeps_every_check_of_their_manifests(tmp_path, tokenizer):
+    for name, counts in (("a", (9,)), ("b", (7, 5))):
+        toy_records.write(tmp_path / "all" / name, tokenizer, counts)
+    every = str(tmp_path / "all" / "*" / "*.tfrecord")
+    table = RecordTable(every, tokenizer)
+    assert len(table) == 21 and table.manifest is not None
+    other = tiny.tokenizer(tmp_path / "other")
+    other.pieces.vocabulary.reverse()
+    assert "another vocabulary" in refusal(every, other)
+    flip(tmp_path / "all" / "b" / "part-1-of-2.tfrecord", 40)
+    assert "part-1-of-2.tfrecord, offset" in refusal(every, tokenizer)
+
+
+def test_folders_of_other_kinds_and_strays_are_not_mixed(tmp_path, tokenizer):
+    toy_records.write(tmp_path / "all" / "a", tokenizer, (9,))
+    toy_records.write(tmp_path / "all" / "b", tokenizer, (9,), masks=True)
+    every = str(tmp_path / "all" / "*" / "*.tfrecord")
+    assert f"{tmp_path}/all/b: another max_predictions" in refusal(every, tokenizer)
+    toy_records.write(tmp_path / "all" / "c", tokenizer, (9,), manifest=False)
+    stray = refusal(str(tmp_path / "all" / "[ac]" / "*.tfrecord"), tokenizer)
+    assert "/c/part-0-of-1.tfrecord: no manifest.json names it" in stray
