@@ -201,7 +201,8 @@ class StartSection:
 class ObjectiveSection:
     """What is predicted."""
 
-    # masked_lm: the masked words; replaced_tokens: which words a generator put in (ELECTRA)
+    # masked_lm: the masked words; replaced_tokens: which words a generator put in (ELECTRA), which
+    # nothing else of this section stands beside
     words: str = setting(one_of("masked_lm", "replaced_tokens"), "masked_lm")
     # null: what the records were made for; none: their labels are left aside
     sentences: str | None = setting(

@@ -154,7 +154,8 @@ def _gradients(model, variables, rows, weights, key):
 
     With `model.adversarial` they are those of the loss and of the loss where the words' vectors are
     moved so far along its slope (Miyato et al. 2017, arXiv 1605.07725, eq. 6 and 7; their vectors
-    are normalized first, ours are after all three are summed).
+    are normalized first, ours are after all three are summed). The examples of a packed row share
+    one length of the move.
     """
     if model.adversarial is None:
         gradients, terms, _ = _slopes(model, variables, rows, weights, key)
