@@ -55,7 +55,7 @@ def finetune(config, workdir):
     watched = metrics.watched(config.train.best_metric, model.problem_type, model.num_labels)
     report_rows(config, tables, tokenizer, steps)
 
-    # Made once: TensorFlow traces the tokenizer for each of them.
+    # Made once: TensorFlow traces what makes batches for each of them.
     data = {
         part: evaluation_batches(table, tokenizer, **rows)
         for part, table in tables.items()

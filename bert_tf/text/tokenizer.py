@@ -119,11 +119,16 @@ class Tokenizer(tf.Module):
         if pairs is not None and not texts.shape.is_compatible_with(pairs.shape):
             raise InputError(f"text_pairs has {pairs.shape[0]} rows, texts has {texts.shape[0]}")
         options = (padding == "max_length", bool(special_tokens_in_text), bool(return_offsets))
-        if not tf.executing_eagerly():
-            return self._encode(texts, pairs, int(max_length), *options)
-        # A graph for eager calls too: forty small ops one by one would cost more than the work.
+        # One graph for eager calls, where forty small ops one by one would cost more than the work,
+        # and for all graphs that call it: tracing it takes longer than many a batch.
         sides = (texts,) if pairs is None else (texts, pairs)
-        return self._compiled(len(sides), *options)(tf.constant(max_length, tf.int64), *sides)
+        batch = self._compiled(len(sides), *options)(tf.constant(max_length, tf.int64), *sides)
+        if padding == "longest":
+            return batch
+        return {
+            name: tf.ensure_shape(values, [None, max_length, *values.shape[2:]])
+            for name, values in batch.items()
+        }
 
     def _compile(self, sides, fixed, special_tokens_in_text, return_offsets):
         def encode(max_length, texts, pairs=None):

@@ -9,7 +9,6 @@ import pytest
 import tensorflow as tf
 
 from bert_tf import BertConfig, InputError, Pretraining, build_encoder, load_task
-from bert_tf.layers import ACTIVATIONS
 
 CONFIG = BertConfig(
     vocab_size=20,
@@ -38,7 +37,7 @@ def model_of(**changes):
     return oracles.randomize(Pretraining(build_encoder(CONFIG, **changes)))
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", ["relu", "gelu", "gelu_new", "swish"])
 def test_outputs_are_the_paper_in_numpy(activation):
     model = model_of(hidden_act=activation)
     outputs = model(INPUTS)
