@@ -214,10 +214,10 @@ def _nearest(config_class, key, prefix):
 
 
 def _overlaid(values, others):
-    """`values` with `others` over them, mapping by mapping."""
+    """`values` with `others` over them, mapping by mapping; an empty one empties what was there."""
     both = dict(values)
     for key, other in others.items():
-        inside = isinstance(other, dict) and isinstance(both.get(key), dict)
+        inside = other and isinstance(other, dict) and isinstance(both.get(key), dict)
         both[key] = _overlaid(both[key], other) if inside else other
     return both
 

@@ -48,6 +48,14 @@ def test_values_and_overrides_are_laid_over_the_defaults(load):
     assert (loaded.data.label, loaded.data.text, loaded.train.batch_size) == (1, "text", 32)
 
 
+def test_an_empty_mapping_takes_what_a_file_has_away(load):
+    text = LEAST.replace("path: ", "changes: {layer_norm_eps: 1e-7}, path: ")
+    assert load(text).model.changes == {"layer_norm_eps": 1e-7}
+    assert load(text, "model.changes={}").model.changes == {}
+    both = load(text, "model.changes={}", "model.changes.hidden_size=8").model.changes
+    assert both == {"hidden_size": 8}
+
+
 def test_resolved_copy_reads_back_as_equal(load, tmp_path):
     sets = ("model.head_layers=[8, 4]", "train.freeze=2", "data.text='1e5'", "data.train=数据.tsv")
     loaded = load(LEAST, *sets)
