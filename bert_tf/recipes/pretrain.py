@@ -128,12 +128,17 @@ def _run(phase, model, tokenizer, workdir):
         seed=settings.seed,
     )
 
+    found = []
+
     def measure():
-        return {"rows": len(phase.held_out), **figures(mean_terms(model, held_out))}
+        found.append({"rows": len(phase.held_out), **figures(mean_terms(model, held_out))})
+        return found[-1]
 
     watched = _watched(settings.best_metric, model)
     outcome = train(model, feed, steps, folder, settings, measure, watched)
-    results = {**outcome, "validation": measure()}
+    # Where the last weights are the best ones, the loop has measured them already.
+    measured = found and outcome["best_step"] == outcome["steps"]
+    results = {**outcome, "validation": found[-1] if measured else measure()}
     if is_chief(model.distribute_strategy):
         draw_curves(folder)
         finish(folder, results)

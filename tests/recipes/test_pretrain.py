@@ -127,8 +127,8 @@ def interrupted_at(evaluation, monkeypatch):
 
 def test_a_stop_in_the_second_phase_changes_no_bit(two_phases, tmp_path, monkeypatch):
     config, workdir, results = two_phases
-    # Two evaluations and the final one belong to the first phase.
-    interrupted_at(4, monkeypatch)
+    # The first phase, whose last weights are its best, has two evaluations.
+    interrupted_at(3, monkeypatch)
     with pytest.raises(Interrupted, match="saved at step 4 of 6"):
         pretrain(config, str(tmp_path))
     monkeypatch.undo()
