@@ -32,6 +32,8 @@ from bert_tf.recipes import record_processes
 from bert_tf.recipes.interruption import Interrupted
 from bert_tf.recipes.record_job import RecordJob, tokenizer_in
 
+# Fields of Masking and their flags; what is not told stays at its default.
+_MASKING = (("probability", "masking_probability"), ("max_predictions", "max_predictions"))
 # Fields of corpus_plan.Reading that are flags as they are.
 _READING = ("layout", "language", "policy", "field", "duplicates")
 
@@ -238,9 +240,8 @@ def settings_of(values):
     masking = None
     if static:
         unit = values["masking_unit"] or ("word" if values["segmenter"] else "token")
-        masking = Masking(
-            values["masking_probability"] or 0.15, values["max_predictions"], unit=unit
-        )
+        told = {name: values[flag] for name, flag in _MASKING if values[flag] is not None}
+        masking = Masking(unit=unit, **told)
         most = max(1, math.ceil(values["max_length"] * masking.probability))
         masking = dataclasses.replace(masking, max_predictions=masking.max_predictions or most)
     for name in ("masking_probability", "max_predictions", "masking_unit"):

@@ -49,6 +49,7 @@ def test_dynamic_records_hold_the_text_once(given):
         ({"max_length": 7}, 2, "max_length is 7, wanted 8"),
         ({"max_length": "long"}, 2, "--max_length is 'long', wanted a whole number"),
         ({"max_length": 10**9}, 2, "wanted 8 to 32768"),
+        ({"masking_probability": "0"}, 2, "masking.probability is 0.0"),
         ({"masking_probability": "nan"}, 2, "masking.probability is nan"),
         ({"masking_probability": "inf"}, 2, "masking.probability is inf"),
         ({"masking": "dynamic", "max_predictions": 9}, 2, "--max_predictions is 9, and --masking"),

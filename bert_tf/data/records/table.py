@@ -203,7 +203,7 @@ class RecordTable:
         return features
 
     def _check_rows(self, tokenizer):
-        """Parse every record once: of the same features, ids within the vocabulary."""
+        """Parse every record once: of the same features, ids and labels within their ranges."""
         for rows in _chunks(len(self)):
             serialized = self.read(rows)
             try:
