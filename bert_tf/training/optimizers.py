@@ -34,8 +34,8 @@ class AdamW(keras.optimizers.Optimizer):
         (google-research/bert, optimization.py: AdamWeightDecayOptimizer).
     """
 
-    # The train step may leave the gradient of a table as a tf.IndexedSlices without repeated rows.
-    takes_rows = True
+    # `update_step` takes the gradient of a table as tf.IndexedSlices whose indices are unique.
+    sparse_gradients = True
 
     def __init__(
         self,

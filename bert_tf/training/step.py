@@ -29,7 +29,7 @@ def train_step(model, data):
 
     # XLA wants to know how many rows there are.
     by_rows = alone and model.accumulate == 1 and not model.jit_compile
-    by_rows = by_rows and getattr(model.optimizer, "takes_rows", False)
+    by_rows = by_rows and getattr(model.optimizer, "sparse_gradients", False)
 
     def total(tensors):
         return tensors if alone else replicas.all_reduce(tf.distribute.ReduceOp.SUM, tensors)

@@ -97,15 +97,15 @@ def test_the_step_descends_the_mean_loss_along_its_clipped_gradient():
 def test_few_rows_of_the_word_table_learn_as_all_of_them_would(accumulate, monkeypatch):
     data = tensors((INPUTS, np.array([0, 2, 1, 1, 0])))
     ends = []
-    for takes_rows in (True, False):
-        monkeypatch.setattr(AdamW, "takes_rows", takes_rows)
+    for sparse_gradients in (True, False):
+        monkeypatch.setattr(AdamW, "sparse_gradients", sparse_gradients)
         model = classifier(1)
         model.compile(AdamW(0.1, 0.1), accumulate=accumulate)
         logs = [model.train_step(data) for _ in range(3)][-1]
         table = model.encoder.embeddings.word_embeddings.numpy()
         ends.append([table, logs["gradient_norm"].numpy(), logs["loss"].numpy()])
         (touched,) = (x for x in model.optimizer.variables if x.dtype == "bool")
-        whole = not takes_rows or accumulate > 1
+        whole = not sparse_gradients or accumulate > 1
         assert set(np.where(touched)[0]) == set(range(20) if whole else INPUTS["input_ids"].flat)
     for one, other in zip(*ends, strict=True):
         np.testing.assert_allclose(one, other, atol=2e-6)
