@@ -32,8 +32,8 @@ def prepare(folder, config, text, records, held_out, tokenizer):
     import dataclasses
 
     from bert_tf.config import PretrainConfig, load
-    from bert_tf.data.records.table import RecordTable
     from bert_tf.encoders import SIZES
+    from bert_tf.pretraining_data.records.table import RecordTable
     from bert_tf.text import Tokenizer
 
     run, vocabulary = load(PretrainConfig, config), Tokenizer.from_pretrained(tokenizer)

@@ -8,8 +8,8 @@ import importlib
 
 __version__ = "0.1.0"
 
-# Public name -> the room it lives in.
-_ROOMS = {
+# Public name -> the module it is imported from.
+_MODULES = {
     "AlbertConfig": "encoders",
     "BertConfig": "encoders",
     "ElectraConfig": "encoders",
@@ -27,21 +27,21 @@ _ROOMS = {
     "load_export": "export",
     "load_task": "loading",
     "read_dataset": "data",
-    "read_documents": "data",
+    "read_documents": "pretraining_data.corpus.documents",
     "split_sentences": "text",
     "train_vocabulary": "text",
 }
 
-__all__ = sorted(_ROOMS)
+__all__ = sorted(_MODULES)
 
 
 def __getattr__(name):
-    if name in _ROOMS:
-        value = getattr(importlib.import_module(f"bert_tf.{_ROOMS[name]}"), name)
+    if name in _MODULES:
+        value = getattr(importlib.import_module(f"bert_tf.{_MODULES[name]}"), name)
         globals()[name] = value
         return value
     raise AttributeError(f"module 'bert_tf' has no attribute {name!r}")
 
 
 def __dir__():
-    return sorted([*globals(), *_ROOMS])
+    return sorted([*globals(), *_MODULES])

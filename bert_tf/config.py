@@ -217,7 +217,7 @@ class ObjectiveSection:
 
 @dataclasses.dataclass(frozen=True)
 class MaskingSection:
-    """How words are masked in records that have no masks of their own; see `data.masking`."""
+    """How words are masked in records without masks; see `pretraining_data.masking`."""
 
     probability: float = setting(_SHARE, 0.15)
     max_predictions: int | None = setting(optional(whole(1)), None)  # a row; null: the share of it
@@ -228,7 +228,7 @@ class MaskingSection:
 
 @dataclasses.dataclass(frozen=True)
 class NoiseSection:
-    """How often an ordinary token of the input is disturbed; see `data.noise`."""
+    """How often an ordinary token of the input is disturbed; see `pretraining_data.noise`."""
 
     insertion: float = setting(_RATE, 0.0)  # another one is put before it
     deletion: float = setting(_RATE, 0.0)

@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "encoders": ["layers", "conversion", "errors"],
     "text": ["errors"],
     "data": ["text", "config", "errors"],
+    "pretraining_data": ["data", "text", "config", "errors"],
     # The three leaves of training that a task model stands on.
     "training.step": [],
     "training.distribution": ["errors"],
@@ -34,8 +35,8 @@ MAY_IMPORT = {
     "export": ["tasks", "text", "loading", "errors"],
     "compression": ["layers", "tasks", "data", "training", "loading", "errors"],
     "analysis": ["encoders", "tasks", "text", "data", "training", "loading", "errors"],
-    "recipes": "config text data layers encoders tasks training loading conversion export "
-    "compression analysis errors".split(),
+    "recipes": "config text data pretraining_data layers encoders tasks training loading "
+    "conversion export compression analysis errors".split(),
     # "": the package itself, whose public names load lazily.
     "cli": ["", "config", "recipes", "loading", "export", "analysis", "errors"],
 }

@@ -1,6 +1,5 @@
-"""From files to batches: formats, labels, tables, the order of the examples, tf.data pipelines."""
+"""From tables to batches: formats, labels, the order of the rows, packing, tf.data pipelines."""
 
-from bert_tf.data.corpus.documents import Counts, read_documents
 from bert_tf.data.pipeline import (
     epoch_steps,
     evaluation_batches,
@@ -14,7 +13,6 @@ from bert_tf.data.pipeline import (
 from bert_tf.data.readers import Table, TextList, read_table
 
 __all__ = [
-    "Counts",
     "Table",
     "TextList",
     "epoch_steps",
@@ -23,7 +21,6 @@ __all__ = [
     "padding_share",
     "prediction_batches",
     "read_dataset",
-    "read_documents",
     "read_table",
     "rows_of_step",
     "training_batches",

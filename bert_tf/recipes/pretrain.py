@@ -6,9 +6,9 @@ import os
 import keras
 from absl import logging
 
-from bert_tf.data import pretraining
-from bert_tf.data.masking import MaskingVocabulary
 from bert_tf.errors import ConfigError
+from bert_tf.pretraining_data import batches
+from bert_tf.pretraining_data.masking import MaskingVocabulary
 from bert_tf.recipes.finetune import compile_model
 from bert_tf.recipes.pretrain_phases import labels_of, open_phase, sentences_of
 from bert_tf.recipes.pretrain_start import start_model
@@ -100,10 +100,10 @@ def _run(phase, model, tokenizer, workdir):
         packing=phase.packing,
     )
     feed = Feed(
-        batches=lambda start, stop: pretraining.pretraining_batches(
+        batches=lambda start, stop: batches.pretraining_batches(
             phase.rows, *drawn, **given, start_step=start, stop_step=stop
         ),
-        rows_of_step=lambda step: pretraining.rows_of_step(phase.rows, *drawn, step, **given),
+        rows_of_step=lambda step: batches.rows_of_step(phase.rows, *drawn, step, **given),
         epoch_steps=phase.epoch_steps,
     )
     with model.distribute_strategy.scope():
@@ -119,8 +119,8 @@ def _run(phase, model, tokenizer, workdir):
     )
     if phase.packing is not None:
         order = (settings.batch_size, settings.seed, phase.packing)
-        logging.info("packing: %s", pretraining.packed_order(phase.rows, *order).report())
-    held_out = pretraining.evaluation_batches(
+        logging.info("packing: %s", batches.packed_order(phase.rows, *order).report())
+    held_out = batches.evaluation_batches(
         phase.held_out,
         phase.held_out_masking,
         vocabulary,

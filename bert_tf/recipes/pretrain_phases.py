@@ -4,13 +4,13 @@ import dataclasses
 import typing
 
 from bert_tf.config import MaskingSection
-from bert_tf.data import pretraining
-from bert_tf.data.masking import Masking
-from bert_tf.data.noise import Noise
 from bert_tf.data.packing import Packing
-from bert_tf.data.records.part import split_records
-from bert_tf.data.records.table import RecordTable
 from bert_tf.errors import ConfigError
+from bert_tf.pretraining_data import batches
+from bert_tf.pretraining_data.masking import Masking
+from bert_tf.pretraining_data.noise import Noise
+from bert_tf.pretraining_data.records.part import split_records
+from bert_tf.pretraining_data.records.table import RecordTable
 from bert_tf.training.schedules import schedule_of
 
 # Objectives of two answers: which of them foreign records hold, the records do not say.
@@ -62,7 +62,7 @@ def open_phase(config, number, tokenizer):
     noise = Noise(**dataclasses.asdict(config.noise))
     packing = Packing() if section.packing else None
     rows, held_out = _records(config, number, tokenizer)
-    epoch_steps = pretraining.epoch_steps(rows, settings.batch_size, packing)
+    epoch_steps = batches.epoch_steps(rows, settings.batch_size, packing)
     steps = settings.steps or epoch_steps * settings.epochs
     schedule_of(settings, steps, epoch_steps)  # says so if it does not fit
     return Phase(

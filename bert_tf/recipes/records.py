@@ -15,22 +15,22 @@ import time
 
 from absl import logging
 
-from bert_tf.data.corpus import corpus_plan, text_files
-from bert_tf.data.corpus.documents import expand
-from bert_tf.data.corpus.label_columns import Classes
-from bert_tf.data.masking import Masking
-from bert_tf.data.records.schema import (
+from bert_tf.errors import ConfigError, InputError
+from bert_tf.pretraining_data.corpus import corpus_plan, text_files
+from bert_tf.pretraining_data.corpus.documents import expand
+from bert_tf.pretraining_data.corpus.label_columns import Classes
+from bert_tf.pretraining_data.masking import Masking
+from bert_tf.pretraining_data.records import processes as record_processes
+from bert_tf.pretraining_data.records.job import RecordJob, tokenizer_in
+from bert_tf.pretraining_data.records.schema import (
     MANIFEST,
     UNFINISHED,
     Manifest,
     vocabulary_fingerprint,
     write_json,
 )
-from bert_tf.data.records.shards import RecordSettings
-from bert_tf.errors import ConfigError, InputError
-from bert_tf.recipes import record_processes
+from bert_tf.pretraining_data.records.shards import RecordSettings
 from bert_tf.recipes.interruption import Interrupted
-from bert_tf.recipes.record_job import RecordJob, tokenizer_in
 
 # Fields of Masking and their flags; what is not told stays at its default.
 _MASKING = (("probability", "masking_probability"), ("max_predictions", "max_predictions"))
@@ -76,9 +76,9 @@ def make_records(
         count = min(processes or min(os.cpu_count(), worth), len(todo))
         made = record_processes.run(job, todo, count)
     else:
-        from bert_tf.recipes import records_beam
+        from bert_tf.pretraining_data.records import beam
 
-        made = records_beam.run(job, todo, runner, runner_options)
+        made = beam.run(job, todo, runner, runner_options)
     try:
         _follow(made, job, len(todo))
     except KeyboardInterrupt:

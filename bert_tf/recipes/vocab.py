@@ -9,8 +9,8 @@ from absl import logging
 from bert_tf.conversion.contents import opened
 from bert_tf.conversion.files import new_directory
 from bert_tf.conversion.vocabulary_rows import embedding_width, write_with_rows
-from bert_tf.data.corpus.documents import Counts, raw_documents
 from bert_tf.errors import InputError
+from bert_tf.pretraining_data.corpus.documents import Counts, raw_documents
 from bert_tf.text import Tokenizer
 from bert_tf.text.merges import pieces_of
 from bert_tf.text.vectors import read_vectors
@@ -25,10 +25,10 @@ def train(files, output, size=30000, min_frequency=2, lowercase=False, unused=0,
     """Trains a WordPiece vocabulary on files; see `bert_tf.train_vocabulary`.
 
     Args:
-      files: str, a glob, as `data.documents.expand` takes it.
+      files: str, a glob, as `documents.expand` takes it.
       output: str, the directory to make; it must not exist yet or be empty.
       size, min_frequency, lowercase, unused: as in `train_vocabulary`.
-      **reading: `layout`, `field`, `policy`, `duplicates` of `data.documents.raw_documents`.
+      **reading: `layout`, `field`, `policy`, `duplicates` of `documents.raw_documents`.
     Returns:
       dict, ready for JSON: what was read, and what the vocabulary makes of it.
     Raises:

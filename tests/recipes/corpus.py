@@ -8,7 +8,7 @@ import pytest
 
 from bert_tf import config as configs
 from bert_tf.config import PretrainConfig
-from bert_tf.data.records.shards import RecordSettings
+from bert_tf.pretraining_data.records.shards import RecordSettings
 from bert_tf.recipes.records import make_records
 from tests import tiny
 

@@ -1,0 +1,273 @@
+"""Which tokens are hidden, and what stands in their place: one function for records and batches.
+
+Rows are independent and a row's mask depends on (seed, row) alone: neither on the other rows nor
+on the padding.
+"""
+
+import dataclasses
+import re
+
+import numpy as np
+import tensorflow as tf
+
+from bert_tf.errors import ConfigError, InputError
+from bert_tf.pretraining_data import draws
+from bert_tf.text.segmentation import continuations
+
+# How many words a unit of several words has: probabilities of 1, 2, 3, ...
+_UNIT_WORDS = {
+    # ALBERT (Lan et al. 2020, arXiv 1909.11942, eq. 1): up to 3, p ~ 1 / n.
+    "ngram": (6 / 11, 3 / 11, 2 / 11),
+    # SpanBERT (Joshi et al. 2020, arXiv 1907.10529, section 3.1): geometric, cut off at 10.
+    "span": tuple(0.2 * 0.8**n / (1 - 0.8**10) for n in range(10)),
+}
+UNITS = ("token", "word", *_UNIT_WORDS)
+
+# Streams of `draws`, so that no two decisions about a row share their numbers.
+_ORDER, _LENGTH, _FATE, _OTHER, _SIDE = range(5)
+
+# So many words before a row the first unit is drawn, so that where a row begins is anywhere in one.
+_BEFORE = 32
+
+# [unused0] and the like, and the marks of sentence ends in Google's cased and Chinese vocabularies.
+_RESERVED = re.compile(r"\[unused\d+\]|<[ST]>")
+
+
+@dataclasses.dataclass(frozen=True)
+class Masking:
+    """How tokens are masked.
+
+    Attributes:
+      probability: float. The share of a row's real tokens to predict; one at least.
+      max_predictions: int. Not more than these in a row; None: as many as the share asks for.
+      mask_share: float. The part of them that is replaced by [MASK].
+      random_share: float. The part that is replaced by a random token; the rest stays as it is.
+      unit: "token"; "word", all of its tokens or none; "ngram", up to 3 words; "span", up to 10
+        words that are all replaced or all kept.
+    Source: Devlin et al. 2019 (arXiv 1810.04805), section 3.1, and what `_UNIT_WORDS` names.
+    """
+
+    probability: float = 0.15
+    max_predictions: int | None = None
+    mask_share: float = 0.8
+    random_share: float = 0.1
+    unit: str = "token"
+
+    def __post_init__(self):
+        for name, least in (("probability", 1e-6), ("mask_share", 0), ("random_share", 0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise ConfigError(f"masking.{name} is {value!r}, wanted a number")
+            if not least <= value <= 1:
+                raise ConfigError(f"masking.{name} is {value!r}, wanted a share from 0 to 1")
+        if self.mask_share + self.random_share > 1 + 1e-9:
+            raise ConfigError(
+                f"masking.mask_share and masking.random_share are {self.mask_share} and "
+                f"{self.random_share}, wanted at most 1 together"
+            )
+        most = self.max_predictions
+        if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
+            raise ConfigError(f"masking.max_predictions is {most!r}, wanted 1 or more")
+        if self.unit not in UNITS:
+            raise ConfigError(f"masking.unit is {self.unit!r}, wanted one of {', '.join(UNITS)}")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class MaskingVocabulary:
+    """What masking has to know of a vocabulary.
+
+    Attributes:
+      mask_id: int, of [MASK].
+      is_special: bool [V]. Tokens that are never hidden: [CLS], [SEP], [PAD], [MASK].
+      replacement_ids: int32 [R]. What a random replacement is drawn from: no control tokens.
+      is_continuation: bool [V]. Tokens that continue a word (##).
+    """
+
+    mask_id: int
+    is_special: np.ndarray
+    replacement_ids: np.ndarray
+    is_continuation: np.ndarray
+
+    @classmethod
+    def of(cls, tokenizer):
+        """What masking has to know of the vocabulary of this Tokenizer.
+
+        Raises:
+          InputError: there is nothing in it but control tokens.
+        """
+        vocabulary, special = tokenizer.vocabulary, tokenizer.pieces.settings.special_tokens
+        # [UNK] is text, if unread: Google's code hides it too. It is only never drawn.
+        unread = vocabulary[tokenizer.unk_id]
+        ordinary = [
+            id
+            for id, token in enumerate(vocabulary)
+            if token and token not in special and token != unread and not _RESERVED.match(token)
+        ]
+        if not ordinary:
+            source = tokenizer.pieces.settings.source
+            raise InputError(f"{source}: holds control tokens only, wanted tokens of text too")
+        is_special = np.array([token in special and token != unread for token in vocabulary])
+        for id in (tokenizer.pad_id, tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id):
+            is_special[id] = True
+        replacement_ids = np.array(ordinary, np.int32)
+        return cls(tokenizer.mask_id, is_special, replacement_ids, continuations(vocabulary))
+
+
+def mask_rows(input_ids, attention_mask, masking, vocabulary, seed, word_starts=None, rows=None):
+    """Hide some tokens of each row.
+
+    The budget of a row is Google's, min(max_predictions, max(1, round(real tokens x probability)));
+    units are taken in random order until it is spent. A word that does not fit is passed over, and
+    an n-gram or span that does not is shortened to the words that do.
+
+    Args:
+      input_ids: int32 [B, L].
+      attention_mask: int [B, L], 0 where padding is.
+      masking: Masking.
+      vocabulary: MaskingVocabulary.
+      seed: integer [2], such as the run's seed and the step.
+      word_starts: int or bool [B, L], true where a word begins; None: the ## pieces tell.
+      rows: integer [B], what tells the rows apart under the seed; None: their place, 0, 1, ...
+    Returns:
+      dict: input_ids int32 [B, L] with the replacements; masked_positions int32 [B, P] ascending,
+      masked_ids int32 [B, P] what stood there, masked_weights float32 [B, P] 1 for a prediction
+      and 0 for filling, which comes last and has position and id 0. P is max_predictions.
+    Source: google-research/bert, create_pretraining_data.py: create_masked_lm_predictions.
+    """
+    # No other device sorts equal numbers in the same order for sure.
+    with tf.device("CPU"):
+        height, width = tf.shape(input_ids)[0], tf.shape(input_ids)[1]
+        keys = draws.row_keys(seed, tf.range(height) if rows is None else rows)
+        real = attention_mask > 0
+        eligible = real & ~tf.gather(vocabulary.is_special, input_ids)
+        budget = _budget(tf.math.count_nonzero(real, axis=1), masking)
+        if word_starts is None:
+            continued = tf.gather(vocabulary.is_continuation, input_ids)
+        else:
+            continued = tf.equal(tf.cast(word_starts, tf.int32), 0)
+        starts = _word_starts(eligible, continued, masking.unit)
+        word_of = tf.cumsum(tf.cast(starts, tf.int32), axis=1) - 1
+        unit_of = _units(word_of, starts, eligible, masking.unit, keys)
+        chosen = eligible & _taken(word_of, unit_of, eligible, budget, keys)
+
+        places = tf.range(width)
+        fate = draws.uniform(keys, unit_of if masking.unit == "span" else places, _FATE)
+        other = draws.below(len(vocabulary.replacement_ids), keys, places, _OTHER)
+        other = tf.gather(vocabulary.replacement_ids, other)
+        other = tf.where(fate < masking.mask_share + masking.random_share, other, input_ids)
+        replaced = tf.where(fate < masking.mask_share, vocabulary.mask_id, other)
+
+        columns = masking.max_predictions or _budget(input_ids.shape[1] or width, masking)
+        positions, weights = _positions(chosen, columns)
+        masked_ids = tf.gather(input_ids, positions, batch_dims=1) * tf.cast(weights, tf.int32)
+        return {
+            "input_ids": tf.where(chosen, replaced, input_ids),
+            "masked_positions": positions,
+            "masked_ids": masked_ids,
+            "masked_weights": weights,
+        }
+
+
+def _budget(lengths, masking):
+    """How many of so many real tokens are predicted, int32; halves go to the even neighbour, in
+    Google's Python as here."""
+    if isinstance(lengths, int):
+        return max(1, round(lengths * masking.probability))
+    wanted = tf.round(tf.cast(lengths, tf.float64) * masking.probability)
+    wanted = tf.maximum(tf.cast(wanted, tf.int32), 1)
+    most = masking.max_predictions
+    return wanted if most is None else tf.minimum(wanted, most)
+
+
+def _word_starts(eligible, continued, unit):
+    """bool [B, L], where a word begins; it reaches to the next beginning or ineligible token."""
+    if unit == "token":
+        return eligible
+    return eligible & ~(continued & _left(eligible))
+
+
+def _left(eligible):
+    """bool [B, L], whether the token to the left is eligible."""
+    return tf.pad(eligible[:, :-1], [[0, 0], [1, 0]])
+
+
+def _units(word_of, starts, eligible, unit, keys):
+    """int32 [B, L], the number of each token's unit, which is a run of whole words.
+
+    Units of several words are not drawn one by one wherever they may fall, as in the papers, where
+    each has to be checked against those before it: the row is cut into units of random lengths,
+    and which of them to hide is drawn. That gives the same lengths and no overlaps.
+    """
+    if unit not in _UNIT_WORDS:
+        return word_of
+    height, width = tf.shape(word_of)[0], tf.shape(word_of)[1]
+    bounds = tf.constant(np.cumsum(_UNIT_WORDS[unit])[:-1], tf.float32)
+    drawn = width + _BEFORE
+    lengths = draws.uniform(keys, tf.range(drawn), _LENGTH)
+    lengths = 1 + tf.searchsorted(bounds, tf.reshape(lengths, [-1]), side="right")
+    # The number, counted from 1, of the word with which a unit ends.
+    ends = tf.cumsum(tf.reshape(lengths, [height, drawn]), axis=1) - _BEFORE
+    ends = tf.reshape(tf.clip_by_value(ends, 0, width), [-1])
+    ends += tf.repeat(tf.range(height), drawn) * (width + 1)
+    ends = tf.math.unsorted_segment_sum(tf.ones_like(ends), ends, height * (width + 1))
+    ends = tf.reshape(ends, [height, width + 1]) > 0
+    begins = starts & tf.gather(ends, tf.maximum(word_of, 0), batch_dims=1)
+    begins |= eligible & ~_left(eligible)
+    return tf.cumsum(tf.cast(begins, tf.int32), axis=1) - 1
+
+
+def _taken(word_of, unit_of, eligible, budget, keys):
+    """bool [B, L], the tokens of the words that are taken: unit after unit, each word that fits.
+
+    Units come in random order, the words of one from left to right or, in half of the rows, from
+    right to left, so that only the last may have to be shortened, at either end. Words that fit are
+    taken up to the first that does not; that one and all others larger than what is left are out
+    for good, and the next pass goes on with the rest. The largest word still in play shrinks with
+    every pass, so there are few.
+    """
+    height, width = tf.shape(word_of)[0], tf.shape(word_of)[1]
+    first_cells = tf.range(height)[:, None] * width
+    cells = tf.reshape(tf.maximum(word_of, 0) + first_cells, [-1])
+
+    def by_word(reduce, values):
+        values = reduce(tf.reshape(values, [-1]), cells, height * width)
+        return tf.reshape(values, [height, width])
+
+    sizes = by_word(tf.math.unsorted_segment_sum, tf.cast(eligible, tf.int32))
+    order = tf.where(eligible, draws.priorities(keys, unit_of, _ORDER), -1)
+    order = by_word(tf.math.unsorted_segment_max, order)
+    # Among equals the lower index comes first.
+    mirrored = draws.uniform(keys, [0], _SIDE) < 0.5
+    order = tf.math.top_k(tf.where(mirrored, order[:, ::-1], order), k=width).indices
+    order = tf.where(mirrored, width - 1 - order, order)
+    sizes = tf.gather(sizes, order, batch_dims=1)
+
+    def another(left, in_play, taken):
+        return tf.reduce_any(in_play)
+
+    def take(left, in_play, taken):
+        wanted = tf.where(in_play, sizes, 0)
+        fits = in_play & (tf.cumsum(wanted, axis=1) <= left)
+        left -= tf.reduce_sum(tf.where(fits, sizes, 0), axis=1, keepdims=True)
+        return left, in_play & ~fits & (sizes <= left), taken | fits
+
+    left = budget[:, None]
+    state = (left, (sizes > 0) & (sizes <= left), tf.zeros_like(sizes, tf.bool))
+    taken = tf.while_loop(another, take, state)[2]
+    # From the random order back to the order of the words.
+    back = tf.reshape(order + first_cells, [-1, 1])
+    taken = tf.scatter_nd(back, tf.cast(tf.reshape(taken, [-1]), tf.int32), [height * width])
+    return tf.reshape(tf.gather(taken, cells) > 0, [height, width])
+
+
+def _positions(chosen, columns):
+    """The places of the chosen tokens, int32 [B, columns] ascending, and their weights."""
+    places = tf.where(chosen)
+    places = tf.RaggedTensor.from_value_rowids(
+        tf.cast(places[:, 1], tf.int32), places[:, 0], tf.shape(chosen, tf.int64)[0], validate=False
+    )
+    weights = tf.sequence_mask(places.row_lengths(), columns, tf.float32)
+    # A ragged tensor has forgotten how many rows there are, where that was known.
+    shape = [chosen.shape[0], columns if isinstance(columns, int) else None]
+    places = tf.ensure_shape(places.to_tensor(shape=tf.stack([-1, columns])), shape)
+    return places, tf.ensure_shape(weights, shape)

@@ -1,0 +1,251 @@
+"""Pretraining records: Google's names, writing them, parsing them, the manifest.
+
+The names and kinds are those of google-research/bert, create_pretraining_data.py, and
+token_boundary is ALBERT's; so their files can be read here and ours there.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+
+import tensorflow as tf
+
+from bert_tf.errors import ConfigError, InputError
+from bert_tf.pretraining_data.corpus import cloze
+from bert_tf.pretraining_data.records.example_encoding import encode
+
+# What a row of a record may be labelled with, by the objective over its segments.
+SENTENCE_OBJECTIVES = ("next_sentence", "sentence_order", "sentence_order_3", "none")
+# Beside the shards while some are missing: the plan, and a note on each that is finished.
+UNFINISHED = ".unfinished"
+MANIFEST = "manifest.json"
+
+_DTYPES = {"int64": tf.int64, "float32": tf.float32}
+_ROWS_AT_ONCE = 4096
+
+
+def features_of(max_length, max_predictions=None, sentences=True, boundaries=False, labels=None):
+    """What a record holds.
+
+    Args:
+      max_length: int, tokens a row.
+      max_predictions: int, masked tokens a row at most; None for records without masks, which are
+        drawn when training.
+      sentences: bool, whether a row has a sentence label.
+      boundaries: bool, whether it says where words begin.
+      labels: dict of str -> int, names and lengths of further integer labels; None for none.
+    Returns:
+      dict of name -> (length, "int64" or "float32"), in the order they are written.
+    Raises:
+      ConfigError: a label has the name of another feature.
+    """
+    rows = ["input_ids", "input_mask", "segment_ids", *["token_boundary"] * boundaries]
+    features = {name: (max_length, "int64") for name in rows}
+    if max_predictions is not None:
+        features["masked_lm_positions"] = (max_predictions, "int64")
+        features["masked_lm_ids"] = (max_predictions, "int64")
+        features["masked_lm_weights"] = (max_predictions, "float32")
+    if sentences:
+        features["next_sentence_labels"] = (1, "int64")
+    for name, length in (labels or {}).items():
+        if name in features:
+            raise ConfigError(f"label {name!r} has the name of a feature that every record has")
+        features[name] = (length, "int64")
+    return features
+
+
+class RecordWriter:
+    """Writes one TFRecord file, which takes its name when it is whole: a context manager.
+
+    Args:
+      path: str. A file of that name is replaced in the end, and stays as it is after an error.
+      features: as `features_of` gives.
+    Attributes:
+      summary: dict of file (its name), records, bytes and sha256, once it is closed.
+    Raises:
+      InputError: the file cannot be written, or the disk is full.
+    """
+
+    def __init__(self, path, features):
+        self.path, self.features, self.summary = path, features, None
+        self._temporary = f"{path}.{os.getpid()}.tmp"
+        self._records = 0
+
+    def __enter__(self):
+        with _writing(self.path):
+            self._file = tf.io.TFRecordWriter(self._temporary)
+        return self
+
+    def write(self, arrays):
+        """Appends rows: dict of name -> int or float [N, length], a key for each feature."""
+        count = len(next(iter(arrays.values())))
+        for start in range(0, count, _ROWS_AT_ONCE):
+            part = {name: rows[start : start + _ROWS_AT_ONCE] for name, rows in arrays.items()}
+            with _writing(self.path):
+                for record in encode(part, self.features):
+                    self._file.write(record)
+        self._records += count
+
+    def __exit__(self, kind, error, trace):
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            with contextlib.suppress(tf.errors.OpError):
+                self._file.close()
+            with contextlib.suppress(OSError):
+                os.unlink(self._temporary)
+
+    def _finish(self):
+        with _writing(self.path):
+            self._file.flush()
+            self._file.close()
+            with open(self._temporary, "rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                size = file.tell()
+                os.fsync(file.fileno())
+            os.replace(self._temporary, self.path)
+        name = os.path.basename(self.path)
+        self.summary = dict(file=name, records=self._records, bytes=size, sha256=digest)
+
+
+@contextlib.contextmanager
+def _writing(path):
+    """Within it what Python or TensorFlow say of a file becomes an InputError that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+    except tf.errors.OpError as error:
+        reason = error.message.rpartition("; ")[2].splitlines()[0]
+        raise InputError(f"{path}: cannot be written: {reason}") from None
+
+
+def parse(serialized, features):
+    """Serialized records as tensors, in the graph or eagerly.
+
+    Args:
+      serialized: string [N].
+      features: dict of name -> (length, "int64" or "float32"); what else a record holds is left
+        aside.
+    Returns:
+      dict of name -> int32 or float32 [N, length].
+    Raises:
+      tf.errors.InvalidArgumentError: a record lacks a feature or has it at another length.
+    """
+    wanted = {
+        name: tf.io.FixedLenFeature([length], _DTYPES[kind])
+        for name, (length, kind) in features.items()
+    }
+    parsed = tf.io.parse_example(serialized, wanted)
+    return {
+        name: tf.cast(values, tf.int32) if values.dtype == tf.int64 else values
+        for name, values in parsed.items()
+    }
+
+
+def vocabulary_fingerprint(tokenizer):
+    """sha256 of a tokenizer's entries in the order of their ids, as 64 hexadecimal digits."""
+    entries = "\n".join(tokenizer.vocabulary).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(entries).hexdigest()
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """What a folder of records holds: manifest.json.
+
+    max_length: int. max_predictions: int, or None where masks are drawn when training.
+    sentence_objective: one of SENTENCE_OBJECTIVES. vocabulary: `vocabulary_fingerprint`. features:
+    as `features_of`. shards: list of `RecordWriter.summary`, in order. counts: dict of what was
+    read and written. settings: dict of all else that decides the records; empty where unknown.
+    labels: dict of further labels, name -> {"of": "sentence" or "token", "names": list of str, the
+    classes in the order of their numbers}, or what `cloze.Sizes.found` gives.
+    """
+
+    max_length: int
+    max_predictions: int | None
+    sentence_objective: str
+    vocabulary: str
+    features: dict
+    shards: list
+    counts: dict
+    settings: dict = dataclasses.field(default_factory=dict)
+    labels: dict = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def read(cls, folder):
+        """Reads the manifest of a folder.
+
+        Raises:
+          InputError: there is none, or it is not one; the line says what is wrong.
+        """
+        path = os.path.join(folder, MANIFEST)
+        try:
+            with open(path, encoding="utf-8") as file:
+                values = json.load(file)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        except ValueError as error:  # not JSON, or not UTF-8
+            raise InputError(f"{path}: not JSON: {error}") from None
+        fields = {field.name for field in dataclasses.fields(cls)}
+        if isinstance(values, dict):
+            values.setdefault("labels", {})
+        if not isinstance(values, dict) or set(values) != fields:
+            odd = fields ^ set(values) if isinstance(values, dict) else fields
+            raise InputError(f"{path}: not a manifest of records: {sorted(odd)[0]} is amiss")
+        try:
+            features = values["features"].items()
+            values["features"] = {name: (int(length), kind) for name, (length, kind) in features}
+            known = all(kind in _DTYPES for _, kind in values["features"].values())
+            keys = {"file", "records", "bytes", "sha256"}
+            whole = all(set(shard) == keys for shard in values["shards"])
+            whole &= all(
+                _are_columns(name, told, values["features"])
+                for name, told in values["labels"].items()
+            )
+        except (AttributeError, KeyError, TypeError, ValueError):
+            known = whole = False
+        if not (known and whole and values["sentence_objective"] in SENTENCE_OBJECTIVES):
+            raise InputError(
+                f"{path}: not a manifest of records: features, shards or sentence_objective "
+                "are not what `bert-tf records` writes"
+            )
+        return cls(**values)
+
+    def write(self, folder):
+        """Writes manifest.json into a folder, whole or not at all.
+
+        Raises:
+          InputError: it cannot be written.
+        """
+        write_json(os.path.join(folder, MANIFEST), dataclasses.asdict(self))
+
+
+def _are_columns(name, told, features):
+    """Whether a label, as a manifest tells of it, has its columns among the features."""
+    if told["of"] != "cloze":
+        return set(told) == {"of", "names"} and name in features
+    blank, candidates = cloze.columns(name)
+    size = told["candidates"] * told["pieces"]
+    return name in features and blank in features and features[candidates] == (size, "int64")
+
+
+def write_json(path, value):
+    """Writes a JSON file that takes its name when it is whole.
+
+    Raises:
+      InputError: it cannot be written, or the disk is full.
+    """
+    temporary = f"{path}.{os.getpid()}.tmp"
+    try:
+        with _writing(path), open(temporary, "w", encoding="utf-8") as file:
+            file.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with _writing(path):
+            os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
