@@ -1,4 +1,4 @@
-"""The two errors a user can cause; every room raises them, the commands print one line."""
+"""The two errors a user can cause, and how their one line shows what a file holds."""
 
 
 class InputError(ValueError):
@@ -11,3 +11,23 @@ class InputError(ValueError):
 
 class ConfigError(InputError):
     """A flag, a configuration key or its value is wrong; the nearest valid name is offered."""
+
+
+def shown(value, limit=80):
+    """A value from a file as a message shows it: its repr, cut when it is long.
+
+    So no control character of a damaged or hostile file reaches a terminal.
+
+    Args:
+      value: any object.
+      limit: int, the most characters to return.
+    Returns:
+      str.
+    """
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def shown_name(name, limit=80):
+    """As `shown`, for names (tensors, files, keys): without quotes where nothing is escaped."""
+    return name if name.isprintable() and 0 < len(name) <= limit else shown(name, limit)
