@@ -11,19 +11,21 @@ LOCK = ".lock"
 
 
 @contextlib.contextmanager
-def whole_path(path):
-    """A temporary name that takes the final one when the body is done.
+def new_file(path, mode="w"):
+    """Opens a file that takes its name when the body is done.
 
     Args:
       path: str. A file of that name is replaced then, and stays as it is if the body fails.
+      mode: "w" for text in UTF-8, or "wb".
     Yields:
-      str, the name to write to, in the same folder.
+      A file.
     Raises:
       InputError: it cannot be written, or the disk is full.
     """
     temporary = f"{path}.{os.getpid()}.tmp"
     try:
-        yield temporary
+        with open(temporary, mode, encoding=None if "b" in mode else "utf-8") as file:
+            yield file
         _sync(temporary)
         os.replace(temporary, path)
         _sync(os.path.dirname(path) or ".")
@@ -35,21 +37,6 @@ def whole_path(path):
     finally:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
-
-
-@contextlib.contextmanager
-def whole_file(path, mode="w"):
-    """Opens a file that takes its name when the body is done; see `whole_path`.
-
-    Args:
-      path: str.
-      mode: "w" for text in UTF-8, or "wb".
-    Yields:
-      A file.
-    """
-    encoding = None if "b" in mode else "utf-8"
-    with whole_path(path) as temporary, open(temporary, mode, encoding=encoding) as file:
-        yield file
 
 
 @contextlib.contextmanager

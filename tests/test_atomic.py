@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from bert_tf import atomic
-from bert_tf.atomic import locked, whole_file, whole_path
+from bert_tf.atomic import locked, new_file
 from bert_tf.errors import InputError
 
 NO_SPACE = OSError(errno.ENOSPC, "No space left on device")
@@ -26,7 +26,7 @@ def fail(error):
 def test_a_file_takes_its_name_when_it_is_whole(tmp_path, mode, value):
     path = tmp_path / "file"
     path.write_text("before")
-    with whole_file(str(path), mode) as file:
+    with new_file(str(path), mode) as file:
         file.write(value)
         assert path.read_text() == "before"
     assert path.read_bytes() == (value.encode() if mode == "w" else value)
@@ -41,7 +41,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_file_alone(tmp_path, monkeyp
         monkeypatch.setattr(os, "fsync", fail(NO_SPACE))
     if where == "rename":
         monkeypatch.setattr(os, "replace", fail(NO_SPACE))
-    with pytest.raises(InputError) as caught, whole_file(str(path)) as file:
+    with pytest.raises(InputError) as caught, new_file(str(path)) as file:
         file.write("after")
         if where == "write":
             raise NO_SPACE
@@ -55,13 +55,13 @@ def test_what_cannot_be_written_at_all_is_one_line(tmp_path):
     (tmp_path / "folder").mkdir()
     for path in (tmp_path / "folder", tmp_path / "absent" / "file"):
         with pytest.raises(InputError, match=f"{path}: cannot be written: "):
-            with whole_file(str(path)) as file:
+            with new_file(str(path)) as file:
                 file.write("x")
     assert [each.name for each in tmp_path.iterdir()] == ["folder"]
 
 
 def test_a_file_that_the_body_cannot_read_is_not_the_one_that_is_written(tmp_path):
-    with pytest.raises(FileNotFoundError, match="other"), whole_path(str(tmp_path / "file")):
+    with pytest.raises(FileNotFoundError, match="other"), new_file(str(tmp_path / "file")):
         open(tmp_path / "other")
     assert not list(tmp_path.iterdir())
 
