@@ -1,5 +1,7 @@
 """The two errors a user can cause, and how their one line shows what a file holds."""
 
+import difflib
+
 
 class InputError(ValueError):
     """Something the user handed in cannot be used; one line says what and where."""
@@ -24,10 +26,25 @@ def shown(value, limit=80):
     Returns:
       str.
     """
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # nested too deeply, or an int of thousands of digits
+        text = f"{type(value).__name__}, too large to show"
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 def shown_name(name, limit=80):
     """As `shown`, for names (tensors, files, keys): without quotes where nothing is escaped."""
     return name if name.isprintable() and 0 < len(name) <= limit else shown(name, limit)
+
+
+def nearest(name, known):
+    """The known name that a mistyped one is meant to be.
+
+    Args:
+      name: any object; its str is compared.
+      known: iterable of str.
+    Returns:
+      str, or None when none of them is near.
+    """
+    return next(iter(difflib.get_close_matches(str(name), list(known), n=1)), None)
