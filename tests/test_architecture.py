@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "training": ["config", "atomic", "errors"],
     "tasks": "layers encoders.outputs conversion training.step training.distribution "
     "training.optimizers errors".split(),
-    "loading": ["encoders", "tasks", "conversion", "text", "errors"],
+    "loading": ["encoders", "tasks", "conversion", "text", "atomic", "errors"],
     "export": ["tasks", "text", "loading", "atomic", "errors"],
     "compression": ["layers", "tasks", "data", "training", "loading", "errors"],
     "analysis": ["encoders", "tasks", "text", "data", "training", "loading", "errors"],
