@@ -21,7 +21,7 @@ from bert_tf.text import Tokenizer
 from bert_tf.training.distribution import is_chief, make_strategy, require_divisible
 from bert_tf.training.evaluation import collect
 from bert_tf.training.freezing import freeze
-from bert_tf.training.loop import Feed, train
+from bert_tf.training.loop import BatchSource, train
 from bert_tf.training.optimizer_choice import choose_optimizer
 from bert_tf.training.schedules import draw_schedule, schedule_of
 
@@ -120,7 +120,7 @@ def _feed(config, table, tokenizer):
         return feed_of(table, tokenizer, arguments)
     plan = packed_order(table, tokenizer, packing=Packing(), **arguments)
     logging.info("packing: %s", plan.report())
-    return Feed(
+    return BatchSource(
         batches=lambda start, stop: packed_batches(
             table, tokenizer, plan, start_step=start, stop_step=stop
         ),
@@ -131,7 +131,7 @@ def _feed(config, table, tokenizer):
 
 def feed_of(table, tokenizer, arguments):
     """The training batches as functions of the step."""
-    return Feed(
+    return BatchSource(
         batches=lambda start, stop: training_batches(
             table, tokenizer, **arguments, start_step=start, stop_step=stop
         ),

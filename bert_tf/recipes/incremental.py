@@ -217,7 +217,7 @@ def _answers_by_row(task, table, tokenizer, arguments, known):
 
 
 def _with_answers(table, tokenizer, arguments, logits):
-    """Training batches, as `Feed.batches`, whose labels hold the old model's answers too."""
+    """Training batches, as `BatchSource.batches`, whose labels hold the old model's answers too."""
     labels, logits = tf.constant(table.labels(np.arange(len(table)))), tf.constant(logits)
 
     @tf.autograph.experimental.do_not_convert

@@ -19,7 +19,7 @@ from bert_tf.training.distribution import is_chief, make_strategy, require_divis
 from bert_tf.training.evaluation import mean_terms
 from bert_tf.training.freezing import freeze
 from bert_tf.training.journal import draw_curves
-from bert_tf.training.loop import Feed, train
+from bert_tf.training.loop import BatchSource, train
 
 
 def pretrain(config, workdir):
@@ -99,7 +99,7 @@ def _run(phase, model, tokenizer, workdir):
         noise=phase.noise,
         packing=phase.packing,
     )
-    feed = Feed(
+    feed = BatchSource(
         batches=lambda start, stop: batches.pretraining_batches(
             phase.rows, *drawn, **given, start_step=start, stop_step=stop
         ),

@@ -1,5 +1,6 @@
 """Where the replicas run: one device, several, several machines, a TPU."""
 
+import contextlib
 import json
 import os
 import socket
@@ -165,8 +166,32 @@ def is_chief(strategy):
     return resolver is None or not resolver.task_type or resolver.task_id == 0
 
 
+@contextlib.contextmanager
+def worker_errors(strategy):
+    """Within it a TensorFlow error while several workers run becomes one line.
+
+    Raises:
+      InputError: another worker has died, or cannot be reached.
+    """
+    try:
+        yield
+    except tf.errors.OpError as error:
+        if strategy.cluster_resolver is None:
+            raise
+        lines = error.message.replace("Graph execution error:", "").split("\n")
+        reason = next((line for line in lines if line.strip()), type(error).__name__)
+        raise InputError(
+            f"another worker is gone ({reason[:200]}); run the same command again on every "
+            "machine, they continue from the last checkpoint"
+        ) from error
+
+
 def of_chief(strategy, value):
-    """The chief's value of a float, on every worker; also where workers wait for each other."""
+    """The chief's value of a float, on every worker; a barrier for the workers, too.
+
+    Raises:
+      InputError: another worker has died.
+    """
     if strategy.cluster_resolver is None or strategy.num_replicas_in_sync == 1:
         return value
 
@@ -180,7 +205,8 @@ def of_chief(strategy, value):
 
         return strategy.experimental_local_results(strategy.run(share, args=(value,)))[0]
 
-    return float(agree(tf.constant(value, tf.float64)))
+    with worker_errors(strategy):
+        return float(agree(tf.constant(value, tf.float64)))
 
 
 def refuse_unsupported():

@@ -12,7 +12,7 @@ import tensorflow as tf
 from bert_tf.errors import InputError
 from bert_tf.training.averaging import averaged_weights
 from bert_tf.training.checkpoints import Progress, RunningCheckpoint
-from bert_tf.training.distribution import is_chief, of_chief, per_replica
+from bert_tf.training.distribution import is_chief, of_chief, per_replica, worker_errors
 from bert_tf.training.journal import Journal
 
 
@@ -20,11 +20,11 @@ class Interrupted(Exception):
     """The run was asked to stop and has saved its state; the same command continues it."""
 
 
-class Feed(typing.NamedTuple):
-    """Where a run's batches come from, every one of them a function of its step's number.
+class BatchSource(typing.NamedTuple):
+    """The batches of a run, each a function of its step.
 
-    `batches(start_step, stop_step)` -> tf.data.Dataset of (inputs, labels), whole batches, which
-    the replicas share; `rows_of_step(step)` -> the numbers of that step's rows; `epoch_steps`, int.
+    `batches(start_step, stop_step)` -> tf.data.Dataset of (inputs, labels), one global batch a
+    step; `rows_of_step(step)` -> the row numbers of that batch; `epoch_steps`, int, steps an epoch.
     """
 
     batches: typing.Callable
@@ -32,23 +32,23 @@ class Feed(typing.NamedTuple):
     epoch_steps: int
 
 
-def train(model, feed, steps, workdir, settings, evaluate, watched):
-    """Trains a compiled task model, from wherever its workdir stands, to the end.
+def train(model, source, steps, workdir, settings, evaluate, monitor):
+    """Trains a compiled task model to the last step, from its newest checkpoint if there is one.
 
     Args:
       model: a TaskModel, compiled in the scope of the strategy it trains under.
-      feed: Feed.
-      steps: int, batches in the whole run.
+      source: BatchSource.
+      steps: int, the updates of the whole run.
       workdir: str; `checkpoints/`, `metrics.jsonl` and `events/` are written there.
       settings: the `train` section of the configuration.
-      evaluate: function () -> dict of metrics on the validation data, JSON-ready.
-      watched: (metric name, True if higher is better); the best weights by it are kept.
+      evaluate: function () -> dict of metrics on the validation data, JSON-serializable.
+      monitor: (metric name, True if higher is better); the best weights by it are kept.
     Returns:
-      dict: `best_step`, `steps` made, `skipped` of them, `stopped_early`, and `seconds` that this
-      process spent on what. The model holds the best weights.
+      dict: `best_step`, `steps` made, `skipped` of them, `stopped_early`, and `seconds` of this
+      process by what they were spent on. The model holds the best weights.
     Raises:
       Interrupted: SIGTERM or Ctrl-C came; the state is saved.
-      InputError: too many updates were not sound, or the disk is full.
+      InputError: too many updates were not finite, the disk is full, or a worker has died.
     """
     strategy = model.distribute_strategy
     progress = Progress()
@@ -59,10 +59,10 @@ def train(model, feed, steps, workdir, settings, evaluate, watched):
     journal = Journal(workdir, step, steps, chief=is_chief(strategy))
     if step:
         journal.say(f"continuing at step {step} of {steps}")
-    every = settings.evaluate_every or feed.epoch_steps
+    every = settings.evaluate_every or source.epoch_steps
     if step < steps:
         journal.say("building the first step takes some seconds")
-    batches = per_replica(strategy, feed.batches(step, steps))
+    batches = per_replica(strategy, source.batches(step, steps))
     run = step_function(model, strategy, batches.element_spec, settings.jit)
     iterator = iter(batches)
     stopping = False
@@ -70,19 +70,19 @@ def train(model, feed, steps, workdir, settings, evaluate, watched):
         while step < steps and not _out_of_patience(progress, settings):
             with journal.clock("waiting"):
                 batch = next(iterator)
-            with journal.clock("training"):
-                outcome = _run(run, batch, tf.constant(stop.is_set()), strategy)
+            with journal.clock("training"), worker_errors(strategy):
+                outcome = run(batch, tf.constant(stop.is_set()))
                 journal.count(outcome)
             step += 1
-            epoch = step / feed.epoch_steps
+            epoch = step / source.epoch_steps
             stopping = bool(outcome["stopping"])
-            _count_skips(journal, progress, outcome, step, feed, settings)
+            _count_skips(journal, progress, outcome, step, source, settings)
             if step % settings.log_every == 0 or step == steps:
                 with journal.clock("logging"):
                     _log(journal, model, step, epoch, outcome)
             if step % every == 0 or step == steps:
                 with journal.clock("evaluating"), averaged_weights(model):
-                    _judge(journal, saver, evaluate(), watched, step, epoch)
+                    _update_best(journal, saver, evaluate(), monitor, step, epoch)
             if step % settings.checkpoint_every == 0 or step == steps or stopping:
                 with journal.clock("saving"):
                     saver.save(step)
@@ -90,7 +90,7 @@ def train(model, feed, steps, workdir, settings, evaluate, watched):
                 raise Interrupted(f"saved at step {step} of {steps}; run the same command again")
         if step < steps:
             saver.save(step)
-    of_chief(strategy, 0.0)  # wait until its files are there
+    of_chief(strategy, 0.0)  # the chief's files are complete now
     saver.restore_best()
     return {
         "best_step": int(progress.best_step),
@@ -102,17 +102,17 @@ def train(model, feed, steps, workdir, settings, evaluate, watched):
 
 
 def step_function(model, strategy, batch_spec, jit=False):
-    """The train step on every replica as one graph, traced once for batches of any length.
+    """The train step on all replicas as one tf.function, traced once for batches of any shape.
 
     Args:
       model: a compiled TaskModel.
-      strategy: the one it was compiled in.
+      strategy: the tf.distribute.Strategy it was compiled under.
       batch_spec: `element_spec` of the batches from `per_replica`.
       jit: bool, compile with XLA.
     Returns:
-      A function of (a batch from `per_replica`, bool scalar: this process wants to stop) giving
-      a dict of scalars: `tokens` that are real, `positions` with padding, `gradient_norm`,
-      `applied`, and `stopping`: whether any process wants to.
+      A function of (a batch from `per_replica`, bool scalar: this process was asked to stop) that
+      returns a dict of float32 scalars over all replicas: `tokens` without padding, `positions`
+      with it, `gradient_norm`, `applied` (1 or 0), and `stopping` (above 0: a process must stop).
     """
 
     def replica_step(batch, stop):
@@ -130,30 +130,15 @@ def step_function(model, strategy, batch_spec, jit=False):
 
     @tf.function(input_signature=signature, autograph=False, jit_compile=jit)
     def run(batch, stop):
-        # Every replica returns the same numbers: they have been summed.
-        each = strategy.run(replica_step, args=(batch, stop))
-        return {name: strategy.experimental_local_results(x)[0] for name, x in each.items()}
+        # The replicas' results are equal: they have been all-reduced.
+        results = strategy.run(replica_step, args=(batch, stop))
+        return {name: strategy.experimental_local_results(x)[0] for name, x in results.items()}
 
     return run
 
 
-def _run(run, batch, stop, strategy):
-    """One step; that another worker has died is one line."""
-    try:
-        return run(batch, stop)
-    except tf.errors.OpError as error:
-        if strategy.cluster_resolver is None:
-            raise
-        told = error.message.replace("Graph execution error:", "").split("\n")
-        reason = next((line for line in told if line.strip()), type(error).__name__)
-        raise InputError(
-            f"another worker is gone ({reason[:200]}); run the same command again on every "
-            "machine, they continue from the last checkpoint"
-        ) from error
-
-
 def _log(journal, model, step, epoch, outcome):
-    # What nothing was labelled with since the last line has no mean.
+    # A metric without a labelled example since the last line has no mean.
     values = {
         name: float(value)
         for name, value in model.running_means().items()
@@ -165,14 +150,14 @@ def _log(journal, model, step, epoch, outcome):
     journal.training(step, epoch, values)
 
 
-def _count_skips(journal, progress, outcome, step, feed, settings):
-    """Tells of an update that was not applied; too many in a row end the run."""
+def _count_skips(journal, progress, outcome, step, source, settings):
+    """Reports an update that was not applied; too many in a row end the run."""
     if outcome["applied"]:
         if int(progress.skips):
             progress.skips.assign(0)
         return
     progress.skips.assign_add(1)
-    skips, rows = int(progress.skips), feed.rows_of_step(step - 1)
+    skips, rows = int(progress.skips), source.rows_of_step(step - 1)
     journal.say(
         f"step {step}: loss or gradient not finite, or loss above train.max_loss; not applied "
         f"({skips} in a row, at most {settings.max_skips}); rows {', '.join(map(str, rows))}"
@@ -185,9 +170,9 @@ def _count_skips(journal, progress, outcome, step, feed, settings):
         )
 
 
-def _judge(journal, saver, values, watched, step, epoch):
-    """Writes an evaluation down, and keeps the weights if it is the best so far."""
-    name, higher = watched
+def _update_best(journal, saver, values, monitor, step, epoch):
+    """Logs an evaluation, and keeps the weights if its monitored metric is the best so far."""
+    name, higher_is_better = monitor
     journal.evaluation(step, epoch, values, name)
     if name not in values:
         known = ", ".join(key for key, value in values.items() if isinstance(value, float))
@@ -195,7 +180,7 @@ def _judge(journal, saver, values, watched, step, epoch):
     value = of_chief(saver.model.distribute_strategy, values[name])
     progress = saver.progress
     best = float(progress.best)
-    if math.isnan(best) or (value > best if higher else value < best):
+    if math.isnan(best) or (value > best if higher_is_better else value < best):
         saver.save_best(step)
         progress.best.assign(value)
         progress.best_step.assign(step)
@@ -210,7 +195,7 @@ def _out_of_patience(progress, settings):
 
 @contextlib.contextmanager
 def stop_signals():
-    """Within it SIGTERM and Ctrl-C set an event, which the loop looks at after every step."""
+    """Within it SIGTERM and Ctrl-C set a threading.Event, which the loop reads at every step."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop

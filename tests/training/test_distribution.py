@@ -137,3 +137,16 @@ def test_the_chief_of_one_process_is_that_process():
     assert distribution.is_chief(tf.distribute.get_strategy())
     assert distribution.is_chief(mirrored(2))
     assert distribution.of_chief(mirrored(2), 0.25) == 0.25
+
+
+def test_a_worker_that_dies_is_one_line_and_other_errors_stay_what_they_are():
+    class Several:
+        cluster_resolver = object()
+
+    lost = tf.errors.UnavailableError(None, None, "Connection reset by peer\nAdditional GRPC")
+    with pytest.raises(InputError, match=r"another worker is gone \(Connection reset by peer\)"):
+        with distribution.worker_errors(Several()):
+            raise lost
+    with pytest.raises(tf.errors.UnavailableError):
+        with distribution.worker_errors(tf.distribute.get_strategy()):
+            raise lost

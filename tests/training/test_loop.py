@@ -13,7 +13,7 @@ from bert_tf.config import TrainSection
 from bert_tf.errors import InputError
 from bert_tf.training import loop
 from bert_tf.training.journal import read_journal
-from bert_tf.training.loop import Feed, Interrupted, train
+from bert_tf.training.loop import BatchSource, Interrupted, train
 
 from .stand_in import batch, batches, line, same_bits
 
@@ -24,11 +24,11 @@ def adam():
     return line(keras.optimizers.Adam(0.01))
 
 
-def feed_of(batches=batches):
-    return Feed(batches, lambda step: list(range(4 * step, 4 * step + 4)), epoch_steps=6)
+def source_of(batches=batches):
+    return BatchSource(batches, lambda step: list(range(4 * step, 4 * step + 4)), epoch_steps=6)
 
 
-def run(folder, model, scores=None, feed=None, higher=True, steps=STEPS, **settings):
+def run(folder, model, scores=None, source=None, higher=True, steps=STEPS, **settings):
     """Trains; the evaluation after step n finds scores[n], else n."""
 
     def evaluate():
@@ -37,8 +37,8 @@ def run(folder, model, scores=None, feed=None, higher=True, steps=STEPS, **setti
         return {"score": float(score() if callable(score) else score), "rows": 4}
 
     settings = TrainSection(**{"log_every": 2, "evaluate_every": 2, **settings})
-    watched = ("score", higher)
-    outcome = train(model, feed or feed_of(), steps, str(folder), settings, evaluate, watched)
+    source, monitor = source or source_of(), ("score", higher)
+    outcome = train(model, source, steps, str(folder), settings, evaluate, monitor)
     seconds = outcome.pop("seconds")
     assert list(seconds) == ["waiting", "training", "logging", "evaluating", "saving"]
     return outcome
@@ -118,7 +118,7 @@ def test_patience_stops_early(tmp_path):
 
 
 def killed_at(step):
-    """Feed whose process dies while it reads the batch of a step."""
+    """A BatchSource whose process dies while it reads the batch of a step."""
 
     def dying(start, stop):
         yield from batches(start, min(step, stop))
@@ -130,13 +130,13 @@ def killed_at(step):
             lambda: dying(start, stop), output_signature=signature
         )
 
-    return feed_of(make)
+    return source_of(make)
 
 
 @pytest.mark.parametrize("step", [1, 5, 9])
 def test_a_killed_run_continues_to_the_same_bits(tmp_path, whole, step):
     with pytest.raises(Exception, match="killed"):
-        run(tmp_path, adam(), feed=killed_at(step), checkpoint_every=3)
+        run(tmp_path, adam(), source=killed_at(step), checkpoint_every=3)
     model = adam()
     assert run(tmp_path, model, checkpoint_every=3) == whole[0]
     assert same_bits(model, whole[1])
@@ -171,12 +171,12 @@ def test_a_finished_run_that_starts_again_trains_nothing(tmp_path):
         assert start == stop == STEPS
         return batches(start, stop)
 
-    assert run(tmp_path, again, feed=feed_of(nothing)) == outcome
+    assert run(tmp_path, again, source=source_of(nothing)) == outcome
     assert same_bits(first, again)
 
 
 def poisoned(*steps, value=np.nan):
-    """Feed whose labels of these steps are not finite."""
+    """A BatchSource whose labels of these steps are not finite."""
 
     def make(start, stop):
         def poison(number, each):
@@ -186,12 +186,12 @@ def poisoned(*steps, value=np.nan):
 
         return batches(start, stop).enumerate().map(poison)
 
-    return feed_of(make)
+    return source_of(make)
 
 
 def test_a_step_that_is_not_finite_is_skipped_and_its_rows_are_named(tmp_path, capsys):
     model = adam()
-    outcome = run(tmp_path, model, feed=poisoned(4, 7), max_skips=1)
+    outcome = run(tmp_path, model, source=poisoned(4, 7), max_skips=1)
     assert outcome["skipped"] == 2 and outcome["steps"] == 12
     told = capsys.readouterr().err
     assert "step 5: loss or gradient not finite" in told and "rows 16, 17, 18, 19" in told
@@ -200,7 +200,7 @@ def test_a_step_that_is_not_finite_is_skipped_and_its_rows_are_named(tmp_path, c
 
 def test_too_many_bad_steps_end_the_run_in_one_line_and_keep_good_weights(tmp_path):
     with pytest.raises(InputError, match="train.max_skips is 2") as caught:
-        run(tmp_path, adam(), feed=poisoned(*range(5, 12)), max_skips=2, checkpoint_every=1)
+        run(tmp_path, adam(), source=poisoned(*range(5, 12)), max_skips=2, checkpoint_every=1)
     message = str(caught.value)
     assert "\n" not in message and "step 8" in message and "learning_rate" in message
     model = adam()
@@ -211,7 +211,7 @@ def test_too_many_bad_steps_end_the_run_in_one_line_and_keep_good_weights(tmp_pa
 def test_a_metric_nobody_measures_is_one_line(tmp_path):
     settings = TrainSection(evaluate_every=2)
     with pytest.raises(InputError, match="train.best_metric: 'f1', wanted one of score") as caught:
-        train(adam(), feed_of(), 4, str(tmp_path), settings, lambda: {"score": 0.5}, ("f1", True))
+        train(adam(), source_of(), 4, str(tmp_path), settings, lambda: {"score": 0.5}, ("f1", True))
     assert "\n" not in str(caught.value)
 
 
@@ -233,16 +233,3 @@ def test_the_step_is_traced_once_for_all_shapes_and_steps():
         outcome = run(data, tf.constant(False))
         assert float(outcome["tokens"]) == 3 * rows and bool(outcome["applied"])
     assert run.experimental_get_tracing_count() == 1
-
-
-def test_a_worker_that_dies_is_one_line_and_other_errors_stay_what_they_are():
-    class Several:
-        cluster_resolver = object()
-
-    def lost(batch, stop):
-        raise tf.errors.UnavailableError(None, None, "Connection reset by peer\nAdditional GRPC")
-
-    with pytest.raises(InputError, match=r"another worker is gone \(Connection reset by peer\)"):
-        loop._run(lost, None, None, Several())
-    with pytest.raises(tf.errors.UnavailableError):
-        loop._run(lost, None, None, tf.distribute.get_strategy())

@@ -11,7 +11,7 @@ from bert_tf.training.averaging import Averaged
 from bert_tf.training.checkpoints import RunningCheckpoint
 from bert_tf.training.freezing import freeze
 from bert_tf.training.lamb import Lamb
-from bert_tf.training.loop import Feed, train
+from bert_tf.training.loop import BatchSource, train
 from bert_tf.training.optimizer_choice import choose_optimizer, rate_factors
 from bert_tf.training.optimizers import AdamW
 from tests import tiny
@@ -143,7 +143,7 @@ def run(workdir, seen):
         **CHOICES["all_at_once"],
     )
     model.compile(choose_optimizer(model, settings, 6, 6), seed=1)
-    feed = Feed(
+    source = BatchSource(
         batches=lambda start, stop: (
             tf.data.Dataset.from_tensor_slices((inputs, labels)).batch(6).skip(start)
         ),
@@ -155,7 +155,7 @@ def run(workdir, seen):
         seen.append([weight.numpy() for weight in model.trainable_weights])
         return {"loss": 1.0}
 
-    train(model, feed, 6, str(workdir), settings, evaluate, ("loss", False))
+    train(model, source, 6, str(workdir), settings, evaluate, ("loss", False))
     return model
 
 
