@@ -12,7 +12,7 @@ from bert_tf.conversion.family import Family, Layout
 from bert_tf.conversion.files import read_json, unpacked
 from bert_tf.conversion.saving import FAMILIES, OWN
 from bert_tf.conversion.table import StoredTensor, canonical_names
-from bert_tf.errors import InputError
+from bert_tf.errors import InputError, shown
 
 # Embeddings are padded to a multiple of 8 to 64 rows, for a faster last matrix product: then there
 # are fewer than 64 rows without an entry, and never more than a small share of them all.
@@ -143,7 +143,8 @@ def _family_name(config, config_file):
                 return known
     if not isinstance(name, str) or name not in FAMILIES:
         raise InputError(
-            f"{config_file}: {key}: {name!r}, a family not here; there are {', '.join(FAMILIES)}"
+            f"{config_file}: {key}: {shown(name)}, a family not here; there are "
+            f"{', '.join(FAMILIES)}"
         )
     return name
 
@@ -158,7 +159,7 @@ def _check_settled(contents, settled):
     for key, wanted in settled.items():
         given = contents.config.get(key)
         if given is not None and given != wanted:
-            raise InputError(f"{contents.config_file}: {key}: {given!r}, here only {wanted!r}")
+            raise InputError(f"{contents.config_file}: {key}: {shown(given)}, here only {wanted!r}")
 
 
 def _check_vocabulary(contents):

@@ -3,18 +3,31 @@
 import contextlib
 import glob
 import json
+import lzma
 import os
 import shutil
 import stat
+import struct
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 
-from bert_tf.errors import InputError
+from bert_tf.errors import InputError, shown, shown_name
 
 TOKENIZER_FILES = (
     "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model",
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+)  # fmt: skip
+
+# Beside one of these a folder in an archive is no wrapping.
+MODEL_SUFFIXES = (".json", ".safetensors", ".bin", ".index", ".ckpt", ".h5")
+# Weights shrink to about 9/10 of their size, a checkpoint with fresh optimizer slots to a third.
+BOMB_RATIO, BOMB_BYTES, MEMBERS_LIMIT = 100, 2**30, 10_000
+# What zipfile raises over damaged, encrypted or exotic archives.
+DAMAGED_ARCHIVE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, NotImplementedError,
+    RuntimeError, ValueError, OverflowError, LookupError, MemoryError,
 )  # fmt: skip
 
 
@@ -41,7 +54,7 @@ def read_json(path):
             f"{path}: not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
         ) from None
     except (RecursionError, ValueError) as error:
-        raise InputError(f"{path}: not JSON: {error}") from None
+        raise InputError(f"{path}: not JSON: {_line(error)}") from None
     if not isinstance(value, dict):
         raise InputError(f"{path}: holds a JSON {type(value).__name__}, wanted an object")
     return value
@@ -175,23 +188,33 @@ def _extract(archive, folder):
             members = [member for member in opened.infolist() if not member.is_dir()]
             for member in members:
                 _check_member(archive, folder, member)
-            needed, free = (
-                sum(member.file_size for member in members),
-                shutil.disk_usage(folder).free,
-            )
-            if needed > free:
-                raise InputError(
-                    f"{archive}: unpacks to {needed} bytes, {folder.parent} has {free} left"
-                )
+            _check_size(archive, folder, members)
             opened.extractall(folder, members)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        raise InputError(f"{archive}: damaged or unreadable archive: {error}") from None
-    except zipfile.zlib.error as error:
-        raise InputError(f"{archive}: damaged archive: {error}") from None
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(
-            f"{archive}: cannot be unpacked to {folder}: {error.strerror or error}"
+            f"{archive}: cannot be unpacked to {folder}: {error.strerror or _line(error)}"
         ) from None
+    except DAMAGED_ARCHIVE as error:
+        raise InputError(f"{archive}: damaged or unreadable archive: {_line(error)}") from None
+
+
+def _check_size(archive, folder, members):
+    """An archive may not fill the disk, nor unpack to what no weights are packed from."""
+    needed, free = sum(member.file_size for member in members), shutil.disk_usage(folder).free
+    if needed > free:
+        raise InputError(f"{archive}: unpacks to {needed} bytes, {folder.parent} has {free} left")
+    packed = archive.stat().st_size
+    if needed > BOMB_BYTES and needed > packed * BOMB_RATIO:
+        raise InputError(
+            f"{archive}: {packed} bytes that unpack to {needed}, wanted at most {BOMB_RATIO} times "
+            "as many; unpack it by hand if it is a model all the same"
+        )
+    if len(members) > MEMBERS_LIMIT:
+        raise InputError(
+            f"{archive}: holds {len(members)} files, wanted at most {MEMBERS_LIMIT}, a model's"
+        )
 
 
 def _check_member(archive, folder, member):
@@ -199,21 +222,28 @@ def _check_member(archive, folder, member):
     target = (folder / member.filename).resolve()
     if not target.is_relative_to(folder.resolve()) or "\\" in member.filename:
         raise InputError(
-            f"{archive}: holds {member.filename!r}, a path that leads out of the archive"
+            f"{archive}: holds {shown(member.filename)}, a path that leads out of the archive"
         )
     if stat.S_ISLNK(member.external_attr >> 16):
-        raise InputError(f"{archive}: holds {member.filename!r}, a link; wanted plain files")
+        raise InputError(f"{archive}: holds {shown(member.filename)}, a link; wanted plain files")
 
 
 def _innermost(folder):
-    """Through wrapping folders to the one that holds files."""
+    """Through wrapping folders, beside which a README may lie, to the one that holds a model."""
     while True:
         entries = [
             entry for entry in folder.iterdir() if entry.name not in ("__MACOSX", ".DS_Store")
         ]
-        if len(entries) != 1 or not entries[0].is_dir():
+        folders = [entry for entry in entries if entry.is_dir()]
+        of_model = [entry for entry in entries if entry.suffix in MODEL_SUFFIXES]
+        if len(folders) != 1 or of_model:
             return folder
-        folder = entries[0]
+        folder = folders[0]
+
+
+def _line(error):
+    """An exception's first line, nothing in it that a terminal obeys."""
+    return shown_name((str(error).splitlines() or [type(error).__name__])[0], limit=200)
 
 
 def _sync(path):

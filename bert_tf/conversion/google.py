@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from bert_tf.conversion.table import StoredTensor
-from bert_tf.errors import InputError
+from bert_tf.errors import InputError, shown_name
 
 # The family's name stands for {}.
 CONFIG_FILE, PREFIX = "{}_config.json", "{}_model.ckpt"
@@ -85,7 +85,7 @@ def read_google(source):
                 array = reader.get_tensor(name)
             except (tf.errors.OpError, *PLAIN_ERRORS) as error:
                 raise InputError(
-                    f"{prefix}: damaged checkpoint data at {name}: {_first_line(error)}"
+                    f"{prefix}: damaged checkpoint data at {shown_name(name)}: {_first_line(error)}"
                 ) from None
             return (
                 array.astype("float32") if dtypes[name].name in ("float16", "bfloat16") else array
@@ -149,4 +149,4 @@ def _first_line(error):
     """What TensorFlow says about a failure, without its notes on ops and devices."""
     text = getattr(error, "message", None) or str(error)
     text = re.sub(r"\{\{.*?\}\} ?| ?\[Op:.*", "", text)
-    return (text.splitlines() or [type(error).__name__])[0]
+    return shown_name((text.splitlines() or [type(error).__name__])[0], limit=200)

@@ -1,12 +1,13 @@
 """Hugging Face directories: config.json and model.safetensors, or shards, or torch's file."""
 
 import json
+import re
 from pathlib import Path
 
 from bert_tf.conversion.files import read_json, writing
 from bert_tf.conversion.safetensors_file import read_safetensors, write_safetensors
 from bert_tf.conversion.table import StoredTensor
-from bert_tf.errors import InputError
+from bert_tf.errors import InputError, shown, shown_name
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -80,25 +81,27 @@ def _read_shards(index, read):
     for shard in dict.fromkeys(places.values()):
         if Path(shard).name != shard or shard in ("", ".", "..") or "\\" in shard or "\0" in shard:
             raise InputError(
-                f"{index}: names the shard {shard!r}, wanted a file name in the same directory"
+                f"{index}: names the shard {shown(shard)}, wanted a file name in the same directory"
             )
-        if not (index.parent / shard).is_file():
-            raise InputError(f"{index}: names the shard {shard}, which is missing")
-        found = read(index.parent / shard)
+        file = index.parent / shard
+        if not file.is_file():
+            raise InputError(f"{index}: names the shard {shown_name(shard)}, which is missing")
+        found = read(file)
         for name in found:
             if places.get(name) != shard:
                 said = (
-                    f"the index says {places[name]}"
+                    f"the index says {shown_name(places[name])}"
                     if name in places
                     else "the index does not name it"
                 )
-                raise InputError(f"{index.parent / shard}: holds {name}; {said}")
-        absent = [name for name, place in places.items() if place == shard and name not in found]
-        if absent:
-            raise InputError(
-                f"{index.parent / shard}: lacks {absent[0]}, which {index.name} says it holds"
-            )
+                raise InputError(f"{file}: holds {shown_name(name)}; {said}")
         tensors.update(found)
+    for name, shard in places.items():
+        if name not in tensors:
+            raise InputError(
+                f"{index.parent / shard}: lacks {shown_name(name)}, which {index.name} says it "
+                "holds"
+            )
     return tensors
 
 
@@ -113,13 +116,30 @@ def _read_torch(path):
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises pickle, zip, EOF and runtime errors of many types
-        first_line = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{path}: torch cannot read it: {first_line}") from None
+        raise InputError(f"{path}: {_why_not(error)}") from None
     if not isinstance(state, dict) or not all(
-        isinstance(value, torch.Tensor) for value in state.values()
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()
     ):
         raise InputError(f"{path}: wanted a dict of tensors, a state dict")
+    for name, tensor in state.items():
+        # `expand` and the like make tensors far larger than what is stored of them.
+        plain = tensor.layout == torch.strided and not tensor.is_quantized and not tensor.is_meta
+        if not plain or tensor.nbytes > tensor.untyped_storage().nbytes():
+            raise InputError(f"{path}: {shown_name(name)} is no plain tensor")
     return {name: _stored(path, value.detach()) for name, value in state.items()}
+
+
+def _why_not(error):
+    """What torch's refusal means; its own words advise to let the file run code."""
+    said = (str(error).splitlines() or [type(error).__name__])[0].split(". ")[0]
+    named = re.search(r"GLOBAL (\S+)", str(error))
+    if named is None and not re.search(r"weights.only", str(error), re.IGNORECASE):
+        return f"torch cannot read it: {shown_name(said, limit=200)}"
+    what = f"it holds {shown_name(named.group(1))}" if named else "it is damaged or holds objects"
+    return (
+        f"refused: {what}, wanted tensors alone: to read other Python objects would run whatever "
+        f"code the file names; ask for {WEIGHTS_FILE}"
+    )
 
 
 def _stored(path, tensor):

@@ -14,9 +14,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from bert_tf.conversion.table import StoredTensor
-from bert_tf.errors import InputError
+from bert_tf.errors import InputError, shown
 
 HEADER_LIMIT = 100_000_000  # bytes, the format's own limit
+# Far above what a tensor here has, far below what overflows: a shape such as [0, 2**62] takes no
+# bytes, so that the size of the file does not refute it.
+RANK_LIMIT, AXIS_LIMIT, OFFSET_LIMIT = 8, 2**31, 2**62
 DTYPES = {  # their name: ours, bytes
     "F64": ("float64", 8),
     "F32": ("float32", 4),
@@ -104,16 +107,18 @@ def _header(path, text):
     for name, entry in entries.items():
         if not _is_sound(entry):
             raise InputError(
-                f"{path}: damaged header: tensor {name!r} has the entry {json.dumps(entry)[:120]}"
+                f"{path}: damaged header: tensor {shown(name)} has the entry {shown(entry, 120)}"
             )
     return entries
 
 
 def _unique(pairs):
-    names = [name for name, _ in pairs]
-    if len(set(names)) < len(names):
-        raise ValueError(f"{next(n for n in names if names.count(n) > 1)!r} stands twice")
-    return dict(pairs)
+    found = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"{shown(name)} stands twice")
+        found[name] = value
+    return found
 
 
 def _is_sound(entry):
@@ -122,10 +127,12 @@ def _is_sound(entry):
         return False
     shape, offsets = entry["shape"], entry["data_offsets"]
     numbers = all(
-        isinstance(part, list) and all(type(n) is int and n >= 0 for n in part)
-        for part in (shape, offsets)
+        isinstance(part, list) and all(type(n) is int and 0 <= n <= limit for n in part)
+        for part, limit in ((shape, AXIS_LIMIT), (offsets, OFFSET_LIMIT))
     )
-    if not numbers or len(offsets) != 2 or str(entry["dtype"]) not in DTYPES:
+    if not numbers or len(shape) > RANK_LIMIT or len(offsets) != 2:
+        return False
+    if str(entry["dtype"]) not in DTYPES:
         return False
     return offsets[1] - offsets[0] == math.prod(shape) * DTYPES[entry["dtype"]][1]
 
@@ -137,12 +144,13 @@ def _check_places(path, entries, start, size):
         begin, stop = entry["data_offsets"]
         if begin != end:
             raise InputError(
-                f"{path}: damaged header: tensor {name!r} begins at byte {start + begin}, "
+                f"{path}: damaged header: tensor {shown(name)} begins at byte {start + begin}, "
                 f"the one before it ends at byte {start + end}"
             )
         if start + stop > size:
             raise InputError(
-                f"{path}: truncated at byte {size}: tensor {name!r} ends at byte {start + stop}"
+                f"{path}: truncated at byte {size}: tensor {shown(name)} ends at byte "
+                f"{start + stop}"
             )
         end = stop
     if start + end != size:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from absl import logging
 
-from bert_tf.errors import InputError
+from bert_tf.errors import InputError, shown_name
 
 # What a weight may be stored as; the last two are cast up to float32 when they are read.
 FLOATS = ("float32", "float16", "bfloat16")
@@ -168,7 +168,8 @@ def canonical_names(table, tensors, source):
             name = re.sub(pattern, replacement, name)
         if name in renamed:
             raise InputError(
-                f"{source}: {came_from[name]} and {stored_name} are two names of one tensor"
+                f"{source}: {shown_name(came_from[name])} and {shown_name(stored_name)} are two "
+                "names of one tensor"
             )
         renamed[name], came_from[name] = tensor, stored_name
     for name, original in table.twins:
@@ -250,7 +251,7 @@ def _check_reached(model, rows, source):
     left = [variable.path for variable in model.weights if id(variable) not in reached]
     if left:
         raise InputError(
-            f"{source}: the format has no name for {len(left)} of our variables: {_shown(left)}"
+            f"{source}: the format has no name for {len(left)} of our variables: {_listed(left)}"
         )
 
 
@@ -275,7 +276,7 @@ def _check_fit(wanted, tensors, idle, source):
             if tensors[name].dtype not in FLOATS
         ],
     }
-    found = [f"{len(names)} {kind}: {_shown(names)}" for kind, names in kinds.items() if names]
+    found = [f"{len(names)} {kind}: {_listed(names)}" for kind, names in kinds.items() if names]
     if found:
         raise InputError(f"{source}: tensors do not fit: {'; '.join(found)}")
 
@@ -284,7 +285,8 @@ def _check_twins(twins, tensors, source):
     for name, original in twins:
         if name in tensors and original in tensors:
             copy, first = tensors[name], tensors[original]
-            if copy.shape != first.shape or not np.array_equal(copy.read(), first.read()):
+            comparable = copy.shape == first.shape and copy.dtype in FLOATS
+            if not comparable or not np.array_equal(copy.read(), first.read()):
                 raise InputError(
                     f"{source}: {name} must equal {original}, to which it is tied, and does not"
                 )
@@ -301,6 +303,7 @@ def _say_casts(tensors, source):
         logging.info("%s: tensors stored as %s are read as float32", source, " and ".join(narrow))
 
 
-def _shown(names):
+def _listed(names):
     more = len(names) - NAMES_SHOWN
-    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    first = ", ".join(shown_name(name, limit=120) for name in names[:NAMES_SHOWN])
+    return first + (f" and {more} more" if more > 0 else "")

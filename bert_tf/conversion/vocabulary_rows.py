@@ -3,7 +3,8 @@
 import re
 
 from bert_tf.conversion.huggingface import write_huggingface
-from bert_tf.errors import InputError
+from bert_tf.conversion.table import FLOATS
+from bert_tf.errors import InputError, shown, shown_name
 
 # What our variables with a row for each entry of the vocabulary are called, in every family.
 _OURS = ("word_embeddings", "output_bias")
@@ -29,6 +30,11 @@ def write_with_rows(contents, directory, tokenizer, change):
     named = _vocabulary_tensors(contents)
     tensors = {}
     for name, tensor in contents.tensors.items():
+        if tensor.dtype not in FLOATS and (name in named or "float" in tensor.dtype):
+            raise InputError(
+                f"{contents.weights_file}: {shown_name(name)} is {tensor.dtype}, wanted "
+                f"{', '.join(FLOATS)}"
+            )
         array = tensor.read()
         tensors[name] = change(array) if name in named else array
     write_huggingface(directory, _config(contents, tokenizer), tensors, tokenizer)
@@ -59,14 +65,14 @@ def _vocabulary_tensors(contents):
         if stem in bare:
             if not tensor.shape or tensor.shape[0] != rows:
                 raise InputError(
-                    f"{contents.weights_file}: {name} has shape {list(tensor.shape)}, wanted "
-                    f"{rows} rows (vocab_size)"
+                    f"{contents.weights_file}: {shown_name(name)} has shape {list(tensor.shape)}, "
+                    f"wanted {shown(rows)} rows (vocab_size)"
                 )
             found.add(name)
         elif tensor.shape[:1] == (rows,) and not other.fullmatch(stem):
             raise InputError(
-                f"{contents.weights_file}: {name} has {rows} rows, as the vocabulary has, and "
-                "stands in no table here; it cannot be carried over"
+                f"{contents.weights_file}: {shown_name(name)} has {rows} rows, as the vocabulary "
+                "has, and stands in no table here; it cannot be carried over"
             )
     if not any(len(contents.tensors[name].shape) == 2 for name in found):
         raise InputError(f"{contents.weights_file}: holds no word embeddings")

@@ -153,6 +153,44 @@ def test_an_archive_larger_than_the_disk_is_refused(tmp_path, monkeypatch):
             raise AssertionError("must not open")
 
 
+def test_an_archive_that_unpacks_to_far_more_than_weights_do_is_refused(tmp_path, monkeypatch):
+    path = archive(tmp_path, {"vocab.txt": "x" * 1_000_000})
+    monkeypatch.setattr(files, "BOMB_BYTES", 10_000)
+    with pytest.raises(InputError, match="bytes that unpack to 1000000, wanted at most 100 times"):
+        with unpacked(path):
+            raise AssertionError("must not open")
+    monkeypatch.setattr(files, "MEMBERS_LIMIT", 2)
+    with pytest.raises(InputError, match="holds 3 files, wanted at most 2"):
+        with unpacked(archive(tmp_path, {"a": "", "b": "", "c": ""})):
+            raise AssertionError("must not open")
+
+
+def test_an_encrypted_archive_says_so(tmp_path):
+    path = archive(tmp_path, {"vocab.txt": "word"})
+    content = bytearray(path.read_bytes())
+    content[6] |= 1  # the flag in the member's own header, and in the directory at the end
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="model.zip: damaged or unreadable archive: .*encrypted"):
+        with unpacked(path):
+            raise AssertionError("must not open")
+
+
+def test_a_readme_beside_the_wrapping_folder_does_not_hide_the_model(tmp_path):
+    members = {"README.md": "", "wrap/LICENSE": "", "wrap/model/config.json": "{}"}
+    with unpacked(archive(tmp_path, members)) as folder:
+        assert (folder / "config.json").is_file()
+    with unpacked(archive(tmp_path, {"config.json": "{}", "generator/x.json": "{}"})) as folder:
+        assert (folder / "config.json").is_file()
+
+
+def test_a_name_in_an_archive_reaches_no_terminal_as_it_is(tmp_path):
+    with pytest.raises(InputError) as caught:
+        with unpacked(archive(tmp_path, {"../\x1b[2J" + "x" * 500: ""})):
+            raise AssertionError("must not open")
+    assert "\x1b" not in str(caught.value) and len(str(caught.value)) < 300
+
+
 def test_a_damaged_archive_is_one_line(tmp_path):
     path = archive(tmp_path, {"vocab.txt": "word " * 1000})
     whole = path.read_bytes()

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -108,6 +109,31 @@ def test_torch_files_without_torch_say_what_to_do(tmp_path, monkeypatch):
         read_huggingface(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ("Weights only load failed. This file can still be loaded, to do so", "it is damaged or"),
+        (
+            "Weights only load failed.\nRe-running `torch.load` with `weights_only` set to `False` "
+            "will likely succeed.\nUnsupported global: GLOBAL posix.system was not an allowed",
+            "it holds posix.system",
+        ),
+    ],
+)
+def test_a_refused_pickle_never_repeats_the_advice_to_turn_the_check_off(
+    tmp_path, monkeypatch, said, wanted
+):
+    def load(path, **options):
+        assert options["weights_only"] is True
+        raise RuntimeError(said)
+
+    (tmp_path / "pytorch_model.bin").write_bytes(b"")
+    monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(load=load))
+    with pytest.raises(InputError, match=f"pytorch_model.bin: refused: {wanted}") as caught:
+        read_huggingface(tmp_path)
+    assert "can still be loaded" not in str(caught.value) and "False" not in str(caught.value)
+
+
 @pytest.mark.slow
 def test_torch_files_are_read_with_torch_and_unpickle_nothing_else(tmp_path):
     torch = pytest.importorskip("torch")
@@ -123,8 +149,12 @@ def test_torch_files_are_read_with_torch_and_unpickle_nothing_else(tmp_path):
         read_huggingface(tmp_path)
     assert "\n" not in str(caught.value)
     torch.save({"a": print}, path)
-    with pytest.raises(InputError, match="torch cannot read it"):
+    with pytest.raises(InputError, match="refused: it holds .*print, wanted tensors alone"):
         read_huggingface(tmp_path)
+    for odd in (torch.zeros(1).expand(10**9, 10**6), torch.eye(2).to_sparse()):
+        torch.save({"a": odd}, path)
+        with pytest.raises(InputError, match="a is no plain tensor"):
+            read_huggingface(tmp_path)
     torch.save([torch.zeros(1)], path)
     with pytest.raises(InputError, match="wanted a dict of tensors"):
         read_huggingface(tmp_path)

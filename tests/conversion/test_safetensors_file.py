@@ -108,6 +108,11 @@ X = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
         ({"x": X | {"shape": [-2]}}, "tensor 'x' has the entry"),
         ({"x": X | {"data_offsets": [8]}}, "tensor 'x' has the entry"),
         ({"x": [1, 2]}, "tensor 'x' has the entry"),
+        ({"x": X | {"shape": [2**62, 0], "data_offsets": [0, 0]}}, "tensor 'x' has the entry"),
+        ({"x": X | {"shape": [1] * 9 + [2]}}, "tensor 'x' has the entry"),
+        ({"x": X | {"data_offsets": [10**4000, 10**4000 + 8]}}, "tensor 'x' has the entry"),
+        ({"x": X | {"shape": [True, 2]}}, "tensor 'x' has the entry"),
+        ({"\x1b[2J": 1}, r"tensor '\x1b[2J' has the entry"),
         ({"x": X, "y": X}, "tensor 'y' begins at byte"),
         ({"x": X, "y": X | {"data_offsets": [12, 20]}}, "tensor 'y' begins at byte"),
     ],
@@ -115,6 +120,15 @@ X = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
 def test_a_damaged_header_is_named(tmp_path, header, message):
     with_header(tmp_path / "f", header, b"\0" * 32)
     with pytest.raises(InputError, match=re.escape(message)):
+        read_safetensors(tmp_path / "f")
+
+
+def test_a_name_that_stands_twice_is_found_without_comparing_all_with_all(tmp_path):
+    entry = json.dumps({"dtype": "F32", "shape": [0], "data_offsets": [0, 0]})
+    names = [*(f"t{number}" for number in range(100_000)), "t99999"]
+    text = "{" + ",".join(f'"{name}":{entry}' for name in names) + "}"
+    with_header(tmp_path / "f", text.encode())
+    with pytest.raises(InputError, match="'t99999' stands twice"):
         read_safetensors(tmp_path / "f")
 
 
