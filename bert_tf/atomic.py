@@ -47,23 +47,34 @@ def new_file(path, mode="w"):
     Raises:
       InputError: it cannot be written, or the disk is full.
     """
-    target = os.path.realpath(path)  # of a link: the link stays
     encoding = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+    special = os.path.exists(path) and not os.path.isfile(path)
+    with contextlib.nullcontext(path) if special else new_path(path) as place:
+        with _writing(path, path, place), open(place, mode, **encoding) as file:
+            yield file
+
+
+@contextlib.contextmanager
+def new_path(path):
+    """Where other code is to write a file that takes its name when the body is done.
+
+    Args:
+      path: str or Path. A file of that name is replaced then, and stays as it is if the body fails.
+    Yields:
+      str, a temporary path that does not exist yet.
+    Raises:
+      InputError: it cannot be written, or the disk is full.
+    """
+    target = os.path.realpath(path)  # of a link: the link stays
     temporary = _temporary(target)
-    with _writing(path, target, temporary):
-        if os.path.exists(target) and not os.path.isfile(target):
-            with open(target, mode, **encoding) as file:
-                yield file
-            return
-        try:
-            with open(temporary, mode.replace("w", "x"), **encoding) as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
+    try:
+        with _writing(path, temporary):
+            yield temporary
+            _sync(temporary)
             os.replace(temporary, target)
             _sync(os.path.dirname(target))
-        finally:
-            _unlink(temporary)
+    finally:
+        _unlink(temporary)
 
 
 @contextlib.contextmanager
@@ -241,6 +252,6 @@ def _writing(path, *ours):
     try:
         yield
     except OSError as error:
-        if error.filename not in (None, *ours):
+        if error.filename not in (None, *map(str, ours)):
             raise
         raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None

@@ -8,10 +8,11 @@ import numpy as np
 from absl import logging
 
 from bert_tf import encoders
+from bert_tf.atomic import new_directory
 from bert_tf.conversion import save_google
 from bert_tf.conversion.contents import opened
 from bert_tf.conversion.electra import GENERATOR_FOLDER, generator_config
-from bert_tf.conversion.files import copy_tokenizer_files, new_directory
+from bert_tf.conversion.files import copy_tokenizer_files
 from bert_tf.conversion.saving import OPTIONS, OWN
 from bert_tf.conversion.table import canonical_names, fill
 from bert_tf.errors import ConfigError, InputError

@@ -387,13 +387,13 @@ def test_convert_refuses_a_format_it_lacks_and_a_target_in_use(saved, tmp_path):
 def test_a_full_disk_while_saving_keeps_the_old_model(saved, monkeypatch):
     import errno
 
-    from bert_tf.conversion import files
+    from bert_tf import atomic
 
     def full(path):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     directory, model = saved
-    monkeypatch.setattr(files, "_sync", full)
+    monkeypatch.setattr(atomic, "_sync", full)
     refused(lambda: encoder(num_hidden_layers=1).save_pretrained(directory), "No space left")
     assert same_weights(model, load_encoder(directory))
     assert len(list(directory.iterdir())) == 2

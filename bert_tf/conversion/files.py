@@ -1,10 +1,9 @@
-"""Folders, archives and safe writing: nothing half-written ever stands under its final name."""
+"""JSON files, folders and archives that hold models."""
 
 import contextlib
 import glob
 import json
 import lzma
-import os
 import shutil
 import stat
 import struct
@@ -58,78 +57,6 @@ def read_json(path):
     if not isinstance(value, dict):
         raise InputError(f"{path}: holds a JSON {type(value).__name__}, wanted an object")
     return value
-
-
-@contextlib.contextmanager
-def writing(directory, *names):
-    """Write files of a directory together: temporary names first, then one rename after the other.
-
-    Args:
-      directory: str or Path, made when absent.
-      *names: str, the final names; they are renamed in this order, so name the file that makes a
-        directory valid last.
-
-    Yields:
-      list of Path, the temporary file for each name. When the body fails they are removed and
-      nothing changes.
-
-    Raises:
-      InputError: the disk is full or the place cannot be written.
-    """
-    directory = Path(directory)
-    temporary = [directory / f".{name}.{os.getpid()}.tmp" for name in names]
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        for path in temporary:
-            _sync(path)
-        for path, name in zip(temporary, names, strict=True):
-            os.replace(path, directory / name)
-        _sync(directory)
-    except OSError as error:
-        raise InputError(
-            f"{directory}: cannot be written: {error.strerror or error}; "
-            "what was there before still is"
-        ) from None
-    finally:
-        for path in temporary:
-            path.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def new_directory(target):
-    """Build a directory beside its final place and rename it when the body is done.
-
-    Args:
-      target: str or Path; it must not exist yet, or be an empty directory.
-
-    Yields:
-      Path, the directory to fill. When the body fails it is removed.
-
-    Raises:
-      InputError: the target holds something already, the disk is full or the place cannot be
-        written.
-    """
-    target = Path(target)
-    if target.is_symlink() or (target.exists() and not target.is_dir()):
-        raise InputError(f"{target}: is no directory; name a new one")
-    if target.is_dir() and any(target.iterdir()):
-        raise InputError(f"{target}: is not empty; name a new directory, nothing is overwritten")
-    building = target.absolute().parent / f".{target.name}.{os.getpid()}.tmp"
-    try:
-        building.mkdir(parents=True)
-        try:
-            yield building
-        except InputError as error:  # the user knows the target, not where it is being built
-            raise type(error)(str(error).replace(str(building), str(target))) from None
-        for path in building.rglob("*"):
-            _sync(path)
-        os.rename(building, target)
-        _sync(target.absolute().parent)
-    except OSError as error:
-        raise InputError(f"{target}: cannot be written: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
 
 
 def copy_tokenizer_files(source, target):
@@ -244,11 +171,3 @@ def _innermost(folder):
 def _line(error):
     """An exception's first line, nothing in it that a terminal obeys."""
     return shown_name((str(error).splitlines() or [type(error).__name__])[0], limit=200)
-
-
-def _sync(path):
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

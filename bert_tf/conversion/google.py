@@ -101,7 +101,7 @@ def write_google(directory, config, tensors, family="bert"):
 
     Args:
       directory: str or Path, an existing directory that nobody reads yet (see
-        `files.new_directory`).
+        `atomic.new_directory`).
       config: dict, the content of bert_config.json.
       tensors: dict of variable name to float32 array.
       family: str, what stands for `bert` in the names of the files.

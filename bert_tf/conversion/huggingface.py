@@ -4,7 +4,8 @@ import json
 import re
 from pathlib import Path
 
-from bert_tf.conversion.files import read_json, writing
+from bert_tf.atomic import new_files
+from bert_tf.conversion.files import read_json
 from bert_tf.conversion.safetensors_file import read_safetensors, write_safetensors
 from bert_tf.conversion.table import StoredTensor
 from bert_tf.errors import InputError, shown, shown_name
@@ -63,7 +64,7 @@ def write_huggingface(directory, config, tensors, tokenizer=None):
     Raises:
       InputError: the disk is full or the place cannot be written; what was there before still is.
     """
-    with writing(directory, WEIGHTS_FILE, CONFIG_FILE) as (weights_path, config_path):
+    with new_files(directory, WEIGHTS_FILE, CONFIG_FILE) as (weights_path, config_path):
         write_safetensors(weights_path, tensors)
         config_path.write_text(
             json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"

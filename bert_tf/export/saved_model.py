@@ -8,6 +8,7 @@ import uuid
 import numpy as np
 import tensorflow as tf
 
+from bert_tf.atomic import sync_tree
 from bert_tf.errors import InputError
 from bert_tf.export.answer import SETTINGS_FILE, first_line, load_export
 from bert_tf.export.text_model import TextModel, text_settings
@@ -41,7 +42,7 @@ def export_saved_model(model, tokenizer, directory, max_length=None):
         os.makedirs(unfinished)
         _write(TextModel(model, tokenizer, settings), settings, unfinished)
         _check(load_export(unfinished), model, tokenizer, settings)
-        _sync(unfinished)
+        sync_tree(unfinished)
         return _publish(unfinished, directory)
     except OSError as error:
         reason = error.strerror or first_line(error)
@@ -75,17 +76,6 @@ def _check(answer, model, tokenizer, settings):
             f"the export's answers differ from the model's by {difference:.1e}, "
             f"allowed {allowed:.1e}; nothing was exported"
         )
-
-
-def _sync(directory):
-    """Everything below a directory, down to the disk."""
-    for folder, _, names in os.walk(directory):
-        for path in (*(os.path.join(folder, name) for name in names), folder):
-            descriptor = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
 
 
 def _publish(unfinished, directory):

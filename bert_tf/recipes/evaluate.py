@@ -2,9 +2,9 @@
 
 import json
 
+from bert_tf.atomic import write_file
 from bert_tf.data import evaluation_batches, read_table
 from bert_tf.export import load_model, row_length
-from bert_tf.recipes.output import whole_file, writing_to
 from bert_tf.tasks.metrics import measure
 from bert_tf.training.evaluation import collect
 
@@ -36,6 +36,5 @@ def evaluate(model_directory, data_file, output=None):
     logits, labels, loss = collect(model, batches)
     figures = {"loss": loss, **measure(labels, logits, model)}
     if output is not None:
-        with whole_file(output) as file, writing_to(output):
-            file.write(json.dumps(figures, indent=2) + "\n")
+        write_file(output, json.dumps(figures, indent=2) + "\n")
     return figures

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from bert_tf.atomic import new_file, write_file
 from bert_tf.data import (
     evaluation_batches,
     order,
@@ -27,7 +28,6 @@ from bert_tf.recipes.finetune import (
     report_rows,
     require_fit,
 )
-from bert_tf.recipes.output import whole_file
 from bert_tf.recipes.workdir import open_workdir, save_run
 from bert_tf.tasks import SequenceClassifier, metrics
 from bert_tf.tasks.incremental import Remembering, distillation, elastic_penalty, grown
@@ -262,8 +262,7 @@ def _write_report(workdir, report):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with whole_file(os.path.join(workdir, "forgetting.json")) as file:
-        file.write(json.dumps(report, indent=2) + "\n")
+    write_file(os.path.join(workdir, "forgetting.json"), json.dumps(report, indent=2) + "\n")
     figure = Figure(figsize=(9, 4), layout="constrained")
     FigureCanvasAgg(figure)
     panels = {"of_all_labels": "all labels to choose from", "of_own_labels": "the test's own alone"}
@@ -277,6 +276,5 @@ def _write_report(workdir, report):
     axes.legend(fontsize=8)
     lost = report["forgetting"]["of_all_labels"]
     figure.suptitle(f"{report['method']}: {lost:+.3f} forgotten of the old task")
-    path = os.path.join(workdir, "forgetting.png")
-    figure.savefig(path + ".tmp", dpi=120, format="png")
-    os.replace(path + ".tmp", path)
+    with new_file(os.path.join(workdir, "forgetting.png"), "wb") as file:
+        figure.savefig(file, dpi=120, format="png")

@@ -8,13 +8,13 @@ import typing
 
 import numpy as np
 
+from bert_tf.atomic import new_file
 from bert_tf.conversion.contents import opened
 from bert_tf.data import columns, formats
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.export import answer_with, is_export, load_export, load_model
 from bert_tf.loading import load_task
 from bert_tf.recipes.fill_mask import FillMask, Perplexity
-from bert_tf.recipes.output import whole_file, writing_to
 from bert_tf.text import Tokenizer
 
 # Texts are read a window at a time, and within it those of like length go through together.
@@ -59,14 +59,13 @@ def predict(model_directory, input_file, output=None, top=None, perplexity=False
             file, name = stack.enter_context(formats.open_for_reading(input_file)), input_file
         rows = _rows(file, name)
         asked = _asked(model_directory, name, top, perplexity)
-        out = sys.stdout if output is None else stack.enter_context(whole_file(output))
+        out = sys.stdout if output is None else stack.enter_context(new_file(output))
         answered = 0
         for window in _windows(rows(asked.settings)):
             lines = _answered(asked, window)
             answered += len(lines)
-            with writing_to(output) if output is not None else contextlib.nullcontext():
-                out.writelines(lines)
-                out.flush()
+            out.writelines(lines)
+            out.flush()
         if not answered:
             raise InputError(f"{name}: is empty")
 

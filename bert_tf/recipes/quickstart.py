@@ -12,6 +12,7 @@ import zipfile
 
 from absl import logging
 
+from bert_tf.atomic import write_file
 from bert_tf.config import DataSection, FinetuneConfig, ModelSection, TrainSection
 from bert_tf.data import read_table
 from bert_tf.errors import ConfigError, InputError
@@ -191,9 +192,7 @@ def _require_sha256(data, wanted, name):
 
 def _write(path, data):
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path + ".tmp", "wb") as file:
-        file.write(data)
-    os.replace(path + ".tmp", path)
+    write_file(path, data)
 
 
 def _tell(workdir, run, export, results, answers):

@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from bert_tf.atomic import new_directory
 from bert_tf.conversion.contents import opened
-from bert_tf.conversion.files import new_directory
 from bert_tf.conversion.vocabulary_rows import embedding_width, write_with_rows
 from bert_tf.errors import InputError
 from bert_tf.pretraining_data.corpus.documents import Counts, raw_documents

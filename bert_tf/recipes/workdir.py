@@ -3,11 +3,11 @@
 import contextlib
 import json
 import os
-import shutil
 
 from absl import logging
 
 from bert_tf import config as configs
+from bert_tf.atomic import new_directory, write_file
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.training.journal import draw_curves, finite
 
@@ -63,7 +63,7 @@ def claim_workdir(workdir, config):
     with _usable(workdir):
         os.makedirs(workdir, exist_ok=True)
         if not os.path.exists(path):
-            _write(path, configs.to_yaml(config))
+            write_file(path, configs.to_yaml(config))
 
 
 @contextlib.contextmanager
@@ -82,23 +82,12 @@ def save_run(model, tokenizer, workdir, results):
 
 
 def save_model(model, tokenizer, workdir):
-    """Writes the model directory: whole, or not at all."""
-    target, temporary = os.path.join(workdir, "model"), os.path.join(workdir, "model.tmp")
-    for leftover in (temporary, target):
-        shutil.rmtree(leftover, ignore_errors=True)
-    model.save_pretrained(temporary, tokenizer)
-    os.replace(temporary, target)
+    """Writes the model directory; one that is there stays until the new one is whole."""
+    with new_directory(os.path.join(workdir, "model"), replace=True) as folder:
+        model.save_pretrained(folder, tokenizer)
 
 
 def finish(folder, results):
     """Writes metrics.json, which comes last of all and marks a run or a phase finished."""
-    _write(os.path.join(folder, "metrics.json"), json.dumps(finite(results), indent=2) + "\n")
-
-
-def _write(path, text):
-    temporary = f"{path}.{os.getpid()}.tmp"  # of several workers each writes its own
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    text = json.dumps(finite(results), indent=2) + "\n"
+    write_file(os.path.join(folder, "metrics.json"), text)

@@ -1,7 +1,5 @@
-"""Nothing half-written under a final name, nothing written outside an archive's folder."""
+"""JSON that cannot be read is named by its place; no archive writes outside its folder."""
 
-import errno
-import os
 import stat
 import zipfile
 from pathlib import Path
@@ -9,13 +7,8 @@ from pathlib import Path
 import pytest
 
 from bert_tf.conversion import files
-from bert_tf.conversion.files import copy_tokenizer_files, new_directory, read_json, unpacked
-from bert_tf.conversion.files import writing as write_files
+from bert_tf.conversion.files import copy_tokenizer_files, read_json, unpacked
 from bert_tf.errors import InputError
-
-
-def full(path):
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @pytest.mark.parametrize(
@@ -36,63 +29,6 @@ def test_json_that_cannot_be_read_is_named_by_place(tmp_path, content, message):
 def test_a_missing_json_file_is_named(tmp_path):
     with pytest.raises(InputError, match="config.json: no such file"):
         read_json(tmp_path / "config.json")
-
-
-def test_files_appear_together_under_their_names(tmp_path):
-    with write_files(tmp_path / "new" / "model", "a", "b") as (a, b):
-        a.write_text("1")
-        b.write_text("2")
-        assert not (tmp_path / "new" / "model" / "a").exists()
-    assert {p.name: p.read_text() for p in (tmp_path / "new" / "model").iterdir()} == {
-        "a": "1",
-        "b": "2",
-    }
-
-
-def test_a_full_disk_keeps_the_old_files_and_leaves_no_new_ones(tmp_path, monkeypatch):
-    (tmp_path / "a").write_text("old")
-    monkeypatch.setattr(files, "_sync", full)
-    with pytest.raises(InputError, match="No space left on device; what was there before still is"):
-        with write_files(tmp_path, "a") as (a,):
-            a.write_text("new")
-    assert [p.name for p in tmp_path.iterdir()] == ["a"]
-    assert (tmp_path / "a").read_text() == "old"
-
-
-def test_a_directory_appears_when_it_is_complete(tmp_path):
-    target = tmp_path / "model"
-    with new_directory(target) as folder:
-        (folder / "a").write_text("1")
-        assert not target.exists()
-    assert (target / "a").read_text() == "1"
-    assert [p.name for p in tmp_path.iterdir()] == ["model"]
-
-
-def test_a_failed_directory_leaves_nothing(tmp_path, monkeypatch):
-    with pytest.raises(InputError, match="some reason"):
-        with new_directory(tmp_path / "model") as folder:
-            (folder / "a").write_text("1")
-            raise InputError("some reason")
-    assert not list(tmp_path.iterdir())
-    monkeypatch.setattr(files, "_sync", full)
-    with pytest.raises(InputError, match="model: cannot be written: No space left"):
-        with new_directory(tmp_path / "model") as folder:
-            (folder / "a").write_text("1")
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_target_in_use_is_refused_and_an_empty_one_taken(tmp_path):
-    (tmp_path / "file").write_text("")
-    (tmp_path / "used").mkdir()
-    (tmp_path / "used" / "a").write_text("")
-    (tmp_path / "empty").mkdir()
-    for name, message in (("file", "is no directory"), ("used", "is not empty")):
-        with pytest.raises(InputError, match=message):
-            with new_directory(tmp_path / name):
-                raise AssertionError("must not begin")
-    with new_directory(tmp_path / "empty") as folder:
-        (folder / "a").write_text("1")
-    assert (tmp_path / "empty" / "a").exists()
 
 
 def test_tokenizer_files_are_carried_and_weights_are_not(tmp_path):

@@ -114,14 +114,14 @@ def test_versions_count_up_and_the_newest_answers(tokenizer, tmp_path):
 
 
 def test_a_number_taken_meanwhile_is_skipped(tokenizer, tmp_path, monkeypatch):
-    sync = saved_model._sync
+    sync = saved_model.sync_tree
 
     def taken_by_another(directory):
         sync(directory)
         for name in ("1", "2"):
             (tmp_path / name / "variables").mkdir(parents=True)
 
-    monkeypatch.setattr(saved_model, "_sync", taken_by_another)
+    monkeypatch.setattr(saved_model, "sync_tree", taken_by_another)
     monkeypatch.setattr(saved_model.os, "listdir", lambda _: [])
     folder = saved_model.export_saved_model(tiny.classifier(), tokenizer, tmp_path)
     assert folder == str(tmp_path / "3")

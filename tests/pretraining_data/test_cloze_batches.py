@@ -63,7 +63,7 @@ def tables(tmp_path_factory, tokenizer, sizes):
     for kind, predictions in (("fixed", toy_records.PREDICTIONS), ("dynamic", None)):
         folder = tmp_path_factory.mktemp("records")
         features = schema.features_of(toy_records.LENGTH, predictions, labels=lengths)
-        with schema.RecordWriter(str(folder / "rows.tfrecord"), features) as writer:
+        with schema.new_records(str(folder / "rows.tfrecord"), features) as writer:
             writer.write({name: arrays[name] for name in features})
         schema.Manifest(
             max_length=toy_records.LENGTH,

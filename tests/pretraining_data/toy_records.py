@@ -62,7 +62,7 @@ def write(folder, tokenizer, counts=(60, 40), masks=False, labels=None, manifest
         widths = {name: arrays[name].shape[1] for name in labels or {}}
         features = schema.features_of(LENGTH, PREDICTIONS if masks else None, labels=widths)
         name = f"part-{shard}-of-{len(counts)}.tfrecord"
-        with schema.RecordWriter(str(folder / name), features) as writer:
+        with schema.new_records(str(folder / name), features) as writer:
             writer.write(arrays)
         summaries.append(writer.summary)
         first += count

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from bert_tf import BertConfig, Tokenizer, build_encoder, load_task
+from bert_tf import BertConfig, Tokenizer, atomic, build_encoder, load_task
 from bert_tf.config import DataSection, FinetuneConfig, ModelSection, TrainSection
-from bert_tf.conversion import files
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.recipes import finetune as recipe
 from bert_tf.recipes.evaluate import evaluate
@@ -214,12 +213,12 @@ def test_a_disk_that_fills_up_at_the_end_loses_nothing(folder, tmp_path, monkeyp
     def full(path):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(files, "_sync", full)
+    monkeypatch.setattr(atomic, "sync_tree", full)
     refused(InputError, lambda: finetune(config, str(tmp_path)), "No space left")
     assert not (tmp_path / "model").exists() and not (tmp_path / "metrics.json").exists()
     monkeypatch.undo()
     assert finetune(config, str(tmp_path))["steps"] == 2
-    assert not list(tmp_path.glob("*.tmp"))
+    assert not list(tmp_path.rglob("*.tmp"))
     # And the encoder, which was frozen, is saved as it came.
     before = load_file(folder / "encoder" / "model.safetensors")
     after = load_file(tmp_path / "model" / "model.safetensors")

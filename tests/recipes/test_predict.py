@@ -11,7 +11,6 @@ import pytest
 
 from bert_tf import InputError, export_saved_model
 from bert_tf.export import load_model
-from bert_tf.recipes import output as output_files
 from bert_tf.recipes import predict as recipe
 from bert_tf.recipes.predict import predict
 from tests import tiny
@@ -180,7 +179,7 @@ def test_a_full_disk_leaves_nothing_half_written(folder, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr(output_files.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(InputError, match="out.jsonl: cannot be written: No space left on device"):
         predict(folder, str(tmp_path / "in.txt"), str(tmp_path / "out.jsonl"))
     assert [path.name for path in tmp_path.iterdir()] == ["in.txt"]

@@ -12,6 +12,7 @@ import os
 
 import tensorflow as tf
 
+from bert_tf.atomic import new_path, write_file
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.pretraining_data.corpus import cloze
 from bert_tf.pretraining_data.records.example_encoding import encode
@@ -56,68 +57,67 @@ def features_of(max_length, max_predictions=None, sentences=True, boundaries=Fal
     return features
 
 
-class RecordWriter:
-    """Writes one TFRecord file, which takes its name when it is whole: a context manager.
+@contextlib.contextmanager
+def new_records(path, features):
+    """Writes one TFRecord file, which takes its name when the body is done.
 
     Args:
-      path: str. A file of that name is replaced in the end, and stays as it is after an error.
+      path: str. A file of that name is replaced then, and stays as it is if the body fails.
       features: as `features_of` gives.
-    Attributes:
-      summary: dict of file (its name), records, bytes and sha256, once it is closed.
+    Yields:
+      RecordWriter; its `summary` is there when the file is.
     Raises:
       InputError: the file cannot be written, or the disk is full.
     """
+    with new_path(path) as place:
+        with _writing(path):
+            file = tf.io.TFRecordWriter(place)
+        writer = RecordWriter(path, features, file)
+        try:
+            yield writer
+            with _writing(path):
+                file.flush()
+        finally:
+            with contextlib.suppress(tf.errors.OpError):  # of a flush that failed before
+                file.close()
+        with open(place, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            size = file.tell()
+        name = os.path.basename(path)
+        writer.summary = dict(file=name, records=writer.records, bytes=size, sha256=digest)
 
-    def __init__(self, path, features):
-        self.path, self.features, self.summary = path, features, None
-        self._temporary = f"{path}.{os.getpid()}.tmp"
-        self._records = 0
 
-    def __enter__(self):
-        with _writing(self.path):
-            self._file = tf.io.TFRecordWriter(self._temporary)
-        return self
+class RecordWriter:
+    """Appends rows to an open TFRecord file; see `new_records`.
+
+    Attributes:
+      records: int, the rows written. summary: dict of file (its name), records, bytes and sha256.
+    """
+
+    def __init__(self, path, features, file):
+        self.records, self.summary = 0, None
+        self._path, self._features, self._file = path, features, file
 
     def write(self, arrays):
-        """Appends rows: dict of name -> int or float [N, length], a key for each feature."""
+        """Appends rows: dict of name -> int or float [N, length], a key for each feature.
+
+        Raises:
+          InputError: they cannot be written, or the disk is full.
+        """
         count = len(next(iter(arrays.values())))
         for start in range(0, count, _ROWS_AT_ONCE):
             part = {name: rows[start : start + _ROWS_AT_ONCE] for name, rows in arrays.items()}
-            with _writing(self.path):
-                for record in encode(part, self.features):
+            with _writing(self._path):
+                for record in encode(part, self._features):
                     self._file.write(record)
-        self._records += count
-
-    def __exit__(self, kind, error, trace):
-        try:
-            if kind is None:
-                self._finish()
-        finally:
-            with contextlib.suppress(tf.errors.OpError):
-                self._file.close()
-            with contextlib.suppress(OSError):
-                os.unlink(self._temporary)
-
-    def _finish(self):
-        with _writing(self.path):
-            self._file.flush()
-            self._file.close()
-            with open(self._temporary, "rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-                size = file.tell()
-                os.fsync(file.fileno())
-            os.replace(self._temporary, self.path)
-        name = os.path.basename(self.path)
-        self.summary = dict(file=name, records=self._records, bytes=size, sha256=digest)
+        self.records += count
 
 
 @contextlib.contextmanager
 def _writing(path):
-    """Within it what Python or TensorFlow say of a file becomes an InputError that names it."""
+    """Within it an error of TensorFlow becomes an InputError that names the file."""
     try:
         yield
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
     except tf.errors.OpError as error:
         reason = error.message.rpartition("; ")[2].splitlines()[0]
         raise InputError(f"{path}: cannot be written: {reason}") from None
@@ -238,14 +238,4 @@ def write_json(path, value):
     Raises:
       InputError: it cannot be written, or the disk is full.
     """
-    temporary = f"{path}.{os.getpid()}.tmp"
-    try:
-        with _writing(path), open(temporary, "w", encoding="utf-8") as file:
-            file.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        with _writing(path):
-            os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
+    write_file(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")

@@ -9,7 +9,7 @@ from bert_tf.errors import ConfigError
 from bert_tf.pretraining_data.corpus import blocks, cloze, corpus_plan, label_columns, segments
 from bert_tf.pretraining_data.corpus.documents import sentences_of
 from bert_tf.pretraining_data.masking import Masking, MaskingVocabulary, mask_rows
-from bert_tf.pretraining_data.records.schema import SENTENCE_OBJECTIVES, RecordWriter, features_of
+from bert_tf.pretraining_data.records.schema import SENTENCE_OBJECTIVES, features_of, new_records
 from bert_tf.text.segmentation import jieba_segmenter
 
 LONGEST_ROW = 1 << 15  # tokens
@@ -126,7 +126,7 @@ class ShardMaker:
         """
         counts = {"sentences": 0, "tokens": 0, "real_tokens": 0, "masked": 0}
         found = corpus_plan.raw_blocks(self.files, self.settings.reading, shard)
-        with RecordWriter(path, self.settings.features_with(self.classes)) as writer:
+        with new_records(path, self.settings.features_with(self.classes)) as writer:
             for place, block in enumerate(found):
                 draws = segments.Draws(self.settings.seed, number, place)
                 for arrays in self.examples(block, draws, counts):

@@ -5,7 +5,7 @@ import pytest
 
 from bert_tf.errors import InputError
 from bert_tf.pretraining_data.records.part import split_records
-from bert_tf.pretraining_data.records.schema import RecordWriter, features_of
+from bert_tf.pretraining_data.records.schema import features_of, new_records
 from bert_tf.pretraining_data.records.table import RecordTable
 
 
@@ -15,7 +15,7 @@ def table(tmp_path_factory):
     path = tmp_path_factory.mktemp("records") / "rows.tfrecord"
     mask = (np.arange(10) < np.arange(40)[:, None] % 10 + 1).astype(int)
     features = features_of(10, sentences=False)
-    with RecordWriter(str(path), features) as writer:
+    with new_records(str(path), features) as writer:
         writer.write(
             {
                 "input_ids": mask * np.arange(40)[:, None],
@@ -44,7 +44,7 @@ def test_each_part_has_a_row_at_least(table):
 
 def test_one_row_alone_is_not_split_and_its_records_are_named(tmp_path):
     path, features = tmp_path / "one.tfrecord", features_of(3, sentences=False)
-    with RecordWriter(str(path), features) as writer:
+    with new_records(str(path), features) as writer:
         writer.write({name: np.ones((1, 3), int) for name in features})
     with pytest.raises(InputError, match="one.tfrecord: one record, wanted two or more") as caught:
         split_records(RecordTable(str(path)), 0.1, 0)

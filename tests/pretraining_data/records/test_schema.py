@@ -45,7 +45,7 @@ def test_a_label_may_not_hide_another_feature():
 def test_what_is_written_is_parsed_again_in_the_graph(tmp_path):
     features = schema.features_of(8, 3)
     given = arrays(9, features)
-    with schema.RecordWriter(str(tmp_path / "a.tfrecord"), features) as writer:
+    with schema.new_records(str(tmp_path / "a.tfrecord"), features) as writer:
         writer.write({name: values[:5] for name, values in given.items()})
         writer.write({name: values[5:] for name, values in given.items()})
     dataset = tf.data.TFRecordDataset(str(tmp_path / "a.tfrecord")).batch(9)
@@ -58,7 +58,7 @@ def test_what_is_written_is_parsed_again_in_the_graph(tmp_path):
 def test_a_file_is_told_as_it_is(tmp_path):
     path = tmp_path / "a.tfrecord"
     features = schema.features_of(8)
-    with schema.RecordWriter(str(path), features) as writer:
+    with schema.new_records(str(path), features) as writer:
         writer.write(arrays(4, features))
     data = path.read_bytes()
     assert writer.summary == {
@@ -73,7 +73,7 @@ def test_a_file_is_told_as_it_is(tmp_path):
 def test_a_file_that_fails_midway_leaves_the_old_one(tmp_path):
     path, features = tmp_path / "a.tfrecord", schema.features_of(8)
     path.write_text("before")
-    with pytest.raises(KeyboardInterrupt), schema.RecordWriter(str(path), features) as writer:
+    with pytest.raises(KeyboardInterrupt), schema.new_records(str(path), features) as writer:
         writer.write(arrays(4, features))
         raise KeyboardInterrupt
     assert os.listdir(tmp_path) == ["a.tfrecord"] and path.read_text() == "before"
@@ -85,7 +85,7 @@ def test_a_disk_that_is_full_leaves_nothing_half_written(tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (20000, hard))
     try:
         with pytest.raises(InputError, match="a.tfrecord: cannot be written") as error:
-            with schema.RecordWriter(path, features) as writer:
+            with schema.new_records(path, features) as writer:
                 writer.write(arrays(200, features))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -95,7 +95,7 @@ def test_a_disk_that_is_full_leaves_nothing_half_written(tmp_path):
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     path = str(tmp_path / "absent" / "a.tfrecord")
     with pytest.raises(InputError, match="absent/a.tfrecord: cannot be written"):
-        with schema.RecordWriter(path, schema.features_of(8)):
+        with schema.new_records(path, schema.features_of(8)):
             pass
 
 
