@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "training.step": [],
     "training.distribution": ["errors"],
     "training.optimizers": [],
-    "training": ["config", "atomic", "errors"],
+    "training": ["", "config", "atomic", "errors"],
     "tasks": "layers encoders.outputs conversion training.step training.distribution "
     "training.optimizers errors".split(),
     "loading": ["encoders", "tasks", "conversion", "text", "atomic", "errors"],

@@ -1,40 +1,43 @@
-"""What a run tells while it goes: a progress bar, metrics.jsonl, TensorBoard, a picture."""
+"""The log of a run: a progress bar, metrics.jsonl, TensorBoard events, a picture of the curves."""
 
 import contextlib
 import json
 import math
 import os
 import sys
-import tempfile
 import time
 
 import tensorflow as tf
+from absl import logging
 from tqdm import tqdm
 
-# A larger share of a log interval spent waiting for data is told to the user, once.
+from bert_tf.atomic import new_file
+from bert_tf.errors import InputError
+
+# A larger share of a log interval spent waiting for data is reported, once a run.
 STALLED = 0.2
 
 
 class Journal:
-    """The record of one run, continued where an interrupted one left it.
+    """The log of one run, continued where an interrupted one left it.
 
     Args:
       directory: str, the workdir; holds `metrics.jsonl` and `events/` for TensorBoard.
       step: int, updates made before; lines of later steps are dropped, they come again.
       steps: int, updates in the whole run.
       chief: bool, whether this process writes; of several workers one does.
+    Raises:
+      InputError: the files cannot be read or written.
     """
 
     def __init__(self, directory, step, steps, chief=True):
-        directory = directory if chief else tempfile.mkdtemp(prefix="bert_tf-worker-")
-        self.path = os.path.join(directory, "metrics.jsonl")
-        keep = [line for line in read_journal(directory) if line["step"] <= step]
-        temporary = self.path + ".tmp"
-        with open(temporary, "w") as file:
-            file.writelines(json.dumps(line) + "\n" for line in keep)
-        os.replace(temporary, self.path)
-        self.file = open(self.path, "a")  # noqa: SIM115 closed by `close`
-        self.events = tf.summary.create_file_writer(os.path.join(directory, "events"))
+        self.path, self.chief = os.path.join(directory, "metrics.jsonl"), chief
+        if chief:
+            kept = [line for line in read_journal(directory) if line["step"] <= step]
+            with new_file(self.path) as file:
+                file.writelines(json.dumps(line) + "\n" for line in kept)
+            with self._writing():
+                self.events = tf.summary.create_file_writer(os.path.join(directory, "events"))
         self.seconds = dict.fromkeys(
             ("waiting", "training", "logging", "evaluating", "saving"), 0.0
         )
@@ -45,23 +48,23 @@ class Journal:
 
     @contextlib.contextmanager
     def clock(self, what):
-        """Within it the time that passes is counted as `what` in `seconds`."""
-        began = time.perf_counter()
+        """Within it the time that passes is added to `seconds[what]`."""
+        start = time.perf_counter()
         yield
-        self.seconds[what] += time.perf_counter() - began
+        self.seconds[what] += time.perf_counter() - start
 
     def _interval(self):
         self.before, self.tokens, self.positions, self.updates = dict(self.seconds), 0, 0, 0
 
     def count(self, outcome):
-        """Notes one step by its outcome: real `tokens`, and `positions` with padding."""
+        """Counts one step by its outcome: `tokens` without padding, and `positions` with it."""
         self.tokens += int(outcome["tokens"])
         self.positions += int(outcome["positions"])
         self.updates += 1
         self.bar.update(1)
 
     def training(self, step, epoch, values):
-        """Writes what the steps since the last call came to; values are floats by name."""
+        """Logs the means over the steps since the last call, floats by name, and their speed."""
         waited, trained = (
             self.seconds[what] - self.before[what] for what in ("waiting", "training")
         )
@@ -84,41 +87,85 @@ class Journal:
         self.bar.set_postfix({**shown, "tokens/s": f"{line['tokens_per_second']:.0f}"})
         self._interval()
 
-    def evaluation(self, step, epoch, values, watched):
-        """Writes an evaluation; of its values the loss and the watched one are shown at once."""
+    def evaluation(self, step, epoch, values, monitored):
+        """Logs an evaluation; its loss and its monitored metric are shown at once."""
         self._write(step, epoch, "validation", values)
-        shown = dict.fromkeys(name for name in ("loss", watched) if name in values)
+        shown = dict.fromkeys(name for name in ("loss", monitored) if name in values)
         numbers = ", ".join(f"{name} {values[name]:.4f}" for name in shown)
         self.say(f"step {step}, epoch {epoch:.2f}: validation {numbers}")
 
     def say(self, text):
-        """One line for the user, above the bar."""
+        """Prints a line above the bar."""
         tqdm.write(text, file=sys.stderr)
 
     def close(self):
-        """Flushes everything and takes the bar away."""
+        """Closes the files and removes the bar."""
         self.bar.close()
-        self.file.close()
-        self.events.close()
+        if self.chief:
+            with self._writing():
+                self.events.close()
 
     def _write(self, step, epoch, part, values):
+        if not self.chief:
+            return
         line = {"step": step, "epoch": round(epoch, 4), "part": part, **values}
-        self.file.write(json.dumps(finite(line)) + "\n")
-        self.file.flush()
-        with self.events.as_default():
-            for name, value in values.items():
-                if isinstance(value, int | float):
-                    tf.summary.scalar(f"{part}/{name}", value, step=step)
+        with self._writing():
+            with open(self.path, "a", encoding="utf-8") as file:
+                file.write(json.dumps(finite(line)) + "\n")
+            with self.events.as_default():
+                for name, value in values.items():
+                    if isinstance(value, int | float):
+                        tf.summary.scalar(f"{part}/{name}", value, step=step)
+
+    @contextlib.contextmanager
+    def _writing(self):
+        """Within it what Python or TensorFlow say of a file becomes one line."""
+        try:
+            yield
+        except (OSError, tf.errors.OpError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(f"{self.path}: cannot be written: {reason}") from error
 
 
 def read_journal(directory):
-    """The lines of a workdir's metrics.jsonl, a list of dicts; a torn last line is left out."""
+    """The lines of a workdir's metrics.jsonl.
+
+    Lines that are damaged are left out, with one warning; a last line without an end, which a
+    killed run leaves, is left out without one.
+
+    Args:
+      directory: str, the workdir.
+    Returns:
+      list of dicts with `step`, int, `part`, str, and the values; empty without the file.
+    Raises:
+      InputError: the file cannot be read.
+    """
+    path = os.path.join(directory, "metrics.jsonl")
     try:
-        with open(os.path.join(directory, "metrics.jsonl")) as file:
-            lines = file.read().split("\n")
+        with open(path, "rb") as file:
+            texts = file.read().split(b"\n")[:-1]
     except FileNotFoundError:
         return []
-    return [json.loads(line) for line in lines[:-1] if line.strip()]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    lines = [_parsed(text) for text in texts]
+    damaged = [number for number, line in enumerate(lines, 1) if line is None]
+    if damaged:
+        logging.warning(
+            "%s: %d damaged lines left aside, the first is line %d", path, len(damaged), damaged[0]
+        )
+    return [line for line in lines if line is not None]
+
+
+def _parsed(text):
+    """A line of metrics.jsonl as a dict; None if it is none."""
+    try:
+        line = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    kinds = {"step": int, "epoch": int | float, "part": str}
+    sound = isinstance(line, dict) and all(isinstance(line.get(x), kinds[x]) for x in kinds)
+    return line if sound else None
 
 
 def draw_curves(directory):
@@ -128,6 +175,8 @@ def draw_curves(directory):
       directory: str, the workdir.
     Returns:
       str, the path of the picture, `curves.png`.
+    Raises:
+      InputError: metrics.jsonl cannot be read, or the picture cannot be written.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -144,7 +193,11 @@ def draw_curves(directory):
     for axes, (title, names) in zip(figure.subplots(2, 2).flat, panels.items(), strict=True):
         for part, style in (("train", "-"), ("validation", "o--")):
             for name in names:
-                points = [(x["step"], x[name]) for x in lines if x["part"] == part and name in x]
+                points = [
+                    (line["step"], line[name])
+                    for line in lines
+                    if line["part"] == part and isinstance(line.get(name, ""), int | float | None)
+                ]
                 if points:
                     label = part if len(names) == 1 else f"{part} {name}"
                     axes.plot(*zip(*points, strict=True), style, label=label, markersize=4)
@@ -153,13 +206,13 @@ def draw_curves(directory):
         if axes.lines:
             axes.legend(fontsize=8)
     path = os.path.join(directory, "curves.png")
-    figure.savefig(path + ".tmp", dpi=120, format="png")
-    os.replace(path + ".tmp", path)
+    with new_file(path, "wb") as file:
+        figure.savefig(file, dpi=120, format="png")
     return path
 
 
 def _scores(lines):
-    """The metrics between -1 and 1 that evaluations hold, at most four."""
+    """The names of at most four metrics of the evaluations with values from -1 to 1."""
     names = []
     for line in lines:
         if line["part"] == "validation":

@@ -74,20 +74,22 @@ def train(model, source, steps, workdir, settings, evaluate, monitor):
                 outcome = run(batch, tf.constant(stop.is_set()))
                 journal.count(outcome)
             step += 1
-            epoch = step / source.epoch_steps
             stopping = bool(outcome["stopping"])
             _count_skips(journal, progress, outcome, step, source, settings)
             if step % settings.log_every == 0 or step == steps:
                 with journal.clock("logging"):
-                    _log(journal, model, step, epoch, outcome)
+                    _log(journal, model, step, source, outcome)
             if step % every == 0 or step == steps:
                 with journal.clock("evaluating"), averaged_weights(model):
-                    _update_best(journal, saver, evaluate(), monitor, step, epoch)
+                    _update_best(journal, saver, evaluate(), monitor, step, source)
             if step % settings.checkpoint_every == 0 or step == steps or stopping:
                 with journal.clock("saving"):
                     saver.save(step)
             if stopping and step < steps:
                 raise Interrupted(f"saved at step {step} of {steps}; run the same command again")
+        if progress.best_step < 0:  # the best weights were damaged: the last ones take their place
+            with journal.clock("evaluating"), averaged_weights(model):
+                _update_best(journal, saver, evaluate(), monitor, step, source)
         if step < steps:
             saver.save(step)
     of_chief(strategy, 0.0)  # the chief's files are complete now
@@ -137,7 +139,7 @@ def step_function(model, strategy, batch_spec, jit=False):
     return run
 
 
-def _log(journal, model, step, epoch, outcome):
+def _log(journal, model, step, source, outcome):
     # A metric without a labelled example since the last line has no mean.
     values = {
         name: float(value)
@@ -147,7 +149,7 @@ def _log(journal, model, step, epoch, outcome):
     model.reset_metrics()
     values["gradient_norm"] = float(outcome["gradient_norm"])
     values["learning_rate"] = float(model.optimizer.learning_rate)
-    journal.training(step, epoch, values)
+    journal.training(step, step / source.epoch_steps, values)
 
 
 def _count_skips(journal, progress, outcome, step, source, settings):
@@ -170,10 +172,10 @@ def _count_skips(journal, progress, outcome, step, source, settings):
         )
 
 
-def _update_best(journal, saver, values, monitor, step, epoch):
+def _update_best(journal, saver, values, monitor, step, source):
     """Logs an evaluation, and keeps the weights if its monitored metric is the best so far."""
     name, higher_is_better = monitor
-    journal.evaluation(step, epoch, values, name)
+    journal.evaluation(step, step / source.epoch_steps, values, name)
     if name not in values:
         known = ", ".join(key for key, value in values.items() if isinstance(value, float))
         raise InputError(f"train.best_metric: {name!r}, wanted one of {known}")

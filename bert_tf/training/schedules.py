@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from bert_tf.atomic import new_file
 from bert_tf.errors import ConfigError
 
 # After the warm-up: (WarmupSchedule, step as a float32 scalar) -> the share of the peak.
@@ -97,6 +98,7 @@ def draw_schedule(schedule, steps, path):
       path: str, the picture, ending in .png, .pdf or .svg.
     Raises:
       ConfigError: it has another ending.
+      InputError: it cannot be written.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -112,5 +114,5 @@ def draw_schedule(schedule, steps, path):
     axes.plot(at + 1, ops.convert_to_numpy(schedule(at)))
     axes.set(xlabel="step", ylabel="learning rate", ylim=(0, None))
     axes.grid(alpha=0.3)
-    figure.savefig(path + ".tmp", dpi=120, format=ending[1:])
-    os.replace(path + ".tmp", path)
+    with new_file(path, "wb") as file:
+        figure.savefig(file, dpi=120, format=ending[1:])

@@ -165,7 +165,7 @@ def test_a_write_that_fails_midway_is_one_line_and_never_counts(tmp_path, monkey
             raise OSError(errno.ENOSPC, "No space left on device")
         raise tf.errors.ResourceExhaustedError(None, None, "no space left; No space\non device")
 
-    monkeypatch.setattr(saver.manager, "save", fail)
+    monkeypatch.setattr(saver.state, "write", fail)
     one_line(lambda: saver.save(2), tmp_path, "could not be written", "o space left")
     assert saver_of(tmp_path).restore() == 1
 
