@@ -236,9 +236,10 @@ def _one_line(path, what):
     """Within it what Python or TensorFlow say of files becomes one line."""
     try:
         yield
-    except (OSError, tf.errors.OpError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path}: {what}: {reason}") from error
+    except OSError as error:
+        raise InputError(f"{path}: {what}: {error.strerror or error}") from error
+    except tf.errors.OpError as error:
+        raise InputError(f"{path}: {what}: {error.message.splitlines()[0]}") from error
 
 
 def _files(prefix):

@@ -31,13 +31,16 @@ class Journal:
     """
 
     def __init__(self, directory, step, steps, chief=True):
-        self.path, self.chief = os.path.join(directory, "metrics.jsonl"), chief
+        self.path = os.path.join(directory, "metrics.jsonl")
+        self.folder = os.path.join(directory, "events")
+        self.chief = chief
         if chief:
             kept = [line for line in read_journal(directory) if line["step"] <= step]
             with new_file(self.path) as file:
                 file.writelines(json.dumps(line) + "\n" for line in kept)
-            with self._writing():
-                self.events = tf.summary.create_file_writer(os.path.join(directory, "events"))
+            with _writing(self.folder):
+                os.makedirs(self.folder, exist_ok=True)
+                self.events = tf.summary.create_file_writer(self.folder)
         self.seconds = dict.fromkeys(
             ("waiting", "training", "logging", "evaluating", "saving"), 0.0
         )
@@ -102,29 +105,31 @@ class Journal:
         """Closes the files and removes the bar."""
         self.bar.close()
         if self.chief:
-            with self._writing():
+            with _writing(self.folder):
                 self.events.close()
 
     def _write(self, step, epoch, part, values):
         if not self.chief:
             return
         line = {"step": step, "epoch": round(epoch, 4), "part": part, **values}
-        with self._writing():
-            with open(self.path, "a", encoding="utf-8") as file:
-                file.write(json.dumps(finite(line)) + "\n")
-            with self.events.as_default():
-                for name, value in values.items():
-                    if isinstance(value, int | float):
-                        tf.summary.scalar(f"{part}/{name}", value, step=step)
+        with _writing(self.path), open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(finite(line)) + "\n")
+        with _writing(self.folder), self.events.as_default():
+            for name, value in values.items():
+                if isinstance(value, int | float):
+                    tf.summary.scalar(f"{part}/{name}", value, step=step)
 
-    @contextlib.contextmanager
-    def _writing(self):
-        """Within it what Python or TensorFlow say of a file becomes one line."""
-        try:
-            yield
-        except (OSError, tf.errors.OpError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"{self.path}: cannot be written: {reason}") from error
+
+@contextlib.contextmanager
+def _writing(path):
+    """Within it what Python or TensorFlow say of a file becomes one line."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
+    except tf.errors.OpError as error:
+        reason = error.message.splitlines()[0]
+        raise InputError(f"{path}: cannot be written: {reason}") from error
 
 
 def read_journal(directory):

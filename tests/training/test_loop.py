@@ -175,6 +175,21 @@ def test_a_finished_run_that_starts_again_trains_nothing(tmp_path):
     assert same_bits(first, again)
 
 
+@pytest.mark.parametrize("step", [9, STEPS])
+def test_a_run_whose_best_weights_are_lost_goes_on(tmp_path, whole, step):
+    if step < STEPS:
+        with pytest.raises(Exception, match="killed"):
+            run(tmp_path, adam(), source=killed_at(step), checkpoint_every=2)
+    else:
+        run(tmp_path, adam(), checkpoint_every=2)
+    best = tmp_path / "checkpoints" / f"best-{step // 2 * 2}.index"
+    best.write_bytes(b"")
+    model = adam()
+    assert run(tmp_path, model, checkpoint_every=2) == whole[0]
+    assert same_bits(model, whole[1])
+    assert not best.exists() or best.stat().st_size
+
+
 def poisoned(*steps, value=np.nan):
     """A BatchSource whose labels of these steps are not finite."""
 

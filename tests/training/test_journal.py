@@ -1,0 +1,112 @@
+"""The log of a run: continued without damaged lines, one line for what cannot be written."""
+
+import errno
+import json
+import os
+
+import pytest
+
+from bert_tf.errors import InputError
+from bert_tf.training import journal
+from bert_tf.training.journal import Journal, draw_curves, read_journal
+
+
+def line(step, part="train", **values):
+    return json.dumps({"step": step, "epoch": step / 4, "part": part, **values})
+
+
+WHOLE = [line(1, loss=0.5), line(2, loss=0.25), line(2, "validation", accuracy=0.75)]
+DAMAGED = [
+    b"",
+    b"\x00\x00\x00",
+    b"\xff\xfe\x81",
+    b'{"step": 1, "epoch": 0.1, "part": "tr',
+    b"[1, 2]",
+    b"7",
+    b"null",
+    b'{"epoch": 0.1, "part": "train"}',
+    b'{"step": "1", "epoch": 0.1, "part": "train"}',
+    b'{"step": 1, "epoch": 0.1, "part": 3}',
+    b"[" * 100_000,
+]
+
+
+def parsed(texts):
+    return [json.loads(text) for text in texts]
+
+
+@pytest.mark.parametrize("text", DAMAGED, ids=lambda text: repr(text[:20]))
+def test_a_damaged_line_is_left_aside_once_and_the_run_goes_on(tmp_path, text, caplog):
+    path = tmp_path / "metrics.jsonl"
+    lines = [WHOLE[0].encode(), text, *(each.encode() for each in WHOLE[1:])]
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    assert read_journal(str(tmp_path)) == parsed(WHOLE)
+    assert caplog.text.count(f"{path}: 1 damaged lines left aside, the first is line 2") == 1
+    caplog.clear()
+    log = Journal(str(tmp_path), 2, 4)
+    log.evaluation(3, 0.75, {"accuracy": 0.5}, "accuracy")
+    log.close()
+    assert path.read_text().splitlines() == [*WHOLE, line(3, "validation", accuracy=0.5)]
+    assert caplog.text.count("left aside") == 1
+    draw_curves(str(tmp_path))
+    assert caplog.text.count("left aside") == 1
+
+
+def test_a_last_line_without_an_end_is_what_a_killed_run_leaves(tmp_path, caplog):
+    (tmp_path / "metrics.jsonl").write_text("\n".join(WHOLE) + '\n{"step": 3, "ep')
+    assert read_journal(str(tmp_path)) == parsed(WHOLE)
+    assert not caplog.text
+
+
+def test_lines_of_steps_that_come_again_are_dropped(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text("\n".join(WHOLE) + "\n")
+    Journal(str(tmp_path), 1, 4).close()
+    assert read_journal(str(tmp_path)) == parsed(WHOLE[:1])
+
+
+@pytest.mark.parametrize("value", ["high", [1], {"a": 1}, None])
+def test_curves_are_drawn_whatever_a_value_is(tmp_path, value):
+    lines = [*WHOLE, line(3, loss=value), line(3, "validation", accuracy=value)]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(lines) + "\n")
+    path = draw_curves(str(tmp_path))
+    with open(path, "rb") as file:
+        assert file.read(4) == b"\x89PNG"
+    assert {each.name for each in tmp_path.iterdir()} == {"metrics.jsonl", "curves.png"}
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "events"])
+def test_something_else_in_a_file_s_place_is_one_line(tmp_path, name):
+    if name == "events":
+        (tmp_path / name).write_text("mine")
+    else:
+        (tmp_path / name).mkdir()
+    with pytest.raises(InputError, match=rf"{tmp_path / name}: cannot be \w+: [^\n]+$"):
+        Journal(str(tmp_path), 0, 4)
+
+
+def test_a_picture_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "curves.png").mkdir()
+    with pytest.raises(InputError, match="curves.png: cannot be written: "):
+        draw_curves(str(tmp_path))
+
+
+def test_a_disk_that_fills_up_is_one_line_and_the_log_stays_readable(tmp_path, monkeypatch):
+    log = Journal(str(tmp_path), 0, 4)
+    log.evaluation(1, 0.25, {"accuracy": 0.5}, "accuracy")
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(journal.json, "dumps", full)  # as writing would fail
+    with pytest.raises(InputError, match="metrics.jsonl: cannot be written: .*No space left"):
+        log.evaluation(2, 0.5, {"accuracy": 0.5}, "accuracy")
+    monkeypatch.undo()
+    log.close()
+    assert [each["step"] for each in read_journal(str(tmp_path))] == [1]
+
+
+def test_a_worker_that_is_not_the_chief_writes_nothing(tmp_path):
+    log = Journal(str(tmp_path), 0, 4, chief=False)
+    log.evaluation(1, 0.25, {"accuracy": 0.5}, "accuracy")
+    log.close()
+    assert not os.listdir(tmp_path)
