@@ -11,9 +11,10 @@ from bert_tf import encoders
 from bert_tf.atomic import new_directory
 from bert_tf.conversion import save_google
 from bert_tf.conversion.contents import opened
-from bert_tf.conversion.electra import GENERATOR_FOLDER, generator_config
+from bert_tf.conversion.electra import GENERATOR_FOLDER, generator_config, generator_sizes
 from bert_tf.conversion.files import copy_tokenizer_files
 from bert_tf.conversion.saving import OPTIONS, OWN
+from bert_tf.conversion.sizes import check_own_heads, check_sizes
 from bert_tf.conversion.table import canonical_names, fill
 from bert_tf.errors import ConfigError, InputError
 
@@ -165,15 +166,24 @@ def _build_encoder(contents, changes=None, **options):
                 f"{key}: no field of {config_class.__name__}"
                 + (f" (nearest: {near[0]})" if near else f"; there are {', '.join(fields)}")
             )
-    try:
-        stored = config_class.from_dict(
-            {key: value for key, value in contents.config.items() if value is not None}
-        )
-    except (InputError, TypeError) as error:
-        raise InputError(f"{contents.config_file}: {error}") from None
+    stored = _config(contents.config_file, config_class, contents.config)
     config = dataclasses.replace(stored, **(changes or {}))
+    told = contents.sizes
+    check_sizes(stored, told, contents.config_file, contents.weights_file)
     _check_layers(contents, stored, config)
+    changed = {
+        key: told[key] for key in told if key in (changes or {}) and key != "num_hidden_layers"
+    }
+    check_sizes(config, changed, "the changed config", contents.weights_file)
     return encoder_class(config, **options)
+
+
+def _config(file, config_class, values):
+    """The config of a family in the parsed file; null means that nothing is said."""
+    try:
+        return config_class.from_dict({key: v for key, v in values.items() if v is not None})
+    except (InputError, TypeError) as error:
+        raise InputError(f"{file}: {error}") from None
 
 
 def _check_layers(contents, stored, config):
@@ -215,6 +225,7 @@ def _task(contents):
     published = contents.config.get("model_type") != OWN
     pooler = (published and contents.task in contents.family.pooled) or _has_pooler(contents)
     encoder = _build_encoder(contents, pooler=pooler)
+    check_own_heads(options, contents.tensors, contents.config_file, contents.weights_file)
     told = {}
     if contents.task in TOLD:
         told_of = TOLD[contents.task]
@@ -257,16 +268,25 @@ def _generator(contents, encoder, kind):
     Google has it in the same checkpoint, we in a folder beside what Hugging Face reads.
     """
     if contents.is_google:
-        file, config = contents.config_file, generator_config(contents.config, contents.tensors)
+        config, told = generator_config(contents), generator_sizes(contents.tensors)
+        if config is None:
+            return None
+        sizes = _config(contents.config_file, type(encoder.config), config)
+        check_sizes(sizes, told, contents.config_file, contents.weights_file)
+        file = contents.config_file
     elif (contents.folder / GENERATOR_FOLDER).is_dir():
         with opened(contents.folder / GENERATOR_FOLDER) as apart:
-            file, config = apart.config_file, apart.config
+            file = apart.config_file
+            if apart.family is not contents.family:
+                raise InputError(
+                    f"{file}: model_type: {apart.family_name!r}, wanted {contents.family_name!r}"
+                )
+            sizes = _config(file, type(encoder.config), apart.config)
+            check_sizes(sizes, apart.sizes, file, apart.weights_file)
     else:
         return None
-    if config is None:
-        return None
     try:
-        return kind(encoder.generator(type(encoder.config).from_dict(config)))
+        return kind(encoder.generator(sizes))
     except InputError as error:
         raise InputError(f"{file}: {error}") from None
 

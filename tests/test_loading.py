@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from bert_tf.encoders import BertConfig, BertEncoder
+from bert_tf.encoders import AlbertConfig, BertConfig, BertEncoder
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.loading import convert, load_encoder, load_task
 from bert_tf.tasks import MaskedLM, Pretraining, SequenceClassifier
@@ -233,12 +233,45 @@ def test_a_truncated_weights_file_is_named_by_byte(saved):
         ({"is_decoder": True}, ["is_decoder: True"]),
         ({"add_cross_attention": True}, ["add_cross_attention: True"]),
         ({"hidden_size": "8"}, ["hidden_size: '8'"]),
-        ({"hidden_act": ["gelu"]}, []),
+        ({"hidden_act": ["gelu"]}, ["hidden_act: ['gelu']"]),
+        ({"hidden_act": {}}, ["hidden_act: {}"]),
+        ({"layer_norm_eps": float("inf")}, ["layer_norm_eps: inf"]),
+        ({"initializer_range": float("nan")}, ["initializer_range: nan"]),
+        ({"model_type": "\x1b[2J"}, [r"model_type: '\x1b[2J'"]),
     ],
 )
 def test_a_config_this_package_cannot_follow_is_named(saved, changes, parts):
     change_config(saved[0], **changes)
     refused(lambda: load_encoder(saved[0]), saved[0] / "config.json", *parts)
+
+
+@pytest.mark.parametrize(
+    ("changes", "tensor"),
+    [
+        ({"max_position_embeddings": 2_000_000_000}, "position_embeddings.weight is [10, 8]"),
+        ({"vocab_size": 10**12}, "word_embeddings.weight is [16, 8]"),
+        ({"type_vocab_size": 10**9}, "token_type_embeddings.weight is [2, 8]"),
+        ({"hidden_size": 10**9}, "LayerNorm.weight is [8]"),
+        ({"intermediate_size": 10**12}, "intermediate.dense.bias is [12]"),
+        ({"num_hidden_layers": 900}, "there are 2 of encoder.layer.N"),
+        ({"vocab_size": "absent"}, "word_embeddings.weight is [16, 8]"),  # taken to be 30522
+    ],
+)
+def test_sizes_are_compared_with_the_tensors_before_anything_is_built(
+    saved, changes, tensor, monkeypatch
+):
+    monkeypatch.setattr(BertEncoder, "__init__", None)
+    change_config(saved[0], **changes)
+    refused(lambda: load_encoder(saved[0]), "config.json: does not fit", *changes, tensor)
+
+
+def test_layers_that_share_their_weights_are_not_without_number(tmp_path):
+    with pytest.raises(InputError, match="num_hidden_layers: 2000000000, wanted at most 1000"):
+        AlbertConfig(num_hidden_layers=2_000_000_000)
+
+
+def test_a_changed_size_that_no_tensor_has_is_refused(saved):
+    refused(lambda: load_encoder(saved[0], vocab_size=10**12), "the changed config", "[16, 8]")
 
 
 def test_a_config_that_is_no_json_is_named(saved):

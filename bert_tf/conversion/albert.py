@@ -105,6 +105,13 @@ ALBERT = Family(
         "google": GOOGLE,
         "bert_tf": own_layout(HUGGINGFACE, rows.OWN_HEADS, rows.OWN_ENCODER),
     },
+    # How many layers share the groups, no tensor tells.
+    sizes=rows.sizes(
+        "groups.{i}.{j}",
+        embedding_size=("embeddings.word_embeddings", 1),
+        num_hidden_groups=("groups.{i}.{j}.attention_norm.gamma", "i"),
+        inner_group_num=("groups.{i}.{j}.attention_norm.gamma", "j"),
+    ),
     settled=rows.SETTLED,
     expressible=rows.EXPRESSIBLE,
     google_sign=r"(^|/)bert/encoder/transformer/group_",

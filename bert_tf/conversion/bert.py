@@ -73,6 +73,7 @@ BERT = Family(
         "google": GOOGLE,
         "bert_tf": own_layout(HUGGINGFACE, rows.OWN_HEADS, rows.OWN_ENCODER),
     },
+    sizes=rows.sizes("blocks.{i}", num_hidden_layers=("blocks.{i}.attention_norm.gamma", "i")),
     settled=rows.SETTLED,
     expressible=rows.EXPRESSIBLE,
     # What Google's code takes where the config is silent; their published files say 2.

@@ -11,6 +11,7 @@ from bert_tf.conversion import google, huggingface
 from bert_tf.conversion.family import Family, Layout
 from bert_tf.conversion.files import read_json, unpacked
 from bert_tf.conversion.saving import FAMILIES, OWN
+from bert_tf.conversion.sizes import config_of, sizes_of
 from bert_tf.conversion.table import StoredTensor, canonical_names
 from bert_tf.errors import InputError, shown
 
@@ -50,6 +51,13 @@ class Contents:
     def architecture(self):
         """str or None, the first entry of `architectures`."""
         return _architecture(self.config)
+
+    @property
+    def sizes(self):
+        """dict of config key to Size, what the tensors tell of the encoder's config."""
+        table = self.layout.encoder_table()
+        tensors = canonical_names(table, self.tensors, self.weights_file)
+        return sizes_of(self.family.sizes, table.rows, tensors)
 
     @property
     def is_google(self):
@@ -122,13 +130,24 @@ def _google_config(place, tensors, weights_file):
     config = {"model_type": name, **family.google_defaults}
     if file is not None:
         return file, config | read_json(file)
-    if family.google_sizes is None:
+    if family.google_head_width is None:
         folder = place if place.is_dir() else place.parent
         raise InputError(
             f"{folder}: no {google.CONFIG_FILE.format(name)} beside the checkpoint; "
             "copy the one it was trained with"
         )
-    return weights_file, config | family.google_sizes(tensors)
+    told = sizes_of(family.sizes, family.layouts["google"].encoder, tensors)
+    sizes = config_of(told, family.google_head_width)
+    logging.warning(
+        "%s: no %s beside it; its sizes are read off the tensors, and num_attention_heads is "
+        "taken to be %d, for heads of %d as in every published %s; its generator's likewise",
+        weights_file,
+        google.CONFIG_FILE.format(name),
+        sizes["num_attention_heads"],
+        family.google_head_width,
+        name.upper(),
+    )
+    return weights_file, config | sizes
 
 
 def _family_name(config, config_file):

@@ -6,10 +6,11 @@ Sources: the state dicts of transformers' `ElectraModel`, `ElectraForSequenceCla
 one checkpoint with one set of embeddings.
 """
 
-import re
+from absl import logging
 
 from bert_tf.conversion import rows
 from bert_tf.conversion.family import Family, Layout, own_layout
+from bert_tf.conversion.sizes import config_of, sizes_of
 from bert_tf.conversion.table import Row
 
 # Where the generator stands below a discriminator that was trained with it.
@@ -77,56 +78,45 @@ GOOGLE = Layout(
 )
 
 
-def google_sizes(tensors):
-    """The sizes that Google's checkpoints show in their shapes; they come without a config.
-
-    Heads are 64 wide there (google-research/electra, util/training_utils.py, get_bert_config).
-
-    Args:
-      tensors: dict of name to StoredTensor.
-    Returns:
-      dict of the fields of config.json; only what the tensors tell.
-    """
-    sizes = _sizes_of_blocks(tensors, "electra")
-    for table, rows_of in (
-        ("word_embeddings", "vocab_size"),
-        ("position_embeddings", "max_position_embeddings"),
-        ("token_type_embeddings", "type_vocab_size"),
-    ):
-        if (tensor := tensors.get(f"electra/embeddings/{table}")) is not None:
-            sizes[rows_of], sizes["embedding_size"] = tensor.shape
-    return sizes
+SIZES = rows.sizes(
+    "blocks.{i}",
+    embedding_size=("embeddings.word_embeddings", 1),
+    num_hidden_layers=("blocks.{i}.attention_norm.gamma", "i"),
+)
+# Whatever their size (google-research/electra, util/training_utils.py, get_bert_config).
+HEAD_WIDTH = 64
 
 
-def generator_config(config, tensors):
+def generator_sizes(tensors):
+    """What the tensors of Google's checkpoint tell of the generator; as `sizes.sizes_of`."""
+    return sizes_of(SIZES, GOOGLE.heads["ElectraPretraining"], tensors, "generator.encoder.")
+
+
+def generator_config(contents):
     """The generator in a checkpoint of Google's.
 
     Args:
-      config: dict, the discriminator's config; under `bert_tf.generator` the generator's own, where
-        we wrote the file.
-      tensors: dict of name to StoredTensor.
+      contents: Contents of the checkpoint. Under `bert_tf.generator` its config holds the
+        generator's own, where we wrote the file.
     Returns:
       dict, its config, or None where there is no generator.
     """
-    ours = config.get("bert_tf")
+    ours = contents.config.get("bert_tf")
     if isinstance(ours, dict) and isinstance(ours.get("generator"), dict):
         return ours["generator"]
-    sizes = _sizes_of_blocks(tensors, "generator")
-    return config | sizes if sizes else None
-
-
-def _sizes_of_blocks(tensors, root):
-    wanted = re.compile(rf"{root}/encoder/layer_\d+/intermediate/dense/kernel")
-    kernels = [tensor.shape for name, tensor in tensors.items() if wanted.fullmatch(name)]
-    if not kernels:
-        return {}
-    width, inner = kernels[0]
-    return {
-        "hidden_size": width,
-        "num_hidden_layers": len(kernels),
-        "num_attention_heads": max(1, width // 64),
-        "intermediate_size": inner,
-    }
+    told = generator_sizes(contents.tensors)
+    if not told["num_hidden_layers"].value:
+        return None
+    sizes = config_of(told, HEAD_WIDTH)
+    if contents.config_file != contents.weights_file:  # without any config it is said already
+        logging.warning(
+            "%s: no config of the generator; its num_attention_heads is taken to be %d, for heads "
+            "of %d as in every published one",
+            contents.weights_file,
+            sizes["num_attention_heads"],
+            HEAD_WIDTH,
+        )
+    return contents.config | sizes
 
 
 ELECTRA = Family(
@@ -142,8 +132,9 @@ ELECTRA = Family(
         "google": GOOGLE,
         "bert_tf": own_layout(HUGGINGFACE, rows.OWN_HEADS, rows.OWN_ENCODER),
     },
+    sizes=SIZES,
     settled=rows.SETTLED,
     expressible=rows.EXPRESSIBLE,
     google_sign=r"^electra/embeddings/",
-    google_sizes=google_sizes,
+    google_head_width=HEAD_WIDTH,
 )

@@ -1,7 +1,7 @@
 """What a family says about its files: its names in each format, its classes for tasks."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from bert_tf.conversion.table import Row, Table
@@ -82,25 +82,28 @@ class Family:
       classes: task name -> str, the value of `architectures`.
       pooled: tuple of task names whose published class reads the pooler.
       layouts: format name -> Layout: "huggingface", "google" and "bert_tf", our own.
+      sizes: config key -> (our path in an encoder, axis of the tensor there, or the letter of the
+        layers to count): what the shapes in a file tell, see `sizes.sizes_of`.
       settled: config key -> the only value this family has here; another one would load wrongly.
       expressible: config key of ours -> the only value foreign formats can mean; a model with
         another one is saved in our own.
       google_sign: str, regex of a variable of Google's that no other family has, whose configs do
         not say which family they are of; "" for the family that has none.
       google_defaults: config key -> what Google's code takes where their config is silent.
-      google_sizes: function of the tensors giving the config, where Google's checkpoints come
-        without one; None where they never do.
+      google_head_width: int, the width of each attention head, where Google's checkpoints come
+        without a config and the shapes tell all else; None where they never do.
     """
 
     encoder_class: str
     classes: Mapping[str, str]
     pooled: tuple[str, ...]
     layouts: Mapping[str, Layout]
+    sizes: Mapping[str, tuple[str, int | str]]
     settled: Mapping[str, object] = field(default_factory=dict)
     expressible: Mapping[str, object] = field(default_factory=dict)
     google_sign: str = ""
     google_defaults: Mapping[str, object] = field(default_factory=dict)
-    google_sizes: Callable[[Mapping], dict] | None = None
+    google_head_width: int | None = None
 
 
 def own_layout(published, extra, encoder_extra=()):

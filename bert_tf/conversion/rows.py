@@ -57,6 +57,23 @@ def output(theirs, ours):
     )
 
 
+def sizes(blocks, **more):
+    """The keys of a config that the shapes tell, as `Family.sizes`.
+
+    Args:
+      blocks: str, our path to a block.
+      **more: what the family has besides.
+    """
+    return {
+        "vocab_size": ("embeddings.word_embeddings", 0),
+        "max_position_embeddings": ("embeddings.position_embeddings", 0),
+        "type_vocab_size": ("embeddings.token_type_embeddings", 0),
+        "hidden_size": (f"{blocks}.attention_norm.gamma", 0),
+        "intermediate_size": (f"{blocks}.feed_forward.expand.bias", 0),
+        **more,
+    }
+
+
 def huggingface_embeddings():
     """The three tables and their norm, as BERT, ALBERT and ELECTRA have them at Hugging Face."""
     tables = ("word_embeddings", "position_embeddings", "token_type_embeddings")

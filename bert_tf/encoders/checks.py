@@ -1,12 +1,14 @@
 """What no encoder of this shape can have: sizes that do not fit, ids outside of the vocabulary."""
 
 import dataclasses
-import difflib
 
 from keras import ops
 
-from bert_tf.errors import InputError
+from bert_tf.errors import InputError, nearest, shown
 from bert_tf.layers import ACTIVATIONS, NORMS, POSITIONS
+
+# Where layers share their weights no tensor tells how many there are.
+MOST_LAYERS = 1000
 
 
 def check_config(config):
@@ -20,10 +22,14 @@ def check_config(config):
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if field.type is int and (not isinstance(value, int) or isinstance(value, bool)):
-            raise InputError(f"{field.name}: {value!r}, wanted a whole number")
+            raise InputError(f"{field.name}: {shown(value)}, wanted a whole number")
         smallest = 0 if field.name == "pad_token_id" else 1
         if field.type is int and value < smallest:
-            raise InputError(f"{field.name}: {value}, wanted {smallest} or more")
+            raise InputError(f"{field.name}: {shown(value)}, wanted {smallest} or more")
+    if config.num_hidden_layers > MOST_LAYERS:
+        raise InputError(
+            f"num_hidden_layers: {shown(config.num_hidden_layers)}, wanted at most {MOST_LAYERS}"
+        )
     for name in (
         "hidden_dropout_prob",
         "attention_probs_dropout_prob",
@@ -34,11 +40,12 @@ def check_config(config):
         if rate is None and name == "classifier_dropout":
             continue
         if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < 1:
-            raise InputError(f"{name}: {rate!r}, wanted a share from 0 to below 1")
+            raise InputError(f"{name}: {shown(rate)}, wanted a share from 0 to below 1")
     for name in ("initializer_range", "layer_norm_eps"):
         value = getattr(config, name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-            raise InputError(f"{name}: {value!r}, wanted a number of 0 or more")
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not 0 <= value < 1e6:  # neither NaN nor infinity
+            raise InputError(f"{name}: {shown(value)}, wanted a number from 0 to below 1000000")
     if config.hidden_size % config.num_attention_heads:
         raise InputError(
             f"hidden_size: {config.hidden_size} does not divide into "
@@ -47,10 +54,10 @@ def check_config(config):
     names = {"hidden_act": ACTIVATIONS, "position_embedding": POSITIONS, "norm": NORMS}
     for field, known in names.items():
         value = getattr(config, field)
-        if value not in known:
-            near = difflib.get_close_matches(str(value), known, n=1)
-            hint = f" (nearest: {near[0]})" if near else ""
-            raise InputError(f"{field}: {value!r}, wanted one of {', '.join(known)}{hint}")
+        if not isinstance(value, str) or value not in known:
+            near = nearest(value, known)
+            hint = f" (nearest: {near})" if near else ""
+            raise InputError(f"{field}: {shown(value)}, wanted one of {', '.join(known)}{hint}")
 
 
 def check_input_ids(input_ids, config):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 
 import numpy as np
 import oracles
@@ -154,7 +155,9 @@ def test_google_keeps_both_models_with_one_set_of_tables(tmp_path):
     assert same_weights(load_encoder(tmp_path / "google"), model.encoder)
 
 
-def test_google_s_own_checkpoints_come_without_a_config_and_are_read_by_their_shapes(tmp_path):
+def test_google_s_own_checkpoints_come_without_a_config_and_are_read_by_their_shapes(
+    tmp_path, caplog
+):
     from bert_tf.conversion.google import write_google
 
     large = dataclasses.replace(CONFIG, hidden_size=128, intermediate_size=20)
@@ -171,9 +174,19 @@ def test_google_s_own_checkpoints_come_without_a_config_and_are_read_by_their_sh
     (tmp_path / "google").mkdir()
     write_google(tmp_path / "google", {}, tensors, "electra")
     (tmp_path / "google" / "electra_config.json").unlink()
-    back = load_task(tmp_path / "google")
+    with caplog.at_level(logging.WARNING, logger="absl"):
+        back = load_task(tmp_path / "google")
     assert same_weights(model, back)
     assert back.encoder.config == large and back.generator.encoder.config == small
+    # The number of heads stands in no shape: one warning says that it is a guess.
+    guesses = [r.getMessage() for r in caplog.records if "num_attention_heads" in r.getMessage()]
+    assert len(guesses) == 1 and "taken to be 2, for heads of 64" in guesses[0]
+    caplog.clear()
+    write_google(tmp_path / "google", large.to_dict(), tensors, "electra")
+    load_task(tmp_path / "google")
+    guesses = [r.getMessage() for r in caplog.records if "num_attention_heads" in r.getMessage()]
+    assert len(guesses) == 1 and "no config of the generator" in guesses[0]
+    (tmp_path / "google" / "electra_config.json").unlink()
     assert same_weights(load_encoder(tmp_path / "google" / "electra_model.ckpt"), model.encoder)
 
 
