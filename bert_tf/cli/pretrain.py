@@ -55,7 +55,9 @@ def _work(prepared):
         print(f"bert-tf pretrain: {error}", file=sys.stderr)
         return SAVED
     for phase, result in results.items():
-        shown = (f"{name} {value:.6g}" for name, value in result["validation"].items())
+        # What was not finite is null in the results of a finished run.
+        figures = {k: v for k, v in result["validation"].items() if isinstance(v, int | float)}
+        shown = (f"{name} {value:.6g}" for name, value in figures.items())
         print(f"{phase}, held out: " + ", ".join(shown))
     print(f"the model is in {workdir}/model, every metric in {workdir}/metrics.json")
 

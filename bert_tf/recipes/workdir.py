@@ -1,29 +1,47 @@
-"""The folder of a run: whose it is, what a finished run leaves in it."""
+"""The folder of a run: its configuration, its data, its lock, what a finished run leaves in it."""
 
 import contextlib
+import glob
+import hashlib
 import json
 import os
+import re
+import shutil
 
 from absl import logging
 
 from bert_tf import config as configs
-from bert_tf.atomic import new_directory, write_file
+from bert_tf.atomic import locked, new_directory, write_file
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.training.journal import draw_curves, finite
 
+# What a killed run leaves beside the files of a workdir, of this version and of earlier ones.
+_LEFTOVER = re.compile(
+    r"\.?(model|(config|metrics|data|curves|forgetting)\.(yaml|jsonl?|png))(\.\w+)?\.tmp"
+)
 
-def open_workdir(workdir, config):
-    """Recognises a workdir.
 
+def open_workdir(workdir, config, data=None):
+    """Checks that a workdir is free or this run's own, and whether the run is finished.
+
+    Args:
+      workdir: str; it need not exist.
+      config: the configuration of the run.
+      data: None, or what `digests` says of the run's data.
     Returns:
-      The results of a finished run, else None.
+      dict, the results of a finished run, else None.
     Raises:
       ConfigError: it belongs to a run with another configuration; the keys that differ are named.
-      InputError: it cannot be read.
+      InputError: it cannot be used, or its configuration is damaged.
     """
+    if set(workdir) & set("*?[\\"):
+        raise InputError(
+            f"{workdir}: TensorFlow reads no checkpoints below a name with *, ?, [ or \\; "
+            "wanted another workdir"
+        )
     path = os.path.join(workdir, "config.yaml")
     if os.path.exists(path):
-        differing = configs.differing_keys(configs.load(type(config), path), config)
+        differing = configs.differing_keys(_read_config(type(config), path), config)
         if differing:
             shown = ", ".join(
                 f"{key} ({before!r} there, {now!r} now)" for key, (before, now) in differing.items()
@@ -35,26 +53,53 @@ def open_workdir(workdir, config):
     results = results_in(workdir)
     if results is not None:
         logging.info("%s: this run is finished", workdir)
+        if data is not None:
+            _compared(workdir, data)
     return results
 
 
 def results_in(folder):
-    """What `metrics.json` in a folder holds, dict; None where there is none, nothing is finished.
+    """The results that `metrics.json` in a folder holds.
 
+    Returns:
+      dict; None where there is no such file, or a damaged one: the run is not finished.
     Raises:
       InputError: it cannot be read.
     """
-    path = os.path.join(folder, "metrics.json")
-    with _usable(folder):
-        if not os.path.exists(path):
-            return None
-        with open(path) as file:
-            return json.load(file)
+    return _read_json(os.path.join(folder, "metrics.json"), _are_results)
+
+
+@contextlib.contextmanager
+def claimed_workdir(workdir, config, data=None, chief=True):
+    """Within it a workdir is this process's own.
+
+    A run enters it once nothing can be wrong with its configuration, so that a corrected one may
+    use the same workdir. The folder is made and locked, leftovers of a killed run are removed, and
+    `config.yaml` and `data.json` are written; data that changed since then are named in a warning.
+
+    Args:
+      workdir: str.
+      config: the configuration of the run.
+      data: None, or what `digests` says of the run's data.
+      chief: bool; of several workers one claims the workdir, for all of them.
+    Raises:
+      InputError: it cannot be written, or another process is using it.
+    """
+    if not chief:
+        yield
+        return
+    with _usable(workdir):
+        os.makedirs(workdir, exist_ok=True)
+    with locked(workdir):
+        _remove_leftovers(workdir)
+        claim_workdir(workdir, config)
+        if data is not None and not _compared(workdir, data):
+            write_file(os.path.join(workdir, "data.json"), json.dumps(data, indent=2) + "\n")
+        yield
 
 
 def claim_workdir(workdir, config):
-    """Makes a workdir and writes down whose it is; a run does so once nothing can be wrong with its
-    configuration, so that a correction may use the same workdir.
+    """Makes a workdir and writes its `config.yaml`.
 
     Raises:
       InputError: it cannot be written.
@@ -62,16 +107,27 @@ def claim_workdir(workdir, config):
     path = os.path.join(workdir, "config.yaml")
     with _usable(workdir):
         os.makedirs(workdir, exist_ok=True)
-        if not os.path.exists(path):
-            write_file(path, configs.to_yaml(config))
+        if os.path.exists(path):
+            return
+        if glob.glob(os.path.join(glob.escape(workdir), "**/ckpt-*.digest"), recursive=True):
+            logging.warning("%s: is gone; the run goes on with the configuration given", path)
+        write_file(path, configs.to_yaml(config))
 
 
-@contextlib.contextmanager
-def _usable(workdir):
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"{workdir}: cannot be used as a workdir ({error.strerror})") from error
+def digests(paths):
+    """Size and digest of the files a run trains on, for `data.json`.
+
+    Args:
+      paths: iterable of str. What is no file, or cannot be read, is left out.
+    Returns:
+      dict of path -> dict of `bytes`, int, and `blake2b`, str.
+    """
+    found = {}
+    for path in filter(os.path.isfile, paths):
+        with contextlib.suppress(OSError), open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "blake2b").hexdigest()
+            found[path] = {"bytes": file.tell(), "blake2b": digest}
+    return found
 
 
 def save_run(model, tokenizer, workdir, results):
@@ -91,3 +147,74 @@ def finish(folder, results):
     """Writes metrics.json, which comes last of all and marks a run or a phase finished."""
     text = json.dumps(finite(results), indent=2) + "\n"
     write_file(os.path.join(folder, "metrics.json"), text)
+
+
+def _read_config(config_class, path):
+    try:
+        return configs.load(config_class, path)
+    except ConfigError as error:
+        raise InputError(
+            f"{error}; the file is damaged, or another version of bert_tf wrote it: "
+            "remove it to go on with the configuration given"
+        ) from None
+
+
+def _compared(workdir, data):
+    """Names, in a warning, the data that are not those of `data.json`; False if there is none."""
+    before = _read_json(os.path.join(workdir, "data.json"), lambda value: isinstance(value, dict))
+    if before is None:
+        return False
+    changed = [name for name in data if before.get(name, data[name]) != data[name]]
+    if changed:
+        logging.warning(
+            "%s: changed since the run in %s began; what it learned before is of other rows",
+            ", ".join(changed),
+            workdir,
+        )
+    return True
+
+
+def _read_json(path, accepts):
+    """A JSON file; None where there is none or, after a warning, a damaged one."""
+    try:
+        with open(path, "rb") as file:
+            value = json.load(file)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        value = None
+    if accepts(value):
+        return value
+    logging.warning("%s: damaged, left aside", path)
+    return None
+
+
+def _are_results(value):
+    """Whether a JSON value has the form of results: those of one run, or of phases by name."""
+    if not isinstance(value, dict) or not value:
+        return False
+    if "best_step" not in value:
+        return all(map(_are_results, value.values()))
+    numbers = isinstance(value["best_step"], int) and isinstance(value.get("steps"), int)
+    parts = [value.get("validation"), value.get("test", {})]
+    return numbers and all(isinstance(part, dict) for part in parts)
+
+
+def _remove_leftovers(workdir):
+    """Removes the temporary files and folders of a killed run, also those of its phases."""
+    with _usable(workdir):
+        phases = glob.glob(os.path.join(glob.escape(workdir), "phase_*"))
+        for folder in filter(os.path.isdir, [workdir, *phases]):
+            for name in filter(_LEFTOVER.fullmatch, os.listdir(folder)):
+                path = os.path.join(folder, name)
+                shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
+
+
+@contextlib.contextmanager
+def _usable(workdir):
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{workdir}: cannot be used as a workdir ({error.strerror})") from error
