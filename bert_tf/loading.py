@@ -1,7 +1,6 @@
 """Find out what a folder holds, build it, fill it."""
 
 import dataclasses
-import difflib
 import re
 
 import numpy as np
@@ -16,7 +15,7 @@ from bert_tf.conversion.files import copy_tokenizer_files
 from bert_tf.conversion.saving import OPTIONS, OWN
 from bert_tf.conversion.sizes import check_own_heads, check_sizes
 from bert_tf.conversion.table import canonical_names, fill
-from bert_tf.errors import ConfigError, InputError
+from bert_tf.errors import ConfigError, InputError, nearest
 
 FORMATS = ("huggingface", "google")
 # What a task is told besides its encoder. A task that is not named here is told nothing.
@@ -106,10 +105,10 @@ def convert(source, target, format):
         use.
     """
     if format not in FORMATS:
-        near = difflib.get_close_matches(str(format), FORMATS, n=1)
+        near = nearest(format, FORMATS)
         raise ConfigError(
             f"format: {format!r}, wanted one of {', '.join(FORMATS)}"
-            + (f" (nearest: {near[0]})" if near else "")
+            + (f" (nearest: {near})" if near else "")
         )
     with new_directory(target) as folder, opened(source) as contents:
         if contents.task == "MaskedLM" and _holds(contents, "Pretraining"):
@@ -161,10 +160,10 @@ def _build_encoder(contents, changes=None, **options):
     fields = [field.name for field in dataclasses.fields(config_class)]
     for key in changes or {}:
         if key not in fields:
-            near = difflib.get_close_matches(key, fields, n=1)
+            near = nearest(key, fields)
             raise ConfigError(
                 f"{key}: no field of {config_class.__name__}"
-                + (f" (nearest: {near[0]})" if near else f"; there are {', '.join(fields)}")
+                + (f" (nearest: {near})" if near else f"; there are {', '.join(fields)}")
             )
     stored = _config(contents.config_file, config_class, contents.config)
     config = dataclasses.replace(stored, **(changes or {}))

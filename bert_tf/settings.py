@@ -7,14 +7,13 @@ what it returns can be trusted.
 """
 
 import dataclasses
-import difflib
 import math
 import re
 import typing
 
 import yaml
 
-from bert_tf.errors import ConfigError
+from bert_tf.errors import ConfigError, nearest
 
 
 class Kind(typing.NamedTuple):
@@ -207,9 +206,9 @@ def _nearest(config_class, key, prefix):
     for section, section_class in inside.items():
         for field in dataclasses.fields(section_class):
             places.setdefault(field.name, f"{section}.{field.name}")
-    near = difflib.get_close_matches(str(key), places, 1)
+    near = nearest(key, places)
     if near:
-        return f"did you mean {prefix}{places[near[0]]}?"
+        return f"did you mean {prefix}{places[near]}?"
     return "there are " + ", ".join(prefix + name for name in names)
 
 

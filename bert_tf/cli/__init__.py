@@ -1,8 +1,9 @@
 """The commands: `bert-tf VERB --flag=value`, one file a verb."""
 
-import difflib
 import importlib
 import sys
+
+from bert_tf.errors import nearest
 
 # verb -> what it does, for the list that `bert-tf` alone prints.
 VERBS = {
@@ -33,8 +34,8 @@ def main(argv=None):
         return 0
     verb, *flags = argv
     if verb not in VERBS:
-        near = difflib.get_close_matches(verb, VERBS, 1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(VERBS)}"
+        near = nearest(verb, VERBS)
+        hint = f"did you mean {near}?" if near else f"there are {', '.join(VERBS)}"
         print(f"bert-tf: no verb {verb!r}; {hint}", file=sys.stderr)
         return 2
     return importlib.import_module(f"bert_tf.cli.{verb}").main(flags)

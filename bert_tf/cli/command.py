@@ -1,7 +1,6 @@
 """What all verbs share: flags in, one call, an exit code out; one line for whatever went wrong."""
 
 import contextlib
-import difflib
 import importlib
 import logging
 import os
@@ -12,7 +11,7 @@ import typing
 from absl import flags
 from absl import logging as absl_logging
 
-from bert_tf.errors import ConfigError, InputError
+from bert_tf.errors import ConfigError, InputError, nearest
 
 DONE, FAILED, WRONG_FLAGS, SAVED, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -107,8 +106,8 @@ class Command(typing.NamedTuple):
 
     def _hint(self, name):
         names = [flag.name for flag in self.flags]
-        near = difflib.get_close_matches(name, names, 1)
-        return f"did you mean --{near[0]}?" if near else "there are --" + ", --".join(names)
+        near = nearest(name, names)
+        return f"did you mean --{near}?" if near else "there are --" + ", --".join(names)
 
     def _say(self, message, code):
         print(f"bert-tf {self.verb}: {message}", file=sys.stderr)

@@ -1,10 +1,9 @@
 """bert-tf export: a trained model as a SavedModel."""
 
-import difflib
 import sys
 
 from bert_tf.cli.command import Command, Flag
-from bert_tf.errors import ConfigError
+from bert_tf.errors import ConfigError, nearest
 
 FORMATS = ("saved_model",)
 
@@ -40,8 +39,8 @@ def main(argv=None):
 
 def _prepare(flags):
     if flags.format not in FORMATS:
-        near = difflib.get_close_matches(flags.format, FORMATS, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        near = nearest(flags.format, FORMATS)
+        hint = f"; did you mean {near}?" if near else ""
         raise ConfigError(f"--format is {flags.format}, wanted one of {', '.join(FORMATS)}{hint}")
     return flags
 

@@ -1,8 +1,6 @@
 """Which cells of a record are the text, its partner and the label; checks that they are there."""
 
-import difflib
-
-from bert_tf.errors import ConfigError, InputError
+from bert_tf.errors import ConfigError, InputError, nearest, shown
 
 
 def choose(columns, records, path, format):
@@ -45,8 +43,11 @@ def _find(column, header, path):
 
 
 def _hint(name, names):
-    near = difflib.get_close_matches(name, names, 1)
-    return f"did you mean {near[0]!r}?" if near else "there are " + ", ".join(map(repr, names))
+    near = nearest(name, names)
+    if near:
+        return f"did you mean {shown(near)}?"
+    more = ", ..." if len(names) > 20 else ""
+    return "there are " + ", ".join(map(shown, names[:20])) + more
 
 
 class Columns:

@@ -1,13 +1,12 @@
 """What pretraining begins with: fresh weights of some size, or those of a checkpoint."""
 
 import dataclasses
-import difflib
 
 from absl import logging
 
 from bert_tf.conversion.contents import opened
 from bert_tf.encoders import FAMILIES, SIZES, build_encoder
-from bert_tf.errors import ConfigError, InputError
+from bert_tf.errors import ConfigError, InputError, nearest
 from bert_tf.loading import load_encoder, load_task
 from bert_tf.recipes.positional_heads import begin_positional_heads
 from bert_tf.tasks import ElectraPretraining, MaskedLM, Pretraining
@@ -57,8 +56,8 @@ def start_model(config, tokenizer, sentences, labels=None):
 def _fresh_encoder(start, tokenizer):
     """An encoder of the size a configuration tells, with a row for each entry of the vocabulary."""
     if start.size is not None and start.size not in SIZES:
-        near = difflib.get_close_matches(start.size, SIZES, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(SIZES)}"
+        near = nearest(start.size, SIZES)
+        hint = f"did you mean {near}?" if near else f"there are {', '.join(SIZES)}"
         raise ConfigError(f"model.size: {start.size!r} is no published size; {hint}")
     sizes = SIZES[start.size] if start.size is not None else FAMILIES[start.family][0]()
     of_text = {"vocab_size": tokenizer.vocab_size, "pad_token_id": tokenizer.pad_id}
@@ -73,8 +72,8 @@ def _changed(sizes, changes, where):
     fields = [field.name for field in dataclasses.fields(sizes)]
     for key in changes:
         if key not in fields:
-            near = difflib.get_close_matches(key, fields, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(fields)}"
+            near = nearest(key, fields)
+            hint = f"did you mean {near}?" if near else f"there are {', '.join(fields)}"
             raise ConfigError(f"{where}.{key}: no field of {type(sizes).__name__}; {hint}")
     try:
         return dataclasses.replace(sizes, **changes)
