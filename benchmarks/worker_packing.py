@@ -12,9 +12,10 @@ import tensorflow as tf
 from by_turns import serve
 
 from bert_tf import BertConfig, Pretraining, Tokenizer, build_encoder
+from bert_tf.config import Masking
 from bert_tf.data.packing import Packing
 from bert_tf.pretraining_data.batches import pretraining_batches
-from bert_tf.pretraining_data.masking import Masking, MaskingVocabulary
+from bert_tf.pretraining_data.masking import MaskingVocabulary
 from bert_tf.pretraining_data.records.table import RecordTable
 from bert_tf.tasks import MaskedLM
 from bert_tf.training.loop import step_function

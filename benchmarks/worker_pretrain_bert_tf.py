@@ -13,10 +13,10 @@ import tensorflow as tf
 from pretraining_contender import main
 
 from bert_tf import load_task
-from bert_tf.config import PretrainConfig
+from bert_tf.config import Masking, PretrainConfig
 from bert_tf.config import load as load_config
 from bert_tf.pretraining_data.batches import epoch_steps, pretraining_batches
-from bert_tf.pretraining_data.masking import Masking, MaskingVocabulary
+from bert_tf.pretraining_data.masking import MaskingVocabulary
 from bert_tf.pretraining_data.records.table import RecordTable
 from bert_tf.recipes.finetune import compile_model
 from bert_tf.recipes.pretrain import pretrain

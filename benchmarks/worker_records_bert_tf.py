@@ -11,8 +11,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from by_turns import serve
 
+from bert_tf.config import Masking
 from bert_tf.pretraining_data.corpus.corpus_plan import Reading
-from bert_tf.pretraining_data.masking import Masking
 from bert_tf.pretraining_data.records.shards import RecordSettings
 from bert_tf.recipes.records import make_records
 

@@ -31,6 +31,8 @@ from bert_tf.settings import (
 __all__ = [
     "DistributionSection",
     "FinetuneConfig",
+    "Masking",
+    "Noise",
     "PretrainConfig",
     "TrainSection",
     "differing_keys",
@@ -216,23 +218,45 @@ class ObjectiveSection:
 
 
 @dataclasses.dataclass(frozen=True)
-class MaskingSection:
-    """How words are masked in records without masks; see `pretraining_data.masking`."""
+class Masking:
+    """How tokens are masked; see `pretraining_data.masking`.
 
+    Source: Devlin et al. 2019 (arXiv 1810.04805), section 3.1; ALBERT and SpanBERT for the units.
+    """
+
+    # The share of a row's real tokens to predict; one at least
     probability: float = setting(_SHARE, 0.15)
     max_predictions: int | None = setting(optional(whole(1)), None)  # a row; null: the share of it
     mask_share: float = setting(_PART, 0.8)  # become [MASK]
     random_share: float = setting(_PART, 0.1)  # become another word; the rest stays
+    # word: all of its tokens or none; ngram: up to 3 words; span: up to 10 words that are all
+    # replaced or all kept
     unit: str = setting(one_of("token", "word", "ngram", "span"), "token")
+
+    def __post_init__(self):
+        """The shares are parts of one whole."""
+        if self.mask_share + self.random_share > 1 + 1e-9:
+            raise ConfigError(
+                f"masking.mask_share and masking.random_share are {self.mask_share} and "
+                f"{self.random_share}, wanted at most 1 together"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
-class NoiseSection:
+class Noise:
     """How often an ordinary token of the input is disturbed; see `pretraining_data.noise`."""
 
     insertion: float = setting(_RATE, 0.0)  # another one is put before it
     deletion: float = setting(_RATE, 0.0)
     replacement: float = setting(_RATE, 0.0)
+
+    def __post_init__(self):
+        """A token is deleted or replaced, not both."""
+        if self.deletion + self.replacement > 1:
+            raise ConfigError(
+                f"noise.deletion and noise.replacement are {self.deletion} and {self.replacement}, "
+                "wanted at most 1 together"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -268,8 +292,8 @@ class PretrainConfig:
     model: StartSection
     phases: tuple[PhaseSection, ...] = setting(_PHASES)
     objective: ObjectiveSection = ObjectiveSection()
-    masking: MaskingSection = MaskingSection()
-    noise: NoiseSection = NoiseSection()
+    masking: Masking = Masking()
+    noise: Noise = Noise()
     train: TrainSection = TrainSection()
     distribution: DistributionSection = DistributionSection()
 

@@ -242,7 +242,20 @@ def test_a_phase_is_as_the_train_section_but_for_what_it_says(load_pretrain):
         (["objective.extra_labels={a: {of: row}}"], "wanted a mapping of columns"),
         (["objective.loss_factors={a: -1}"], "wanted a mapping of losses"),
         (["masking.probability=0"], "masking.probability is 0"),
+        (["masking.probability=15"], "masking.probability is 15, wanted a share above 0, up to 1"),
+        (["masking.max_predictions=0"], "masking.max_predictions is 0"),
+        (["masking.mask_share=true"], "masking.mask_share is True"),
+        (["masking.unit=words"], "masking.unit is 'words', wanted one of token, word, ngram, span"),
+        (
+            ["masking.mask_share=0.9", "masking.random_share=0.2"],
+            "masking.mask_share and masking.random_share are 0.9 and 0.2, wanted at most 1",
+        ),
         (["noise.deletion=1"], "noise.deletion is 1"),
+        (["noise.insertion=-0.1"], "noise.insertion is -0.1, wanted a share from 0 to below 1"),
+        (
+            ["noise.deletion=0.6", "noise.replacement=0.6"],
+            "noise.deletion and noise.replacement are 0.6 and 0.6, wanted at most 1 together",
+        ),
     ],
 )
 def test_what_pretraining_cannot_be_told_is_one_line(load_pretrain, overrides, message):

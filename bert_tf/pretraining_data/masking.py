@@ -1,7 +1,7 @@
 """Which tokens are hidden, and what stands in their place: one function for records and batches.
 
 Rows are independent and a row's mask depends on (seed, row) alone: neither on the other rows nor
-on the padding.
+on the padding. `config.Masking` says how much is hidden, and in which units.
 """
 
 import dataclasses
@@ -10,7 +10,7 @@ import re
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.errors import ConfigError, InputError
+from bert_tf.errors import InputError
 from bert_tf.pretraining_data import draws
 from bert_tf.text.segmentation import continuations
 
@@ -21,7 +21,6 @@ _UNIT_WORDS = {
     # SpanBERT (Joshi et al. 2020, arXiv 1907.10529, section 3.1): geometric, cut off at 10.
     "span": tuple(0.2 * 0.8**n / (1 - 0.8**10) for n in range(10)),
 }
-UNITS = ("token", "word", *_UNIT_WORDS)
 
 # Streams of `draws`, so that no two decisions about a row share their numbers.
 _ORDER, _LENGTH, _FATE, _OTHER, _SIDE = range(5)
@@ -31,45 +30,6 @@ _BEFORE = 32
 
 # [unused0] and the like, and the marks of sentence ends in Google's cased and Chinese vocabularies.
 _RESERVED = re.compile(r"\[unused\d+\]|<[ST]>")
-
-
-@dataclasses.dataclass(frozen=True)
-class Masking:
-    """How tokens are masked.
-
-    Attributes:
-      probability: float. The share of a row's real tokens to predict; one at least.
-      max_predictions: int. Not more than these in a row; None: as many as the share asks for.
-      mask_share: float. The part of them that is replaced by [MASK].
-      random_share: float. The part that is replaced by a random token; the rest stays as it is.
-      unit: "token"; "word", all of its tokens or none; "ngram", up to 3 words; "span", up to 10
-        words that are all replaced or all kept.
-    Source: Devlin et al. 2019 (arXiv 1810.04805), section 3.1, and what `_UNIT_WORDS` names.
-    """
-
-    probability: float = 0.15
-    max_predictions: int | None = None
-    mask_share: float = 0.8
-    random_share: float = 0.1
-    unit: str = "token"
-
-    def __post_init__(self):
-        for name, least in (("probability", 1e-6), ("mask_share", 0), ("random_share", 0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise ConfigError(f"masking.{name} is {value!r}, wanted a number")
-            if not least <= value <= 1:
-                raise ConfigError(f"masking.{name} is {value!r}, wanted a share from 0 to 1")
-        if self.mask_share + self.random_share > 1 + 1e-9:
-            raise ConfigError(
-                f"masking.mask_share and masking.random_share are {self.mask_share} and "
-                f"{self.random_share}, wanted at most 1 together"
-            )
-        most = self.max_predictions
-        if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
-            raise ConfigError(f"masking.max_predictions is {most!r}, wanted 1 or more")
-        if self.unit not in UNITS:
-            raise ConfigError(f"masking.unit is {self.unit!r}, wanted one of {', '.join(UNITS)}")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -123,7 +83,7 @@ def mask_rows(input_ids, attention_mask, masking, vocabulary, seed, word_starts=
     Args:
       input_ids: int32 [B, L].
       attention_mask: int [B, L], 0 where padding is.
-      masking: Masking.
+      masking: config.Masking.
       vocabulary: MaskingVocabulary.
       seed: integer [2], such as the run's seed and the step.
       word_starts: int or bool [B, L], true where a word begins; None: the ## pieces tell.

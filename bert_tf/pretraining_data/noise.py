@@ -4,38 +4,12 @@ What it has to say of them is not touched: special tokens and the positions to p
 positions follow their tokens. As in masking, (seed, row) alone decide.
 """
 
-import dataclasses
-
 import tensorflow as tf
 
-from bert_tf.errors import ConfigError
 from bert_tf.pretraining_data import draws
 
 # Streams of `draws` that masking does not use.
 _KEPT, _REPLACEMENT, _INSERTED, _INSERTION, _ORDER = range(16, 21)
-
-
-@dataclasses.dataclass(frozen=True)
-class Noise:
-    """How often, for each ordinary token: it is deleted; it is replaced; one is put before it.
-
-    insertion, deletion, replacement: float, shares from 0 to below 1.
-    """
-
-    insertion: float = 0.0
-    deletion: float = 0.0
-    replacement: float = 0.0
-
-    def __post_init__(self):
-        for field in dataclasses.fields(self):
-            rate = getattr(self, field.name)
-            if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < 1:
-                raise ConfigError(f"noise.{field.name} is {rate!r}, wanted a share below 1")
-        if self.deletion + self.replacement > 1:
-            raise ConfigError(
-                f"noise.deletion and noise.replacement are {self.deletion} and {self.replacement}, "
-                "wanted at most 1 together"
-            )
 
 
 def add_noise(
@@ -47,7 +21,7 @@ def add_noise(
       tokens: dict of [B, L] tensors, a value for each token: int32 input_ids, attention_mask (0 or
         1), and whatever has to move with them. An inserted token takes the other values of the
         token it is put before.
-      noise: Noise.
+      noise: config.Noise.
       vocabulary: masking.MaskingVocabulary.
       seed: integer [2], such as the run's seed and the step.
       rows: integer [B], what tells the rows apart under the seed; None: their place, 0, 1, ...

@@ -3,12 +3,10 @@
 import dataclasses
 import typing
 
-from bert_tf.config import MaskingSection
+from bert_tf.config import Masking, Noise
 from bert_tf.data.packing import Packing
 from bert_tf.errors import ConfigError
 from bert_tf.pretraining_data import batches
-from bert_tf.pretraining_data.masking import Masking
-from bert_tf.pretraining_data.noise import Noise
 from bert_tf.pretraining_data.records.part import split_records
 from bert_tf.pretraining_data.records.table import RecordTable
 from bert_tf.training.schedules import schedule_of
@@ -58,8 +56,7 @@ def open_phase(config, number, tokenizer):
     # Another seed for each: a second phase on the same records has another order and other masks.
     settings = section.settings(config.train)
     settings = dataclasses.replace(settings, seed=(settings.seed + number - 1) % 2**31)
-    masking = Masking(**dataclasses.asdict(config.masking))
-    noise = Noise(**dataclasses.asdict(config.noise))
+    masking, noise = config.masking, config.noise
     packing = Packing() if section.packing else None
     rows, held_out = _records(config, number, tokenizer)
     epoch_steps = batches.epoch_steps(rows, settings.batch_size, packing)
@@ -83,7 +80,7 @@ def _records(config, number, tokenizer):
     """The records to train on and those held out, two tables."""
     section = config.phases[number - 1]
     rows = RecordTable(section.records, tokenizer)
-    if rows.max_predictions is not None and config.masking != MaskingSection():
+    if rows.max_predictions is not None and config.masking != Masking():
         raise ConfigError(
             f"masking is given, and {section.records} holds masks of its own; "
             "wanted records made with --masking=dynamic"

@@ -15,11 +15,11 @@ import time
 
 from absl import logging
 
+from bert_tf.config import Masking, from_dict
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.pretraining_data.corpus import corpus_plan, text_files
 from bert_tf.pretraining_data.corpus.documents import expand
 from bert_tf.pretraining_data.corpus.label_columns import Classes
-from bert_tf.pretraining_data.masking import Masking
 from bert_tf.pretraining_data.records import processes as record_processes
 from bert_tf.pretraining_data.records.job import RecordJob, tokenizer_in
 from bert_tf.pretraining_data.records.schema import (
@@ -241,7 +241,7 @@ def settings_of(values):
     if static:
         unit = values["masking_unit"] or ("word" if values["segmenter"] else "token")
         told = {name: values[flag] for name, flag in _MASKING if values[flag] is not None}
-        masking = Masking(unit=unit, **told)
+        masking = from_dict(Masking, {"unit": unit, **told}, "--masking=static")
         most = max(1, math.ceil(values["max_length"] * masking.probability))
         masking = dataclasses.replace(masking, max_predictions=masking.max_predictions or most)
     for name in ("masking_probability", "max_predictions", "masking_unit"):

@@ -7,14 +7,14 @@ Whoever moves one of these functions changes it here, and nowhere else in this f
 import numpy as np
 
 import bert_tf
+from bert_tf.config import Masking, Noise
 from bert_tf.data.packed_batches import packed_batches, packed_order
 from bert_tf.data.packing import Packing
 from bert_tf.data.pipeline import training_batches
 from bert_tf.data.readers import read_table
 from bert_tf.layers.dropout import dropout, fold_in, new_key
 from bert_tf.pretraining_data.batches import evaluation_batches, pretraining_batches
-from bert_tf.pretraining_data.masking import Masking, MaskingVocabulary
-from bert_tf.pretraining_data.noise import Noise
+from bert_tf.pretraining_data.masking import MaskingVocabulary
 from bert_tf.pretraining_data.records.table import RecordTable
 
 

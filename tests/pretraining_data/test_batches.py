@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from bert_tf import BertConfig, build_encoder
+from bert_tf.config import Masking, Noise
 from bert_tf.data.packing import Packing
 from bert_tf.errors import ConfigError
 from bert_tf.pretraining_data.batches import (
@@ -16,8 +17,7 @@ from bert_tf.pretraining_data.batches import (
     pretraining_batches,
     rows_of_step,
 )
-from bert_tf.pretraining_data.masking import Masking, MaskingVocabulary
-from bert_tf.pretraining_data.noise import Noise
+from bert_tf.pretraining_data.masking import MaskingVocabulary
 from bert_tf.pretraining_data.records.table import RecordTable
 from bert_tf.tasks.pretraining import Pretraining
 from tests import tiny

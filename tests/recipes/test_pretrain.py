@@ -12,10 +12,10 @@ from safetensors.numpy import load_file
 
 from bert_tf import Tokenizer, load_task
 from bert_tf import config as configs
-from bert_tf.config import PretrainConfig
+from bert_tf.config import Masking, PretrainConfig
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.pretraining_data.batches import evaluation_batches
-from bert_tf.pretraining_data.masking import Masking, MaskingVocabulary
+from bert_tf.pretraining_data.masking import MaskingVocabulary
 from bert_tf.pretraining_data.records.table import RecordTable
 from bert_tf.recipes import pretrain as recipe
 from bert_tf.recipes.interruption import Interrupted

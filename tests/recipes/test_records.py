@@ -10,9 +10,9 @@ import threading
 import numpy as np
 import pytest
 
+from bert_tf.config import Masking
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.pretraining_data.corpus.corpus_plan import Reading
-from bert_tf.pretraining_data.masking import Masking
 from bert_tf.pretraining_data.records.schema import Manifest
 from bert_tf.pretraining_data.records.shards import RecordSettings
 from bert_tf.recipes import records

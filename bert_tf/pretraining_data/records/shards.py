@@ -5,10 +5,11 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from bert_tf.config import Masking
 from bert_tf.errors import ConfigError
 from bert_tf.pretraining_data.corpus import blocks, cloze, corpus_plan, label_columns, segments
 from bert_tf.pretraining_data.corpus.documents import sentences_of
-from bert_tf.pretraining_data.masking import Masking, MaskingVocabulary, mask_rows
+from bert_tf.pretraining_data.masking import MaskingVocabulary, mask_rows
 from bert_tf.pretraining_data.records.schema import SENTENCE_OBJECTIVES, features_of, new_records
 from bert_tf.text.segmentation import jieba_segmenter
 

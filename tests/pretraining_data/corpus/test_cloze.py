@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from bert_tf.config import Masking
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.pretraining_data.corpus import corpus_plan, label_columns
 from bert_tf.pretraining_data.corpus.corpus_plan import Reading
-from bert_tf.pretraining_data.masking import Masking
 from tests import tiny
 from tests.pretraining_data.corpus.test_label_columns import made, written
 

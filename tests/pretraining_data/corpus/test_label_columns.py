@@ -116,7 +116,7 @@ def test_a_row_of_two_documents_has_no_label_and_others_have_theirs(tmp_path, to
 
 
 def test_masked_rows_keep_their_tags(tmp_path, tokenizer):
-    from bert_tf.pretraining_data.masking import Masking
+    from bert_tf.config import Masking
 
     plain, _, _ = made(tmp_path, tokenizer, TAGGED, ["tags"])
     masked, _, _ = made(tmp_path, tokenizer, TAGGED, ["tags"], masking=Masking(max_predictions=5))

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from bert_tf.config import Masking
 from bert_tf.errors import ConfigError
 from bert_tf.pretraining_data.corpus import corpus_plan
 from bert_tf.pretraining_data.corpus.corpus_plan import Reading
-from bert_tf.pretraining_data.masking import Masking
 from bert_tf.pretraining_data.records import schema, shards
 from bert_tf.pretraining_data.records.shards import RecordSettings, ShardMaker
 from tests import tiny
