@@ -12,6 +12,8 @@ from bert_tf.conversion import save_google
 from bert_tf.conversion.contents import opened
 from bert_tf.conversion.electra import GENERATOR_FOLDER, generator_config, generator_sizes
 from bert_tf.conversion.files import copy_tokenizer_files
+from bert_tf.conversion.labels import labels
+from bert_tf.conversion.leftovers import encoder_tensors
 from bert_tf.conversion.saving import OPTIONS, OWN
 from bert_tf.conversion.sizes import check_own_heads, check_sizes
 from bert_tf.conversion.table import canonical_names, fill
@@ -28,12 +30,13 @@ TOLD = {
 def load_encoder(directory, **config_changes):
     """The encoder in a directory, an archive or a checkpoint of any readable format.
 
-    Heads in the files are left aside. A pooler the files lack is initialised afresh and named in
-    one warning.
+    Heads in the files are left aside, those of other code named in one warning. A pooler the files
+    lack is initialised afresh and named in one warning.
 
     Args:
       directory: str, a Hugging Face directory, a folder with a Google checkpoint, a .zip of either,
-        or the prefix of a Google checkpoint such as `folder/bert_model.ckpt`.
+        or the prefix of a Google checkpoint such as `folder/bert_model.ckpt`; or the Contents of
+        one (see `conversion.contents.opened`).
       **config_changes: fields of the family's config to change; `num_hidden_layers` may be lowered:
         the lower layers are read and the upper ones left aside.
 
@@ -46,24 +49,16 @@ def load_encoder(directory, **config_changes):
       ConfigError: `config_changes` names a field that the family's config lacks.
     """
     with opened(directory) as contents:
-        encoder = _build_encoder(contents, config_changes)
-        heads = ((contents.layout.any_head, "an encoder has no head"),)
-        upper = tuple(
-            (f"^{re.escape(name)}$", "num_hidden_layers was lowered")
-            for name in _upper_layers(contents, encoder.config)
-        )
-        fresh = fill(
-            encoder,
-            contents.layout.encoder_table(),
-            contents.tensors,
-            contents.weights_file,
-            may_lack=("pooler",),
-            set_aside=heads + upper,
-        )
+        encoder, stored = _build_encoder(contents, config_changes)
+        tensors = encoder_tensors(contents)
+        for name in _upper_layers(contents, encoder.config, stored):
+            tensors.pop(name, None)
+        table = contents.layout.encoder_table()
+        fresh = fill(encoder, table, tensors, contents.weights_file, may_lack=("pooler",))
     if fresh:
         logging.warning(
-            "%s: holds no pooler; one is begun afresh, and dropped by tasks that do not pool",
-            directory,
+            "%s: holds no pooler; a new one is initialized, and dropped by tasks that do not pool",
+            contents.weights_file,
         )
     return encoder
 
@@ -71,8 +66,7 @@ def load_encoder(directory, **config_changes):
 def load_task(directory):
     """The task model in a directory, an archive or a checkpoint.
 
-    Which task it is, Hugging Face files say in `architectures`, Google's by the variables of the
-    head.
+    Which task it is, Hugging Face files say in `architectures`, others by the tensors of the head.
 
     Args:
       directory: str, as in `load_encoder`.
@@ -156,6 +150,7 @@ def _holds(contents, task):
 
 
 def _build_encoder(contents, changes=None, **options):
+    """(the encoder, not filled; the config as the file has it, before the changes)."""
     config_class, encoder_class = encoders.FAMILIES[contents.family_name]
     fields = [field.name for field in dataclasses.fields(config_class)]
     for key in changes or {}:
@@ -174,7 +169,7 @@ def _build_encoder(contents, changes=None, **options):
         key: told[key] for key in told if key in (changes or {}) and key != "num_hidden_layers"
     }
     check_sizes(config, changed, "the changed config", contents.weights_file)
-    return encoder_class(config, **options)
+    return encoder_class(config, **options), stored
 
 
 def _config(file, config_class, values):
@@ -198,9 +193,9 @@ def _check_layers(contents, stored, config):
         )
 
 
-def _upper_layers(contents, config):
-    depth = contents.config.get("num_hidden_layers", config.num_hidden_layers)
-    return contents.layout.encoder_names("blocks", "i", range(config.num_hidden_layers, depth))
+def _upper_layers(contents, config, stored):
+    upper = range(config.num_hidden_layers, stored.num_hidden_layers)
+    return contents.layout.encoder_names("blocks", "i", upper)
 
 
 def _whole_encoder(contents):
@@ -209,7 +204,7 @@ def _whole_encoder(contents):
     headless = (None, alone, f"{OWN}.{alone}")
     if not contents.is_google and contents.architecture not in headless:
         raise InputError(_no_task(contents))
-    encoder = _build_encoder(contents, pooler=_has_pooler(contents))
+    encoder, _ = _build_encoder(contents, pooler=_has_pooler(contents))
     fill(encoder, contents.layout.encoder_table(), contents.tensors, contents.weights_file)
     return encoder
 
@@ -223,12 +218,12 @@ def _task(contents):
     options = {key: ours.pop(key, None) for key in ("family", "task", "generator", *OPTIONS)}
     published = contents.config.get("model_type") != OWN
     pooler = (published and contents.task in contents.family.pooled) or _has_pooler(contents)
-    encoder = _build_encoder(contents, pooler=pooler)
+    encoder, _ = _build_encoder(contents, pooler=pooler)
     check_own_heads(options, contents.tensors, contents.config_file, contents.weights_file)
     told = {}
     if contents.task in TOLD:
         told_of = TOLD[contents.task]
-        options |= _labels(contents) if "num_labels" in told_of else {}
+        options |= labels(contents) if "num_labels" in told_of else {}
         told = {key: options[key] for key in told_of}
     if contents.task == "ElectraPretraining":
         told["generator"] = _generator(contents, encoder, tasks.MaskedLM)
@@ -305,21 +300,3 @@ def _fill_apart(contents, model):
                 f"{apart.weights_file}: its embeddings are not those of {contents.weights_file}; "
                 f"remove the folder {GENERATOR_FOLDER} if it belongs to another model"
             )
-
-
-def _labels(contents):
-    """num_labels, label_names and problem_type, from the config or the projection's rows."""
-    config, names = contents.config, None
-    named = config.get("id2label")
-    if named is not None:
-        named = named if isinstance(named, dict) else {}
-        numbers = [str(number) for number in range(len(named))]
-        if not named or set(named) != set(numbers):
-            raise InputError(f"{contents.config_file}: id2label: wanted the keys 0, 1, 2, ...")
-        names = [str(named[number]) for number in numbers]
-    count = len(names) if names else config.get("num_labels")
-    if count is None:
-        rows = contents.layout.heads[contents.task]
-        bias = next(row.names[0] for row in rows if row.ours == "head.projection.bias")
-        count = contents.tensors[bias].shape[0] if bias in contents.tensors else 2
-    return {"num_labels": count, "label_names": names, "problem_type": config.get("problem_type")}

@@ -10,6 +10,8 @@ from absl import logging
 from bert_tf.conversion import google, huggingface
 from bert_tf.conversion.family import Family, Layout
 from bert_tf.conversion.files import read_json, unpacked
+from bert_tf.conversion.leftovers import model_tensors
+from bert_tf.conversion.recognition import architecture, family_of, task_of
 from bert_tf.conversion.saving import FAMILIES, OWN
 from bert_tf.conversion.sizes import config_of, sizes_of
 from bert_tf.conversion.table import StoredTensor, canonical_names
@@ -29,7 +31,7 @@ class Contents:
       family_name: str, a key of FAMILIES.
       family: Family, its names.
       layout: Layout, the names in this format.
-      config_file: Path.
+      config_file: Path, for messages; that of the weights where there is no config.
       config: dict, the content of config.json or bert_config.json.
       weights_file: Path, for messages.
       tensors: dict of name to StoredTensor.
@@ -50,7 +52,7 @@ class Contents:
     @property
     def architecture(self):
         """str or None, the first entry of `architectures`."""
-        return _architecture(self.config)
+        return architecture(self.config)
 
     @property
     def sizes(self):
@@ -69,44 +71,67 @@ class Contents:
 def opened(source):
     """Look into a directory, an archive or a checkpoint, without building anything.
 
+    Whoever needs several things of a path opens it once: `load_encoder` and `load_task` take the
+    Contents in place of the path, and a tokenizer is read from its `folder`.
+
     Args:
-      source: str or Path.
+      source: str or Path; or Contents, which are handed back as they are.
 
     Yields:
-      Contents; its tensors can be read inside the `with` only, when the source is an archive.
+      Contents; when the source is an archive, its folder and its tensors can be read inside the
+      `with` only.
 
     Raises:
       InputError: the files are missing, damaged or of a family this package lacks.
     """
+    if isinstance(source, Contents):
+        yield source
+        return
     with unpacked(source) as place:
-        if place.is_dir() and huggingface.holds_huggingface(place):
-            format, config_file = "huggingface", place / huggingface.CONFIG_FILE
-            config = read_json(config_file)
-            tensors, weights_file = huggingface.read_huggingface(place)
-        elif google.checkpoint_prefixes(place) or google.data_files(place):
-            format = "google"
-            tensors, weights_file = google.read_google(place)
-            config_file, config = _google_config(place, tensors, weights_file)
-        else:
-            raise InputError(_nothing_there(place))
-        name = _family_name(config, config_file)
-        if config.get("model_type") == OWN:
-            format = OWN
-        family = FAMILIES[name]
-        contents = Contents(
-            place if place.is_dir() else place.parent,
-            name,
-            family,
-            family.layouts[format],
-            config_file,
-            config,
-            weights_file,
-            tensors,
-            None,
-        )
+        contents, format = _look_into(place, source)
+        family = contents.family
         _check_settled(contents, family.settled | ({} if format == OWN else family.expressible))
         _check_vocabulary(contents)
-        yield dataclasses.replace(contents, task=_task_there(contents, format))
+        yield dataclasses.replace(contents, task=task_of(contents, format))
+
+
+def _look_into(place, source):
+    """(Contents without a task, the name of their format) of what lies at a place.
+
+    The place is the source, or the folder it was unpacked to, which the user does not know.
+    """
+
+    def named(file):
+        return Path(str(file).replace(str(place), str(source), 1))
+
+    config_file = huggingface.config_file(place)
+    checkpoint = google.checkpoint_prefixes(place) or google.data_files(place)
+    # Google's checkpoint goes before weights that only have Google's config beside them.
+    if config_file and not (checkpoint and config_file.name != huggingface.CONFIG_FILE):
+        format, config = "huggingface", read_json(config_file)
+        tensors, weights_file = huggingface.read_huggingface(place)
+        tensors = model_tensors(tensors, named(weights_file))
+        format = OWN if config.get("model_type") == OWN else format
+    elif checkpoint:
+        format = "google"
+        tensors, weights_file = google.read_google(place)
+        tensors = model_tensors(tensors, named(weights_file))
+        config_file, config = _google_config(place, tensors, weights_file)
+    else:
+        raise InputError(_nothing_there(place))
+    config_file, weights_file = named(config_file), named(weights_file)
+    name = family_of(config, config_file, tensors, weights_file)
+    return Contents(
+        folder=place if place.is_dir() else place.parent,
+        family_name=name,
+        family=FAMILIES[name],
+        layout=FAMILIES[name].layouts[format],
+        config_file=config_file,
+        config=config,
+        weights_file=weights_file,
+        tensors=tensors,
+        task=None,
+    ), format
 
 
 def _nothing_there(place):
@@ -129,7 +154,8 @@ def _google_config(place, tensors, weights_file):
     family, file = FAMILIES[name], google.config_file(place)
     config = {"model_type": name, **family.google_defaults}
     if file is not None:
-        return file, config | read_json(file)
+        told = read_json(file)
+        return file, config | {key: value for key, value in told.items() if value is not None}
     if family.google_head_width is None:
         folder = place if place.is_dir() else place.parent
         raise InputError(
@@ -148,30 +174,6 @@ def _google_config(place, tensors, weights_file):
         name.upper(),
     )
     return weights_file, config | sizes
-
-
-def _family_name(config, config_file):
-    """The family a config names; old files name only their class."""
-    key, name = "model_type", config.get("model_type")
-    if name == OWN:
-        key, ours = f"{OWN}.family", config.get(OWN)
-        name = ours.get("family") if isinstance(ours, dict) else None
-    elif name is None:
-        for known, family in FAMILIES.items():
-            if _architecture(config) in (family.encoder_class, *family.classes.values()):
-                return known
-    if not isinstance(name, str) or name not in FAMILIES:
-        raise InputError(
-            f"{config_file}: {key}: {shown(name)}, a family not here; there are "
-            f"{', '.join(FAMILIES)}"
-        )
-    return name
-
-
-def _architecture(config):
-    """The first entry of `architectures`, or None."""
-    named = config.get("architectures")
-    return named[0] if isinstance(named, list) and named else None
 
 
 def _check_settled(contents, settled):
@@ -208,24 +210,3 @@ def _added_ids(folder):
     return [number for number in added.values() if isinstance(number, int)] + [
         int(number) for number in decoder if number.isdecimal()
     ]
-
-
-def _task_there(contents, format):
-    if format == "huggingface":
-        classes = {architecture: task for task, architecture in contents.family.classes.items()}
-        return classes.get(_architecture(contents.config))
-    if format == OWN:
-        task = contents.config[OWN].get("task")
-        return task if task in contents.layout.heads else None
-    return _google_task(contents.layout, contents.tensors)
-
-
-def _google_task(layout, tensors):
-    """The task most of whose head is there; a generator beside it may be absent."""
-    there = set(canonical_names(layout.encoder_table(), tensors, ""))
-    found = {}
-    for task, rows in layout.heads.items():
-        needed = [row for row in rows if not row.ours.startswith("generator.")]
-        if all(name in there for row in needed for name in row.names):
-            found[task] = sum(name in there for row in rows for name in row.names)
-    return max(found, key=found.get, default=None)

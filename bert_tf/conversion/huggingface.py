@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from bert_tf.atomic import new_files
+from bert_tf.conversion import google
 from bert_tf.conversion.files import read_json
 from bert_tf.conversion.safetensors_file import read_safetensors, write_safetensors
 from bert_tf.conversion.table import StoredTensor
@@ -16,15 +17,23 @@ WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE, TORCH_FILE, TORCH_INDEX_FILE = (
     "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json",
 )  # fmt: skip
+WEIGHTS_FILES = (WEIGHTS_FILE, INDEX_FILE, TORCH_FILE, TORCH_INDEX_FILE)
 
 
-def holds_huggingface(directory):
-    """Whether a directory holds config.json and weights under a name of Hugging Face's."""
+def config_file(directory):
+    """The config of weights that a directory holds under one of Hugging Face's names.
+
+    Args:
+      directory: str or Path.
+    Returns:
+      Path of config.json; where there is none, of Google's config, which old conversions kept.
+      None where there are no such weights, or neither.
+    """
     directory = Path(directory)
-    names = (WEIGHTS_FILE, INDEX_FILE, TORCH_FILE, TORCH_INDEX_FILE)
-    return (directory / CONFIG_FILE).is_file() and any(
-        (directory / name).is_file() for name in names
-    )
+    if not any((directory / name).is_file() for name in WEIGHTS_FILES):
+        return None
+    names = (CONFIG_FILE, *google.CONFIG_FILES)
+    return next((directory / name for name in names if (directory / name).is_file()), None)
 
 
 def read_huggingface(directory):

@@ -153,6 +153,8 @@ SETTLED = {
     "position_embedding_type": "absolute",
     "is_decoder": False,
     "add_cross_attention": False,
+    # Heads that were taken out of single layers.
+    "pruned_heads": {},
 }
 # Of our further options `layer_drop_rate` is not among them: it changes nothing but training,
 # so what transformers loads and what it computes is right, and the key is kept for us.

@@ -178,7 +178,7 @@ def canonical_names(table, tensors, source):
     return renamed
 
 
-def fill(model, table, tensors, source, may_lack=(), set_aside=()):
+def fill(model, table, tensors, source, may_lack=()):
     """Put the tensors of a file into a model; first everything is checked, then assigned.
 
     Args:
@@ -188,8 +188,6 @@ def fill(model, table, tensors, source, may_lack=(), set_aside=()):
       source: str, the file or folder, for messages.
       may_lack: tuple of str, parts of our model (`pooler`) that a file may lack as a whole; they
         keep their values.
-      set_aside: tuple of (regex, reason), further names this file may hold that the caller has no
-        use for.
 
     Returns:
       list of str, the parts in `may_lack` that the file lacked.
@@ -205,7 +203,7 @@ def fill(model, table, tensors, source, may_lack=(), set_aside=()):
     kept = [row for row in rows if not any(row.ours.startswith(part + ".") for part in fresh)]
 
     wanted = _shapes_wanted(model, kept)
-    idle = [pattern for pattern, _ in (*table.ignorable, *set_aside)]
+    idle = [pattern for pattern, _ in table.ignorable]
     idle += [f"^{re.escape(name)}$" for name, _ in table.twins]
     _check_fit(wanted, tensors, idle, source)
     _check_twins(table.twins, tensors, source)
@@ -251,7 +249,7 @@ def _check_reached(model, rows, source):
     left = [variable.path for variable in model.weights if id(variable) not in reached]
     if left:
         raise InputError(
-            f"{source}: the format has no name for {len(left)} of our variables: {_listed(left)}"
+            f"{source}: the format has no name for {len(left)} of our variables: {listed(left)}"
         )
 
 
@@ -276,7 +274,7 @@ def _check_fit(wanted, tensors, idle, source):
             if tensors[name].dtype not in FLOATS
         ],
     }
-    found = [f"{len(names)} {kind}: {_listed(names)}" for kind, names in kinds.items() if names]
+    found = [f"{len(names)} {kind}: {listed(names)}" for kind, names in kinds.items() if names]
     if found:
         raise InputError(f"{source}: tensors do not fit: {'; '.join(found)}")
 
@@ -303,7 +301,8 @@ def _say_casts(tensors, source):
         logging.info("%s: tensors stored as %s are read as float32", source, " and ".join(narrow))
 
 
-def _listed(names):
+def listed(names):
+    """The first of some names from a file and how many more there are, for a message."""
     more = len(names) - NAMES_SHOWN
     first = ", ".join(shown_name(name, limit=120) for name in names[:NAMES_SHOWN])
     return first + (f" and {more} more" if more > 0 else "")

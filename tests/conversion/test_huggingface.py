@@ -10,7 +10,7 @@ from safetensors.numpy import load_file, save_file
 
 from bert_tf.conversion import huggingface
 from bert_tf.conversion.huggingface import (
-    holds_huggingface,
+    config_file,
     read_huggingface,
     write_huggingface,
 )
@@ -31,7 +31,8 @@ def shards(directory, places=None, first=None):
 def test_what_is_written_reads_back_and_bears_the_format_transformers_wants(tmp_path):
     write_huggingface(tmp_path / "m", {"model_type": "bert", "name": "é"}, {"a": A, "b": B})
     tensors, file = read_huggingface(tmp_path / "m")
-    assert file == tmp_path / "m" / "model.safetensors" and holds_huggingface(tmp_path / "m")
+    assert file == tmp_path / "m" / "model.safetensors"
+    assert config_file(tmp_path / "m") == tmp_path / "m" / "config.json"
     np.testing.assert_array_equal(tensors["a"].read(), A)
     assert b'"format":"pt"' in file.read_bytes()[:200]
     assert json.loads((tmp_path / "m" / "config.json").read_text())["name"] == "é"

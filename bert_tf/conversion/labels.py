@@ -1,0 +1,61 @@
+"""The labels of a classifier: how many its projection has, and what the config calls them."""
+
+from absl import logging
+
+from bert_tf.conversion.table import canonical_names
+from bert_tf.errors import InputError, shown
+
+
+def labels(contents):
+    """The arguments about labels that the task in the files was made with.
+
+    The tensors say how many labels there are. Files of transformers before 3 often hold two stale
+    names, LABEL_0 and LABEL_1, for any number of labels.
+
+    Args:
+      contents: Contents with a task whose head is a projection to the labels.
+    Returns:
+      dict: `num_labels` int; `label_names` list of str, or None where the config has none for so
+      many, of which one warning tells; `problem_type` str or None.
+    Raises:
+      InputError: the projection is missing, or the names have the wrong type.
+    """
+    config, names = contents.config, _names(contents)
+    table = contents.layout.task_table(contents.task)
+    bias = next(row.names[0] for row in table.rows if row.ours == "head.projection.bias")
+    tensor = canonical_names(table, contents.tensors, contents.weights_file).get(bias)
+    if tensor is None or len(tensor.shape) != 1:
+        there = "is not there" if tensor is None else f"is {list(tensor.shape)}"
+        raise InputError(f"{contents.weights_file}: {bias} {there}, wanted a number for each label")
+    count = tensor.shape[0]
+    said = len(names) if names else config.get("num_labels")
+    if said is not None and said != count:
+        logging.warning(
+            "%s: %s says %s labels, but %s in %s is [%d]: they are called LABEL_0 to LABEL_%d",
+            contents.config_file,
+            "id2label" if names else "num_labels",
+            shown(said),
+            bias,
+            contents.weights_file.name,
+            count,
+            count - 1,
+        )
+        names = None
+    return {"num_labels": count, "label_names": names, "problem_type": config.get("problem_type")}
+
+
+def _names(contents):
+    """`id2label` of the config as a list of str; None where there is none."""
+    named = contents.config.get("id2label")
+    if named is None:
+        return None
+    numbers = [str(number) for number in range(len(named))] if isinstance(named, dict) else []
+    if not numbers or set(named) != set(numbers):
+        raise InputError(f"{contents.config_file}: id2label: wanted the keys 0, 1, 2, ...")
+    for number in numbers:
+        name = named[number]
+        if isinstance(name, bool) or not isinstance(name, str | int | float):
+            raise InputError(
+                f"{contents.config_file}: id2label: {number}: {shown(name)}, wanted a name"
+            )
+    return [str(named[number]) for number in numbers]

@@ -1,0 +1,125 @@
+"""Which family and which task the files are of: by their config, else by the tensors' names."""
+
+import re
+
+from absl import logging
+
+from bert_tf.conversion.saving import FAMILIES, OWN
+from bert_tf.conversion.table import canonical_names
+from bert_tf.errors import InputError, shown
+
+
+def architecture(config):
+    """The first entry of `architectures` in a config that was checked; str or None."""
+    named = config.get("architectures")
+    return named[0] if named else None
+
+
+def family_of(config, config_file, tensors, weights_file):
+    """The family of a model in Hugging Face's layout or our own.
+
+    Args:
+      config: dict, the parsed file. Where it says no `model_type`, its class tells, and where it
+        says none either (transformers before 2.3), the tensors do.
+      tensors: dict of name to StoredTensor.
+      config_file, weights_file: Path, for messages.
+    Returns:
+      str, a key of FAMILIES.
+    Raises:
+      InputError: the family is none of these, or a value has the wrong type.
+    """
+    classes = config.get("architectures")
+    if classes is not None and not (
+        isinstance(classes, list) and all(isinstance(name, str) for name in classes)
+    ):
+        raise InputError(
+            f"{config_file}: architectures: {shown(classes)}, wanted a list with the name of a "
+            "class"
+        )
+    key, name = "model_type", config.get("model_type")
+    if name == OWN:
+        key, ours = f"{OWN}.family", config.get(OWN)
+        name = ours.get("family") if isinstance(ours, dict) else None
+    elif name is None:
+        name = _by_class(architecture(config)) or _by_tensors(tensors)
+        if name is None:
+            raise InputError(
+                f"{config_file}: names no model_type, and the tensors of {weights_file} are of no "
+                f"family here; there are {', '.join(FAMILIES)}"
+            )
+    if not isinstance(name, str) or name not in FAMILIES:
+        raise InputError(
+            f"{config_file}: {key}: {shown(name)}, a family not here; there are "
+            f"{', '.join(FAMILIES)}"
+        )
+    return name
+
+
+def task_of(contents, format):
+    """The task whose head is there.
+
+    Args:
+      contents: Contents, whose own `task` is not known yet.
+      format: str, a key of `Family.layouts`.
+    Returns:
+      str, or None for an encoder alone and for heads that no task here reads.
+    """
+    family, config = contents.family, contents.config
+    if format == OWN:
+        task = config[OWN].get("task")
+        return task if isinstance(task, str) and task in contents.layout.heads else None
+    if format == "huggingface" and architecture(config) is not None:
+        classes = {name: task for task, name in family.classes.items()}
+        return classes.get(architecture(config))
+    task = _most_complete(contents)
+    if format == "huggingface":
+        missing = [key for key in ("model_type", "architectures") if not config.get(key)]
+        logging.warning(
+            "%s: names no %s; by the names of its tensors %s holds %s of family %s",
+            contents.config_file,
+            " and no ".join(missing),
+            contents.weights_file.name,
+            f"a {task}" if task else "an encoder",
+            contents.family_name,
+        )
+    return task
+
+
+def _most_complete(contents):
+    """The task most of whose head is there, all but what may be absent: a generator beside it."""
+    layout, source = contents.layout, contents.weights_file
+    found = {}
+    for task, rows in layout.heads.items():
+        table = layout.task_table(task)
+        there = canonical_names(table, contents.tensors, source)
+        needed = [row for row in rows if not row.ours.startswith("generator.")]
+        if task in contents.family.pooled:
+            needed += [row for row in table.rows if row.ours.startswith("encoder.pooler.")]
+        if all(name in there for row in needed for name in row.names):
+            found[task] = sum(name in there for row in rows for name in row.names)
+    return max(found, key=found.get, default=None)
+
+
+def _by_class(name):
+    for known, family in FAMILIES.items():
+        if name is not None and name in (family.encoder_class, *family.classes.values()):
+            return known
+    return None
+
+
+def _by_tensors(tensors):
+    """The family that has names for most of the tensors, and for the embeddings among them."""
+    counts = {}
+    for known, family in FAMILIES.items():
+        layout = family.layouts["huggingface"]
+        there = canonical_names(layout.encoder_table(), tensors, "")
+        rows = [*layout.encoder, *(row for head in layout.heads.values() for row in head)]
+        names = {name for row in rows for name in row.names}
+        # Layer numbers stand in the tables as {i}.
+        known_name = re.compile(
+            "|".join(re.sub(r"\\\{\w\\\}", r"\\d+", re.escape(name)) for name in names)
+        )
+        words = next(row.names[0] for row in rows if row.ours == "embeddings.word_embeddings")
+        if words in there:
+            counts[known] = sum(bool(known_name.fullmatch(name)) for name in there)
+    return max(counts, key=counts.get, default=None)
