@@ -5,7 +5,7 @@ from the beginning of the same shuffle: all batches are full and every row is se
 cut into windows of 64 batches. Whoever sorts the rows of a window by length gets batches of like
 lengths; the order of a window's batches is shuffled too, so they do not run from short to long.
 
-Only Philox' raw words are used, and sorting them, which no version of NumPy changes.
+Only Philox' raw bits are used, and sorting them, which no version of NumPy changes.
 """
 
 import functools
@@ -28,12 +28,23 @@ def shuffled(count, seed, stream, place=0):
       place: int >= 0. What is shuffled within the stream.
     Returns:
       int64 [count].
+    """
+    return np.argsort(random_bits(count, seed, stream, place), kind="stable")
+
+
+def random_bits(count, seed, stream, place=0):
+    """64 random bits for each of so many numbers: uint64 [count].
+
+    Args:
+      count: int. How many.
+      seed, stream: int, 0 to 2**64 - 1, the key. place: int, 0 to 2**64 - 1. No two (seed, stream,
+        place) share their bits: the counter begins with zeros that no stream is long enough to use
+        up.
     Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3" (Philox 4x64).
     """
     # int: a NumPy integer would lose these shifts, and with them the epoch, without a word.
     key, counter = int(seed) + (int(stream) << 64), int(place) << 192
-    words = np.random.Philox(key=key, counter=counter).random_raw(count)
-    return np.argsort(words, kind="stable")
+    return np.random.Philox(key=key, counter=counter).random_raw(count)
 
 
 class TrainingOrder:

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.errors import InputError
-from bert_tf.pretraining_data import draws
+from bert_tf.pretraining_data import random_numbers
 from bert_tf.text.segmentation import continuations
 
 # How many words a unit of several words has: probabilities of 1, 2, 3, ...
@@ -22,7 +22,7 @@ _UNIT_WORDS = {
     "span": tuple(0.2 * 0.8**n / (1 - 0.8**10) for n in range(10)),
 }
 
-# Streams of `draws`, so that no two decisions about a row share their numbers.
+# Streams of `random_numbers`, so that no two decisions about a row share their numbers.
 _ORDER, _LENGTH, _FATE, _OTHER, _SIDE = range(5)
 
 # So many words before a row the first unit is drawn, so that where a row begins is anywhere in one.
@@ -97,7 +97,7 @@ def mask_rows(input_ids, attention_mask, masking, vocabulary, seed, word_starts=
     # No other device sorts equal numbers in the same order for sure.
     with tf.device("CPU"):
         height, width = tf.shape(input_ids)[0], tf.shape(input_ids)[1]
-        keys = draws.row_keys(seed, tf.range(height) if rows is None else rows)
+        keys = random_numbers.row_keys(seed, tf.range(height) if rows is None else rows)
         real = attention_mask > 0
         eligible = real & ~tf.gather(vocabulary.is_special, input_ids)
         budget = _budget(tf.math.count_nonzero(real, axis=1), masking)
@@ -111,8 +111,8 @@ def mask_rows(input_ids, attention_mask, masking, vocabulary, seed, word_starts=
         chosen = eligible & _taken(word_of, unit_of, eligible, budget, keys)
 
         places = tf.range(width)
-        fate = draws.uniform(keys, unit_of if masking.unit == "span" else places, _FATE)
-        other = draws.below(len(vocabulary.replacement_ids), keys, places, _OTHER)
+        fate = random_numbers.uniform(keys, unit_of if masking.unit == "span" else places, _FATE)
+        other = random_numbers.below(len(vocabulary.replacement_ids), keys, places, _OTHER)
         other = tf.gather(vocabulary.replacement_ids, other)
         other = tf.where(fate < masking.mask_share + masking.random_share, other, input_ids)
         replaced = tf.where(fate < masking.mask_share, vocabulary.mask_id, other)
@@ -163,7 +163,7 @@ def _units(word_of, starts, eligible, unit, keys):
     height, width = tf.shape(word_of)[0], tf.shape(word_of)[1]
     bounds = tf.constant(np.cumsum(_UNIT_WORDS[unit])[:-1], tf.float32)
     drawn = width + _BEFORE
-    lengths = draws.uniform(keys, tf.range(drawn), _LENGTH)
+    lengths = random_numbers.uniform(keys, tf.range(drawn), _LENGTH)
     lengths = 1 + tf.searchsorted(bounds, tf.reshape(lengths, [-1]), side="right")
     # The number, counted from 1, of the word with which a unit ends.
     ends = tf.cumsum(tf.reshape(lengths, [height, drawn]), axis=1) - _BEFORE
@@ -194,10 +194,10 @@ def _taken(word_of, unit_of, eligible, budget, keys):
         return tf.reshape(values, [height, width])
 
     sizes = by_word(tf.math.unsorted_segment_sum, tf.cast(eligible, tf.int32))
-    order = tf.where(eligible, draws.priorities(keys, unit_of, _ORDER), -1)
+    order = tf.where(eligible, random_numbers.priorities(keys, unit_of, _ORDER), -1)
     order = by_word(tf.math.unsorted_segment_max, order)
     # Among equals the lower index comes first.
-    mirrored = draws.uniform(keys, [0], _SIDE) < 0.5
+    mirrored = random_numbers.uniform(keys, [0], _SIDE) < 0.5
     order = tf.math.top_k(tf.where(mirrored, order[:, ::-1], order), k=width).indices
     order = tf.where(mirrored, width - 1 - order, order)
     sizes = tf.gather(sizes, order, batch_dims=1)

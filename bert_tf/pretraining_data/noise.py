@@ -6,9 +6,9 @@ positions follow their tokens. As in masking, (seed, row) alone decide.
 
 import tensorflow as tf
 
-from bert_tf.pretraining_data import draws
+from bert_tf.pretraining_data import random_numbers
 
-# Streams of `draws` that masking does not use.
+# Streams of `random_numbers` that masking does not use.
 _KEPT, _REPLACEMENT, _INSERTED, _INSERTION, _ORDER = range(16, 21)
 
 
@@ -35,23 +35,23 @@ def add_noise(
     """
     input_ids, fill = tokens["input_ids"], fill or {}
     height, width = tf.shape(input_ids)[0], tf.shape(input_ids)[1]
-    keys = draws.row_keys(seed, tf.range(height) if rows is None else rows)
+    keys = random_numbers.row_keys(seed, tf.range(height) if rows is None else rows)
     places = tf.range(width)
     real = tokens["attention_mask"] > 0
     ordinary = real & ~tf.gather(vocabulary.is_special, input_ids)
     if positions is not None:
         ordinary &= ~_at(positions, weights, height, width)
 
-    fate = draws.uniform(keys, places, _KEPT)
+    fate = random_numbers.uniform(keys, places, _KEPT)
     kept = real & ~(ordinary & (fate < noise.deletion))
     replaced = kept & ordinary & (fate < noise.deletion + noise.replacement)
-    before = ordinary & (draws.uniform(keys, places, _INSERTED) < noise.insertion)
+    before = ordinary & (random_numbers.uniform(keys, places, _INSERTED) < noise.insertion)
     room = (width if most is None else most) - tf.math.count_nonzero(kept, 1, dtype=tf.int32)
-    before = _first(before, room, draws.priorities(keys, places, _ORDER))
+    before = _first(before, room, random_numbers.priorities(keys, places, _ORDER))
 
     replacements, count = vocabulary.replacement_ids, len(vocabulary.replacement_ids)
-    other = tf.gather(replacements, draws.below(count, keys, places, _REPLACEMENT))
-    new = tf.gather(replacements, draws.below(count, keys, places, _INSERTION))
+    other = tf.gather(replacements, random_numbers.below(count, keys, places, _REPLACEMENT))
+    new = tf.gather(replacements, random_numbers.below(count, keys, places, _INSERTION))
     tokens = {**tokens, "input_ids": tf.where(replaced, other, input_ids)}
     # Where each token will be; the one inserted before it will be just to its left.
     kept_at = tf.cumsum(tf.cast(kept, tf.int32), axis=1, exclusive=True)

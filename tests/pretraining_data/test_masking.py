@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from bert_tf.config import Masking
 from bert_tf.errors import InputError
-from bert_tf.pretraining_data import draws
+from bert_tf.pretraining_data import random_numbers
 from bert_tf.pretraining_data.masking import MaskingVocabulary, mask_rows
 from tests import tiny
 
@@ -184,8 +184,8 @@ def test_whole_words_are_never_cut(vocabulary, unit, given):
 def test_words_are_taken_in_random_order_as_google_takes_them(vocabulary):
     ids, mask = rows_of_text(400, 100, continued=0.7)
     chosen = chosen_cells(ids, masked(ids, mask, vocabulary, unit="word"))
-    keys = draws.row_keys((7, 3), range(400))
-    order = draws.priorities(keys, tf.range(100), 0).numpy()
+    keys = random_numbers.row_keys((7, 3), range(400))
+    order = random_numbers.priorities(keys, tf.range(100), 0).numpy()
     starts = ~vocabulary.is_continuation[ids]
     passed_over = 0
     for row in range(400):

@@ -3,19 +3,20 @@
 Every run is contiguous in the flat ids of its block of documents, so an example is four numbers and
 a label until its row is gathered. For every sentence it is worked out, all sentences at once, which
 example would begin there and where the next one begins then; following these steps from the first
-sentence picks the examples. Random draws belong to the sentence where an example begins.
+sentence picks the examples. Random numbers belong to the sentence where an example begins.
 """
 
 import typing
 
 import numpy as np
 
+from bert_tf.data.order import random_bits
 from bert_tf.errors import ConfigError
 from bert_tf.pretraining_data.corpus.label_columns import NO_LABEL
 
 # [CLS] A [SEP] B [SEP], and [CLS] A [SEP].
 _SPECIAL_OF_PAIR, _SPECIAL_OF_ONE = 3, 2
-# What a draw is for: each purpose has words of its own.
+# What random numbers are for: each purpose has bits of its own.
 _TARGET, _SHORT, _SPLIT, _COIN, _MIDDLE, _DOCUMENT, _START, _CUT, _SHUFFLE = range(9)
 
 
@@ -31,8 +32,8 @@ class Segments(typing.NamedTuple):
     labels: np.ndarray
 
 
-class Draws(typing.NamedTuple):
-    """Random words that (seed, shard, block, copy) and a purpose alone decide.
+class Rng(typing.NamedTuple):
+    """Random numbers that (seed, shard, block, copy) and a purpose alone decide.
 
     seed: int >= 0. shard, block, copy: int >= 0, below 2**64, 2**32 and 2**24.
     """
@@ -42,24 +43,22 @@ class Draws(typing.NamedTuple):
     block: int
     copy: int = 0
 
-    def words(self, count, purpose):
-        """uint64 [count], all bits random (Philox 4x64, as in data/order.py)."""
+    def random_bits(self, count, purpose):
+        """uint64 [count], all bits random."""
         place = (self.block << 32) + (self.copy << 8) + purpose
-        # The counter begins with zeros that no stream is long enough to use up.
-        key = int(self.seed) + (int(self.shard) << 64)
-        return np.random.Philox(key=key, counter=place << 192).random_raw(count)
+        return random_bits(count, self.seed, self.shard, place)
 
     def below(self, limits, purpose):
         """int64, like limits: a number from 0 to limit - 1 for each; limits below 2**32."""
-        words = self.words(len(limits), purpose) >> np.uint64(32)
-        return (words * limits.astype(np.uint64) >> np.uint64(32)).astype(np.int64)
+        bits = self.random_bits(len(limits), purpose) >> np.uint64(32)
+        return (bits * limits.astype(np.uint64) >> np.uint64(32)).astype(np.int64)
 
-    def chance(self, count, probability, purpose):
+    def bernoulli(self, count, probability, purpose):
         """bool [count], each true with this probability."""
-        return (self.words(count, purpose) >> np.uint64(11)) * 2.0**-53 < probability
+        return (self.random_bits(count, purpose) >> np.uint64(11)) * 2.0**-53 < probability
 
 
-def sample(tokens, objective, max_length, draws, short_probability=0.1, apart=False):
+def sample(tokens, objective, max_length, rng, short_probability=0.1, apart=False):
     """Examples from a block of documents, in the order of the text.
 
     Args:
@@ -69,7 +68,7 @@ def sample(tokens, objective, max_length, draws, short_probability=0.1, apart=Fa
         from another document) or "none" (rows filled with whole sentences of `separated` tokens,
         one segment).
       max_length: int >= 8, tokens a row, special ones included.
-      draws: Draws.
+      rng: Rng.
       short_probability: float, the share of documents whose examples aim at a shorter row.
       apart: bool. Under "none" a row ends where its document ends (Liu et al. 2019, section 4.2,
         DOC-SENTENCES), and the tokens are not `separated`.
@@ -85,18 +84,18 @@ def sample(tokens, objective, max_length, draws, short_probability=0.1, apart=Fa
             f"sentence objective {objective!r} pairs texts from two documents, there is only one"
         )
     room = max_length - _SPECIAL_OF_PAIR
-    targets = _targets(tokens, room, draws, short_probability)
+    targets = _targets(tokens, room, rng, short_probability)
     if objective == "next_sentence":
-        segments = _next_sentences(tokens, targets, draws)
+        segments = _next_sentences(tokens, targets, rng)
     else:
-        segments = _sentence_orders(tokens, targets, draws, objective == "sentence_order_3")
-    return _truncated(segments, room, draws)
+        segments = _sentence_orders(tokens, targets, rng, objective == "sentence_order_3")
+    return _truncated(segments, room, rng)
 
 
-def shuffled(segments, draws):
-    """The same examples in an order that the draws alone decide."""
-    words = draws.words(len(segments.labels), _SHUFFLE)
-    ranks = np.argsort(words, kind="stable")
+def shuffled(segments, rng):
+    """The same examples in an order that the rng alone decides."""
+    bits = rng.random_bits(len(segments.labels), _SHUFFLE)
+    ranks = np.argsort(bits, kind="stable")
     return Segments(*(part[ranks] for part in segments))
 
 
@@ -118,14 +117,14 @@ def labels_of(tokens, segments, labels):
     return np.where((alone | same)[:, None], labels[document], NO_LABEL)
 
 
-def _targets(tokens, room, draws, short_probability):
+def _targets(tokens, room, rng, short_probability):
     """How many tokens the examples of each sentence's document aim at, int64 [n].
 
     Mostly as many as fit; sometimes fewer, as rows in use are seldom full.
     """
     sizes = np.diff(tokens.documents)
-    short = draws.chance(len(sizes), short_probability, _SHORT)
-    drawn = 2 + draws.below(np.full(len(sizes), room - 1), _TARGET)
+    short = rng.bernoulli(len(sizes), short_probability, _SHORT)
+    drawn = 2 + rng.below(np.full(len(sizes), room - 1), _TARGET)
     return np.repeat(np.where(short, drawn, room), sizes)
 
 
@@ -164,7 +163,7 @@ def _walk(following):
     return np.array(met, np.int64)
 
 
-def _next_sentences(tokens, targets, draws):
+def _next_sentences(tokens, targets, rng):
     """A, and what follows it or what stands somewhere else (Devlin et al. 2019, section 3.1).
 
     Source: google-research/bert, create_pretraining_data.py, create_instances_from_document. It
@@ -172,13 +171,13 @@ def _next_sentences(tokens, targets, draws):
     """
     chunks = _chunks(tokens, targets)
     sizes = chunks.end - chunks.begin
-    split = chunks.begin + 1 + draws.below(np.maximum(sizes - 1, 1), _SPLIT)
-    coins = draws.chance(len(sizes), 0.5, _COIN)
+    split = chunks.begin + 1 + rng.below(np.maximum(sizes - 1, 1), _SPLIT)
+    coins = rng.bernoulli(len(sizes), 0.5, _COIN)
     met, elsewhere = _walk_evenly(sizes == 1, coins, split, chunks.end)
     split = split[met]
     first = _between(tokens, met, split)
     wanted = targets[met] - (first[:, 1] - first[:, 0])
-    other = _other_documents(tokens, chunks.document[met], wanted, draws)
+    other = _other_documents(tokens, chunks.document[met], wanted, rng)
     follows = _between(tokens, split, chunks.end[met])
     second = np.where(elsewhere[:, None], other, follows)
     return Segments(first, second, elsewhere.astype(np.int64))
@@ -212,7 +211,7 @@ def _walk_evenly(alone, coins, split, end):
     return np.array(met, np.int64), np.array(elsewhere, bool)
 
 
-def _sentence_orders(tokens, targets, draws, unrelated):
+def _sentence_orders(tokens, targets, rng, unrelated):
     """Two halves of a text, in order, swapped or, three-way, the second from another text.
 
     A chunk of one sentence has no two: it is cut between two of its tokens. (ALBERT's script pairs
@@ -222,17 +221,17 @@ def _sentence_orders(tokens, targets, draws, unrelated):
     """
     chunks = _chunks(tokens, targets)
     sizes = chunks.end - chunks.begin
-    split = chunks.begin + 1 + draws.below(np.maximum(sizes - 1, 1), _SPLIT)
-    label = draws.below(np.full(len(sizes), 2 + unrelated), _COIN)
+    split = chunks.begin + 1 + rng.below(np.maximum(sizes - 1, 1), _SPLIT)
+    label = rng.below(np.full(len(sizes), 2 + unrelated), _COIN)
     met = _walk(np.where(label == 2, split, chunks.end))
     split, label = split[met], label[met]
     begin, end = tokens.sentences[met], tokens.sentences[chunks.end[met]]
-    middle = begin + 1 + draws.below(np.maximum(end - begin - 1, 1), _MIDDLE)
+    middle = begin + 1 + rng.below(np.maximum(end - begin - 1, 1), _MIDDLE)
     middle = np.where((sizes[met] == 1) & (label != 2), middle, tokens.sentences[split])
     first, second = np.stack([begin, middle], 1), np.stack([middle, end], 1)
     if unrelated:
         wanted = targets[met] - (middle - begin)
-        other = _other_documents(tokens, chunks.document[met], wanted, draws)
+        other = _other_documents(tokens, chunks.document[met], wanted, rng)
         second = np.where((label == 2)[:, None], other, second)
     swap = (label == 1)[:, None]
     first, second = np.where(swap, second, first), np.where(swap, first, second)
@@ -245,17 +244,17 @@ def _between(tokens, begin, end):
     return np.stack([tokens.sentences[begin], tokens.sentences[end]], 1)
 
 
-def _other_documents(tokens, document, wanted, draws):
+def _other_documents(tokens, document, wanted, rng):
     """As many tokens as wanted, from a random sentence of another document on: ranges [N, 2]."""
     count = len(tokens.documents) - 1
-    other = draws.below(np.full(len(document), count - 1), _DOCUMENT)
+    other = rng.below(np.full(len(document), count - 1), _DOCUMENT)
     other += other >= document
     begin, end = tokens.documents[other], tokens.documents[other + 1]
-    begin = begin + draws.below(end - begin, _START)
+    begin = begin + rng.below(end - begin, _START)
     return _between(tokens, begin, _reach(tokens.sentences, begin, wanted, end))
 
 
-def _truncated(segments, room, draws):
+def _truncated(segments, room, rng):
     """Pairs cut to `room` tokens: one by one from the longer, a coin says from which end.
 
     Source: google-research/bert, create_pretraining_data.py, truncate_seq_pair; of two equally
@@ -267,8 +266,8 @@ def _truncated(segments, room, draws):
     keep_first = np.minimum(sizes[0], room - keep_second)
     removed = np.concatenate([sizes[0] - keep_first, sizes[1] - keep_second])
     ends = np.concatenate([[0], np.cumsum(removed)])
-    words = draws.words(-(-int(ends[-1]) // 64), _CUT).astype("<u8")
-    heads = np.concatenate([[0], np.cumsum(np.unpackbits(words.view(np.uint8)), dtype=np.int64)])
+    bits = rng.random_bits(-(-int(ends[-1]) // 64), _CUT).astype("<u8")
+    heads = np.concatenate([[0], np.cumsum(np.unpackbits(bits.view(np.uint8)), dtype=np.int64)])
     front = heads[ends[1:]] - heads[ends[:-1]]
     begin = np.concatenate([first[:, 0], second[:, 0]]) + front
     end = begin + np.concatenate([keep_first, keep_second])

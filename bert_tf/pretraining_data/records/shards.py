@@ -16,7 +16,7 @@ from bert_tf.text.segmentation import jieba_segmenter
 LONGEST_ROW = 1 << 15  # tokens
 # Tokens of the rows that are made at once: a few MB, whatever the block and the number of copies.
 _TOKENS_AT_ONCE = 1 << 19
-_MASKS = 16  # a purpose of segments.Draws beside its own
+_MASKS = 16  # a purpose of segments.Rng beside its own
 SEGMENTERS = {"jieba": jieba_segmenter}
 
 
@@ -129,28 +129,28 @@ class ShardMaker:
         found = corpus_plan.raw_blocks(self.files, self.settings.reading, shard)
         with new_records(path, self.settings.features_with(self.classes)) as writer:
             for place, block in enumerate(found):
-                draws = segments.Draws(self.settings.seed, number, place)
-                for arrays in self.examples(block, draws, counts):
+                rng = segments.Rng(self.settings.seed, number, place)
+                for arrays in self.examples(block, rng, counts):
                     writer.write(arrays)
         return {"summary": writer.summary, "counts": counts}
 
-    def examples(self, documents, draws, counts):
+    def examples(self, documents, rng, counts):
         """The examples of a block of documents, shuffled.
 
         Args:
           documents: list of RawDocument.
-          draws: segments.Draws.
+          rng: segments.Rng.
           counts: dict to which the numbers of what is made are added.
         Yields:
           dict of name -> int or float [N, length], a key for each feature.
         """
-        tokens, chosen = self._sampled(documents, draws)
+        tokens, chosen = self._sampled(documents, rng)
         counts["sentences"] += len(tokens.sentences) - 1
         counts["tokens"] += len(tokens.ids)
         if self.settings.sentence_objective != "none":
             for label, number in enumerate(np.bincount(chosen.labels).tolist()):
                 counts[f"label_{label}"] = counts.get(f"label_{label}", 0) + number
-        mask_seed = draws.words(2, _MASKS)
+        mask_seed = rng.random_bits(2, _MASKS)
         height = max(1, _TOKENS_AT_ONCE // self.settings.max_length)
         for start in range(0, len(chosen.labels), height):
             part = segments.Segments(*(each[start : start + height] for each in chosen))
@@ -176,7 +176,7 @@ class ShardMaker:
             counts["real_tokens"] += int(np.count_nonzero(arrays["input_mask"]))
             yield arrays
 
-    def _sampled(self, documents, draws):
+    def _sampled(self, documents, rng):
         """Tokens of a block, and Segments over them from all copies."""
         settings = self.settings
         marks = None
@@ -195,14 +195,14 @@ class ShardMaker:
                 tokens,
                 settings.sentence_objective,
                 settings.max_length,
-                draws._replace(copy=copy),
+                rng._replace(copy=copy),
                 settings.short_probability,
                 bool(self.classes),
             )
             for copy in range(settings.dupe_factor)
         ]
         together = segments.Segments(*map(np.concatenate, zip(*copies, strict=True)))
-        return tokens, segments.shuffled(together, draws)
+        return tokens, segments.shuffled(together, rng)
 
     def _hide(self, arrays, seed, first):
         """Masks rows, whose numbers in the block count from `first`, in place."""

@@ -23,7 +23,7 @@ def row_keys(seed, rows):
     return _mixed(_mixed(_mixed(seed[0]) + seed[1]) + tf.cast(rows, tf.uint64))
 
 
-def words(keys, places, stream):
+def random_bits(keys, places, stream):
     """64 random bits for each place of each row.
 
     Args:
@@ -38,21 +38,21 @@ def words(keys, places, stream):
 
 
 def uniform(keys, places, stream):
-    """Numbers from 0 to below 1: float32 [B, L]; the arguments are those of `words`."""
-    bits = tf.bitwise.right_shift(words(keys, places, stream), tf.constant(40, tf.uint64))
+    """Numbers from 0 to below 1: float32 [B, L]; the arguments are those of `random_bits`."""
+    bits = tf.bitwise.right_shift(random_bits(keys, places, stream), tf.constant(40, tf.uint64))
     return tf.cast(tf.cast(bits, tf.int32), tf.float32) * 2.0**-24
 
 
 def priorities(keys, places, stream):
-    """Whole numbers to sort by: int32 [B, L] from 0; the arguments are those of `words`."""
-    bits = tf.bitwise.right_shift(words(keys, places, stream), tf.constant(33, tf.uint64))
+    """Whole numbers to sort by: int32 [B, L] from 0; the arguments are those of `random_bits`."""
+    bits = tf.bitwise.right_shift(random_bits(keys, places, stream), tf.constant(33, tf.uint64))
     return tf.cast(bits, tf.int32)
 
 
 def below(count, keys, places, stream):
-    """Whole numbers from 0 to below count (int < 2**31), int32 [B, L]; else as `words`."""
+    """Whole numbers from 0 to below count (int < 2**31), int32 [B, L]; else as `random_bits`."""
     half = tf.constant(32, tf.uint64)
-    bits = tf.bitwise.right_shift(words(keys, places, stream), half)
+    bits = tf.bitwise.right_shift(random_bits(keys, places, stream), half)
     return tf.cast(tf.bitwise.right_shift(bits * tf.cast(count, tf.uint64), half), tf.int32)
 
 
