@@ -10,9 +10,12 @@ import threading
 import numpy as np
 import pytest
 
+from bert_tf.atomic import locked
 from bert_tf.config import Masking
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.pretraining_data.corpus.corpus_plan import Reading
+from bert_tf.pretraining_data.records import folder
+from bert_tf.pretraining_data.records.job import RecordJob
 from bert_tf.pretraining_data.records.schema import Manifest
 from bert_tf.pretraining_data.records.shards import RecordSettings
 from bert_tf.recipes import records
@@ -76,7 +79,7 @@ def test_the_manifest_tells_what_was_read_and_made(corpus, tokenizer, tmp_path):
 
 def test_the_same_command_again_changes_nothing(corpus, tokenizer, tmp_path, monkeypatch):
     before = make(corpus, tokenizer, tmp_path)
-    monkeypatch.setattr(records.corpus_plan, "plan", None)  # nothing is read again
+    monkeypatch.setattr(folder.corpus_plan, "plan", None)  # nothing is read again
     assert make(corpus, tokenizer, tmp_path) == before
 
 
@@ -84,17 +87,16 @@ def test_a_run_that_was_stopped_makes_only_what_is_missing(
     corpus, tokenizer, tmp_path, monkeypatch
 ):
     whole = make(corpus, tokenizer, tmp_path / "whole")
-    make_one = records.RecordJob.make
+    make_one = RecordJob.make
     interrupted_at(2, monkeypatch)
     with pytest.raises(Interrupted, match="2 of 4 shards are missing"):
         make(corpus, tokenizer, tmp_path / "stopped")
     assert not (tmp_path / "stopped" / "manifest.json").exists()
     (tmp_path / "stopped" / "records-00000-of-00004.tfrecord").write_bytes(b"torn")
-    (tmp_path / "stopped" / "records-00001-of-00004.tfrecord.12.tmp").write_bytes(b"torn")
+    left = ".records-00001-of-00004.tfrecord.0123456789ab.tmp"  # by a process that was killed
+    (tmp_path / "stopped" / left).write_bytes(b"torn")
     again = []
-    monkeypatch.setattr(
-        records.RecordJob, "make", lambda job, n: (again.append(n), make_one(job, n))
-    )
+    monkeypatch.setattr(RecordJob, "make", lambda job, n: (again.append(n), make_one(job, n)))
     assert make(corpus, tokenizer, tmp_path / "stopped") == whole
     assert again == [0, 2, 3]
     assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
@@ -134,7 +136,7 @@ def test_another_vocabulary_or_corpus_is_refused_too(corpus, tokenizer, tmp_path
 
 def interrupted_at(count, monkeypatch):
     """Stops a run when so many shards are made."""
-    made, make_one = [], records.RecordJob.make
+    made, make_one = [], RecordJob.make
 
     def make(job, number):
         if len(made) == count:
@@ -142,7 +144,7 @@ def interrupted_at(count, monkeypatch):
         make_one(job, number)
         made.append(number)
 
-    monkeypatch.setattr(records.RecordJob, "make", make)
+    monkeypatch.setattr(RecordJob, "make", make)
 
 
 def test_an_unfinished_folder_of_other_settings_is_refused(
@@ -171,8 +173,9 @@ def test_a_torn_plan_is_one_line_and_a_torn_note_is_made_again(
     with pytest.raises(Interrupted):
         make(corpus, tokenizer, tmp_path)
     monkeypatch.undo()
-    (tmp_path / records.UNFINISHED / "shard-00000.json").write_text('{"summ')
-    plan = tmp_path / records.UNFINISHED / "plan.json"
+    (tmp_path / folder.UNFINISHED / "shard-00000.json").write_text('{"summ')
+    (tmp_path / folder.UNFINISHED / "shard-00001.json").write_text('{"summary": 3}')
+    plan = tmp_path / folder.UNFINISHED / "plan.json"
     text = plan.read_text()
     plan.write_text(text[:99])
     with pytest.raises(InputError, match="plan.json: not the plan that"):
@@ -201,12 +204,12 @@ def test_a_corpus_of_the_same_size_that_was_edited_is_not_taken_for_the_same(
     with pytest.raises(ConfigError, match="another corpus"):
         make(other, tokenizer, tmp_path / "whole")
     # Where a glance does not see it, the text itself tells when the shards are made.
-    monkeypatch.setattr(records.text_files, "mark", lambda path: (os.path.getsize(path), ""))
+    monkeypatch.setattr(folder.text_files, "mark", lambda path: (os.path.getsize(path), ""))
     interrupted_at(2, monkeypatch)
     with pytest.raises(Interrupted):
         make(corpus, tokenizer, tmp_path / "stopped")
     monkeypatch.undo()
-    monkeypatch.setattr(records.text_files, "mark", lambda path: (os.path.getsize(path), ""))
+    monkeypatch.setattr(folder.text_files, "mark", lambda path: (os.path.getsize(path), ""))
     with pytest.raises(InputError, match="changed since the records were begun"):
         make(other, tokenizer, tmp_path / "stopped")
     assert not (tmp_path / "stopped" / "manifest.json").exists()
@@ -215,13 +218,43 @@ def test_a_corpus_of_the_same_size_that_was_edited_is_not_taken_for_the_same(
 def test_text_without_a_token_makes_no_records(tokenizer, tmp_path):
     (tmp_path / "text.txt").write_text("\u200b\u200b\n\n\u200b\n")
     settings = RecordSettings(max_length=32, sentence_objective="none", reading=LINES)
-    with pytest.raises(InputError, match="no record, as there is no text with a token in it"):
-        make(str(tmp_path / "text.txt"), tokenizer, tmp_path / "out", settings, 1)
+    for there in (False, True):
+        with pytest.raises(InputError, match="no record, as there is no text with a token in it"):
+            make(str(tmp_path / "text.txt"), tokenizer, tmp_path / "out", settings, 1)
+        assert (tmp_path / "out").exists() == there
+        (tmp_path / "out").mkdir(exist_ok=True)  # a folder of the user's stays, as empty as it was
+    assert not os.listdir(tmp_path / "out")
+
+
+def test_two_processes_do_not_make_records_in_one_folder(corpus, tokenizer, tmp_path):
+    (tmp_path / "records").mkdir()
+    with locked(tmp_path / "records"):
+        with pytest.raises(InputError, match="records: in use by process .*; wait until it has"):
+            make(corpus, tokenizer, tmp_path / "records")
+        assert os.listdir(tmp_path / "records") == [".lock"]
+    manifest = make(corpus, tokenizer, tmp_path / "records")
+    with locked(tmp_path / "records"):  # of finished records nothing is written
+        assert make(corpus, tokenizer, tmp_path / "records") == manifest
+
+
+def test_records_that_another_process_finished_meanwhile_are_not_made_again(
+    corpus, tokenizer, tmp_path, monkeypatch
+):
+    manifest = make(corpus, tokenizer, tmp_path)
+    finished, calls = folder.finished, []
+
+    def late(*arguments):
+        calls.append(arguments)
+        return finished(*arguments) if len(calls) > 1 else None
+
+    monkeypatch.setattr(folder, "finished", late)
+    monkeypatch.setattr(folder, "planned", None)
+    assert make(corpus, tokenizer, tmp_path) == manifest
 
 
 def test_records_of_unknown_origin_are_not_added_to(corpus, tokenizer, tmp_path):
     (tmp_path / "other.tfrecord").write_bytes(b"")
-    with pytest.raises(InputError, match="other.tfrecord: no manifest.json tells of it"):
+    with pytest.raises(InputError, match="other.tfrecord: no manifest.json names it"):
         make(corpus, tokenizer, tmp_path)
 
 
@@ -234,7 +267,7 @@ def test_a_shard_that_has_gone_is_named(corpus, tokenizer, tmp_path):
 
 def test_notes_are_left_of_unfinished_work_alone(corpus, tokenizer, tmp_path):
     make(corpus, tokenizer, tmp_path)
-    assert not (tmp_path / records.UNFINISHED).exists()
+    assert not (tmp_path / folder.UNFINISHED).exists()
     json.loads((tmp_path / "manifest.json").read_text())
 
 

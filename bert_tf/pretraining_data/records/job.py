@@ -49,9 +49,14 @@ class RecordJob:
             with open(self._note(number), encoding="utf-8") as file:
                 note = json.load(file)
             size = os.path.getsize(os.path.join(self.output, self.file(number)))
-        except (OSError, ValueError):  # not there, or torn
+            whole = size == note["summary"]["bytes"] and {*note} == {"summary", "counts"}
+        except (OSError, ValueError, KeyError, TypeError):  # not there, or damaged
             return None
-        return note if size == note["summary"]["bytes"] else None
+        return note if whole else None
+
+    def missing(self):
+        """The numbers of the shards that have to be made, list of int."""
+        return [number for number in range(len(self.shards)) if self.finished(number) is None]
 
     def file(self, number):
         """The name of a shard."""

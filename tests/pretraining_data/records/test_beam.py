@@ -28,12 +28,12 @@ def test_a_runner_that_is_not_there_is_named(corpus, tokenizer, tmp_path):  # no
 
 def test_what_a_worker_says_is_one_line(corpus, tokenizer, tmp_path, monkeypatch):  # noqa: F811
     pytest.importorskip("apache_beam")
-    from bert_tf.recipes import records
+    from bert_tf.pretraining_data.records.job import RecordJob
 
     def full(job, number):
         raise InputError("x.tfrecord: cannot be written: No space left on device")
 
-    monkeypatch.setattr(records.RecordJob, "make", full)
+    monkeypatch.setattr(RecordJob, "make", full)
     with pytest.raises(InputError, match="x.tfrecord: cannot be written") as error:
         make(corpus, tokenizer, tmp_path, runner="DirectRunner")
     assert "\n" not in str(error.value)
