@@ -3,7 +3,7 @@
 import pytest
 
 from bert_tf import cli
-from bert_tf.pretraining_data.records.schema import Manifest
+from bert_tf.pretraining_data.records.manifest import Manifest
 from tests import tiny
 
 TEXT = "the film is good .\nthe end is bad .\n\none two three !\na good actor .\n\nbad story ?\n"

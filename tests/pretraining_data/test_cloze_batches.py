@@ -10,6 +10,7 @@ from bert_tf.data.packing import Packing
 from bert_tf.pretraining_data.batches import evaluation_batches, pretraining_batches, rows_of_step
 from bert_tf.pretraining_data.masking import MaskingVocabulary
 from bert_tf.pretraining_data.records import schema
+from bert_tf.pretraining_data.records.manifest import Manifest
 from bert_tf.pretraining_data.records.table import RecordTable
 from bert_tf.tasks.pretraining import Pretraining
 from tests import tiny
@@ -65,7 +66,7 @@ def tables(tmp_path_factory, tokenizer, sizes):
         features = schema.features_of(toy_records.LENGTH, predictions, labels=lengths)
         with schema.new_records(str(folder / "rows.tfrecord"), features) as writer:
             writer.write({name: arrays[name] for name in features})
-        schema.Manifest(
+        Manifest(
             max_length=toy_records.LENGTH,
             max_predictions=predictions,
             sentence_objective="next_sentence",

@@ -3,6 +3,7 @@
 import numpy as np
 
 from bert_tf.pretraining_data.records import schema
+from bert_tf.pretraining_data.records.manifest import Manifest
 from tests import tiny
 
 LENGTH, PREDICTIONS = 24, 4
@@ -67,7 +68,7 @@ def write(folder, tokenizer, counts=(60, 40), masks=False, labels=None, manifest
         summaries.append(writer.summary)
         first += count
     if manifest:
-        schema.Manifest(
+        Manifest(
             max_length=LENGTH,
             max_predictions=PREDICTIONS if masks else None,
             sentence_objective="next_sentence",

@@ -10,7 +10,7 @@ from bert_tf import cli, load_task
 from bert_tf import config as configs
 from bert_tf.config import PretrainConfig
 from bert_tf.errors import ConfigError
-from bert_tf.pretraining_data.records.schema import Manifest
+from bert_tf.pretraining_data.records.manifest import Manifest
 from bert_tf.recipes.pretrain import pretrain
 from tests import tiny
 

@@ -16,7 +16,7 @@ from bert_tf.errors import ConfigError, InputError
 from bert_tf.pretraining_data.corpus.corpus_plan import Reading
 from bert_tf.pretraining_data.records import folder
 from bert_tf.pretraining_data.records.job import RecordJob
-from bert_tf.pretraining_data.records.schema import Manifest
+from bert_tf.pretraining_data.records.manifest import Manifest
 from bert_tf.pretraining_data.records.shards import RecordSettings
 from bert_tf.recipes import records
 from bert_tf.recipes.interruption import Interrupted

@@ -64,11 +64,11 @@ def places_in_whole_file(path):
         size, offset, descriptor = os.path.getsize(path), 0, file.fileno()
         while offset < size:
             length = int.from_bytes(os.pread(descriptor, 8, offset), "little")
+            if offset + FRAME_BYTES + length > size:
+                raise InputError(f"{path}, offset {offset}: the record is longer than the file")
             found.starts.append(offset)
             found.sizes.append(length)
             offset += FRAME_BYTES + length
-    if offset != size:
-        raise InputError(f"{path}, offset {found.starts[-1]}: the record is longer than the file")
     return found
 
 
@@ -92,16 +92,28 @@ def places_checked(path):
     with file:
         offset = 0
         while offset < size:
-            try:
-                record, end = reader.read(offset)
-            except (tf.errors.DataLossError, IndexError):
+            record = _read(reader, file.fileno(), offset, size)
+            if record is None:
                 end, reason = _after_fault(file.fileno(), offset, size)
                 found.faults.append(Fault(offset, reason))
             else:
+                end = offset + FRAME_BYTES + len(record)
                 found.starts.append(offset)
                 found.sizes.append(len(record))
             offset = end
     return found
+
+
+def _read(reader, descriptor, offset, size):
+    """The data of the record at offset, bytes, or None if it is damaged."""
+    length = int.from_bytes(os.pread(descriptor, 8, offset), "little")
+    # TensorFlow takes memory for whatever length has the right checksum, or ends the process.
+    if offset + FRAME_BYTES + length > size:
+        return None
+    try:
+        return reader.read(offset)[0]
+    except (tf.errors.DataLossError, IndexError):
+        return None
 
 
 def _after_fault(descriptor, offset, size):
@@ -116,7 +128,9 @@ def _after_fault(descriptor, offset, size):
             if block[place + 7] or int.from_bytes(block[place : place + 8], "little") > size:
                 continue
             if _length(block[place : place + HEADER_BYTES]) is not None:
-                return start + place, "damaged record (the checksum of its length is wrong)"
+                if length is None:
+                    return start + place, "damaged record (the checksum of its length is wrong)"
+                return start + place, "damaged record (it would be longer than the file)"
     return size, "truncated or damaged record, and no other after it"
 
 

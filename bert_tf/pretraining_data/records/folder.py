@@ -14,13 +14,8 @@ from bert_tf.errors import ConfigError, InputError
 from bert_tf.pretraining_data.corpus import corpus_plan, text_files
 from bert_tf.pretraining_data.corpus.label_columns import Classes
 from bert_tf.pretraining_data.records.job import RecordJob, tokenizer_in
-from bert_tf.pretraining_data.records.schema import (
-    MANIFEST,
-    UNFINISHED,
-    Manifest,
-    vocabulary_fingerprint,
-    write_json,
-)
+from bert_tf.pretraining_data.records.manifest import MANIFEST, UNFINISHED, Manifest, write_json
+from bert_tf.pretraining_data.records.schema import vocabulary_fingerprint
 
 
 def identity(files, vocabulary, settings, shards):

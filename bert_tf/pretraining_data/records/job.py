@@ -5,7 +5,7 @@ import functools
 import json
 import os
 
-from bert_tf.pretraining_data.records.schema import UNFINISHED, write_json
+from bert_tf.pretraining_data.records.manifest import UNFINISHED, write_json
 from bert_tf.pretraining_data.records.shards import RecordSettings, ShardMaker
 from bert_tf.text.tokenizer import Tokenizer
 

@@ -1,29 +1,23 @@
-"""Pretraining records: Google's names, writing them, parsing them, the manifest.
+"""Pretraining records: Google's names, writing them, parsing them.
 
 The names and kinds are those of google-research/bert, create_pretraining_data.py, and
 token_boundary is ALBERT's; so their files can be read here and ours there.
 """
 
 import contextlib
-import dataclasses
 import hashlib
-import json
 import os
 
 import tensorflow as tf
 
-from bert_tf.atomic import new_path, write_file
+from bert_tf.atomic import new_path
 from bert_tf.errors import ConfigError, InputError
-from bert_tf.pretraining_data.corpus import cloze
 from bert_tf.pretraining_data.records.example_encoding import encode
 
 # What a row of a record may be labelled with, by the objective over its segments.
 SENTENCE_OBJECTIVES = ("next_sentence", "sentence_order", "sentence_order_3", "none")
-# Beside the shards while some are missing: the plan, and a note on each that is finished.
-UNFINISHED = ".unfinished"
-MANIFEST = "manifest.json"
 
-_DTYPES = {"int64": tf.int64, "float32": tf.float32}
+DTYPES = {"int64": tf.int64, "float32": tf.float32}
 _ROWS_AT_ONCE = 4096
 
 
@@ -135,107 +129,22 @@ def parse(serialized, features):
     Raises:
       tf.errors.InvalidArgumentError: a record lacks a feature or has it at another length.
     """
-    wanted = {
-        name: tf.io.FixedLenFeature([length], _DTYPES[kind])
-        for name, (length, kind) in features.items()
-    }
-    parsed = tf.io.parse_example(serialized, wanted)
     return {
         name: tf.cast(values, tf.int32) if values.dtype == tf.int64 else values
-        for name, values in parsed.items()
+        for name, values in parse_exactly(serialized, features).items()
     }
+
+
+def parse_exactly(serialized, features):
+    """As `parse`, with the integers as the file has them: dict of name -> int64 or float32."""
+    wanted = {
+        name: tf.io.FixedLenFeature([length], DTYPES[kind])
+        for name, (length, kind) in features.items()
+    }
+    return tf.io.parse_example(serialized, wanted)
 
 
 def vocabulary_fingerprint(tokenizer):
     """sha256 of a tokenizer's entries in the order of their ids, as 64 hexadecimal digits."""
     entries = "\n".join(tokenizer.vocabulary).encode("utf-8", "surrogatepass")
     return hashlib.sha256(entries).hexdigest()
-
-
-@dataclasses.dataclass(frozen=True)
-class Manifest:
-    """What a folder of records holds: manifest.json.
-
-    max_length: int. max_predictions: int, or None where masks are drawn when training.
-    sentence_objective: one of SENTENCE_OBJECTIVES. vocabulary: `vocabulary_fingerprint`. features:
-    as `features_of`. shards: list of `RecordWriter.summary`, in order. counts: dict of what was
-    read and written. settings: dict of all else that decides the records; empty where unknown.
-    labels: dict of further labels, name -> {"of": "sentence" or "token", "names": list of str, the
-    classes in the order of their numbers}, or what `cloze.Sizes.found` gives.
-    """
-
-    max_length: int
-    max_predictions: int | None
-    sentence_objective: str
-    vocabulary: str
-    features: dict
-    shards: list
-    counts: dict
-    settings: dict = dataclasses.field(default_factory=dict)
-    labels: dict = dataclasses.field(default_factory=dict)
-
-    @classmethod
-    def read(cls, folder):
-        """Reads the manifest of a folder.
-
-        Raises:
-          InputError: there is none, or it is not one; the line says what is wrong.
-        """
-        path = os.path.join(folder, MANIFEST)
-        try:
-            with open(path, encoding="utf-8") as file:
-                values = json.load(file)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-        except ValueError as error:  # not JSON, or not UTF-8
-            raise InputError(f"{path}: not JSON: {error}") from None
-        fields = {field.name for field in dataclasses.fields(cls)}
-        if isinstance(values, dict):
-            values.setdefault("labels", {})
-        if not isinstance(values, dict) or set(values) != fields:
-            odd = fields ^ set(values) if isinstance(values, dict) else fields
-            raise InputError(f"{path}: not a manifest of records: {sorted(odd)[0]} is amiss")
-        try:
-            features = values["features"].items()
-            values["features"] = {name: (int(length), kind) for name, (length, kind) in features}
-            known = all(kind in _DTYPES for _, kind in values["features"].values())
-            keys = {"file", "records", "bytes", "sha256"}
-            whole = all(set(shard) == keys for shard in values["shards"])
-            whole &= all(
-                _are_columns(name, told, values["features"])
-                for name, told in values["labels"].items()
-            )
-        except (AttributeError, KeyError, TypeError, ValueError):
-            known = whole = False
-        if not (known and whole and values["sentence_objective"] in SENTENCE_OBJECTIVES):
-            raise InputError(
-                f"{path}: not a manifest of records: features, shards or sentence_objective "
-                "are not what `bert-tf records` writes"
-            )
-        return cls(**values)
-
-    def write(self, folder):
-        """Writes manifest.json into a folder, whole or not at all.
-
-        Raises:
-          InputError: it cannot be written.
-        """
-        write_json(os.path.join(folder, MANIFEST), dataclasses.asdict(self))
-
-
-def _are_columns(name, told, features):
-    """Whether a label, as a manifest tells of it, has its columns among the features."""
-    if told["of"] != "cloze":
-        return set(told) == {"of", "names"} and name in features
-    blank, candidates = cloze.columns(name)
-    size = told["candidates"] * told["pieces"]
-    return name in features and blank in features and features[candidates] == (size, "int64")
-
-
-def write_json(path, value):
-    """Writes a JSON file that takes its name when it is whole.
-
-    Raises:
-      InputError: it cannot be written, or the disk is full.
-    """
-    write_file(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")

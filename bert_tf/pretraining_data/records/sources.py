@@ -4,7 +4,7 @@ import glob
 import os
 
 from bert_tf.errors import InputError
-from bert_tf.pretraining_data.records import schema
+from bert_tf.pretraining_data.records.manifest import MANIFEST, UNFINISHED, Manifest
 
 # In what records of several folders have to be alike.
 _ALIKE = (
@@ -25,7 +25,7 @@ def find(source):
         there or not.
     Returns:
       files: list of (path, what the manifest says of the file or None), sorted.
-      manifests: dict of folder -> schema.Manifest.
+      manifests: dict of folder -> Manifest.
     Raises:
       InputError: no file matches, a folder is not finished, or the files are not of one kind.
     """
@@ -48,7 +48,7 @@ def find(source):
     odd = [path for path, told in files if manifests and told is None]
     if odd:
         raise InputError(
-            f"{odd[0]}: no {schema.MANIFEST} names it, as one does other files of {source}; "
+            f"{odd[0]}: no {MANIFEST} names it, as one does other files of {source}; "
             "wanted records of one making"
         )
     return files, manifests
@@ -58,9 +58,9 @@ def _manifests(folders):
     """Those of some folders, dict of folder -> Manifest, which have to agree."""
     manifests = {}
     for folder in folders:
-        if os.path.isfile(os.path.join(folder, schema.MANIFEST)):
-            manifests[folder] = schema.Manifest.read(folder)
-        elif os.path.isdir(os.path.join(folder, schema.UNFINISHED)):
+        if os.path.isfile(os.path.join(folder, MANIFEST)):
+            manifests[folder] = Manifest.read(folder)
+        elif os.path.isdir(os.path.join(folder, UNFINISHED)):
             raise InputError(
                 f"{folder}: its records are not finished; `bert-tf records` with the flags it was "
                 "begun with continues"

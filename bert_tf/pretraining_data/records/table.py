@@ -7,13 +7,11 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.errors import ConfigError, InputError
-from bert_tf.pretraining_data.records import files, schema, sources
+from bert_tf.pretraining_data.records import files, foreign, schema, sources
+from bert_tf.pretraining_data.records.manifest import MANIFEST
 
 POLICIES = ("fail", "skip")
 _ROWS_AT_ONCE = 4096
-# What records call a thing -> what Google's do.
-_SYNONYMS = {"input_word_ids": "input_ids", "input_type_ids": "segment_ids"}
-_NEEDED = ("input_ids", "input_mask", "segment_ids")
 
 
 class RecordTable:
@@ -26,7 +24,9 @@ class RecordTable:
       source: str. A folder that `bert-tf records` made, or a glob of TFRecord files, of one or
         several such folders, or of Google's, the TF Model Garden's or NVIDIA's making.
       tokenizer: Tokenizer that the records have to be made with, or None.
-      policy: "fail" at a damaged or missing record, or "skip" such records and count them.
+      policy: "fail" at a damaged or missing record, or "skip" such records and count them. A whole
+        record with numbers that cannot be is an error under both: so may be others that nobody
+        can tell.
 
     Attributes:
       source: str, as given.
@@ -34,7 +34,7 @@ class RecordTable:
         parsed_features: the same under Google's names.
       max_length: int, tokens a row. max_predictions: int; None: rows have no fixed masks.
       copies: int, how many times a text stands in them at most, as far as manifests tell.
-      labels: dict, those that a manifest tells of, as `schema.Manifest` has them.
+      labels: dict, those that a manifest tells of, as `Manifest` has them.
       sentence_objective: str, one of `schema.SENTENCE_OBJECTIVES`; where no manifest tells,
         "next_sentence" if there are labels.
       skipped: int, how many records were left out at least. faults: list of str, a line for each.
@@ -108,7 +108,7 @@ class RecordTable:
           dict of name -> int32 or float32 [N, length].
         """
         parsed = schema.parse(serialized, self.features)
-        return {_SYNONYMS.get(name, name): values for name, values in parsed.items()}
+        return {foreign.SYNONYMS.get(name, name): values for name, values in parsed.items()}
 
     def lengths(self):
         """How many tokens each row has, int32 [rows]; the first time reads every record."""
@@ -160,7 +160,7 @@ class RecordTable:
     def _check_vocabulary(self, folder, tokenizer):
         if schema.vocabulary_fingerprint(tokenizer) != self.manifest.vocabulary:
             raise InputError(
-                f"{os.path.join(folder, schema.MANIFEST)}: the records were made with another "
+                f"{os.path.join(folder, MANIFEST)}: the records were made with another "
                 f"vocabulary than {tokenizer.pieces.settings.source}"
             )
 
@@ -169,12 +169,17 @@ class RecordTable:
         if self.manifest is not None:
             self.features = dict(self.manifest.features)
             self.sentence_objective = self.manifest.sentence_objective
+            for row in np.unique(self._file_of, return_index=True)[1]:  # the first of each file
+                foreign.check_first_record(
+                    self.read([row])[0], self.features, self._place(row), MANIFEST
+                )
         else:
-            self.features = self._features_of_first()
+            self.features = foreign.features_in(self.read([0])[0], self._place(0))
+            foreign.check_features(self.features, self._place(0))
             labelled = "next_sentence_labels" in self.features
             self.sentence_objective = "next_sentence" if labelled else "none"
         self.parsed_features = {
-            _SYNONYMS.get(name, name): feature for name, feature in self.features.items()
+            foreign.SYNONYMS.get(name, name): feature for name, feature in self.features.items()
         }
         self.max_length = self.parsed_features["input_ids"][0]
         masked = self.features.get("masked_lm_positions")
@@ -182,56 +187,21 @@ class RecordTable:
         if self.manifest is None:
             self._check_rows(tokenizer)
 
-    def _features_of_first(self):
-        """The features of the first record, by its own account."""
-        place = self._place(0)
-        try:
-            example = tf.train.Example.FromString(self.read([0])[0])
-        except Exception:  # protobuf's DecodeError, of whichever implementation
-            raise InputError(f"{place}: not a tf.train.Example") from None
-        features = {}
-        for name, feature in example.features.feature.items():
-            if feature.HasField("int64_list"):
-                features[name] = (len(feature.int64_list.value), "int64")
-            elif feature.HasField("float_list"):
-                features[name] = (len(feature.float_list.value), "float32")
-        names = {_SYNONYMS.get(name, name): name for name in features}
-        missing = [name for name in _NEEDED if name not in names]
-        if missing:
-            has = ", ".join(sorted(example.features.feature)) or "nothing"
-            raise InputError(f"{place}: a record without {missing[0]}; it has {has}")
-        return features
-
     def _check_rows(self, tokenizer):
         """Parse every record once: of the same features, ids and labels within their ranges."""
         for rows in _chunks(len(self)):
-            serialized = self.read(rows)
-            try:
-                parsed = self.parse(tf.constant(serialized))
-            except tf.errors.InvalidArgumentError:
-                row = next(row for row in rows if not self._is_like_the_first(row))
-                raise InputError(
-                    f"{self._place(row)}: a record with other features than the first, which has "
-                    + ", ".join(f"{name} [{n}]" for name, (n, _) in self.features.items())
-                ) from None
+
+            def place_of(row, rows=rows):
+                return self._place(rows[row])
+
+            parsed = foreign.check_numbers(self.read(rows), self.features, place_of)
             for name, values in parsed.items():
-                most = values.numpy().max(axis=1, initial=0)
+                most = values.max(axis=1, initial=0)
                 row = int(np.argmax(most))
                 found = int(most[row]), int(rows[row])
                 self._largest[name] = max(self._largest.get(name, found), found)
-            if tokenizer is None:
-                continue
-            ids = parsed["input_ids"].numpy()
-            wrong = (ids < 0) | (ids >= tokenizer.vocab_size)
-            wrong[:, 0] |= ids[:, 0] != tokenizer.cls_id
-            if wrong.any():
-                row, column = np.argwhere(wrong)[0]
-                raise InputError(
-                    f"{self._place(rows[row])}: id {ids[row, column]} in column {column}; the "
-                    f"vocabulary of {tokenizer.pieces.settings.source} has 0 to "
-                    f"{tokenizer.vocab_size - 1}, and [CLS], which is {tokenizer.cls_id}, begins "
-                    "a row: the records were made with another one"
-                )
+            if tokenizer is not None:
+                foreign.check_ids(parsed["input_ids"], tokenizer, place_of)
         if tokenizer is not None:
             self.check_labels("masked_lm_ids", tokenizer.vocab_size)
         self.check_labels("masked_lm_positions", self.max_length)
@@ -242,13 +212,6 @@ class RecordTable:
         largest, row = self._largest.get(name, (0, 0))
         if largest >= count:
             raise InputError(f"{self._place(row)}: {name} {largest}, wanted 0 to {count - 1}")
-
-    def _is_like_the_first(self, row):
-        try:
-            self.parse(tf.constant(self.read([row])))
-        except tf.errors.InvalidArgumentError:
-            return False
-        return True
 
     def _place(self, row):
         return f"{self._files[self._file_of[row]]}, offset {self._starts[row]}"

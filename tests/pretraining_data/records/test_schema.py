@@ -1,8 +1,6 @@
 """The schema, files that are whole or not there, parsing, and a manifest that is strict."""
 
-import dataclasses
 import hashlib
-import json
 import os
 import resource
 
@@ -110,75 +108,3 @@ def test_the_fingerprint_tells_vocabularies_apart(tmp_path):
     tokenizer = tiny.tokenizer(tmp_path / "a")
     entries = "\n".join(tiny.vocabulary())
     assert schema.vocabulary_fingerprint(tokenizer) == hashlib.sha256(entries.encode()).hexdigest()
-
-
-@pytest.fixture
-def manifest():
-    return schema.Manifest(
-        max_length=8,
-        max_predictions=None,
-        sentence_objective="none",
-        vocabulary="abc",
-        features=schema.features_of(8, sentences=False),
-        shards=[{"file": "a", "records": 1, "bytes": 2, "sha256": "d"}],
-        counts={"records": 1},
-        settings={"seed": 0},
-    )
-
-
-def test_a_manifest_comes_back_as_it_was(tmp_path, manifest):
-    manifest.write(str(tmp_path))
-    assert schema.Manifest.read(str(tmp_path)) == manifest
-    assert os.listdir(tmp_path) == ["manifest.json"]
-
-
-def test_a_manifest_tells_of_classes_and_of_questions_and_an_older_one_of_nothing(
-    tmp_path, manifest
-):
-    lengths = {"mood": 1, "animal": 1, "animal_blank": 8, "animal_candidates": 6}
-    labelled = dataclasses.replace(
-        manifest,
-        features=schema.features_of(8, sentences=False, labels=lengths),
-        labels={
-            "mood": {"of": "sentence", "names": ["bad", "good"]},
-            "animal": {"of": "cloze", "candidates": 3, "pieces": 2},
-        },
-    )
-    labelled.write(str(tmp_path))
-    assert schema.Manifest.read(str(tmp_path)) == labelled
-    values = dataclasses.asdict(manifest)
-    del values["labels"]
-    (tmp_path / "manifest.json").write_text(json.dumps(values))
-    assert schema.Manifest.read(str(tmp_path)) == manifest
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"shards": None},
-        {"labels": {"animal": {"of": "cloze", "candidates": 3, "pieces": 2}}},
-        {"labels": {"animal": {"of": "cloze", "candidates": 3}}},
-        {"labels": {"mood": {"names": ["bad", "good"]}}},
-        {"shards": [{"file": "a"}]},
-        {"sentence_objective": "cloze"},
-        {"features": {"input_ids": [8, "int32"]}},
-        {"features": {"input_ids": 8}},
-        {"more": 1},
-        {"counts": ...},
-    ],
-)
-def test_a_manifest_that_is_none_is_named(tmp_path, manifest, change):
-    values = {**dataclasses.asdict(manifest), **change}
-    values = {key: value for key, value in values.items() if value is not ...}
-    (tmp_path / "manifest.json").write_text(json.dumps(values))
-    with pytest.raises(InputError, match="manifest.json: not a manifest of records") as error:
-        schema.Manifest.read(str(tmp_path))
-    assert "\n" not in str(error.value)
-
-
-def test_a_manifest_that_is_not_json_or_not_there_is_named(tmp_path):
-    with pytest.raises(InputError, match="manifest.json: cannot be read"):
-        schema.Manifest.read(str(tmp_path))
-    (tmp_path / "manifest.json").write_text("{")
-    with pytest.raises(InputError, match="manifest.json: not JSON"):
-        schema.Manifest.read(str(tmp_path))

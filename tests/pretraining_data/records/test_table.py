@@ -1,14 +1,17 @@
 """Records by number; a damaged, missing or foreign one is named by file and offset, never lost."""
 
+import hashlib
 import json
 import pathlib
+import re
+import struct
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from bert_tf.errors import ConfigError, InputError
-from bert_tf.pretraining_data.records import files
+from bert_tf.pretraining_data.records import files, schema
 from bert_tf.pretraining_data.records.table import RecordTable
 from tests import tiny
 from tests.pretraining_data import toy_records
@@ -102,6 +105,24 @@ def test_flipped_byte_is_named_or_skipped_and_counted(folder, tokenizer, manifes
     table = RecordTable(folder, tokenizer, "skip")
     assert numbers(table) == [n for n in range(100) if n != 17]
     assert table.skipped == 1 and len(table.faults) == 1
+
+
+@pytest.mark.parametrize("length", [2**60, 2**64 - 17, 10**5])
+def test_a_length_beyond_the_file_is_named_and_takes_no_memory(folder, tokenizer, length):
+    """TensorFlow's reader ends the process there, if the length has the right checksum."""
+    starts, path = offsets(shard(folder)), shard(folder)
+    header = struct.pack("<Q", length)
+    data = bytearray(path.read_bytes())
+    data[starts[17] : starts[17] + 12] = header + struct.pack("<I", files._masked_crc32c(header))
+    path.write_bytes(data)
+    line = refusal(folder, tokenizer)
+    assert line.startswith(f"{path}, offset {starts[17]}: damaged record (it would be longer than")
+    table = RecordTable(folder, tokenizer, "skip")
+    assert numbers(table) == [n for n in range(100) if n != 17] and table.skipped == 1
+    manifest = json.loads((path.parent / "manifest.json").read_text())
+    manifest["shards"][0]["sha256"] = hashlib.sha256(data).hexdigest()  # as if it were made so
+    (path.parent / "manifest.json").write_text(json.dumps(manifest))
+    assert "the record is longer than the file" in refusal(folder, tokenizer)
 
 
 @pytest.mark.parametrize("manifest", [True, False])
@@ -210,7 +231,19 @@ def test_checksums_are_tensorflows(tmp_path):
 
 @pytest.mark.parametrize(
     "name, number, wanted",
-    [("next_sentence_labels", 2, "0 to 1"), ("masked_lm_ids", 10**4, "0 to")],
+    [
+        ("next_sentence_labels", 2, "0 to 1"),
+        ("next_sentence_labels", -2, "-1 to"),
+        ("masked_lm_ids", 10**4, "0 to"),
+        ("masked_lm_ids", -1, "0 to"),
+        ("masked_lm_positions", 2**32 + 1, "0 to"),
+        ("input_ids", -5, "0 to"),
+        ("input_ids", 2**32 + 2, "0 to"),  # in 32 bits it would be [CLS]
+        ("segment_ids", 2**40, "0 to"),
+        ("masked_lm_weights", np.nan, "a finite number, 0 or more"),
+        ("masked_lm_weights", -1.0, "a finite number, 0 or more"),
+        ("masked_lm_weights", np.inf, "a finite number, 0 or more"),
+    ],
 )
 def test_foreign_label_out_of_range_is_named_by_offset(
     tmp_path, tokenizer, monkeypatch, name, number, wanted
@@ -220,13 +253,61 @@ def test_foreign_label_out_of_range_is_named_by_offset(
 
     def odd(arrays):
         arrays = fixed_masks(arrays)
+        arrays[name] = arrays[name].astype(np.float32 if "weights" in name else np.int64)
         arrays[name][-1, 0] = number
         return arrays
 
     monkeypatch.setattr(toy_records, "fixed_masks", odd)
     toy_records.write(tmp_path / "odd", tokenizer, (9,), masks=True, manifest=False)
-    message = refusal(tmp_path / "odd", tokenizer)
-    assert f"{name} {number}, wanted {wanted}" in message and "offset" in message
+    for policy in ("fail", "skip"):  # others may be wrong where nobody can tell
+        message = refusal(tmp_path / "odd", tokenizer, policy)
+        assert re.search(f"offset [0-9]+: {name} .*{number}.*, wanted {wanted}", message), message
+
+
+@pytest.mark.parametrize(
+    "change, named",
+    [
+        ({"input_mask": None}, "a record without input_mask; it has input_ids, masked_lm_ids"),
+        ({"masked_lm_ids": None}, "a record without masked_lm_ids; it has input_ids"),
+        ({"masked_lm_weights": (4, "int64")}, "masked_lm_weights is int64 [4], wanted float32 [4]"),
+        ({"segment_ids": (9, "int64")}, "segment_ids is int64 [9], wanted int64 [24]"),
+        ({"next_sentence_labels": (2, "int64")}, "next_sentence_labels is int64 [2], wanted int64"),
+        ({"input_ids": (24, "float32")}, "input_ids is float32 [24], wanted int64 [24]"),
+        ({"input_ids": (0, "int64")}, "input_ids is int64 [0], wanted int64 [1]"),
+    ],
+)
+@pytest.mark.parametrize("policy", ["fail", "skip"])
+def test_foreign_records_whose_features_do_not_go_together_are_named(
+    tmp_path, tokenizer, change, named, policy
+):
+    features = {**schema.features_of(24, 4), **change}
+    features = {name: feature for name, feature in features.items() if feature is not None}
+    path = tmp_path / "a.tfrecord"
+    with schema.new_records(str(path), features) as writer:
+        kinds = {"int64": np.int64, "float32": np.float32}
+        writer.write({name: np.zeros((2, n), kinds[kind]) for name, (n, kind) in features.items()})
+    assert refusal(str(path), tokenizer, policy).startswith(f"{path}, offset 0: {named}")
+
+
+@pytest.mark.parametrize(
+    "change, named",
+    [
+        (
+            {"input_ids": [10**12, "int64"], "max_length": 10**12},
+            "input_mask is int64 [24], wanted",
+        ),
+        ({"token_boundary": [24, "int64"]}, "token_boundary is missing, and manifest.json says"),
+        ({"next_sentence_labels": [1, "float32"]}, "next_sentence_labels is float32 [1], wanted"),
+        ({"mood": [3, "float32"]}, "mood is missing, and manifest.json says float32 [3]"),
+    ],
+)
+def test_a_manifest_that_says_other_than_its_records_is_named(folder, tokenizer, change, named):
+    path = pathlib.Path(folder) / "manifest.json"
+    values = json.loads(path.read_text())
+    values["max_length"] = change.pop("max_length", values["max_length"])
+    values["features"] |= change
+    path.write_text(json.dumps(values))
+    assert named in refusal(folder, tokenizer)
 
 
 def test_told_label_of_foreign_records_is_held_against_its_classes(tmp_path, tokenizer):
