@@ -85,6 +85,8 @@ def _require_fit(config, phases, model):
                 f"phases.{phase.number}.records: rows of two segments, the model's type_vocab_size "
                 "is 1"
             )
+        for rows in (phase.rows, phase.held_out):
+            rows.check_labels("segment_ids", model.encoder.config.type_vocab_size)
         _watched(phase.settings.best_metric, model)
 
 

@@ -208,7 +208,7 @@ class RecordTable:
         self.check_labels("next_sentence_labels", 2)
 
     def check_labels(self, name, count):
-        """Raises InputError if records without a manifest have a label of `count` or more."""
+        """Raises InputError if records without a manifest hold `count` or more under a name."""
         largest, row = self._largest.get(name, (0, 0))
         if largest >= count:
             raise InputError(f"{self._place(row)}: {name} {largest}, wanted 0 to {count - 1}")

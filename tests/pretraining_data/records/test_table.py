@@ -292,9 +292,10 @@ def test_foreign_records_whose_features_do_not_go_together_are_named(
 @pytest.mark.parametrize(
     "change, named",
     [
+        ({"input_ids": [10**12, "int64"]}, "input_mask is int64 [24], wanted int64 [10000000"),
         (
-            {"input_ids": [10**12, "int64"], "max_length": 10**12},
-            "input_mask is int64 [24], wanted",
+            {name: [10**12, "int64"] for name in ("input_ids", "input_mask", "segment_ids")},
+            "input_ids is int64 [24], and manifest.json says int64 [1000000000000]",
         ),
         ({"token_boundary": [24, "int64"]}, "token_boundary is missing, and manifest.json says"),
         ({"next_sentence_labels": [1, "float32"]}, "next_sentence_labels is float32 [1], wanted"),
@@ -304,8 +305,8 @@ def test_foreign_records_whose_features_do_not_go_together_are_named(
 def test_a_manifest_that_says_other_than_its_records_is_named(folder, tokenizer, change, named):
     path = pathlib.Path(folder) / "manifest.json"
     values = json.loads(path.read_text())
-    values["max_length"] = change.pop("max_length", values["max_length"])
     values["features"] |= change
+    values["max_length"] = values["features"]["input_ids"][0]
     path.write_text(json.dumps(values))
     assert named in refusal(folder, tokenizer)
 
