@@ -8,7 +8,7 @@ from bert_tf.atomic import new_files
 from bert_tf.conversion import google
 from bert_tf.conversion.files import read_json
 from bert_tf.conversion.safetensors_file import read_safetensors, write_safetensors
-from bert_tf.conversion.table import StoredTensor
+from bert_tf.conversion.table import StoredTensor, check_count
 from bert_tf.errors import InputError, shown, shown_name
 
 CONFIG_FILE = "config.json"
@@ -87,6 +87,7 @@ def _read_shards(index, read):
     places = read_json(index).get("weight_map")
     if not isinstance(places, dict) or not all(isinstance(shard, str) for shard in places.values()):
         raise InputError(f"{index}: wanted `weight_map`, an object of tensor name to file name")
+    check_count(places, index)
     tensors = {}
     for shard in dict.fromkeys(places.values()):
         if Path(shard).name != shard or shard in ("", ".", "..") or "\\" in shard or "\0" in shard:

@@ -5,7 +5,7 @@ import re
 
 from absl import logging
 
-from bert_tf.conversion.table import canonical_names, listed
+from bert_tf.conversion.table import canonical_names, check_count, listed
 from bert_tf.errors import InputError, shown_name
 
 # What DataParallel, PyTorch Lightning, torch.compile and TF-Hub put before the names of a model.
@@ -33,8 +33,10 @@ def model_tensors(tensors, source):
     Returns:
       dict of name to StoredTensor, in the order of the file.
     Raises:
-      InputError: two tensors have one name once the prefix is gone.
+      InputError: two tensors have one name once the prefix is gone, or there are more tensors than
+        any model has.
     """
+    check_count(tensors, source)
     tensors = _unwrapped(tensors, source)
     aside = [name for name in tensors if _is_slot(name, tensors) or TRAINING.search(name)]
     if aside:

@@ -13,7 +13,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from bert_tf.conversion.table import StoredTensor
+from bert_tf.conversion.table import StoredTensor, check_count
 from bert_tf.errors import InputError, shown
 
 HEADER_LIMIT = 100_000_000  # bytes, the format's own limit
@@ -104,6 +104,7 @@ def _header(path, text):
     if not isinstance(header, dict):
         raise InputError(f"{path}: damaged header: no JSON object")
     entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
+    check_count(entries, path)
     for name, entry in entries.items():
         if not _is_sound(entry):
             raise InputError(

@@ -19,6 +19,8 @@ from bert_tf.errors import InputError, shown_name
 
 # What a weight may be stored as; the last two are cast up to float32 when they are read.
 FLOATS = ("float32", "float16", "bfloat16")
+# The deepest model here has about 16,000 tensors, with every slot of an optimizer three times more.
+TENSORS_LIMIT = 50_000
 NAMES_SHOWN = 4  # an error names this many tensors of a kind and counts the rest
 
 
@@ -110,6 +112,19 @@ class Table:
     old_names: tuple[tuple[str, str], ...] = ()
     ignorable: tuple[tuple[str, str], ...] = ()
     twins: tuple[tuple[str, str], ...] = ()
+
+
+def check_count(tensors, source):
+    """Refuses a file with more tensors than any model has, before each is compared with each name.
+
+    Args:
+      tensors: collection of names.
+      source: str or Path, the file, for the message.
+    Raises:
+      InputError: there are more than TENSORS_LIMIT.
+    """
+    if len(tensors) > TENSORS_LIMIT:
+        raise InputError(f"{source}: names {len(tensors)} tensors, wanted at most {TENSORS_LIMIT}")
 
 
 def find(model, path):

@@ -125,10 +125,16 @@ def test_a_damaged_header_is_named(tmp_path, header, message):
 
 def test_a_name_that_stands_twice_is_found_without_comparing_all_with_all(tmp_path):
     entry = json.dumps({"dtype": "F32", "shape": [0], "data_offsets": [0, 0]})
-    names = [*(f"t{number}" for number in range(100_000)), "t99999"]
+    names = [*(f"t{number}" for number in range(50_000)), "t49999"]
     text = "{" + ",".join(f'"{name}":{entry}' for name in names) + "}"
     with_header(tmp_path / "f", text.encode())
-    with pytest.raises(InputError, match="'t99999' stands twice"):
+    with pytest.raises(InputError, match="'t49999' stands twice"):
+        read_safetensors(tmp_path / "f")
+
+
+def test_more_tensors_than_any_model_has_are_refused_before_each_is_looked_at(tmp_path):
+    with_header(tmp_path / "f", {f"t{number}": 0 for number in range(50_001)})
+    with pytest.raises(InputError, match="names 50001 tensors, wanted at most 50000"):
         read_safetensors(tmp_path / "f")
 
 
