@@ -6,7 +6,8 @@ import numpy as np
 from safetensors.numpy import load_file
 
 HERE = pathlib.Path(__file__).parent
-TOLERANCE = 1e-4
+# Another processor was off by up to 4e-7, another seed by 3e-2.
+TOLERANCE = 1e-5
 
 
 def weights_of(workdir):
