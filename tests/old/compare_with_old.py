@@ -68,24 +68,24 @@ FINETUNE = {
     "ewc": ["incremental={method: ewc, old_train: train.tsv}", *OLD_ROWS],
     "lwf": ["incremental.method=lwf", *OLD_ROWS],
 }
+# Without a file to begin from the sizes have to be told as well.
+FRESH = ["model.path=null", "model.family=bert", "model.tokenizer=start"]
+FRESH += ["model.positional_heads=true", "model.changes={num_hidden_layers: 2, hidden_size: 12}"]
+FRESH += ["model.changes.num_attention_heads=3", "model.changes.intermediate_size=20"]
 PRETRAIN = {
     "static": [f"{RECORDS}static"],
     "labels": [f"{RECORDS}labels"],
     "labels-packed": [f"{RECORDS}labels", "phases.1.packing=true", "masking.unit=span"],
-    "ngram": ["masking={unit: ngram, random_share: 0.3}", "noise.deletion=0.1"],
+    "ngram": ["masking={unit: ngram, mask_share: 0.7, random_share: 0.3}", "noise.deletion=0.1"],
     "adversarial": ["objective.adversarial=0.5", "phases.1.accumulate=2"],
     "factors": ["objective.loss_factors={sentence: 0.5}", "train.precision=mixed_bfloat16"],
     "words-alone": ["objective.sentences=none", "train.recompute=true"],
-    "positional": ["model={family: bert, tokenizer: start, positional_heads: true}"],
+    "positional": FRESH,
     "albert": ["model.path=models/albert-pretraining"],
     "masked-lm": ["model.path=models/own-bert-masked-lm"],
     "pre-norm": ["model.path=models/own-albert-pretraining"],
     "electra": ["model.path=models/electra-pretraining", "objective.words=replaced_tokens"],
 }
-# Without a file to begin from the sizes have to be told as well.
-TINY = "model.changes={num_hidden_layers: 2, hidden_size: 12, num_attention_heads: 3, "
-TINY += "intermediate_size: 20, max_position_embeddings: 40}"
-PRETRAIN["positional"].append(TINY)
 CASES |= {f"finetune/{x}": ("finetune", "finetune", SHORT + FINETUNE[x]) for x in FINETUNE}
 CASES |= {f"pretrain/{x}": ("pretrain", "one_phase", PRETRAIN[x]) for x in PRETRAIN}
 
