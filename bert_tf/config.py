@@ -79,6 +79,7 @@ class ModelSection:
     pooling: str | None = setting(optional(one_of("cls", "mean", "max")), None)
     head_layers: tuple | None = setting(optional(_WIDTHS), None)
     problem_type: str | None = setting(optional(one_of(*PROBLEM_TYPES)), None)
+    options: dict = setting(MAPPING, {})  # further arguments of the task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +93,10 @@ class DataSection:
     text: str | int = setting(_COLUMN, "text")
     text_pair: str | int | None = setting(optional(_COLUMN), None)
     label: str | int = setting(_COLUMN, "label")
+    columns: dict = setting(MAPPING, {})  # of tasks that read others: name -> where it is
     max_length: int = setting(whole(3), 128)  # in tokens, special ones included
+    # true: "[MASK]" and its like in a text are one token, not plain characters; kept with the model
+    special_tokens_in_text: bool = setting(FLAG, False)
     # Several short texts in a row of max_length tokens; train.batch_size then counts such rows.
     # For a TPU or train.jit, where each new shape is compiled: all batches have one.
     packing: bool = setting(FLAG, False)
@@ -136,7 +140,7 @@ class FinetuneConfig:
 
     model: ModelSection
     data: DataSection
-    task: str = setting(one_of("sequence_classification"), "sequence_classification")
+    task: str = setting(WORD, "sequence_classification")
     train: TrainSection = TrainSection()
     distribution: DistributionSection = DistributionSection()
     incremental: IncrementalSection = IncrementalSection()
@@ -177,7 +181,7 @@ class StartSection:
     # one of: a model directory or checkpoint; a published size, such as bert-mini; a family
     path: str | None = setting(optional(WORD), None)
     size: str | None = setting(optional(WORD), None)
-    family: str | None = setting(optional(one_of("bert", "albert", "electra")), None)
+    family: str | None = setting(optional(WORD), None)
     changes: dict = setting(MAPPING, {})  # fields of the encoder's configuration to change
     generator: dict = setting(MAPPING, {})  # the same of the generator beside a discriminator
     tokenizer: str | None = setting(optional(WORD), None)  # a folder; null: that of model.path
@@ -299,22 +303,22 @@ class PretrainConfig:
 
     def __post_init__(self):
         """What two keys must agree on; `load` puts the file's name before the message."""
-        electra = self.objective.words == "replaced_tokens"
-        if self.model.generator and not electra:
+        replaced = self.objective.words == "replaced_tokens"
+        if self.model.generator and not replaced:
             raise ConfigError(
                 f"model.generator is {self.model.generator} and objective.words "
                 f"{self.objective.words}, wanted replaced_tokens with it"
             )
         for key in ("sentences", "extra_labels", "adversarial"):
             value = getattr(self.objective, key)
-            if electra and value not in (None, "none", {}):
+            if replaced and value not in (None, "none", {}):
                 raise ConfigError(
                     f"objective.{key} is {value} and objective.words replaced_tokens, "
                     "which has none beside it"
                 )
         for key in ("insertion", "replacement"):
             rate = getattr(self.noise, key)
-            if electra and rate:
+            if replaced and rate:
                 raise ConfigError(
                     f"noise.{key} is {rate} and objective.words replaced_tokens, wanted 0 with it: "
                     "such tokens would count as original ones"

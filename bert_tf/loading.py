@@ -10,21 +10,15 @@ from bert_tf import encoders
 from bert_tf.atomic import new_directory
 from bert_tf.conversion import save_google
 from bert_tf.conversion.contents import opened
-from bert_tf.conversion.electra import GENERATOR_FOLDER, generator_config, generator_sizes
 from bert_tf.conversion.files import copy_tokenizer_files
 from bert_tf.conversion.labels import labels
 from bert_tf.conversion.leftovers import encoder_tensors
-from bert_tf.conversion.saving import OPTIONS, OWN
+from bert_tf.conversion.saving import OWN
 from bert_tf.conversion.sizes import check_own_heads, check_sizes
 from bert_tf.conversion.table import canonical_names, fill
 from bert_tf.errors import ConfigError, InputError, nearest
 
 FORMATS = ("huggingface", "google")
-# What a task is told besides its encoder. A task that is not named here is told nothing.
-TOLD = {
-    "SequenceClassifier": ("num_labels", "label_names", "problem_type", "pooling", "head_layers"),
-    "Pretraining": ("sentence_objective", "extra_labels"),
-}
 
 
 def load_encoder(directory, **config_changes):
@@ -79,9 +73,25 @@ def load_task(directory):
       InputError: as in `load_encoder`; or the files hold no head, or one that no task here reads.
     """
     with opened(directory) as contents:
-        if contents.task is None:
-            raise InputError(_no_task(contents))
         return _task(contents)
+
+
+def load_with_tokenizer(directory):
+    """The task model in a directory and the tokenizer it was trained with.
+
+    Args:
+      directory: str, as in `load_encoder`; it is opened, and an archive unpacked, once.
+
+    Returns:
+      (TaskModel, Tokenizer).
+
+    Raises:
+      InputError: as `load_task` and `Tokenizer.from_pretrained`.
+    """
+    from bert_tf.text import Tokenizer
+
+    with opened(directory) as contents:
+        return _task(contents), Tokenizer.from_pretrained(str(contents.folder))
 
 
 def convert(source, target, format):
@@ -105,17 +115,16 @@ def convert(source, target, format):
             + (f" (nearest: {near})" if near else "")
         )
     with new_directory(target) as folder, opened(source) as contents:
-        if contents.task == "MaskedLM" and _holds(contents, "Pretraining"):
-            # Named for its masked LM, as Google's BERTs are at Hugging Face: convert all of it.
-            contents = dataclasses.replace(contents, task="Pretraining")
+        contents = dataclasses.replace(contents, task=contents.fullest_task)
         model = _task(contents) if contents.task else _whole_encoder(contents)
         copied = copy_tokenizer_files(contents.folder, folder)
         if format == "google":
             save_google(model, folder)
         else:
             model.save_pretrained(str(folder))
-            if getattr(model, "generator", None) is not None:
-                copy_tokenizer_files(contents.folder, folder / GENERATOR_FOLDER)
+            for name in getattr(model, "companions", ()):
+                if getattr(model, name) is not None:
+                    copy_tokenizer_files(contents.folder, folder / name)
             if "vocab.txt" in copied and "tokenizer_config.json" not in copied:
                 # A bare vocab.txt: let the files say whether it is cased.
                 from bert_tf.text import Tokenizer
@@ -131,21 +140,6 @@ def _no_task(contents):
         return f"{contents.weights_file}: no head of {tasks_here}; load_encoder reads the encoder"
     return (
         f"{where}: architectures: {named!r} is no task here; there are {', '.join(known.values())}"
-    )
-
-
-def _has_pooler(contents):
-    table = contents.layout.encoder_table()
-    there = canonical_names(table, contents.tensors, contents.weights_file)
-    return any(name in there for name in contents.layout.encoder_names("pooler"))
-
-
-def _holds(contents, task):
-    """Whether the files hold the pooler and the whole head of a task of their family."""
-    head = contents.layout.heads.get(task)
-    there = canonical_names(contents.layout.encoder_table(), contents.tensors, "")
-    return (
-        bool(head) and _has_pooler(contents) and all(n in there for row in head for n in row.names)
     )
 
 
@@ -204,40 +198,40 @@ def _whole_encoder(contents):
     headless = (None, alone, f"{OWN}.{alone}")
     if not contents.is_google and contents.architecture not in headless:
         raise InputError(_no_task(contents))
-    encoder, _ = _build_encoder(contents, pooler=_has_pooler(contents))
+    encoder, _ = _build_encoder(contents, pooler=contents.has_pooler)
     fill(encoder, contents.layout.encoder_table(), contents.tensors, contents.weights_file)
     return encoder
 
 
 def _task(contents):
+    """The task model of files that are open."""
     from bert_tf import tasks  # TensorFlow; an encoder loads without it
 
     kinds = {kind.__name__: kind for kind in tasks.TASKS.values()}
-    ours = contents.config.get(OWN)
-    ours = dict(ours) if isinstance(ours, dict) else {}
-    options = {key: ours.pop(key, None) for key in ("family", "task", "generator", *OPTIONS)}
-    published = contents.config.get("model_type") != OWN
-    pooler = (published and contents.task in contents.family.pooled) or _has_pooler(contents)
-    encoder, _ = _build_encoder(contents, pooler=pooler)
+    if contents.task not in kinds:
+        raise InputError(_no_task(contents))
+    kind = kinds[contents.task]
+    encoder, _ = _build_encoder(contents, pooler=contents.task_is_pooled)
+    options = contents.options
     check_own_heads(options, contents.tensors, contents.config_file, contents.weights_file)
-    told = {}
-    if contents.task in TOLD:
-        told_of = TOLD[contents.task]
-        options |= labels(contents) if "num_labels" in told_of else {}
-        told = {key: options[key] for key in told_of}
-    if contents.task == "ElectraPretraining":
-        told["generator"] = _generator(contents, encoder, tasks.MaskedLM)
+    told = {name: options.get(name) for name in kind.arguments}
+    if "num_labels" in kind.arguments:
+        told |= {name: x for name, x in labels(contents).items() if name in kind.arguments}
+    told |= _companions(contents, kind, encoder)
     try:
-        model = kinds[contents.task](encoder, **told)
+        model = kind(encoder, **told)
     except InputError as error:
         raise InputError(f"{contents.config_file}: {error}") from None
-    if told.get("generator") is not None and not contents.is_google:
-        _fill_apart(contents, model)
-    else:
-        table = contents.layout.task_table(contents.task)
-        fill(model, table, contents.tensors, contents.weights_file)
-        _say_unused(contents, table)
-    model.data_settings = ours
+    beside = [] if contents.is_google else [name for name in kind.companions if told.get(name)]
+    filled = model.without_companions() if beside else model
+    layout = contents.layout
+    table = layout.own_task_table(filled) if contents.is_own else layout.task_table(contents.task)
+    fill(filled, table, contents.tensors, contents.weights_file)
+    _say_unused(contents, table)
+    for name in beside:
+        _fill_companion(contents, model, name)
+    ours = {"family", "task", *kind.arguments, *kind.companions}
+    model.data_settings = {key: x for key, x in options.items() if key not in ours}
     return model
 
 
@@ -256,47 +250,35 @@ def _say_unused(contents, table):
         )
 
 
-def _generator(contents, encoder, kind):
-    """ELECTRA's generator over the embeddings of the encoder, not filled; None if there is none.
-
-    Google has it in the same checkpoint, we in a folder beside what Hugging Face reads.
-    """
-    if contents.is_google:
-        config, told = generator_config(contents), generator_sizes(contents.tensors)
-        if config is None:
-            return None
-        sizes = _config(contents.config_file, type(encoder.config), config)
-        check_sizes(sizes, told, contents.config_file, contents.weights_file)
-        file = contents.config_file
-    elif (contents.folder / GENERATOR_FOLDER).is_dir():
-        with opened(contents.folder / GENERATOR_FOLDER) as apart:
-            file = apart.config_file
-            if apart.family is not contents.family:
-                raise InputError(
-                    f"{file}: model_type: {apart.family_name!r}, wanted {contents.family_name!r}"
-                )
-            sizes = _config(file, type(encoder.config), apart.config)
-            check_sizes(sizes, apart.sizes, file, apart.weights_file)
-    else:
-        return None
-    try:
-        return kind(encoder.generator(sizes))
-    except InputError as error:
-        raise InputError(f"{file}: {error}") from None
+def _companions(contents, kind, encoder):
+    """The models that are saved beside a task, name -> model with fresh weights; of absent ones
+    None."""
+    models = dict.fromkeys(kind.companions)
+    for name in kind.companions:
+        found = contents.companion(name)
+        if found is None:
+            continue
+        sizes = _config(found.config_file, type(encoder.config), found.config)
+        check_sizes(sizes, found.sizes, found.config_file, found.weights_file)
+        try:
+            models[name] = kind.companion(encoder, name, sizes)
+        except InputError as error:
+            raise InputError(f"{found.config_file}: {error}") from None
+    return models
 
 
-def _fill_apart(contents, model):
-    """Fills discriminator and generator from their two folders; the embeddings must be equal."""
-    table = contents.layout.task_table(contents.task)
-    fill(model.without_generator(), table, contents.tensors, contents.weights_file)
-    embeddings = [weight.numpy() for weight in model.encoder.embeddings.weights]
-    with opened(contents.folder / GENERATOR_FOLDER) as apart:
-        fill(
-            model.generator, apart.layout.task_table("MaskedLM"), apart.tensors, apart.weights_file
-        )
-        after = model.encoder.embeddings.weights
-        if not all(map(np.array_equal, embeddings, [weight.numpy() for weight in after])):
+def _fill_companion(contents, model, name):
+    """Fills a model from its own folder; what it shares with the encoder must be equal there."""
+    companion, encoder = getattr(model, name), model.encoder
+    embeddings = [weight.numpy() for weight in encoder.embeddings.weights]
+    with opened(contents.folder / name) as beside:
+        layout = beside.layout
+        own = beside.is_own
+        table = layout.own_task_table(companion) if own else layout.task_table(beside.task)
+        fill(companion, table, beside.tensors, beside.weights_file)
+        after = [weight.numpy() for weight in encoder.embeddings.weights]
+        if not all(map(np.array_equal, embeddings, after)):
             raise InputError(
-                f"{apart.weights_file}: its embeddings are not those of {contents.weights_file}; "
-                f"remove the folder {GENERATOR_FOLDER} if it belongs to another model"
+                f"{beside.weights_file}: its embeddings are not those of {contents.weights_file}; "
+                f"remove the folder {name} if it belongs to another model"
             )

@@ -30,14 +30,15 @@ MAY_IMPORT = {
     "training.distribution": ["errors"],
     "training.optimizers": [],
     "training": ["", "config", "atomic", "errors"],
-    "tasks": "layers encoders.outputs conversion training.step training.distribution "
-    "training.optimizers errors".split(),
+    "tasks": "layers conversion training.step training.distribution training.optimizers "
+    "errors".split(),
     "loading": ["encoders", "tasks", "conversion", "text", "atomic", "errors"],
+    "datasets": ["data", "tasks", "errors"],
     "export": ["tasks", "text", "loading", "atomic", "errors"],
     "compression": ["layers", "tasks", "data", "training", "loading", "errors"],
     "analysis": ["encoders", "tasks", "text", "data", "training", "loading", "errors"],
     "recipes": "config text data pretraining_data layers encoders tasks training loading "
-    "conversion export compression analysis atomic errors".split(),
+    "datasets conversion export compression analysis atomic errors".split(),
     # "": the package itself, whose public names load lazily.
     "cli": ["", "config", "recipes", "loading", "export", "analysis", "errors"],
 }

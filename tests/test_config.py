@@ -27,8 +27,11 @@ def test_keys_are_the_published_ones(load):
     sections = config.to_dict(load())
     assert sections.pop("task") == "sequence_classification"
     assert {section: list(keys) for section, keys in sections.items()} == {
-        "model": ["path", "changes", "pooling", "head_layers", "problem_type"],
-        "data": ("train validation test format text text_pair label max_length packing".split()),
+        "model": ["path", "changes", "pooling", "head_layers", "problem_type", "options"],
+        "data": (
+            "train validation test format text text_pair label columns max_length "
+            "special_tokens_in_text packing"
+        ).split(),
         "train": (
             "batch_size accumulate epochs steps optimizer learning_rate weight_decay beta_2 "
             "epsilon layer_decay lookahead ema schedule schedule_power drop_every drop_factor "

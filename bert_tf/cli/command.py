@@ -32,6 +32,11 @@ class Flag(typing.NamedTuple):
     repeated: bool = False
 
 
+def column_of(text):
+    """A column as a flag tells it: its number where it is one, else its name; None for none."""
+    return int(text) if text is not None and text.isascii() and text.isdigit() else text
+
+
 class Command(typing.NamedTuple):
     """One verb: its name, what it does, an example, its flags."""
 

@@ -3,7 +3,7 @@
 import json
 import sys
 
-from bert_tf.cli.command import Command, Flag
+from bert_tf.cli.command import Command, Flag, column_of
 
 COMMAND = Command(
     "evaluate",
@@ -24,6 +24,9 @@ COMMAND = Command(
             needed=True,
         ),
         Flag("output", "FILE", "a file to write the figures to as well"),
+        Flag("text", "COLUMN", "the column with the texts, if not the one trained with"),
+        Flag("text_pair", "COLUMN", "the column with the partners of pairs, as --text"),
+        Flag("label", "COLUMN", "the column with the labels, as --text"),
     ),
 )
 
@@ -36,7 +39,8 @@ def main(argv=None):
 def _work(flags):
     from bert_tf.recipes.evaluate import evaluate
 
-    print(json.dumps(evaluate(flags.model, flags.data, flags.output), indent=2))
+    columns = {name: column_of(flags[name].value) for name in ("text", "text_pair", "label")}
+    print(json.dumps(evaluate(flags.model, flags.data, flags.output, **columns), indent=2))
 
 
 if __name__ == "__main__":

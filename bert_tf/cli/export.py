@@ -46,9 +46,10 @@ def _prepare(flags):
 
 
 def _work(flags):
-    from bert_tf.export import export_saved_model, load_model
+    from bert_tf.export import export_saved_model
+    from bert_tf.loading import load_with_tokenizer
 
-    print(export_saved_model(*load_model(flags.model), flags.output))
+    print(export_saved_model(*load_with_tokenizer(flags.model), flags.output))
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def _prepare(flags):
 
 def _work(prepared):
     from bert_tf.recipes.finetune import draw_learning_rate, finetune
-    from bert_tf.recipes.incremental import learn_more
+    from bert_tf.recipes.finetune_incremental import finetune_incremental
     from bert_tf.recipes.interruption import Interrupted
 
     settings, workdir, picture = prepared
@@ -62,7 +62,7 @@ def _work(prepared):
         print(f"the learning rate is drawn in {picture}")
         return None
     try:
-        recipe = finetune if settings.incremental.method is None else learn_more
+        recipe = finetune if settings.incremental.method is None else finetune_incremental
         results = recipe(settings, workdir)
     except Interrupted as error:
         print(f"bert-tf finetune: {error}", file=sys.stderr)

@@ -2,7 +2,7 @@
 
 import sys
 
-from bert_tf.cli.command import Command, Flag
+from bert_tf.cli.command import Command, Flag, column_of
 from bert_tf.errors import ConfigError
 
 COMMAND = Command(
@@ -14,8 +14,8 @@ COMMAND = Command(
         Flag(
             "input",
             "FILE",
-            "the texts, one a line, or JSON lines with the keys the model was\n"
-            "trained on; pairs of texts in plain lines have a tab between them;\n"
+            "the texts, one a line; JSON lines, a .tsv or a .csv with the columns\n"
+            "the model was trained on; pairs in plain lines have a tab between;\n"
             "of a model of masked words: texts with [MASK] in them;\n"
             "- reads the standard input; blank lines are left out",
             needed=True,
@@ -25,6 +25,13 @@ COMMAND = Command(
             "FILE",
             "where the answers go, one JSON object a line; without it they are\n"
             "printed as they come",
+        ),
+        Flag("text", "COLUMN", "the column or key of the texts, if not the one trained with"),
+        Flag(
+            "text_pair",
+            "COLUMN",
+            "the column or key of the partners; with it a model that was saved\n"
+            "elsewhere takes pairs",
         ),
         Flag("top", "NUMBER", "how many words for each [MASK]; 5 if not given"),
         Flag(
@@ -48,13 +55,15 @@ def _prepare(flags):
         raise ConfigError(f"--top is {top!r}, wanted a whole number of 1 or more")
     if top is not None and flags.perplexity:
         raise ConfigError("--top and --perplexity are given, wanted one of them")
-    return flags.model, flags.input, flags.output, top and int(top), flags.perplexity
+    columns = {name: column_of(flags[name].value) for name in ("text", "text_pair")}
+    return (flags.model, flags.input, flags.output, top and int(top), flags.perplexity), columns
 
 
 def _work(prepared):
     from bert_tf.recipes.predict import predict
 
-    predict(*prepared)
+    arguments, columns = prepared
+    predict(*arguments, **columns)
 
 
 if __name__ == "__main__":

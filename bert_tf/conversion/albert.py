@@ -103,7 +103,7 @@ ALBERT = Family(
     layouts={
         "huggingface": HUGGINGFACE,
         "google": GOOGLE,
-        "bert_tf": own_layout(HUGGINGFACE, rows.OWN_HEADS, rows.OWN_ENCODER),
+        "bert_tf": own_layout(HUGGINGFACE, rows.OWN_ENCODER),
     },
     # How many layers share the groups, no tensor tells.
     sizes=rows.sizes(
@@ -114,5 +114,6 @@ ALBERT = Family(
     ),
     settled=rows.SETTLED,
     expressible=rows.EXPRESSIBLE,
+    fuller={"MaskedLM": "Pretraining"},
     google_sign=r"(^|/)bert/encoder/transformer/group_",
 )

@@ -71,11 +71,13 @@ BERT = Family(
     layouts={
         "huggingface": HUGGINGFACE,
         "google": GOOGLE,
-        "bert_tf": own_layout(HUGGINGFACE, rows.OWN_HEADS, rows.OWN_ENCODER),
+        "bert_tf": own_layout(HUGGINGFACE, rows.OWN_ENCODER),
     },
     sizes=rows.sizes("blocks.{i}", num_hidden_layers=("blocks.{i}.attention_norm.gamma", "i")),
     settled=rows.SETTLED,
     expressible=rows.EXPRESSIBLE,
+    # Google's BERTs stand at Hugging Face under the name of a part of their heads.
+    fuller={"MaskedLM": "Pretraining"},
     # What Google's code takes where the config is silent; their published files say 2.
     google_defaults={"type_vocab_size": 16},
 )

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import re
+import typing
 from pathlib import Path
 
 from absl import logging
@@ -65,6 +66,74 @@ class Contents:
     def is_google(self):
         """bool, whether the files are Google's."""
         return self.layout is self.family.layouts["google"]
+
+    @property
+    def is_own(self):
+        """bool, whether the files are in our own format."""
+        return self.layout is self.family.layouts[OWN]
+
+    @property
+    def has_pooler(self):
+        """bool, whether any tensor of a pooler is there."""
+        there = canonical_names(self.layout.encoder_table(), self.tensors, self.weights_file)
+        return any(name in there for name in self.layout.encoder_names("pooler"))
+
+    @property
+    def task_is_pooled(self):
+        """bool, whether the task needs an encoder with a pooler: its published class reads it, or
+        the files hold one."""
+        return (not self.is_own and self.task in self.family.pooled) or self.has_pooler
+
+    @property
+    def fullest_task(self):
+        """str or None, the task of the largest head that is wholly there: files may be named for a
+        part of it."""
+        fuller = self.family.fuller.get(self.task)
+        head = self.layout.heads.get(fuller)
+        there = canonical_names(self.layout.encoder_table(), self.tensors, self.weights_file)
+        whole = head and self.has_pooler and all(n in there for row in head for n in row.names)
+        return fuller if whole else self.task
+
+    @property
+    def options(self):
+        """dict, what our own key of config.json holds."""
+        ours = self.config.get(OWN)
+        return dict(ours) if isinstance(ours, dict) else {}
+
+    def companion(self, name):
+        """What is known of a model that is saved beside this one.
+
+        Args:
+          name: str, of its folder.
+        Returns:
+          Companion, or None where there is no such model.
+        Raises:
+          InputError: the folder holds another family, or cannot be read.
+        """
+        if self.is_google:
+            found = self.family.companions.get(name)
+            config = found and found[0](self)
+            if config is None:
+                return None
+            return Companion(self.config_file, config, found[1](self.tensors), self.weights_file)
+        if not (self.folder / name).is_dir():
+            return None
+        with opened(self.folder / name) as beside:
+            if beside.family is not self.family:
+                raise InputError(
+                    f"{beside.config_file}: model_type: {beside.family_name!r}, wanted "
+                    f"{self.family_name!r}"
+                )
+            return Companion(beside.config_file, beside.config, beside.sizes, beside.weights_file)
+
+
+class Companion(typing.NamedTuple):
+    """A model that is saved beside another: its config and what its tensors tell of its sizes."""
+
+    config_file: Path
+    config: dict
+    sizes: dict
+    weights_file: Path
 
 
 @contextlib.contextmanager

@@ -13,9 +13,6 @@ from bert_tf.conversion.family import Family, Layout, own_layout
 from bert_tf.conversion.sizes import config_of, sizes_of
 from bert_tf.conversion.table import Row
 
-# Where the generator stands below a discriminator that was trained with it.
-GENERATOR_FOLDER = "generator"
-
 HUGGINGFACE = Layout(
     encoder=(
         *rows.huggingface_embeddings(),
@@ -130,11 +127,12 @@ ELECTRA = Family(
     layouts={
         "huggingface": HUGGINGFACE,
         "google": GOOGLE,
-        "bert_tf": own_layout(HUGGINGFACE, rows.OWN_HEADS, rows.OWN_ENCODER),
+        "bert_tf": own_layout(HUGGINGFACE, rows.OWN_ENCODER),
     },
     sizes=SIZES,
     settled=rows.SETTLED,
     expressible=rows.EXPRESSIBLE,
     google_sign=r"^electra/embeddings/",
     google_head_width=HEAD_WIDTH,
+    companions={"generator": (generator_config, generator_sizes)},
 )

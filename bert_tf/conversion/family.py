@@ -1,7 +1,7 @@
 """What a family says about its files: its names in each format, its classes for tasks."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from bert_tf.conversion.table import Row, Table
@@ -61,6 +61,16 @@ class Layout:
             self.twins.get(task, ()),
         )
 
+    def own_task_table(self, model):
+        """The Table of a task in our own format: every tensor bears its attribute path.
+
+        Args:
+          model: a task model.
+        """
+        encoder = [Row(f"encoder.{row.ours}", f"encoder.{row.ours}") for row in self.encoder]
+        head = [Row(path, path) for path in attribute_paths(model, ("encoder", *model.companions))]
+        return Table((*encoder, *head))
+
     def encoder_names(self, part, letter="", numbers=()):
         """The names of one part of an encoder (`pooler`, `blocks`), the layer numbers filled in.
 
@@ -92,6 +102,10 @@ class Family:
       google_defaults: config key -> what Google's code takes where their config is silent.
       google_head_width: int, the width of each attention head, where Google's checkpoints come
         without a config and the shapes tell all else; None where they never do.
+      companions: name of a model that Google keeps in the same checkpoint -> two functions: of
+        Contents, giving its config or None where it is not there; of the tensors, giving what they
+        tell of its sizes.
+      fuller: task name -> the task that files named for the first may hold the whole head of, too.
     """
 
     encoder_class: str
@@ -104,27 +118,50 @@ class Family:
     google_sign: str = ""
     google_defaults: Mapping[str, object] = field(default_factory=dict)
     google_head_width: int | None = None
+    companions: Mapping[str, tuple[Callable, Callable]] = field(default_factory=dict)
+    fuller: Mapping[str, str] = field(default_factory=dict)
 
 
-def own_layout(published, extra, encoder_extra=()):
-    """Our own format: every tensor bears its attribute path.
+def own_layout(published, encoder_extra=()):
+    """Our own format: every tensor bears its attribute path, whatever the task.
 
     Args:
-      published: Layout of any foreign format, for the paths.
-      extra: task name -> tuple of attribute paths that no foreign format can express.
-      encoder_extra: tuple of such paths in an encoder.
+      published: Layout of any foreign format, for the paths of an encoder.
+      encoder_extra: tuple of paths in an encoder that no foreign format can express.
 
     Returns:
-      Layout.
+      Layout; its tasks have an `own_task_table`.
     """
-    paths = {task: [row.ours for row in rows] for task, rows in published.heads.items()}
-    heads = {task: (*named, *extra.get(task, ())) for task, named in paths.items()}
-    roots = dict.fromkeys(path.split(".")[0] for named in heads.values() for path in named)
+    paths = (*(row.ours for row in published.encoder), *encoder_extra)
+    roots = "|".join(dict.fromkeys(re.escape(path.split(".")[0]) for path in paths))
     return Layout(
-        encoder=tuple(
-            Row(path, path) for path in (*(row.ours for row in published.encoder), *encoder_extra)
-        ),
-        heads={task: tuple(Row(path, path) for path in named) for task, named in heads.items()},
-        any_head=rf"^({'|'.join(roots)})\.",
+        encoder=tuple(Row(path, path) for path in paths),
+        heads={},
+        any_head=rf"^(?!({roots})\.)",
         prefix="encoder.",
     )
+
+
+def attribute_paths(model, without=(), prefix="", seen=None):
+    """The paths of all variables below a model or a layer, in the order of its attributes.
+
+    Args:
+      model: object; attributes with `assign` and `shape` are variables, those with `weights` layers,
+        and lists and tuples may hold both.
+      without: tuple of str, attributes to leave out.
+
+    Returns:
+      list of str, a shared variable once.
+    """
+    seen = set() if seen is None else seen
+    attributes = enumerate(model) if isinstance(model, list | tuple) else vars(model).items()
+    paths = []
+    for name, value in attributes:
+        if str(name).startswith("_") or name in without or id(value) in seen:
+            continue
+        if hasattr(value, "assign") and hasattr(value, "shape"):
+            seen.add(id(value))
+            paths.append(f"{prefix}{name}")
+        elif hasattr(value, "weights") or isinstance(value, list | tuple):
+            paths += attribute_paths(value, (), f"{prefix}{name}.", seen)
+    return paths

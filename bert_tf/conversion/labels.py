@@ -21,9 +21,10 @@ def labels(contents):
       InputError: the projection is missing, or the names have the wrong type.
     """
     config, names = contents.config, _names(contents)
-    table = contents.layout.task_table(contents.task)
-    bias = next(row.names[0] for row in table.rows if row.ours == "head.projection.bias")
-    tensor = canonical_names(table, contents.tensors, contents.weights_file).get(bias)
+    bias, tensors = _bias(contents)
+    if bias is None:
+        return _given(names, config)
+    tensor = tensors.get(bias)
     if tensor is None or len(tensor.shape) != 1:
         there = "is not there" if tensor is None else f"is {list(tensor.shape)}"
         raise InputError(f"{contents.weights_file}: {bias} {there}, wanted a number for each label")
@@ -41,6 +42,22 @@ def labels(contents):
             count - 1,
         )
         names = None
+    return {"num_labels": count, "label_names": names, "problem_type": config.get("problem_type")}
+
+
+def _bias(contents):
+    """The name of the projection's bias, None where the head has no such part; and the tensors."""
+    ours, layout, task = "head.projection.bias", contents.layout, contents.task
+    if task not in layout.heads:  # our own format: every tensor bears its path
+        return ours if ours in contents.tensors else None, contents.tensors
+    table = layout.task_table(task)
+    bias = next((row.names[0] for row in table.rows if row.ours == ours), None)
+    return bias, canonical_names(table, contents.tensors, contents.weights_file)
+
+
+def _given(names, config):
+    """The arguments as the config alone has them."""
+    count = len(names) if names else config.get("num_labels")
     return {"num_labels": count, "label_names": names, "problem_type": config.get("problem_type")}
 
 

@@ -67,7 +67,7 @@ def task_of(contents, format):
     family, config = contents.family, contents.config
     if format == OWN:
         task = config[OWN].get("task")
-        return task if isinstance(task, str) and task in contents.layout.heads else None
+        return task if isinstance(task, str) else None
     if format == "huggingface" and architecture(config) is not None:
         classes = {name: task for task, name in family.classes.items()}
         return classes.get(architecture(config))

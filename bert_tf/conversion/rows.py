@@ -143,10 +143,6 @@ TRAINING = (
     (r"AdamWeightDecayOptimizer|LAMBOptimizer", "an optimizer's state"),
 )
 # The paths of our options that no foreign format has, for `own_layout`.
-OWN_HEADS = {
-    "SequenceClassifier": ("head.hidden.{j}.kernel", "head.hidden.{j}.bias"),
-    "Pretraining": ("label_heads.{j}.projection.kernel", "label_heads.{j}.projection.bias"),
-}
 OWN_ENCODER = ("final_norm.gamma", "final_norm.beta")
 # Keys of config.json that would make another model of one of these families.
 SETTLED = {

@@ -12,14 +12,8 @@ from bert_tf.errors import InputError
 FAMILIES = {"bert": BERT, "albert": ALBERT, "electra": ELECTRA}
 
 OWN = "bert_tf"  # model_type of what no foreign format can express; our key in config.json
-OPTIONS = (  # foreign formats know the published values only
-    "pooling",
-    "head_layers",
-    "sentence_objective",
-    "extra_labels",
-)
-# Published classes have two answers about a pair of sentences, whichever of these they mean.
-TWO_WAY = ("next_sentence", "sentence_order")
+# Arguments of a task that stand in config.json under the names transformers gives them.
+LABEL_ARGUMENTS = ("num_labels", "label_names", "problem_type")
 
 
 def save_encoder(encoder, directory, tokenizer=None):
@@ -42,13 +36,12 @@ def save_encoder(encoder, directory, tokenizer=None):
 def save_task(model, directory, tokenizer=None):
     """Write a task model as Hugging Face lays it out, head, labels and data settings included.
 
-    A model with options no transformers class has is written under `model_type: bert_tf`, its
-      tensors under our
-    attribute paths: `bert_tf.load_task` reads it back, transformers refuses it.
+    A model with options no transformers class has, or of a task that it lacks, is written under
+    `model_type: bert_tf`, its tensors under our attribute paths: `bert_tf.load_task` reads it back,
+    transformers refuses it.
 
     Args:
-      model: a task model; of its attributes `encoder`, `num_labels`, `label_names`, `problem_type`,
-        `pooling`, `head_layers` and `data_settings` those it has are kept.
+      model: a task model; its `arguments` and `data_settings` are kept.
       directory: str or Path, made when absent. Files of an earlier model there are replaced.
       tokenizer: Tokenizer to save beside it, or None.
 
@@ -59,8 +52,8 @@ def save_task(model, directory, tokenizer=None):
 
 
 def save_google(model, directory):
-    """Write an encoder or a task model as Google does: bert_config.json and bert_model.ckpt.*,
-    or the name of another family for `bert`.
+    """Write an encoder or a task model as Google does: bert_config.json and bert_model.ckpt.*, or
+    the name of another family in the place of `bert`.
 
     Args:
       model: an encoder or a task model.
@@ -73,9 +66,9 @@ def save_google(model, directory):
         model, "google"
     )
     if config["model_type"] == OWN:
-        what = _task_name(model) if hasattr(model, "encoder") else type(model).__name__
         options = ", ".join(_own_options(model))
-        raise InputError(f"{directory}: Google's format has no {what} with its own {options}")
+        own = f" with its own {options}" if options else ""
+        raise InputError(f"{directory}: Google's format has no {type(model).__name__}{own}")
     if config.get("layer_norm_eps", 1e-12) != 1e-12:
         raise InputError(
             f"{directory}: layer_norm_eps: {config['layer_norm_eps']}, Google's code has 1e-12 only"
@@ -106,42 +99,45 @@ def _encoder_files(encoder, format):
 def _task_files(model, format):
     """(config, tensors) of a task; in our own format when the one asked for cannot express it."""
     config = model.encoder.config.to_dict()
-    name, family, task = config["model_type"], FAMILIES[config["model_type"]], _task_name(model)
-    ours = dict(getattr(model, "data_settings", None) or {})
-    if _own_options(model):
-        format = OWN
-        ours |= {"family": name, "task": task}
-        ours |= {option: getattr(model, option) for option in OPTIONS if hasattr(model, option)}
-        config |= {"model_type": OWN, "architectures": [f"{OWN}.{task}"]}
+    name, task = config["model_type"], type(model).__name__
+    family, published = FAMILIES[name], _published_task(model)
+    ours = dict(model.data_settings or {})
+    ours |= {
+        argument: getattr(model, argument)
+        for argument in model.arguments
+        if argument not in LABEL_ARGUMENTS and getattr(model, argument) is not None
+    }
+    if published is None or _own_options(model):
+        layout = family.layouts[OWN]
+        ours |= {"family": name, "task": published or task}
+        config |= {"model_type": OWN, "architectures": [f"{OWN}.{published or task}"]}
+        table = layout.own_task_table(model)
     else:
-        if task in family.pooled and find(model, "encoder.pooler") is None:
+        layout = family.layouts[format]
+        if published in family.pooled and find(model, "encoder.pooler") is None:
             raise InputError(
-                f"{task}: its encoder has no pooler, which {family.classes[task]} reads"
+                f"{task}: its encoder has no pooler, which {family.classes[published]} reads"
             )
-        config |= {"architectures": [family.classes[task]]}
-        if hasattr(model, "sentence_objective"):
-            ours["sentence_objective"] = model.sentence_objective
-    if hasattr(model, "label_names"):
+        if published not in layout.heads:
+            raise InputError(f"{family.classes[published]}: Google's format has no such head")
+        config |= {"architectures": [family.classes[published]]}
+        table = layout.task_table(published)
+    if "label_names" in model.arguments:
         config |= _label_entries(model)
-    if find(model, "generator"):
-        # Google's checkpoints hold no sizes of it but those in the shapes.
-        ours["generator"] = model.generator.encoder.config.to_dict()
+    for companion in model.companions:
+        if getattr(model, companion) is not None:
+            # Google's checkpoints hold no sizes of it but those in the shapes.
+            ours[companion] = getattr(model, companion).encoder.config.to_dict()
     if ours:
         config[OWN] = ours
-    if task not in family.layouts[format].heads:
-        raise InputError(f"{family.classes[task]}: Google's format has no such head")
-    return config, read_out(model, family.layouts[format].task_table(task))
+    return config, read_out(model, table)
 
 
-def _task_name(model):
-    """The task in the layouts: the model's class, or the one that a user's own class extends."""
+def _published_task(model):
+    """The task in the layouts: the model's class, or the one that a user's own class extends; None
+    where no file format of the family has it."""
     known = FAMILIES[model.encoder.config.model_type].classes
-    for kind in type(model).__mro__:
-        if kind.__name__ in known:
-            return kind.__name__
-    raise InputError(
-        f"{type(model).__name__}: no file format here has this task; there are {', '.join(known)}"
-    )
+    return next((kind.__name__ for kind in type(model).__mro__ if kind.__name__ in known), None)
 
 
 def _own_options(model):
@@ -150,22 +146,8 @@ def _own_options(model):
     expressible = FAMILIES[encoder.config.model_type].expressible
     own = [key for key, value in expressible.items() if getattr(encoder.config, key) != value]
     if encoder is not model:
-        own += [option for option in OPTIONS if not _is_published(model, option)]
+        own += [name for name in model.arguments if not model.argument_is_published(name)]
     return own
-
-
-def _is_published(model, option):
-    """Whether an option has the value the family published, which is what foreign formats mean."""
-    value = getattr(model, option, None)
-    if option == "sentence_objective":
-        return value in (None, *TWO_WAY)
-    published = getattr(model.encoder, f"published_{option}", None)
-    return value is None or _in_lists(value) == _in_lists(published)
-
-
-def _in_lists(value):
-    """A value with lists for tuples, as JSON gives it back."""
-    return [_in_lists(each) for each in value] if isinstance(value, tuple | list) else value
 
 
 def _label_entries(model):
@@ -173,5 +155,5 @@ def _label_entries(model):
     return {
         "id2label": {str(number): name for number, name in enumerate(names)},
         "label2id": {name: number for number, name in enumerate(names)},
-        "problem_type": model.problem_type,
+        "problem_type": getattr(model, "problem_type", None),
     }

@@ -6,22 +6,21 @@ from bert_tf.data.pipeline import (
     overlong_share,
     padding_share,
     prediction_batches,
-    read_dataset,
+    repeated_epochs,
     rows_of_step,
     training_batches,
 )
-from bert_tf.data.readers import Table, TextList, read_table
+from bert_tf.data.readers import Table, read_table
 
 __all__ = [
     "Table",
-    "TextList",
     "epoch_steps",
     "evaluation_batches",
     "overlong_share",
     "padding_share",
     "prediction_batches",
-    "read_dataset",
     "read_table",
+    "repeated_epochs",
     "rows_of_step",
     "training_batches",
 ]

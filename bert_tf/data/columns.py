@@ -1,13 +1,19 @@
-"""Which cells of a record are the text, its partner and the label; checks that they are there."""
+"""Which cells of a record are which column of a task; checks that they are there."""
 
+from bert_tf.data.cells import KINDS
 from bert_tf.errors import ConfigError, InputError, nearest, shown
 
+# The kind of a column of labels, which are numbered as a whole (labels.py).
+LABEL = "label"
 
-def choose(columns, records, path, format):
+
+def choose(places, kinds, records, path, format):
     """Settle where the columns are, taking the header from `records` where there is one.
 
     Args:
-      columns: (text, text_pair, label), each a name, a number from 0 or None; text is never None.
+      places: dict of column name -> where it is: a name, a number from 0, or None for no such
+        column in this file.
+      kinds: dict of column name -> key of cells.KINDS, or LABEL.
       records: iterator of formats.Record, at the beginning.
       path: str. For messages.
       format: str.
@@ -17,21 +23,22 @@ def choose(columns, records, path, format):
       InputError: the file is empty, or its header lacks a column or has it twice.
       ConfigError: the columns are partly names and partly numbers, or numbers for JSON lines.
     """
-    given = [column for column in columns if column is not None]
-    named = [isinstance(column, str) for column in given]
+    places = {column: place for column, place in places.items() if place is not None}
+    named = [isinstance(place, str) for place in places.values()]
     if not (all(named) or (format != "jsonl" and not any(named))):
         wanted = "names" if format == "jsonl" else "all names (a header) or all numbers (none)"
-        raise ConfigError(f"{path}: columns are {', '.join(map(repr, given))}; wanted {wanted}")
+        given = ", ".join(map(repr, places.values()))
+        raise ConfigError(f"{path}: columns are {given}; wanted {wanted}")
     if format == "jsonl":
-        return Columns(*columns)
+        return Columns(places, kinds)
     if not all(named):
-        return Columns(*columns, least=max(given) + 1)
+        return Columns(places, kinds, least=max(places.values()) + 1)
     record = next(records, None)
     if record is None:
         raise InputError(f"{path}: is empty")
     header = [name.strip() for name in record.cells]
-    places = [None if column is None else _find(column, header, path) for column in columns]
-    return Columns(*places, header_width=len(header))
+    found = {column: _find(name, header, path) for column, name in places.items()}
+    return Columns(found, kinds, header_width=len(header))
 
 
 def _find(column, header, path):
@@ -51,59 +58,59 @@ def _hint(name, names):
 
 
 class Columns:
-    """Where a record's text, its partner and its label are: cell numbers, or keys of an object.
+    """Where the columns of a record are: cell numbers, or keys of an object.
 
     Args:
-      text, text_pair, label: int or str; None where there is no such column.
+      places: dict of column name -> int or str.
+      kinds: dict of column name -> key of cells.KINDS, or LABEL.
       least, header_width: int. How many cells a record must have at least, and, if there is a
         header, exactly.
+
+    Attributes:
+      kinds: dict of column name -> key of cells.KINDS, of the columns that are read on demand.
+      label: str or None, the column of labels.
     """
 
-    def __init__(self, text, text_pair, label, least=0, header_width=None):
-        self._text, self._text_pair, self._label = text, text_pair, label
-        self._least, self._header_width = least, header_width
-        self.paired = text_pair is not None
+    def __init__(self, places, kinds, least=0, header_width=None):
+        self._places, self._least, self._header_width = places, least, header_width
+        self.kinds = {name: kinds[name] for name in places if kinds[name] != LABEL}
+        self.label = next((name for name in places if kinds[name] == LABEL), None)
 
-    def texts(self, cells):
-        """The text of a record, and its partner or None."""
-        return cells[self._text], cells[self._text_pair] if self.paired else None
+    def cells(self, record):
+        """The values of a record that `check` has found whole, dict of column name -> value."""
+        return {name: record[self._places[name]] for name in self.kinds}
 
-    def checked_label(self, cells, path, line):
-        """The label of a record, str or None, once the record is seen to be whole."""
-        if isinstance(cells, dict):
-            return self._label_of_object(cells, f"{path}, line {line}")
-        if self._header_width not in (None, len(cells)):
+    def check(self, record, path, line):
+        """Sees that a record is whole.
+
+        Returns:
+          str or None, its label.
+        Raises:
+          InputError: a cell is missing or of another kind; with line and column.
+        """
+        place = f"{path}, line {line}"
+        if isinstance(record, dict):
+            for key in self._places.values():
+                if key not in record:
+                    raise InputError(f"{place}: no key {key!r}; {_hint(key, list(record))}")
+        elif self._header_width not in (None, len(record)):
             wanted = f"the header's {self._header_width}"
-        elif len(cells) < self._least:
+            raise InputError(f"{place}: has {len(record)} columns, wanted {wanted}")
+        elif len(record) < self._least:
             wanted = f"at least {self._least}, for column {self._least - 1} counted from 0"
-        else:
-            return None if self._label is None else cells[self._label]
-        raise InputError(f"{path}, line {line}: has {len(cells)} columns, wanted {wanted}")
-
-    def _label_of_object(self, cells, place):
-        for key in (self._text, self._text_pair, self._label):
-            if key is not None and key not in cells:
-                raise InputError(f"{place}: no key {key!r}; {_hint(key, list(cells))}")
-        for key in (self._text, self._text_pair):
-            if key is not None:
-                _check_text(cells[key], f"{place}: key {key!r}")
-        if self._label is None:
+            raise InputError(f"{place}: has {len(record)} columns, wanted {wanted}")
+        kind = "key" if isinstance(record, dict) else "column"
+        for name, value in self.cells(record).items():
+            KINDS[self.kinds[name]].check(value, f"{place}: {kind} {self._places[name]!r}")
+        if self.label is None:
             return None
-        return _label_text(cells[self._label], f"{place}: key {self._label!r}")
-
-
-def _check_text(value, place):
-    if not isinstance(value, str):
-        raise InputError(f"{place} is {value!r}, wanted a string")
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise InputError(f"{place}: character {error.start + 1} is half a surrogate pair") from None
+        key = self._places[self.label]
+        return _label_text(record[key], f"{place}: {kind} {key!r}")
 
 
 def _label_text(value, place):
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, (str, int, float)):
+    if isinstance(value, str | int | float):
         return str(value)
-    raise InputError(f"{place} is {value!r}, wanted a string or a number")
+    raise InputError(f"{place} is {shown(value)}, wanted a string or a number")

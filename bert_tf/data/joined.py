@@ -7,26 +7,27 @@ class JoinedTable:
     """The rows of one Table, then those of another; each keeps its own file and columns.
 
     Args:
-      first, second: Tables with one kind of labels, numbered alike; both of pairs or neither.
+      first, second: Tables of the same columns, with one kind of labels, numbered alike.
       label_names: the classes of both, in the order of their numbers.
     """
 
     def __init__(self, first, second, label_names):
         self._first, self._second = first, second
+        self.kinds, self.label = first.kinds, first.label
         self.problem_type, self.label_names = first.problem_type, label_names
 
     def __len__(self):
         return len(self._first) + len(self._second)
 
-    def texts(self, rows):
-        """The texts of these rows, and their partners or None; as Table.texts."""
-        texts, pairs = np.empty(len(rows), object), np.empty(len(rows), object)
-        for place, part, numbers in self._parts(rows):
-            found, partners = part.texts(numbers)
-            texts[place] = found
-            pairs[place] = partners
-        paired = self._first.texts(np.arange(1))[1] is not None
-        return list(texts), list(pairs) if paired else None
+    def cells(self, rows):
+        """The cells of these rows; as Table.cells."""
+        found = {name: [None] * len(rows) for name in self.kinds}
+        for places, part, numbers in self._parts(rows):
+            cells = part.cells(numbers)
+            for name in self.kinds:
+                for place, value in zip(np.flatnonzero(places), cells[name], strict=True):
+                    found[name][place] = value
+        return found
 
     def labels(self, rows):
         """The labels of rows; as Table.labels."""

@@ -7,36 +7,36 @@ by length spares elsewhere (see `data.packing`).
 import numpy as np
 import tensorflow as tf
 
+from bert_tf.data.cells import cell_tensors, cell_types, flat_cells
 from bert_tf.data.packing import PackedOrder, pack_rows
-from bert_tf.data.pipeline import as_bytes, prediction_batches, until
+from bert_tf.data.pipeline import prediction_batches, until
 
 
-def packed_order(table, tokenizer, *, batch_size, max_length, seed, packing):
+def packed_order(table, features, *, batch_size, seed, packing):
     """Which rows of a table share a row, in every batch of an endless run; tokenizes all of them.
 
     Args:
       table: Table.
-      tokenizer: Tokenizer.
+      features: as in `pipeline.training_batches`; a packed row has their `max_length` tokens.
       batch_size: int. Packed rows a batch.
-      max_length: int, tokens of a packed row; longer texts are cut.
       seed: int >= 0.
       packing: packing.Packing.
     Returns:
       packing.PackedOrder.
     """
     lengths = np.empty(len(table), np.int64)
-    for inputs, rows in prediction_batches(table, tokenizer, batch_size=256, max_length=max_length):
+    for inputs, rows in prediction_batches(table, features, batch_size=256):
         lengths[rows.numpy()] = np.count_nonzero(inputs["attention_mask"], axis=1)
-    return PackedOrder(lengths, max_length, batch_size, seed, packing)
+    return PackedOrder(lengths, features.max_length, batch_size, seed, packing)
 
 
 @tf.autograph.experimental.do_not_convert
-def packed_batches(table, tokenizer, plan, *, start_step=0, stop_step=None):
+def packed_batches(table, features, plan, *, start_step=0, stop_step=None):
     """The batches of the steps start_step, start_step + 1, ..., the same wherever the run starts.
 
     Args:
       table: Table with labels.
-      tokenizer: Tokenizer.
+      features: as in `pipeline.training_batches`.
       plan: PackedOrder of the table, as `packed_order` gives; B, L and S are its batch_size, width
         and packing.max_examples.
       start_step, stop_step: as in pipeline.training_batches.
@@ -47,20 +47,16 @@ def packed_batches(table, tokenizer, plan, *, start_step=0, stop_step=None):
       [B, S], 1 for an example and 0 where there is none.
     """
     example = table.labels(np.arange(1))
-    paired = table.texts(np.arange(1))[1] is not None
 
     def read(step):
         chosen, rows = plan.batch(step)
-        texts, pairs = table.texts(chosen)
-        return as_bytes(texts), as_bytes(pairs or []), rows, table.labels(chosen)
+        return rows, *flat_cells(table.kinds, table.cells(chosen), table.labels(chosen))
 
     def batch(step):
-        kinds = (tf.string, tf.string, tf.int64, tf.as_dtype(example.dtype))
-        texts, pairs, rows, labels = tf.numpy_function(read, [step], kinds)
-        for vector in (texts, pairs, rows):
-            vector.set_shape([None])
-        labels.set_shape([None, *example.shape[1:]])
-        tokens = tokenizer(texts, pairs if paired else None, max_length=plan.width)
+        types = (tf.int64, *cell_types(table.kinds, example))
+        rows, *arrays = tf.numpy_function(read, [step], types)
+        rows = tf.ensure_shape(rows, [None])
+        tokens, labels = features(cell_tensors(table.kinds, arrays, example, table.label))
         inputs, packed = pack_rows(
             tokens, {"labels": labels}, rows, plan.batch_size, plan.width, plan.packing
         )

@@ -1,7 +1,7 @@
-"""Rows of a table -> padded batches of token ids, in tf.data.
+"""Rows of a table -> padded batches of a task's inputs and labels, in tf.data.
 
-A window of 64 batches is read and tokenized at once, its rows are sorted by length and cut into
-batches, each padded to its own longest row. Python runs once a window; all else is TensorFlow.
+A window of 64 batches is read and made into features at once, its rows are sorted by length and cut
+into batches, each padded to its own longest row. Python runs once a window; all else is TensorFlow.
 """
 
 import math
@@ -10,61 +10,23 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.data import order
-from bert_tf.data.readers import read_table
+from bert_tf.data.cells import cell_tensors, cell_types, flat_cells
 
 
 @tf.autograph.experimental.do_not_convert
-def read_dataset(
-    file,
-    tokenizer,
-    batch_size=32,
-    max_length=128,
-    text="text",
-    text_pair=None,
-    label="label",
-    shuffle_seed=None,
-    format=None,
-    problem_type=None,
-    like=None,
-):
-    """Read a file of texts and labels as a dataset for `fit`, `evaluate` or `predict`.
+def repeated_epochs(table, features, *, batch_size, seed):
+    """A training set for `fit`: after a full pass the next `iter()` is the next epoch.
 
     Args:
-      file: str. A TSV, CSV or JSON lines file.
-      tokenizer: Tokenizer.
-      batch_size: int. Rows a batch.
-      max_length: int. The longest row in tokens; longer texts are cut.
-      text, text_pair, label, format, problem_type, like: as in `read_table`; for a validation file
-        give `like` the training dataset, or the model, so that both number the labels alike.
-      shuffle_seed: int or None. With a seed this is a training set: after a full pass the next
-        `iter()` is the next epoch, from 0 on, each in the order of `bert-tf finetune` under the
-        same seed; all batches are full, the last one with rows of the epoch's beginning. With None
-        rows come in file order, except that, if there are labels, each 64 batches are sorted by
-        length; the last batch may be short.
+      table, features, batch_size, seed: as in `training_batches`.
     Returns:
-      tf.data.Dataset of (inputs, labels), or of inputs alone when `label` is None. inputs: dict of
-      int32 [batch, length] `input_ids`, `attention_mask`, `token_type_ids`; labels: int32 [batch],
-      or float32 [batch, classes] multi-hot, or float32 [batch] ratings. It carries `label_names`
-      and `problem_type`, which datasets derived from it do not.
-    Raises:
-      InputError, ConfigError: as `read_table`.
+      tf.data.Dataset of (inputs, labels), the epochs from 0 on in the order of `training_batches`.
     """
-    table = read_table(file, text, text_pair, label, format, problem_type, like)
-    if shuffle_seed is None:
-        plan = order.FileOrder(len(table), batch_size)
-        windows = tf.data.Dataset.range(plan.epoch_windows)
-    else:
-        plan = order.TrainingOrder(len(table), batch_size, shuffle_seed)
-        epochs = _Epochs(plan)
-        windows = epochs.windows()
-    by_length = shuffle_seed is not None or label is not None
-    windows = _tokenized(windows, plan.window, table, tokenizer, max_length, "labels", by_length)
-    dataset = _batches(windows, batch_size, max_length, full=shuffle_seed is not None)
-    if shuffle_seed is not None:
-        dataset = epochs.counted(dataset)
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(plan.epoch_steps))
-    dataset.label_names, dataset.problem_type = table.label_names, table.problem_type
-    return dataset
+    plan = order.TrainingOrder(len(table), batch_size, seed)
+    epochs = _Epochs(plan)
+    windows = _windows(epochs.windows(), plan.window, table, features, "labels")
+    dataset = epochs.counted(_batches(windows, features, batch_size, full=True))
+    return dataset.apply(tf.data.experimental.assert_cardinality(plan.epoch_steps))
 
 
 def epoch_steps(table, batch_size):
@@ -75,10 +37,9 @@ def epoch_steps(table, batch_size):
 @tf.autograph.experimental.do_not_convert
 def training_batches(
     table,
-    tokenizer,
+    features,
     *,
     batch_size,
-    max_length,
     seed,
     start_step=0,
     stop_step=None,
@@ -89,9 +50,9 @@ def training_batches(
 
     Args:
       table: Table with labels.
-      tokenizer: Tokenizer.
+      features: a task's features, see tasks.features.Features: a function of cells with
+        `token_axes` and `max_length`.
       batch_size: int. Rows a batch; every batch is full.
-      max_length: int. The longest row in tokens.
       seed: int >= 0. With a step's number it decides the step's rows.
       start_step: int. The first step, counted from 0 over all epochs; nothing before it is read
         but what shares its window of 64 batches.
@@ -101,7 +62,7 @@ def training_batches(
         compiled anew, so that few lengths, 32 apart or more, are worth their padding.
       extra: "labels", or "rows" to get the numbers of the rows in their place.
     Returns:
-      tf.data.Dataset of (inputs, labels), as read_dataset gives; the batch dimension is static.
+      tf.data.Dataset of (inputs, labels), as the features are; the batch dimension is static.
     """
     plan = order.TrainingOrder(len(table), batch_size, seed)
     first, skipped = plan.locate(start_step)
@@ -111,8 +72,8 @@ def training_batches(
         return rows, batches[skipped:] if number == first else batches
 
     windows = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
-    windows = _tokenized(windows, window, table, tokenizer, max_length, extra)
-    dataset = _batches(windows, batch_size, max_length, length_multiple, full=True)
+    windows = _windows(windows, window, table, features, extra)
+    dataset = _batches(windows, features, batch_size, length_multiple, full=True)
     return until(dataset, start_step, stop_step)
 
 
@@ -126,35 +87,36 @@ def until(batches, start_step, stop_step):
     return batches.apply(tf.data.experimental.assert_cardinality(count))
 
 
-def rows_of_step(table, tokenizer, step, **arguments):
+def rows_of_step(table, features, step, **arguments):
     """The numbers of the rows in one training batch, int64 [batch_size], to look into.
 
     Args:
       step: int, counted from 0 over all epochs.
-      table, tokenizer, **arguments: what `training_batches` was given.
+      table, features, **arguments: what `training_batches` was given.
     """
     dataset = training_batches(
-        table, tokenizer, **arguments, start_step=step, stop_step=step + 1, extra="rows"
+        table, features, **arguments, start_step=step, stop_step=step + 1, extra="rows"
     )
     return next(iter(dataset))[1].numpy()
 
 
-def evaluation_batches(table, tokenizer, *, batch_size, max_length, length_multiple=1):
+def evaluation_batches(table, features, *, batch_size, length_multiple=1, by_length=True):
     """Every row once, for metrics: (inputs, labels), by length within each 64 batches of the file.
 
-    Args and Returns: as training_batches; the last batch may be short.
+    Args and Returns: as training_batches; the last batch may be short. With `by_length` False rows
+    come in file order. Of a table without labels the inputs alone.
     """
-    return _once(table, tokenizer, batch_size, max_length, length_multiple, "labels")
+    return _once(table, features, batch_size, length_multiple, "labels", by_length)
 
 
-def prediction_batches(table, tokenizer, *, batch_size, max_length, length_multiple=1):
+def prediction_batches(table, features, *, batch_size, length_multiple=1):
     """Every row once, with its number: (inputs, rows), rows int64 [batch] counted from 0.
 
     The order is by length within each 64 batches: put a result where its row's number says.
 
-    Args and Returns: else as evaluation_batches; `table` may be a TextList.
+    Args and Returns: else as evaluation_batches.
     """
-    return _once(table, tokenizer, batch_size, max_length, length_multiple, "rows")
+    return _once(table, features, batch_size, length_multiple, "rows")
 
 
 def padding_share(attention_mask):
@@ -168,22 +130,20 @@ def padding_share(attention_mask):
     return tf.reduce_mean(tf.cast(tf.equal(attention_mask, 0), tf.float32))
 
 
-def overlong_share(table, tokenizer, max_length, sample=1000):
+def overlong_share(table, features, sample=1000):
     """About which share of a table's rows `max_length` cuts, from a fixed sample of the rows.
 
     Args:
-      table: Table or TextList.
-      tokenizer: Tokenizer.
-      max_length: int, in tokens.
+      table: Table.
+      features: as in `training_batches`, with one more token a row than those that are trained on.
       sample: int. How many rows to look at, at most.
     Returns:
       float, 0 to 1.
     """
     rows = order.shuffled(len(table), 0, order.SAMPLE)[:sample]
-    texts, pairs = table.texts(rows)
-    tokens = tokenizer(texts, pairs, max_length=max_length + 1)
-    lengths = tf.math.count_nonzero(tokens["attention_mask"], axis=1)
-    return float(np.mean(lengths.numpy() > max_length))
+    arrays = flat_cells(table.kinds, table.cells(rows))
+    inputs, _ = features(cell_tensors(table.kinds, list(map(tf.constant, arrays))))
+    return float(np.mean(_lengths(inputs).numpy() >= features.max_length))
 
 
 class _Epochs:
@@ -221,83 +181,88 @@ class _Epochs:
 
 
 @tf.autograph.experimental.do_not_convert
-def _once(table, tokenizer, batch_size, max_length, length_multiple, beside):
+def _once(table, features, batch_size, length_multiple, beside, by_length=True):
     plan = order.FileOrder(len(table), batch_size)
     windows = tf.data.Dataset.range(plan.epoch_windows)
-    windows = _tokenized(windows, plan.window, table, tokenizer, max_length, beside)
-    dataset = _batches(windows, batch_size, max_length, length_multiple)
+    windows = _windows(windows, plan.window, table, features, beside, by_length)
+    dataset = _batches(windows, features, batch_size, length_multiple)
     return dataset.apply(tf.data.experimental.assert_cardinality(plan.epoch_steps))
 
 
-def _tokenized(windows, plan, table, tokenizer, max_length, beside, by_length=True):
-    """Read and tokenize windows; what comes of one depends on its number alone.
+def _lengths(inputs):
+    """The tokens of each row, int64 [rows]; of a row of several texts those of the longest."""
+    lengths = tf.math.count_nonzero(inputs["attention_mask"], axis=-1)
+    while lengths.shape.rank > 1:
+        lengths = tf.reduce_max(lengths, axis=-1)
+    return lengths
+
+
+def _windows(windows, plan, table, features, beside, by_length=True):
+    """Read windows and make features of them; what comes of one depends on its number alone.
 
     Args:
       windows: dataset of int64 window numbers.
       plan: function from such a number to (rows, order of the batches), both int64 arrays.
-      beside: "labels" or "rows": what accompanies the tokens; labels of a table without any are
+      beside: "labels" or "rows": what accompanies the inputs; labels of a table without any are
         left out.
       by_length: bool. Whether to sort the rows by their length in tokens.
     Returns:
-      Dataset of (tokens: dict of int32 [rows, max_length], lengths: int64 [rows], batches: int64
-      [batches]) and, unless it is left out, what is beside.
+      Dataset of (rows, lengths, batches). rows: (inputs, labels or row numbers), or inputs alone;
+      lengths: int64 [rows]; batches: int64 [batches].
     """
-    fetch = table.labels if beside == "labels" else np.asarray
-    paired, example = table.texts(np.arange(1))[1] is not None, fetch(np.arange(1))
-    beside_kind = () if example is None else (tf.as_dtype(example.dtype),)
+    example = table.labels(np.arange(1))
 
     def read(number):
         rows, batches = plan(number)
-        texts, pairs = table.texts(rows)
-        beside = () if example is None else (fetch(rows),)
-        return as_bytes(texts), as_bytes(pairs or []), batches, *beside
+        labels = None if example is None else table.labels(rows)
+        return rows, batches, *flat_cells(table.kinds, table.cells(rows), labels)
 
-    def tokenize(number):
-        kinds = (tf.string, tf.string, tf.int64, *beside_kind)
-        texts, pairs, batches, *beside = tf.numpy_function(read, [number], kinds)
-        for vector in (texts, pairs, batches):
-            vector.set_shape([None])
-        for values in beside:
-            values.set_shape([None, *example.shape[1:]])
-        tokens = tokenizer(
-            texts, pairs if paired else None, max_length=max_length, padding="max_length"
-        )
-        lengths = tf.math.count_nonzero(tokens["attention_mask"], axis=1)
-        rows = (tokens, lengths, *beside)
+    def window(number):
+        types = (tf.int64, tf.int64, *cell_types(table.kinds, example))
+        numbers, batches, *arrays = tf.numpy_function(read, [number], types)
+        numbers, batches = (tf.ensure_shape(x, [None]) for x in (numbers, batches))
+        inputs, labels = features(cell_tensors(table.kinds, arrays, example, table.label))
+        lengths = _lengths(inputs)
+        labels = numbers if beside == "rows" else labels
+        rows = (inputs,) if labels is None else (inputs, labels)
         if by_length:
             ranks = tf.argsort(lengths, stable=True)
             rows = tf.nest.map_structure(lambda values: tf.gather(values, ranks), rows)
-        tokens, lengths, *beside = rows
-        return tokens, lengths, batches, *beside
+            lengths = tf.gather(lengths, ranks)
+        return rows, lengths, batches
 
-    return windows.map(tokenize, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return windows.map(window, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
-def _batches(windows, batch_size, max_length, length_multiple=1, full=False):
-    """Cut tokenized windows into batches, each as long as its own longest row; `full` says that
-    there are no short ones."""
+def _batches(windows, features, batch_size, length_multiple=1, full=False):
+    """Cut windows into batches, each as long as its own longest row; `full` says that there are no
+    short ones."""
     height = batch_size if full else None
 
-    def cut(batch, tokens, lengths, *beside):
-        rows = slice(batch * batch_size, (batch + 1) * batch_size)
-        length = tf.reduce_max(lengths[rows])
-        length = tf.minimum(-(-length // length_multiple) * length_multiple, max_length)
-        inputs = {
-            name: tf.ensure_shape(ids[rows, :length], [height, None])
-            for name, ids in tokens.items()
-        }
-        beside = [tf.ensure_shape(values[rows], [height, *values.shape[1:]]) for values in beside]
-        return (inputs, *beside) if beside else inputs
+    def cut(values, name, rows, length):
+        values, axis = values[rows], features.token_axes.get(name)
+        if axis is not None:
+            values = values[(slice(None),) * axis + (slice(length),)]
+        shape = values.shape.as_list()
+        shape[0] = height
+        if axis is not None:
+            shape[axis] = None
+        return tf.ensure_shape(values, shape)
 
-    def batches_of(tokens, lengths, batches, *beside):
+    def batch_of(batch, rows, lengths):
+        chosen = slice(batch * batch_size, (batch + 1) * batch_size)
+        length = tf.reduce_max(lengths[chosen])
+        length = tf.minimum(-(-length // length_multiple) * length_multiple, features.max_length)
+        parts = []
+        for part in rows:
+            named = isinstance(part, dict)
+            values = part.items() if named else [("labels", part)]
+            values = {name: cut(x, name, chosen, length) for name, x in values}
+            parts.append(values if named else values["labels"])
+        return tuple(parts) if len(parts) > 1 else parts[0]
+
+    def batches_of(rows, lengths, batches):
         numbers = tf.data.Dataset.from_tensor_slices(batches)
-        return numbers.map(lambda batch: cut(batch, tokens, lengths, *beside))
+        return numbers.map(lambda batch: batch_of(batch, rows, lengths))
 
     return windows.flat_map(batches_of).prefetch(tf.data.AUTOTUNE)
-
-
-def as_bytes(texts):
-    """Texts as UTF-8 in an object array, which tf.numpy_function takes as strings of any length."""
-    encoded = np.empty(len(texts), object)
-    encoded[:] = [text.encode() for text in texts]
-    return encoded

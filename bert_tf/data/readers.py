@@ -1,4 +1,4 @@
-"""Tables of texts and labels: read a file once, keep where its rows are, fetch rows by number."""
+"""Tables of cells and labels: read a file once, keep where its rows are, fetch rows by number."""
 
 import array
 import copy
@@ -12,11 +12,13 @@ from bert_tf.errors import InputError
 
 
 class Table:
-    """Rows of text, perhaps pairs of them, perhaps with labels; the texts stay in the file.
+    """Rows of cells, perhaps with labels; all but the labels stay in the file.
 
     Memory holds where each row is, 16 bytes, and its label, 4 bytes. Made by `read_table`.
 
     Attributes:
+      kinds: dict of column name -> key of cells.KINDS, without the column of labels.
+      label: str or None, the column of labels.
       problem_type: str or None without labels.
       label_names: tuple of str, the classes in the order of their numbers; None for regression and
         without labels.
@@ -25,27 +27,26 @@ class Table:
     def __init__(self, file, format, chosen, starts, sizes, labels):
         self._file, self._format, self._chosen = file, format, chosen
         self._starts, self._sizes, self._labels = starts, sizes, labels
+        self.kinds, self.label = chosen.kinds, chosen.label
         self.problem_type = labels.problem_type if labels else None
         self.label_names = labels.names if labels else None
 
     def __len__(self):
         return len(self._starts)
 
-    def texts(self, rows):
+    def cells(self, rows):
         """Fetch rows from the file.
 
         Args:
           rows: int array [n], numbers of rows from 0, in any order.
         Returns:
-          list of n str, and the list of their n partners or None where there are no pairs.
+          dict of column name -> list of n values, see cells.KINDS.
         """
-        descriptor = self._file.fileno()
-        fetched = []
+        descriptor, fetched = self._file.fileno(), []
         for row in rows:
             data = os.pread(descriptor, self._sizes[row], self._starts[row])
-            fetched.append(self._chosen.texts(formats.parse(data, self._format)))
-        texts, pairs = zip(*fetched, strict=True) if fetched else ((), ())
-        return list(texts), list(pairs) if self._chosen.paired else None
+            fetched.append(self._chosen.cells(formats.parse(data, self._format)))
+        return {name: [cells[name] for cells in fetched] for name in self.kinds}
 
     def labels(self, rows):
         """The labels of rows: int32 [n] classes, float32 [n, classes] multi-hot, float32 [n]
@@ -78,37 +79,14 @@ class Table:
         return self.subset(np.sort(shuffled[count:])), self.subset(np.sort(shuffled[:count]))
 
 
-class TextList:
-    """Texts already in memory, where a Table is wanted: for prediction, so without labels."""
-
-    problem_type = None
-    label_names = None
-
-    def __init__(self, texts, text_pairs=None):
-        self._texts, self._text_pairs = texts, text_pairs
-
-    def __len__(self):
-        return len(self._texts)
-
-    def texts(self, rows):
-        """The texts of these rows, and their partners or None; as Table.texts."""
-        pairs = self._text_pairs
-        return [self._texts[row] for row in rows], pairs and [pairs[row] for row in rows]
-
-    def labels(self, rows):
-        """None: there are no labels."""
-        return None
-
-
-def read_table(
-    path, text="text", text_pair=None, label="label", format=None, problem_type=None, like=None
-):
+def read_table(path, places, kinds, format=None, problem_type=None, like=None):
     """Read a TSV, CSV or JSON lines file once, check every row, and remember where the rows are.
 
     Args:
       path: str. A UTF-8 file.
-      text, text_pair, label: columns. All names: the file has a header (JSON lines: keys). All
-        numbers, counted from 0: it has none. None: there is no such column.
+      places: dict of column name -> where it is. All names: the file has a header (JSON lines:
+        keys). All numbers, counted from 0: it has none. None: there is no such column.
+      kinds: dict of column name -> key of cells.KINDS, or columns.LABEL for the labels.
       format: "tsv", "csv", "jsonl", or None: by the file's name.
       problem_type: str, as in Hugging Face's config, or None: what the labels look like.
       like: anything with `problem_type` and `label_names` that the labels have to follow, such as
@@ -124,16 +102,17 @@ def read_table(
     format = format or formats.guess_format(path)
     file = formats.open_for_reading(path)
     records = formats.scan(file, path, format)
-    chosen = columns.choose((text, text_pair, label), records, path, format)
-    starts, sizes, cells = array.array("q"), array.array("q"), LabelColumn(path, label)
+    chosen = columns.choose(places, kinds, records, path, format)
+    starts, sizes = array.array("q"), array.array("q")
+    cells = LabelColumn(path, places.get(chosen.label))
     for record in records:
-        cells.add(chosen.checked_label(record.cells, path, record.line), record.line)
+        cells.add(chosen.check(record.cells, path, record.line), record.line)
         starts.append(record.start)
         sizes.append(record.size)
     if not starts:
         raise InputError(f"{path}: has no rows")
     labels = None
-    if label is not None:
+    if chosen.label is not None:
         problem_type = getattr(like, "problem_type", None) or problem_type
         names = getattr(like, "label_names", None)
         labels = cells.encode(problem_type, names, varied=like is None)

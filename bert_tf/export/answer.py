@@ -8,7 +8,13 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401 registers the operations in our exports
 
 from bert_tf.errors import InputError
-from bert_tf.export.text_model import TextModel, text_settings
+from bert_tf.export.text_model import (
+    TextModel,
+    answer_options,
+    answering_task,
+    text_settings,
+)
+from bert_tf.loading import load_with_tokenizer
 
 SETTINGS_FILE = os.path.join("assets.extra", "bert_tf.json")
 
@@ -17,54 +23,91 @@ class Answer:
     """Answers texts; one call is one batch.
 
     Args:
-      function: takes string tensors `text` and perhaps `text_pair` by name, gives a dict of
-        tensors.
+      function: takes string tensors by the names of the columns, gives a dict of tensors.
+      task: TaskModel class.
       settings: dict, see `text_model.text_settings`.
       kept: whatever has to live as long as the function.
+
+    Attributes:
+      columns: tuple of str, what a call takes, such as ("text", "text_pair").
     """
 
-    def __init__(self, function, settings, kept):
+    def __init__(self, function, task, settings, kept):
         self._function, self._kept = function, kept
-        self.settings = settings
+        self.task, self.settings = task, settings
+        self.columns = tuple(settings["columns"])
 
-    def __call__(self, texts, pairs=None):
-        """Answers N texts, or N pairs of texts.
+    def __call__(self, *columns):
+        """Answers N rows.
 
         Args:
-          texts: list of N str.
-          pairs: list of N str, for a model of pairs and only for one.
+          *columns: for each of `columns` a list of N str, or of N lists of str (None stands for a
+            column that is not given).
         Returns:
-          dict of numpy arrays: `label` [N] str, `probabilities` and `logits` float32 [N, K]; of
-          regression `score` float32 [N]. Of a multi-label model `label` holds the names with a
-          probability of at least 0.5, joined by "|".
+          dict of numpy arrays, see the task's `answer`; strings are str.
         Raises:
-          InputError: pairs are missing or not wanted, or the arguments are no lists of str.
+          InputError: a column is missing or not wanted, or the arguments are no lists of str.
         """
-        if (pairs is not None) != (self.settings["text_pair"] is not None):
-            wanted = "text alone" if pairs is not None else "pairs of texts"
-            raise InputError(f"the model takes {wanted}")
-        inputs = {"text": _strings(texts, "texts")}
-        if pairs is not None:
-            inputs["text_pair"] = _strings(pairs, "pairs")
-            if len(pairs) != len(texts):
-                raise InputError(f"pairs has {len(pairs)} texts, texts has {len(texts)}")
-        if not len(texts):  # rows without a token are nothing a model can run on
-            inputs = {name: tf.constant([""]) for name in inputs}
+        given = [column for column in columns if column is not None]
+        if len(given) != len(self.columns):
+            names = " and ".join(self.columns)
+            raise InputError(f"the model takes {names}, got {len(given)} lists of texts")
+        inputs = {}
+        for name, texts in zip(self.columns, given, strict=True):
+            inputs[name] = _tensor(texts, name, self.task.columns[name].kind)
+            if len(texts) != len(given[0]):
+                first = self.columns[0]
+                raise InputError(f"{name} has {len(texts)} texts, {first} has {len(given[0])}")
         outputs = self._function(**inputs)
-        outputs = {name: value.numpy()[: len(texts)] for name, value in outputs.items()}
-        if "label" in outputs:
-            outputs["label"] = np.array([name.decode() for name in outputs["label"]], dtype=str)
-        return outputs
+        return {name: _as_numpy(value) for name, value in outputs.items()}
+
+    def records(self, *columns):
+        """Answers N rows for people: a list of N dicts, ready for JSON; arguments as in a call.
+
+        Raises:
+          InputError: as a call; or a row cannot be answered, or an answer is no finite number. Its
+            attribute `row` is the row's number, from 0.
+        """
+        outputs = self(*columns)
+        found = []
+        for row in range(len(columns[0])):
+            answer = {name: value[row] for name, value in outputs.items()}
+            try:
+                _require_finite(answer)
+                found.append(self.task.record(answer))
+            except InputError as error:
+                error.row = row
+                raise
+        return found
 
 
-def answer_with(model, tokenizer, max_length=None):
+def answer_with(model, tokenizer, max_length=None, **options):
     """An Answer from a model in memory: the very program that an export of it holds.
 
-    Args, Raises: as `export_saved_model`.
+    Args:
+      model, tokenizer, max_length: as `export_saved_model`.
+      **options: of the task's `answer`, None where it is not told.
+    Raises:
+      InputError: as `export_saved_model`.
+      ConfigError: the task has no such option.
     """
+    options = answer_options(model, options)
     settings = text_settings(model, tokenizer, max_length)
-    program = TextModel(model, tokenizer, settings)
-    return Answer(program.answer, settings, program)
+    program = TextModel(model, tokenizer, settings, **options)
+    names = list(settings["columns"])
+    return Answer(
+        lambda **inputs: program.answer(*(inputs[name] for name in names)),
+        type(model),
+        settings,
+        program,
+    )
+
+
+def load_answer(directory):
+    """An Answer from an export or a model directory."""
+    if is_export(directory):
+        return load_export(directory)
+    return answer_with(*load_with_tokenizer(directory))
 
 
 def load_export(directory):
@@ -81,7 +124,10 @@ def load_export(directory):
     folder = _version_folder(os.fspath(directory))
     try:
         with open(os.path.join(folder, SETTINGS_FILE), encoding="utf-8") as file:
-            settings = json.load(file)
+            settings = _upgraded(json.load(file))
+        task = answering_task(settings)
+    except InputError as error:
+        raise InputError(f"{os.path.join(folder, SETTINGS_FILE)}: {error}") from None
     except (OSError, ValueError):
         raise InputError(
             f"{folder}: has no readable {SETTINGS_FILE}, which our exports have"
@@ -89,9 +135,32 @@ def load_export(directory):
     try:
         loaded = tf.saved_model.load(folder)
         function = loaded.signatures["serving_default"]
-    except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
+    except (OSError, KeyError, ValueError, TypeError, IndexError, tf.errors.OpError) as error:
         raise InputError(f"{folder}: not a whole SavedModel: {first_line(error)}") from None
-    return Answer(function, settings, loaded)
+    names = {spec.name for spec in function.structured_input_signature[1].values()}
+    if names != set(settings["columns"]):
+        raise InputError(
+            f"{os.path.join(folder, SETTINGS_FILE)}: columns {', '.join(settings['columns'])}, "
+            f"and the SavedModel takes {', '.join(sorted(names))}"
+        )
+    return Answer(function, task, settings, loaded)
+
+
+def _upgraded(settings):
+    """The settings of an export as they are now; 0.1 wrote them for classifiers alone.
+
+    Raises:
+      InputError: they are of another shape.
+    """
+    if not isinstance(settings, dict):
+        raise InputError(f"holds a {type(settings).__name__}, wanted an object")
+    if "columns" not in settings:
+        places = {name: settings.get(name) for name in ("text", "text_pair")}
+        settings["columns"] = {name: x for name, x in places.items() if x is not None}
+    columns = settings["columns"]
+    if not isinstance(columns, dict) or not columns:
+        raise InputError(f"columns is {columns!r:.80}, wanted an object of column names")
+    return settings
 
 
 def is_export(directory):
@@ -128,13 +197,41 @@ def _version_folder(directory):
     return os.path.join(directory, str(found[-1]))
 
 
-def _strings(texts, name):
+def _tensor(texts, name, kind):
+    """A column of a call as a string tensor [N], or [N, C] with "" where a row has fewer."""
+    if isinstance(texts, str | bytes):
+        raise InputError(f"{name} is one string, wanted a list of them")
+    texts = list(texts)
+    if kind == "texts":
+        rows = [_checked(row, f"{name}[{number}]") for number, row in enumerate(texts)]
+        return tf.ragged.constant(rows, tf.string, ragged_rank=1).to_tensor("")
+    return tf.constant(_checked(texts, name), tf.string, shape=[len(texts)])
+
+
+def _checked(texts, name):
+    """Texts as bytes."""
     if isinstance(texts, str | bytes):
         raise InputError(f"{name} is one string, wanted a list of them")
     for number, text in enumerate(texts):
         if not isinstance(text, str):
             raise InputError(f"{name}[{number}] is {text!r}, wanted a string")
     try:
-        return tf.constant([text.encode() for text in texts], tf.string, shape=[len(texts)])
+        return [text.encode() for text in texts]
     except UnicodeEncodeError as error:
         raise InputError(f"{name}: {error.object!r} holds half a surrogate pair") from None
+
+
+def _as_numpy(tensor):
+    """A tensor as numpy has it; strings as str."""
+    array = tensor.numpy()
+    if tensor.dtype != tf.string:
+        return array
+    texts = [text.decode() for text in array.ravel()]
+    return np.array(texts, dtype=str).reshape(array.shape)
+
+
+def _require_finite(answer):
+    for value in answer.values():
+        value = np.asarray(value)
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise InputError("the model's answers are not finite numbers; its weights are damaged")

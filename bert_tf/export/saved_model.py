@@ -12,7 +12,8 @@ from bert_tf.atomic import sync_tree
 from bert_tf.errors import InputError
 from bert_tf.export.answer import SETTINGS_FILE, first_line, load_export
 from bert_tf.export.text_model import TextModel, text_settings
-from bert_tf.export.warmup import SAMPLES, write_warmup_requests
+from bert_tf.export.warmup import sample_columns, write_warmup_requests
+from bert_tf.tasks.features import features_of
 
 # How far the export may be from the model, for logits of size 1 and in proportion above.
 _TOLERANCE = {"float32": 1e-5, "bfloat16": 3e-2, "float16": 3e-3}
@@ -25,7 +26,7 @@ def export_saved_model(model, tokenizer, directory, max_length=None):
     the answers agree; TensorFlow Serving may watch the directory meanwhile.
 
     Args:
-      model: SequenceClassifier.
+      model: a TaskModel that answers texts.
       tokenizer: Tokenizer, the one the model was trained with.
       directory: str, made if absent; holds the versions 1, 2, ...
       max_length: int, tokens a row; None takes what the model was trained with.
@@ -40,7 +41,7 @@ def export_saved_model(model, tokenizer, directory, max_length=None):
     unfinished = os.path.join(directory, f".unfinished-{uuid.uuid4().hex}")
     try:
         os.makedirs(unfinished)
-        _write(TextModel(model, tokenizer, settings), settings, unfinished)
+        _write(TextModel(model, tokenizer, settings), settings, model.columns, unfinished)
         _check(load_export(unfinished), model, tokenizer, settings)
         sync_tree(unfinished)
         return _publish(unfinished, directory)
@@ -53,29 +54,38 @@ def export_saved_model(model, tokenizer, directory, max_length=None):
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _write(program, settings, directory):
+def _write(program, settings, columns, directory):
     tf.saved_model.save(program, directory, signatures={"serving_default": program.answer})
     os.makedirs(os.path.join(directory, "assets.extra"))
     with open(os.path.join(directory, SETTINGS_FILE), "w", encoding="utf-8") as file:
         json.dump(settings, file, ensure_ascii=False, indent=2)
-    write_warmup_requests(directory, settings)
+    write_warmup_requests(directory, settings, columns)
 
 
 def _check(answer, model, tokenizer, settings):
     """Raises InputError unless the export's numbers are the model's, for texts of many kinds."""
-    texts = list(SAMPLES)
-    pairs = None if settings["text_pair"] is None else texts[::-1]
-    tokens = tokenizer(texts, pairs, max_length=settings["max_length"])
-    expected = np.asarray(model(tokens, training=False))
-    outputs = answer(texts, pairs)
-    found = outputs["score" if "score" in outputs else "logits"].reshape(expected.shape)
-    allowed = _TOLERANCE[model.compute_dtype] * max(1.0, np.abs(expected).max())
-    difference = np.abs(found - expected).max()
-    if not difference <= allowed:
-        raise InputError(
-            f"the export's answers differ from the model's by {difference:.1e}, "
-            f"allowed {allowed:.1e}; nothing was exported"
-        )
+    columns = sample_columns(settings, model.columns)
+    cells = {
+        name: tf.ragged.constant(column) if isinstance(column[0], list) else tf.constant(column)
+        for name, column in zip(settings["columns"], columns, strict=True)
+    }
+    inputs, _ = features_of(model, tokenizer, settings, padding="longest")(cells)
+    expected = model.answer(model(inputs, training=False), inputs, cells, tokenizer)
+    found = answer(*columns)
+    for name, values in expected.items():
+        values = values.numpy()
+        if values.shape != found[name].shape:
+            shapes = f"{list(found[name].shape)}, the model's {list(values.shape)}"
+            raise InputError(f"the export's {name} has shape {shapes}; nothing was exported")
+        if values.dtype.kind != "f":
+            continue
+        allowed = _TOLERANCE[model.compute_dtype] * max(1.0, np.abs(values).max(initial=0.0))
+        difference = np.abs(found[name] - values).max(initial=0.0)
+        if not difference <= allowed:
+            raise InputError(
+                f"the export's answers differ from the model's by {difference:.1e} in {name}, "
+                f"allowed {allowed:.1e}; nothing was exported"
+            )
 
 
 def _publish(unfinished, directory):

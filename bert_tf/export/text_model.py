@@ -1,86 +1,90 @@
 """A task model and its tokenizer as one TensorFlow program: strings in, named answers out."""
 
-import os
-
 import tensorflow as tf
 
-from bert_tf.errors import InputError
-from bert_tf.loading import load_task
-from bert_tf.tasks import SequenceClassifier
-from bert_tf.text import Tokenizer
+from bert_tf.errors import ConfigError, InputError, nearest
+from bert_tf.tasks import TASKS, TaskModel
+from bert_tf.tasks.features import features_of
 
-_STRINGS = {name: tf.TensorSpec([None], tf.string, name=name) for name in ("text", "text_pair")}
+# Kind of a column -> its tensor in a signature.
+SPECS = {"text": tf.TensorSpec([None], tf.string), "texts": tf.TensorSpec([None, None], tf.string)}
 
 
 class TextModel(tf.Module):
     """Holds the weights and the tokenizer, and no Keras object, so that a SavedModel has none.
 
     Args:
-      model: SequenceClassifier.
+      model: TaskModel.
       tokenizer: Tokenizer.
       settings: dict, what `text_settings` gives.
+      **options: of the task's `answer`.
 
     Attributes:
-      answer: tf.function, the signature `serving_default`. Inputs `text` string [N] and, for pairs
-        only, `text_pair` string [N]. Outputs `logits` float32 [N, K], `probabilities` float32
-        [N, K], `label` string [N]; of regression `score` float32 [N] alone. A multi-label `label`
-        joins by "|" the names whose probability is at least 0.5, as cells of data files do.
+      answer: tf.function, the signature `serving_default`. Inputs: the columns that `settings`
+        names, `text` string [N], a list of texts string [N, C]. Outputs: as the task's `answer`.
+        Without rows it gives outputs without rows.
     """
 
-    def __init__(self, model, tokenizer, settings):
+    def __init__(self, model, tokenizer, settings, **options):
         super().__init__(name="text_model")
         self.tokenizer = tokenizer
         self.parameters = [variable.value for variable in model.weights]
-        self.answer = _signature(model, tokenizer, settings)
+        self.answer = _signature(model, tokenizer, settings, options)
 
 
 def text_settings(model, tokenizer, max_length=None):
     """What has to be known about a model to ask it, once it is seen that it can be asked.
 
     Args:
-      model: SequenceClassifier. Whether it takes pairs, its `data_settings["text_pair"]` says.
+      model: TaskModel. Which optional columns it takes, its `data_settings` say.
       tokenizer: Tokenizer, the one it was trained with.
       max_length: int, see `row_length`.
     Returns:
-      dict, ready for JSON: `problem_type`, `label_names`, `max_length`, and the columns `text` and
-      `text_pair` of the training file (None: single texts).
+      dict, ready for JSON: `task`, the name in TASKS; `columns`, name -> its place in the training
+      file, of those that are asked with; `max_length`; `special_tokens_in_text`; `text` and
+      `text_pair`; the label arguments the task has.
     Raises:
-      InputError: the model is of another task, the tokenizer has more entries than the model has
-        rows, or `max_length` exceeds the positions.
+      InputError: no text can be put to the model's task, the tokenizer has more entries than the
+        model has rows, or `max_length` exceeds the positions.
     """
-    if not isinstance(model, SequenceClassifier):
-        raise InputError(f"{type(model).__name__}: wanted a SequenceClassifier")
+    if not isinstance(model, TaskModel):
+        raise InputError(f"{type(model).__name__}: wanted a task model such as load_task gives")
+    if model.no_answer is not None:
+        raise InputError(f"{type(model).__name__} {model.no_answer}")
     rows = model.encoder.config.vocab_size
     if tokenizer.vocab_size > rows:
         raise InputError(
             f"the vocabulary has {tokenizer.vocab_size} entries, the model {rows} rows for them"
         )
+    saved = model.data_settings
+    asked = {name: column for name, column in model.columns.items() if not column.target}
+    columns = {
+        name: name if saved.get(name) is None else saved[name]
+        for name, column in asked.items()
+        if saved.get(name) is not None or not column.optional
+    }
+    labels = ("problem_type", "label_names")
     return {
-        "problem_type": model.problem_type,
-        "label_names": list(model.label_names),
+        "task": next(name for name, kind in TASKS.items() if isinstance(model, kind)),
+        "columns": columns,
         "max_length": row_length(model, max_length),
-        "text": model.data_settings.get("text", "text"),
-        "text_pair": model.data_settings.get("text_pair"),
+        "special_tokens_in_text": bool(saved.get("special_tokens_in_text", False)),
+        "text": columns.get("text"),
+        "text_pair": columns.get("text_pair"),
+        **{name: _plain(getattr(model, name)) for name in labels if name in model.arguments},
     }
 
 
-def load_model(directory):
-    """The sequence classifier in a directory, and the tokenizer it was trained with.
+def answering_task(settings):
+    """The TaskModel class that an export's settings name.
 
-    Args:
-      directory: str.
-    Returns:
-      (SequenceClassifier, Tokenizer).
     Raises:
-      InputError: the directory holds something else, or cannot be read.
+      InputError: there is no such task here.
     """
-    model = load_task(directory)
-    if not isinstance(model, SequenceClassifier):
-        raise InputError(
-            f"{os.fspath(directory)}: holds a task of kind {type(model).__name__}, "
-            "wanted SequenceClassifier"
-        )
-    return model, Tokenizer.from_pretrained(directory)
+    name = settings.get("task", "sequence_classification")  # what 0.1 exported names none
+    if name not in TASKS:
+        raise InputError(f"its task is {name!r}, wanted one of {', '.join(TASKS)}")
+    return TASKS[name]
 
 
 def row_length(model, max_length=None):
@@ -101,35 +105,52 @@ def row_length(model, max_length=None):
     return length
 
 
-def _signature(model, tokenizer, settings):
+def answer_options(model, options):
+    """The options of an answer that are told, checked.
+
+    Args:
+      model: TaskModel.
+      options: dict of name -> value, None where it is not told.
+    Raises:
+      ConfigError: the task has no such option.
+    """
+    told = {name: value for name, value in options.items() if value is not None}
+    for name in told:
+        if name not in model.answer_options:
+            near = nearest(name, model.answer_options)
+            hint = f" (nearest: {near})" if near else ""
+            raise ConfigError(f"{name}: {type(model).__name__} has no such option{hint}")
+    return told
+
+
+def _signature(model, tokenizer, settings, options):
     """The tf.function; what it closes over is not seen by tf.saved_model."""
-    names = settings["label_names"]
+    features = features_of(model, tokenizer, settings, padding="longest")
+    names = list(settings["columns"])
 
-    def answer(text, text_pair=None):
-        tokens = tokenizer(text, text_pair, max_length=settings["max_length"])
-        logits = model(tokens, training=False)
-        if settings["problem_type"] == "regression":
-            return {"score": logits[:, 0] if len(names) == 1 else logits}
-        if settings["problem_type"] == "multi_label_classification":
-            probabilities = tf.sigmoid(logits)
-            label = _joined(names, probabilities >= 0.5)
-        else:
-            probabilities = tf.nn.softmax(logits)
-            label = tf.gather(tf.constant(names), tf.argmax(logits, axis=-1))
-        return {"label": label, "probabilities": probabilities, "logits": logits}
+    def answer(*texts):
+        count = tf.shape(texts[0])[0]
+        # Rows without a token are nothing a model can run on: one is put in, and taken out again.
+        texts = [tf.cond(count > 0, lambda x=x: x, lambda x=x: _one_empty(x)) for x in texts]
+        cells = dict(zip(names, texts, strict=True))
+        inputs, _ = features(cells)
+        outputs = model(inputs, training=False)
+        answers = model.answer(outputs, inputs, cells, tokenizer, **options)
+        return {name: value[:count] for name, value in answers.items()}
 
-    if settings["text_pair"] is None:
-        return tf.function(
-            lambda text: answer(text), input_signature=[_STRINGS["text"]], autograph=False
-        )
-    return tf.function(
-        lambda text, text_pair: answer(text, text_pair),
-        input_signature=list(_STRINGS.values()),
-        autograph=False,
-    )
+    signature = [
+        tf.TensorSpec(spec.shape, spec.dtype, name)
+        for name in names
+        for spec in [SPECS[model.columns[name].kind]]
+    ]
+    return tf.function(answer, input_signature=signature, autograph=False)
 
 
-def _joined(names, chosen):
-    """The chosen names of each row, bool [N, K], joined by "|"; string [N]."""
-    rows = tf.tile(tf.constant([names]), [tf.shape(chosen)[0], 1])
-    return tf.strings.reduce_join(tf.ragged.boolean_mask(rows, chosen), axis=-1, separator="|")
+def _one_empty(texts):
+    """One row of empty texts in the place of none; string [1] or [1, C or 1]."""
+    shape = tf.shape(texts)
+    return tf.fill(tf.concat([[1], tf.maximum(shape[1:], 1)], axis=0), "")
+
+
+def _plain(value):
+    return list(value) if isinstance(value, list | tuple) else value

@@ -8,6 +8,7 @@ come in a package of their own; the few bytes round the tensors are written here
 
 import os
 
+import numpy as np
 import tensorflow as tf
 
 # Sentences of several kinds: short and long, with what tokenizers stumble over.
@@ -31,14 +32,30 @@ _WORDS = (5, 25, 100, 500)
 _PREDICT_LOG, _REQUEST, _INPUTS, _KEY, _VALUE = 6, 1, 2, 1, 2
 
 
-def write_warmup_requests(directory, settings):
+def sample_columns(settings, columns):
+    """Rows of many kinds for every column a model is asked with.
+
+    Args:
+      settings: dict, see `text_model.text_settings`.
+      columns: dict of column name -> tasks.features.Column.
+    Returns:
+      list of columns, each a list of str or of lists of str.
+    """
+    found = []
+    for place, name in enumerate(settings["columns"]):
+        texts = list(SAMPLES if place % 2 == 0 else SAMPLES[::-1])
+        several = columns[name].kind == "texts"
+        found.append([[text, texts[0]] for text in texts] if several else texts)
+    return found
+
+
+def write_warmup_requests(directory, settings, columns):
     """Writes warm-up requests of several batch sizes and lengths into a SavedModel.
 
     Args:
       directory: str, a SavedModel.
-      settings: dict, see `text_model.text_settings`.
+      settings, columns: as in `sample_columns`.
     """
-    names = ("text",) if settings["text_pair"] is None else ("text", "text_pair")
     words = (" ".join(SAMPLES[:4]) + " ").split()
     path = os.path.join(directory, "assets.extra", "tf_serving_warmup_requests")
     with tf.io.TFRecordWriter(path) as records:
@@ -47,20 +64,24 @@ def write_warmup_requests(directory, settings):
                 continue  # cut to the same rows as the one before
             text = " ".join((words * count)[:count])
             for batch in _BATCHES:
-                records.write(prediction_log({name: [text] * batch for name in names}))
+                inputs = {
+                    name: [[text] * 2 if columns[name].kind == "texts" else text] * batch
+                    for name in settings["columns"]
+                }
+                records.write(prediction_log(inputs))
 
 
 def prediction_log(inputs):
     """A request as a serialized tensorflow.serving.PredictionLog.
 
     Args:
-      inputs: dict of input name -> list of str.
+      inputs: dict of input name -> list of str, or of lists of str of one length.
     Returns:
       bytes.
     """
     request = b""
     for name, texts in inputs.items():
-        tensor = tf.make_tensor_proto([text.encode() for text in texts], tf.string)
+        tensor = tf.make_tensor_proto(np.char.encode(np.array(texts, str), "utf-8"), tf.string)
         entry = _field(_KEY, name.encode()) + _field(_VALUE, tensor.SerializeToString())
         request += _field(_INPUTS, entry)
     return _field(_PREDICT_LOG, _field(_REQUEST, request))

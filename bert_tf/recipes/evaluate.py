@@ -4,37 +4,46 @@ import json
 
 from bert_tf.atomic import write_file
 from bert_tf.data import evaluation_batches, read_table
-from bert_tf.export import load_model, row_length
-from bert_tf.tasks.metrics import measure
-from bert_tf.training.evaluation import collect
+from bert_tf.datasets import kinds_of, places_of
+from bert_tf.errors import InputError
+from bert_tf.export import row_length
+from bert_tf.loading import load_with_tokenizer
+from bert_tf.tasks.features import features_of
+from bert_tf.training import evaluation
 
 BATCH_ROWS = 32
-# The columns where a model directory tells none.
-_COLUMNS = {"text": "text", "text_pair": None, "label": "label"}
 
 
-def evaluate(model_directory, data_file, output=None):
+def evaluate(model_directory, data_file, output=None, text=None, text_pair=None, label=None):
     """Measures a model on a file with labels.
 
-    Columns and the length of rows are those the model was trained with.
+    The length of rows, and the columns that are not told, are those the model was trained with.
 
     Args:
       model_directory: str, such as `model` in a workdir.
       data_file: str, a TSV, CSV or JSON lines file.
       output: str, a file to write the figures to as JSON; None writes none.
+      text, text_pair, label: str or int, the columns of these names.
     Returns:
-      dict, ready for JSON: `loss` and what `tasks.metrics.measure` gives.
+      dict, ready for JSON: what `training.evaluation.evaluate` gives.
     Raises:
       InputError: a file cannot be read or written, or holds a label that the model does not know.
+      ConfigError: a column is told that the model's task does not read.
     """
-    model, tokenizer = load_model(model_directory)
-    columns = {key: model.data_settings.get(key, default) for key, default in _COLUMNS.items()}
-    table = read_table(data_file, **columns, like=model)
+    model, tokenizer = load_with_tokenizer(model_directory)
+    task, saved = type(model), model.data_settings
+    if not any(column.target for column in task.columns.values()):
+        raise InputError(f"{model_directory}: a {task.__name__}, which no table has labels for")
+    columns = {name: saved[name] for name in task.columns if saved.get(name) is not None}
+    told = {"text": text, "text_pair": text_pair, "label": label}
+    told = {name: place for name, place in told.items() if place is not None}
+    places = places_of(task, {**columns, **told})
+    table = read_table(data_file, places, kinds_of(task), like=model)
+    settings = {**saved, "max_length": row_length(model)}
     batches = evaluation_batches(
-        table, tokenizer, batch_size=BATCH_ROWS, max_length=row_length(model)
+        table, features_of(model, tokenizer, settings), batch_size=BATCH_ROWS
     )
-    logits, labels, loss = collect(model, batches)
-    figures = {"loss": loss, **measure(labels, logits, model)}
+    figures = evaluation.evaluate(model, batches)
     if output is not None:
         write_file(output, json.dumps(figures, indent=2) + "\n")
     return figures

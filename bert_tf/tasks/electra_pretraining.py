@@ -1,19 +1,16 @@
 """Which tokens of a text were replaced? And a small masked LM that replaces them."""
 
-import os
-
 from keras import ops
 
-from bert_tf.conversion.electra import GENERATOR_FOLDER
 from bert_tf.errors import InputError
 from bert_tf.layers import draw, fold_in, key_for, new_key
+from bert_tf.tasks.masked_lm import MaskedLM
 from bert_tf.tasks.masked_words import (
     masked_word_accuracy,
     masked_word_loss,
     masked_word_weights,
 )
 from bert_tf.tasks.task_model import TaskModel
-from bert_tf.training import step
 
 # Clark et al. 2020, section 2 and appendix A.
 FACTORS = {"masked_lm": 1.0, "replaced_token": 50.0}
@@ -33,18 +30,37 @@ class ElectraPretraining(TaskModel):
     (-100) where nothing is asked.
     """
 
+    companions = ("generator",)
+    no_answer = (
+        "finds replaced tokens, which answers no text; its generator, where the folder has one, "
+        "fills masks in"
+    )
+
     def __init__(self, encoder, generator=None, share=None, **kwargs):
         _check(encoder, generator)
         names = tuple(FACTORS) if generator is not None else ("replaced_token",)
         self.loss_names = names
-        self.quality_names = (*(f"{name}_accuracy" for name in names), "replaced_token_recall")
+        self.metric_names = (*(f"{name}_accuracy" for name in names), "replaced_token_recall")
         super().__init__(encoder, **kwargs)
         self.loss_factors = FACTORS if generator is not None else {}
         self.generator = generator
         self.head = encoder.replaced_token_head() if share is None else share.head
         self.build()
 
-    def without_generator(self):
+    @staticmethod
+    def companion(encoder, name, config):
+        """The generator of a config, over the embeddings of an encoder, with fresh weights.
+
+        Args:
+          encoder: the discriminator's.
+          name: "generator".
+          config: the generator's config.
+        Returns:
+          MaskedLM.
+        """
+        return MaskedLM(encoder.generator(config))
+
+    def without_companions(self):
         """The discriminator alone, its very layers."""
         if self.generator is None:
             return self
@@ -70,34 +86,30 @@ class ElectraPretraining(TaskModel):
         key = key_for(training, key)
         positions_BP = inputs.get("masked_positions")
         if self.generator is None or positions_BP is None:
-            return self._judge(inputs, key)
+            return self._discriminate(inputs, key)
         logits_BPV = self.generator(inputs, training=key is not None, key=fold_in(key, 1))
         drawn_BP = draw(logits_BPV, fold_in(new_key(0, 0) if key is None else key, 2))
         replaced = {**inputs, "input_ids": _put(inputs["input_ids"], positions_BP, drawn_BP)}
         return {
-            "replaced_token_logits": self._judge(replaced, key),
+            "replaced_token_logits": self._discriminate(replaced, key),
             "masked_lm_logits": logits_BPV,
             "masked_positions": positions_BP,
             "drawn_ids": drawn_BP,
             "token_weights": _token_weights(inputs),
         }
 
-    def _judge(self, inputs, key):
-        sequence_BLD = self.encode(inputs, key)["sequence_output"]
+    def _discriminate(self, inputs, key):
+        encoded = self.encoder(inputs, training=key is not None, key=fold_in(key, 0))
+        sequence_BLD = encoded["sequence_output"]
         shape = ops.shape(sequence_BLD)
         rows_XD = ops.reshape(sequence_BLD, (-1, sequence_BLD.shape[-1]))
         return ops.reshape(self.head(rows_XD, key=fold_in(key, 3)), shape[:2])
 
-    def train_step(self, data):
-        """One update of the weights; see `TaskModel`."""
-        return super().train_step(self._with_token_weights(data))
-
-    def _with_token_weights(self, data):
+    def complete_labels(self, inputs, labels):
         """The weight of a loss comes from the labels alone: the real tokens are told there too."""
-        inputs, labels, sample_weight = step.unpack(data)
-        if self.generator is not None:
-            labels = {**labels, "token_weights": _token_weights(inputs)}
-        return inputs, labels, sample_weight
+        if self.generator is None:
+            return labels
+        return {**labels, "token_weights": _token_weights(inputs)}
 
     def loss_weights(self, labels, sample_weight=None):
         if self.generator is None:
@@ -108,7 +120,7 @@ class ElectraPretraining(TaskModel):
         }
 
     def loss_terms(self, outputs, labels, sample_weight=None):
-        logits_BL, replaced_BL, weights_BL = _judged(outputs, labels, sample_weight)
+        logits_BL, replaced_BL, weights_BL = _truth(outputs, labels, sample_weight)
         losses_BL = ops.binary_crossentropy(replaced_BL, logits_BL, from_logits=True)
         terms = {"replaced_token": (ops.sum(losses_BL * weights_BL), ops.sum(weights_BL))}
         if self.generator is None:
@@ -116,10 +128,10 @@ class ElectraPretraining(TaskModel):
         words = masked_word_loss(outputs["masked_lm_logits"], labels, sample_weight)
         return {"masked_lm": words, **terms}
 
-    def quality_terms(self, outputs, labels, sample_weight=None):
+    def metric_terms(self, outputs, labels, sample_weight=None):
         """How often generator and discriminator are right, and how many of the replaced tokens the
         discriminator finds: most are original, so that finding none is mostly right."""
-        logits_BL, replaced_BL, weights_BL = _judged(outputs, labels, sample_weight)
+        logits_BL, replaced_BL, weights_BL = _truth(outputs, labels, sample_weight)
         found_BL = ops.cast(logits_BL > 0, "float32")
         right_BL = ops.cast(found_BL == replaced_BL, "float32") * weights_BL
         asked_BL = replaced_BL * weights_BL
@@ -132,22 +144,8 @@ class ElectraPretraining(TaskModel):
         words = masked_word_accuracy(outputs["masked_lm_logits"], labels, sample_weight)
         return {"masked_lm_accuracy": words, **terms}
 
-    def save_pretrained(self, directory, tokenizer=None):
-        """Writes the discriminator, as transformers' ElectraForPreTraining; below it in a folder
-        `generator` the generator, as ElectraForMaskedLM, if there is one.
 
-        Args:
-          directory: str, made if absent.
-          tokenizer: Tokenizer or None.
-        """
-        if self.generator is None:
-            super().save_pretrained(directory, tokenizer)
-            return
-        self.generator.save_pretrained(os.path.join(directory, GENERATOR_FOLDER), tokenizer)
-        self.without_generator().save_pretrained(directory, tokenizer)
-
-
-def _judged(outputs, labels, sample_weight):
+def _truth(outputs, labels, sample_weight):
     """The discriminator's logits, what is true (1 replaced), and what each token counts for."""
     if not isinstance(outputs, dict):
         labels = ops.convert_to_tensor(labels)

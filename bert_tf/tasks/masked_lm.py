@@ -2,7 +2,9 @@
 
 from keras import ops
 
-from bert_tf.layers import key_for
+from bert_tf.layers import fold_in, key_for
+from bert_tf.tasks import fill_mask
+from bert_tf.tasks.features import Column
 from bert_tf.tasks.masked_words import (
     masked_word_accuracy,
     masked_word_logits,
@@ -23,8 +25,12 @@ class MaskedLM(TaskModel):
     where nothing is to be predicted.
     """
 
+    columns = {"text": Column("text")}
     loss_names = ("masked_lm",)
-    quality_names = ("masked_lm_accuracy",)
+    metric_names = ("masked_lm_accuracy",)
+    answer_options = {"top": 5}
+    features = staticmethod(fill_mask.features)
+    record = staticmethod(fill_mask.record)
 
     def __init__(self, encoder, **kwargs):
         super().__init__(encoder.without_pooler(), **kwargs)
@@ -42,7 +48,8 @@ class MaskedLM(TaskModel):
         Returns:
           float32 [B, L, V], or [B, P, V] with `masked_positions`.
         """
-        outputs = self.encode(inputs, key_for(training, key))
+        key = key_for(training, key)
+        outputs = self.encoder(inputs, training=key is not None, key=fold_in(key, 0))
         return masked_word_logits(
             self.masked_lm_head,
             self.encoder.embeddings.word_embeddings,
@@ -50,16 +57,24 @@ class MaskedLM(TaskModel):
             inputs.get("masked_positions"),
         )
 
+    def masked_lm_logits(self, outputs):
+        """The logits over the vocabulary among the outputs of `call`."""
+        return outputs
+
     def loss_weights(self, labels, sample_weight=None):
         return {"masked_lm": ops.sum(masked_word_weights(_weighed(labels), sample_weight))}
 
     def loss_terms(self, outputs, labels, sample_weight=None):
         return {"masked_lm": masked_word_loss(outputs, _weighed(labels), sample_weight)}
 
-    def quality_terms(self, outputs, labels, sample_weight=None):
+    def metric_terms(self, outputs, labels, sample_weight=None):
         """How often the masked word has the highest logit."""
         accuracy = masked_word_accuracy(outputs, _weighed(labels), sample_weight)
         return {"masked_lm_accuracy": accuracy}
+
+    def answer(self, outputs, inputs, cells, tokenizer, top=5):
+        """The likeliest words for each [MASK]; see `fill_mask.answer`."""
+        return fill_mask.answer(outputs, inputs, tokenizer, top)
 
 
 def _weighed(labels):

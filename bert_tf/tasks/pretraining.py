@@ -6,17 +6,27 @@ from keras import ops
 
 from bert_tf.errors import InputError
 from bert_tf.layers import ProjectionHead, fold_in, key_for, truncated_normal
+from bert_tf.tasks import fill_mask
+from bert_tf.tasks.features import Column
 from bert_tf.tasks.masked_words import (
-    candidate_scores,
     masked_word_accuracy,
     masked_word_logits,
     masked_word_loss,
     masked_word_weights,
 )
+from bert_tf.tasks.objectives import (
+    ClassObjective,
+    ClozeObjective,
+    class_accuracy,
+    class_loss,
+    weighed_labels,
+)
 from bert_tf.tasks.task_model import TaskModel
 
 # Objective over the sentences of a row -> how many answers it has.
 SENTENCE_OBJECTIVES = {"next_sentence": 2, "sentence_order": 2, "sentence_order_3": 3, "none": 0}
+# What files of other packages mean by their head of two answers.
+TWO_WAY = ("next_sentence", "sentence_order")
 # What a further label belongs to.
 LABELLED = ("sentence", "token", "cloze")
 
@@ -33,7 +43,6 @@ class Pretraining(TaskModel):
         "num_labels": K}; None for none. Each has a loss and an accuracy of its own. Classes of a
         sentence or token, whose "names", K str, may be told besides, are a projection; the at most
         K candidates of a cloze question are scored by the masked-LM head, at the blank.
-      loss_factors: dict of loss name -> what it counts for in the total; 1 where nothing is said.
 
     Labels: a dict of `masked_ids` int [B, P] and `masked_weights` float [B, P] (0 for filling),
     `next_sentence_labels` int [B], and each further label, int [B] or [B, L]; with
@@ -41,28 +50,29 @@ class Pretraining(TaskModel):
     `sentence_weights` float [B, S] if these are there. A label below 0 is none.
     """
 
-    def __init__(
-        self, encoder, sentence_objective=None, extra_labels=None, loss_factors=None, **kwargs
-    ):
-        objective = sentence_objective or getattr(
-            encoder, "published_sentence_objective", "next_sentence"
-        )
-        extra = dict(extra_labels or {})
+    arguments = ("sentence_objective", "extra_labels")
+    columns = {"text": Column("text")}
+    answer_options = {"top": 5}
+    features = staticmethod(fill_mask.features)
+    record = staticmethod(fill_mask.record)
+
+    def __init__(self, encoder, sentence_objective=None, extra_labels=None, **kwargs):
+        published = getattr(encoder, "published_sentence_objective", None) or "next_sentence"
+        objective, extra = sentence_objective or published, dict(extra_labels or {})
         _check(encoder, objective, extra)
         if not _of_sentences(objective, extra):
             encoder = encoder.without_pooler()
-        sentences = ["sentence"] * (objective != "none")
-        self.loss_names = ("masked_lm", *sentences, *extra)
-        self.quality_names = tuple(f"{name}_accuracy" for name in self.loss_names)
+        self.loss_names = ("masked_lm", *["sentence"] * (objective != "none"), *extra)
+        self.metric_names = tuple(f"{name}_accuracy" for name in self.loss_names)
         super().__init__(encoder, **kwargs)
         self.sentence_objective, self.extra_labels = objective, extra or None
-        self.loss_factors = dict(loss_factors or {})
         self.masked_lm_head = encoder.masked_lm_head()
-        if sentences:
+        if objective != "none":
             self.sentence_head = self._head(SENTENCE_OBJECTIVES[objective])
         self.label_heads = [
             self._head(label["num_labels"]) for label in extra.values() if label["of"] != "cloze"
         ]
+        self.objectives = self._objectives(extra)
         self.build()
 
     def _head(self, num_labels):
@@ -72,15 +82,36 @@ class Pretraining(TaskModel):
         head.build((None, config.hidden_size))
         return head
 
+    def _objectives(self, extra):
+        """What is predicted besides masked words, in the order of their dropout keys."""
+        found, heads = [], iter(self.label_heads)
+        if self.sentence_objective != "none":
+            found.append(
+                ClassObjective(
+                    "sentence", self.sentence_head, "pooled_output", "next_sentence_labels"
+                )
+            )
+        for name, label in extra.items():
+            if label["of"] == "cloze":
+                found.append(ClozeObjective(name, self._word_logits))
+            else:
+                reads = "pooled_output" if label["of"] == "sentence" else "sequence_output"
+                found.append(ClassObjective(name, next(heads), reads))
+        return found
+
+    def _word_logits(self, sequence_output, positions):
+        """float32 [B, P, V] at positions int32 [B, P]; at all for None."""
+        table = self.encoder.embeddings.word_embeddings
+        return masked_word_logits(self.masked_lm_head, table, sequence_output, positions)
+
     def call(self, inputs, training=False, key=None):
         """Predictions of a batch.
 
         Args:
           inputs: dict of int32 [B, L], see the encoder; with `masked_positions` int32 [B, P] only
             those positions are carried to the vocabulary; with `sentence_positions` int32 [B, S]
-            each of a row's packed examples gets an answer. For a cloze question NAME_positions
-            int32 [B] or [B, S], its blank, and NAME_candidates int32 [B, n, p] or [B, S, n, p], the
-            ids of the candidates' pieces, below 0 for none; without them it has no answer.
+            each of a row's packed examples gets an answer. A cloze question is asked by two more,
+            see ClozeObjective; without them it has no answer.
           training: bool, with dropout.
           key: integer [2], the dropout key of this step, or None.
         Returns:
@@ -90,90 +121,54 @@ class Pretraining(TaskModel):
           [B, S, n].
         """
         key = key_for(training, key)
-        outputs = self.encode(inputs, key)
-        answers = {
-            "masked_lm_logits": masked_word_logits(
-                self.masked_lm_head,
-                self.encoder.embeddings.word_embeddings,
-                outputs["sequence_output"],
-                inputs.get("masked_positions"),
-            )
-        }
-        if self.sentence_objective != "none":
-            answers["sentence_logits"] = self.sentence_head(
-                outputs["pooled_output"], key=fold_in(key, 1)
-            )
-        heads = iter(self.label_heads)
-        for place, (name, label) in enumerate((self.extra_labels or {}).items()):
-            if label["of"] == "cloze":
-                if f"{name}_candidates" in inputs:
-                    answers[f"{name}_logits"] = self._chosen(name, inputs, outputs)
-                continue
-            seen = outputs["pooled_output" if label["of"] == "sentence" else "sequence_output"]
-            answers[f"{name}_logits"] = next(heads)(seen, key=fold_in(key, 2 + place))
+        encoded = self.encoder(inputs, training=key is not None, key=fold_in(key, 0))
+        sequence_output, positions = encoded["sequence_output"], inputs.get("masked_positions")
+        answers = {"masked_lm_logits": self._word_logits(sequence_output, positions)}
+        # The sentence's key is 1 whether there is one or not.
+        first = 1 if self.sentence_objective != "none" else 2
+        for place, objective in enumerate(self.objectives, start=first):
+            logits = objective.logits(encoded, inputs, fold_in(key, place))
+            if logits is not None:
+                answers[f"{objective.name}_logits"] = logits
         return answers
 
-    def _chosen(self, name, inputs, outputs):
-        """The scores of a question's candidates, float32 [B, n], or [B, S, n] of packed rows."""
-        positions, candidates = inputs[f"{name}_positions"], inputs[f"{name}_candidates"]
-        alone = len(positions.shape) == 1
-        logits_BSV = masked_word_logits(
-            self.masked_lm_head,
-            self.encoder.embeddings.word_embeddings,
-            outputs["sequence_output"],
-            positions[:, None] if alone else positions,
-        )
-        scores_BSn = candidate_scores(logits_BSV, candidates[:, None] if alone else candidates)
-        return scores_BSn[:, 0] if alone else scores_BSn
+    def masked_lm_logits(self, outputs):
+        """The logits over the vocabulary among the outputs of `call`."""
+        return outputs["masked_lm_logits"]
 
     def loss_weights(self, labels, sample_weight=None):
         weights = {"masked_lm": ops.sum(masked_word_weights(labels, sample_weight))}
-        for name in self.loss_names[1:]:
-            weights[name] = ops.sum(self._weights(name, labels, sample_weight)[1])
+        for objective in self.objectives:
+            weights[objective.name] = ops.sum(weighed_labels(objective, labels, sample_weight)[1])
         return weights
 
     def loss_terms(self, outputs, labels, sample_weight=None):
         logits = outputs["masked_lm_logits"]
         terms = {"masked_lm": masked_word_loss(logits, labels, sample_weight)}
-        for name in self.loss_names[1:]:
-            answers = outputs[f"{name}_logits"]
-            wanted, weights = self._weights(name, labels, sample_weight, answers)
-            losses = ops.sparse_categorical_crossentropy(wanted, answers, from_logits=True)
-            terms[name] = ops.sum(losses * weights), ops.sum(weights)
+        for objective in self.objectives:
+            logits = outputs[f"{objective.name}_logits"]
+            terms[objective.name] = class_loss(objective, logits, labels, sample_weight)
         return terms
 
-    def quality_terms(self, outputs, labels, sample_weight=None):
+    def metric_terms(self, outputs, labels, sample_weight=None):
         """How often the masked word, the relation of the sentences, a further label is right."""
         logits = outputs["masked_lm_logits"]
         terms = {"masked_lm_accuracy": masked_word_accuracy(logits, labels, sample_weight)}
-        for name in self.loss_names[1:]:
-            answers = outputs[f"{name}_logits"]
-            wanted, weights = self._weights(name, labels, sample_weight, answers)
-            chosen = ops.argmax(answers, axis=-1)
-            right = ops.cast(chosen == ops.cast(wanted, chosen.dtype), "float32")
-            terms[f"{name}_accuracy"] = ops.sum(right * weights), ops.sum(weights)
+        for objective in self.objectives:
+            logits = outputs[f"{objective.name}_logits"]
+            accuracy = class_accuracy(objective, logits, labels, sample_weight)
+            terms[f"{objective.name}_accuracy"] = accuracy
         return terms
 
-    def _weights(self, name, labels, sample_weight, answers=None):
-        """The labels that a loss is about, and what each counts for, in the shape of the answers.
+    def answer(self, outputs, inputs, cells, tokenizer, top=5):
+        """The likeliest words for each [MASK]; see `fill_mask.answer`."""
+        return fill_mask.answer(outputs["masked_lm_logits"], inputs, tokenizer, top)
 
-        Below 0 there is no label, and nothing counts.
-        """
-        column = "next_sentence_labels" if name == "sentence" else name
-        wanted = ops.convert_to_tensor(labels[column])
-        weights = ops.cast(wanted >= 0, "float32")
-        of_example = name == "sentence" or self.extra_labels[name]["of"] != "token"
-        if of_example and "sentence_weights" in labels:
-            packed = ops.cast(labels["sentence_weights"], "float32")
-            weights = weights * ops.reshape(packed, ops.shape(weights))
-        if sample_weight is not None:
-            rows = (-1, *[1] * (len(wanted.shape) - 1))
-            weights = weights * ops.reshape(ops.cast(sample_weight, "float32"), rows)
-        wanted = ops.maximum(wanted, 0)
-        if answers is not None:
-            shape = ops.shape(answers)[:-1]
-            wanted, weights = ops.reshape(wanted, shape), ops.reshape(weights, shape)
-        return wanted, weights
+    def argument_is_published(self, name):
+        """Whether published classes have it: two answers about a pair of sentences, whichever of
+        two objectives they mean, and no further label."""
+        value = getattr(self, name)
+        return value in TWO_WAY if name == "sentence_objective" else value is None
 
 
 def _check(encoder, objective, extra):

@@ -1,5 +1,6 @@
 """Labels or a score for a text or a pair of texts."""
 
+import numpy as np
 from keras import ops
 
 from bert_tf.errors import InputError
@@ -12,7 +13,9 @@ from bert_tf.layers import (
     pool_examples,
     truncated_normal,
 )
-from bert_tf.tasks.task_model import TaskModel, weight_of_rows, weighted_sum
+from bert_tf.tasks.features import Column, tokenized
+from bert_tf.tasks.losses import weight_of_rows, weighted_sum
+from bert_tf.tasks.task_model import TaskModel
 
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 POOLINGS = ("cls", "mean", "max")
@@ -36,7 +39,14 @@ class SequenceClassifier(TaskModel):
     or [B, S, K], and in `sample_weight` float [B, S] a 0 for a place without one.
     """
 
+    arguments = ("num_labels", "label_names", "problem_type", "pooling", "head_layers")
+    columns = {
+        "text": Column("text"),
+        "text_pair": Column("text", optional=True),
+        "label": Column("label", target=True),
+    }
     loss_names = ("classification",)
+    packs = True
 
     def __init__(
         self,
@@ -55,7 +65,7 @@ class SequenceClassifier(TaskModel):
             raise InputError(f"pooling: None, wanted one of {known}: the encoder has no pooler")
         single = "regression" if num_labels == 1 else "single_label_classification"
         problem_type = problem_type or single
-        self.quality_names = () if problem_type == "regression" else ("accuracy",)
+        self.metric_names = () if problem_type == "regression" else ("accuracy",)
         super().__init__(encoder if how == "pooler" else encoder.without_pooler(), **kwargs)
         self.problem_type = problem_type
         self.num_labels = num_labels
@@ -87,7 +97,12 @@ class SequenceClassifier(TaskModel):
         """
         key = key_for(training, key)
         how = self.pooling or self.encoder.published_pooling
-        outputs = self.encode(inputs, key, only_first=how in ("pooler", "cls"))
+        outputs = self.encoder(
+            inputs,
+            only_first=how in ("pooler", "cls"),
+            training=key is not None,
+            key=fold_in(key, 0),
+        )
         if how == "pooler":
             vector = outputs["pooled_output"]
         else:
@@ -117,7 +132,7 @@ class SequenceClassifier(TaskModel):
             "classification": (total, self.loss_weights(labels, sample_weight)["classification"])
         }
 
-    def quality_terms(self, outputs, labels, sample_weight=None):
+    def metric_terms(self, outputs, labels, sample_weight=None):
         """Accuracy, under multi_label over single decisions; regression has its loss alone."""
         if self.problem_type == "regression":
             return {}
@@ -128,6 +143,108 @@ class SequenceClassifier(TaskModel):
             right = ops.mean((outputs > 0) == (labels > 0.5), axis=-1)
         total = weighted_sum(right, sample_weight)
         return {"accuracy": (total, weight_of_rows(labels, sample_weight))}
+
+    @classmethod
+    def arguments_of(cls, labels):
+        """The number of labels, their names and the kind of problem."""
+        names = labels.label_names
+        return {
+            "num_labels": 1 if names is None else len(names),
+            "label_names": None if names is None else list(names),
+            "problem_type": labels.problem_type,
+        }
+
+    @staticmethod
+    def features(cells, tokenizer, settings):
+        """Token ids of a text or a pair, and the label as the table has it."""
+        inputs = tokenized(cells["text"], cells.get("text_pair"), tokenizer, settings)
+        return inputs, cells.get("label")
+
+    @property
+    def monitors(self):
+        """The figures of `metrics.measure` that rank models, and the loss."""
+        from bert_tf.tasks import metrics
+
+        return (*metrics.metric_names(self.problem_type, self.num_labels), "loss")
+
+    def higher_is_better(self, name):
+        """bool, whether a larger value of this figure is the better one."""
+        return name not in ("loss", "mean_squared_error")
+
+    def predictions(self, outputs):
+        """The logits."""
+        return outputs
+
+    def final_metrics(self, predictions, labels):
+        """Every figure of `metrics.measure`."""
+        from bert_tf.tasks import metrics
+
+        return metrics.measure(np.concatenate(labels), np.concatenate(predictions), self)
+
+    def answer(self, outputs, inputs, cells, tokenizer):
+        """Labels or scores of texts.
+
+        Args: as in TaskModel.
+        Returns:
+          dict: `label` string [N], `probabilities` and `logits` float32 [N, K]; of regression
+          `score` float32 [N] ([N, K] of several) alone. A multi-label `label` joins by "|" the
+          names whose probability is at least 0.5, as cells of data files do.
+        """
+        import tensorflow as tf
+
+        names = list(self.label_names)
+        if self.problem_type == "regression":
+            return {"score": outputs[:, 0] if len(names) == 1 else outputs}
+        if self.problem_type == "multi_label_classification":
+            probabilities = tf.sigmoid(outputs)
+            rows = tf.tile(tf.constant([names]), [tf.shape(outputs)[0], 1])
+            chosen = tf.ragged.boolean_mask(rows, probabilities >= 0.5)
+            label = tf.strings.reduce_join(chosen, axis=-1, separator="|")
+        else:
+            probabilities = tf.nn.softmax(outputs)
+            label = tf.gather(tf.constant(names), tf.argmax(outputs, axis=-1))
+        return {"label": label, "probabilities": probabilities, "logits": outputs}
+
+    def argument_is_published(self, name):
+        """Whether pooling and head layers are those of the family's published classifier."""
+        if name not in ("pooling", "head_layers"):
+            return True
+        value = getattr(self, name)
+        published = getattr(self.encoder, f"published_{name}")
+        return value is None or _as_lists(value) == _as_lists(published)
+
+    def grown(self, label_names):
+        """A classifier for more labels over the same encoder; what it knows of the old ones stays.
+
+        Args:
+          label_names: list of str that begins with the labels of this one.
+        Returns:
+          A SequenceClassifier over this one's encoder, whose projection has the old columns first
+          and fresh ones after them; this one if there are no more labels.
+        """
+        known = self.num_labels
+        if len(label_names) == known:
+            return self
+        larger = SequenceClassifier(
+            self.encoder,
+            len(label_names),
+            list(label_names),
+            self.problem_type,
+            self.pooling,
+            self.head_layers,
+        )
+        for old, new in zip(self.head.hidden, larger.head.hidden, strict=True):
+            new.kernel.assign(old.kernel)
+            new.bias.assign(old.bias)
+        old, new = self.head.projection, larger.head.projection
+        new.kernel.assign(ops.concatenate([old.kernel, new.kernel[:, known:]], axis=1))
+        new.bias.assign(ops.concatenate([old.bias, new.bias[known:]]))
+        return larger
+
+
+def _as_lists(value):
+    """A value with lists for tuples, as JSON gives it back."""
+    return [_as_lists(each) for each in value] if isinstance(value, tuple | list) else value
 
 
 def _as_rows(labels, outputs, sample_weight):

@@ -1,43 +1,94 @@
-"""What all task models share: one train step, one test step, one way to save."""
+"""What all task models share: one train step, one test step, one way to save and to answer."""
+
+import functools
+import os
 
 import keras
 from keras import ops
 
+from bert_tf.errors import InputError
 from bert_tf.layers import fold_in, new_key
-from bert_tf.training import step
-from bert_tf.training.distribution import refuse_unsupported
-from bert_tf.training.optimizers import AdamW
+from bert_tf.tasks.answers import plain
 
 
 class TaskModel(keras.Model):
-    """An encoder with a head, trained by plain Keras or by the commands, with the same step.
+    """An encoder with a head: what it reads, what it is trained on, and how it answers.
 
-    A task names its losses in `loss_names`, implements `call`, `loss_terms` and `loss_weights` and,
-    for streaming metrics, names them in `quality_names` and implements `quality_terms`.
+    One file of `tasks/` holds one subclass, and `TASKS` names it. A subclass gives the class
+    attributes below, `features`, `call`, `loss_weights` and `loss_terms`; for streaming metrics
+    `metric_terms`; for metrics of a whole data set `predictions` and `final_metrics`; and, if texts
+    can be put to it, `answer`.
 
     Args:
       encoder: an encoder of any family.
     """
 
+    # The constructor's arguments besides the encoder, attributes of the same names; kept in
+    # config.json.
+    arguments = ()
+    # Further models that are saved in a folder of their name beside this one; attributes too.
+    # `companion(encoder, name, config)` makes one.
+    companions = ()
+    # Column name -> features.Column, the positional arguments of an answer first.
+    columns = {}
+    # Names of tensors of `features` -> the axis of their tokens, beside features.TOKEN_AXES.
+    token_axes = {}
     loss_names = ()
-    quality_names = ()
-    # What each loss counts for in the total; 1 unless a task says otherwise.
+    metric_names = ()
+    # What each loss counts for in the total; 1 for what is not named.
     loss_factors = {}
-    # How far words' vectors are moved, a row at a time, to where the loss is higher; there it is
-    # descended too (see `training.step`). None moves nothing.
-    adversarial = None
+    # Whether several examples may share a row (`sentence_positions` among the inputs).
+    packs = False
+    # Why no text can be put to the task, as one clause; None: it has `answer`.
+    no_answer = None
+    # Settings of `answer` -> their default.
+    answer_options = {}
 
     def __init__(self, encoder, **kwargs):
         super().__init__(dtype=encoder.dtype_policy, **kwargs)
         self.encoder = encoder
         self.data_settings = {}
+        self.added_losses = ()
+        self.adversarial = None
         self.means = {
-            name: keras.metrics.Mean(name=name) for name in (*self.loss_names, *self.quality_names)
+            name: keras.metrics.Mean(name=name) for name in (*self.loss_names, *self.metric_names)
         }
 
     def build(self, input_shape=None):
         """Nothing is left to build: the parts create their weights when they are made."""
         self.built = True
+
+    # What goes in.
+
+    @classmethod
+    def arguments_of(cls, labels):
+        """The constructor's arguments that the labels of a table decide.
+
+        Args:
+          labels: object with `problem_type` str and `label_names`, tuple of str or None.
+        Returns:
+          dict.
+        """
+        return {}
+
+    @staticmethod
+    def features(cells, tokenizer, settings):
+        """Inputs and labels of rows, in TensorFlow operations.
+
+        Args:
+          cells: dict of column name -> tensor with one entry a row; absent columns are left out.
+          tokenizer: Tokenizer.
+          settings: dict, see `features.features_of`.
+        Returns:
+          (inputs, labels), see features.Features.
+        """
+        raise NotImplementedError
+
+    def complete_labels(self, inputs, labels):
+        """Labels with what a loss weighs by and the inputs alone tell; as they are by default."""
+        return labels
+
+    # What it is trained on.
 
     def loss_weights(self, labels, sample_weight=None):
         """What each loss is divided by, from the labels alone.
@@ -59,7 +110,7 @@ class TaskModel(keras.Model):
         """
         raise NotImplementedError
 
-    def quality_terms(self, outputs, labels, sample_weight=None):
+    def metric_terms(self, outputs, labels, sample_weight=None):
         """The streaming metrics of a batch, as `loss_terms` gives the losses."""
         return {}
 
@@ -67,8 +118,70 @@ class TaskModel(keras.Model):
         """Losses and streaming metrics of a batch, dict of name -> (sum, weight)."""
         return {
             **self.loss_terms(outputs, labels, sample_weight),
-            **self.quality_terms(outputs, labels, sample_weight),
+            **self.metric_terms(outputs, labels, sample_weight),
         }
+
+    # What is measured on a whole data set.
+
+    @property
+    def monitors(self):
+        """Names of the figures that rank models, the usual one first, a tuple of str."""
+        return ("loss", *self.loss_names, *self.metric_names)
+
+    def higher_is_better(self, name):
+        """bool, whether a larger value of this figure is the better one."""
+        return name != "loss" and name not in self.loss_names
+
+    def predictions(self, outputs):
+        """What `final_metrics` wants of a batch's outputs, tensors with a row axis; None: nothing,
+        the means of losses and streaming metrics are all that is measured."""
+        return None
+
+    def final_metrics(self, predictions, labels):
+        """Figures of a whole data set.
+
+        Args:
+          predictions, labels: lists of what `predictions` and the data set gave, a batch each, as
+            numpy arrays.
+        Returns:
+          dict, ready for JSON.
+        """
+        raise NotImplementedError
+
+    # How it answers.
+
+    def answer(self, outputs, inputs, cells, tokenizer, **options):
+        """What a model says of texts, in TensorFlow operations: exports, `predict` and Python.
+
+        Args:
+          outputs: what `call` returned.
+          inputs, cells: as in `features`.
+          tokenizer: Tokenizer.
+          **options: of `answer_options`.
+        Returns:
+          dict of name -> tensor with one entry a row.
+        """
+        raise InputError(f"{type(self).__name__} {self.no_answer}")
+
+    @staticmethod
+    def record(answer):
+        """One row's answer for people.
+
+        Args:
+          answer: dict of name -> numpy value of one row.
+        Returns:
+          dict, ready for JSON.
+        Raises:
+          InputError: the row could not be answered; the message says why.
+        """
+        return {name: plain(value) for name, value in answer.items() if name != "logits"}
+
+    def argument_is_published(self, name):
+        """bool, whether an argument has the value that the family's published class means by it,
+        so that files of other packages can express it."""
+        return getattr(self, name) is None
+
+    # Training and evaluation, under Keras and under the commands.
 
     def update_means(self, terms):
         """Feeds the streaming means with a batch's terms."""
@@ -78,18 +191,30 @@ class TaskModel(keras.Model):
     def running_means(self):
         """dict of float32 scalars: `loss`, each loss where there are several, each metric."""
         means = {name: mean.result() for name, mean in self.means.items()}
-        loss = sum(self.loss_factors.get(name, 1.0) * means[name] for name in self.loss_names)
-        alone = self.loss_names if len(self.loss_names) == 1 else ()
+        names = self.training_loss_names
+        loss = sum(self.factor(name) * means[name] for name in names)
+        alone = names if len(names) == 1 else ()
         return {"loss": loss, **{name: x for name, x in means.items() if name not in alone}}
+
+    @property
+    def training_loss_names(self):
+        """The losses that training descends, tuple of str."""
+        added = [each.name for each in self.added_losses]
+        return (*self.loss_names, *(name for name in added if name not in self.loss_names))
+
+    def factor(self, name):
+        """What a loss counts for in the total, float."""
+        added = {each.name: each.factor for each in self.added_losses}
+        return added.get(name, self.loss_factors.get(name, 1.0))
 
     @property
     def metrics(self):
         """The streaming means, which Keras resets at the start of an epoch."""
         return list(self.means.values())
 
-    def step_key(self, update, replica, part):
-        """The dropout key of one micro-batch: a function of seed, update, replica and part."""
-        return fold_in(fold_in(new_key(self.seed, update), replica), part)
+    def step_key(self, update, replica, micro_batch):
+        """The dropout key of one micro-batch: a function of seed, update, replica and its place."""
+        return fold_in(fold_in(new_key(self.seed, update), replica), micro_batch)
 
     def compile(
         self,
@@ -99,6 +224,10 @@ class TaskModel(keras.Model):
         accumulate=1,
         clip_norm=1.0,
         max_loss=None,
+        loss_factors=None,
+        added_losses=(),
+        adversarial=None,
+        recompute=False,
         run_eagerly=False,
         jit_compile=False,
     ):
@@ -110,36 +239,59 @@ class TaskModel(keras.Model):
           accumulate: int, the micro-batches a batch is cut into; the gradients add up.
           clip_norm: float, the global norm the gradient is clipped to; None leaves it.
           max_loss: float or None, a step with a higher loss is not applied.
+          loss_factors: dict of loss name -> what it counts for, where it is not the task's own.
+          added_losses: AddedLoss, further losses of training.
+          adversarial: float, how far words' vectors are moved, a row at a time, to where the loss
+            is higher; there it is descended too (see `training.step`). None moves nothing.
+          recompute: bool, whether the backward pass computes the blocks again and keeps less.
           run_eagerly, jit_compile: as in `keras.Model.compile`.
         Raises:
           ConfigError: in the scope of a way of distributing that Keras 3 does not train rightly.
         """
+        from bert_tf.training.distribution import refuse_unsupported
+        from bert_tf.training.optimizers import AdamW
+
         refuse_unsupported()
         optimizer = AdamW() if optimizer is None else optimizer
         super().compile(optimizer=optimizer, run_eagerly=run_eagerly, jit_compile=jit_compile)
         self.seed, self.accumulate = seed, accumulate
         self.clip_norm, self.max_loss = clip_norm, max_loss
+        self.loss_factors = {**self.loss_factors, **(loss_factors or {})}
+        self.added_losses, self.adversarial = tuple(added_losses), adversarial
+        for added in self.added_losses:
+            self.means.setdefault(added.name, keras.metrics.Mean(name=added.name))
+        for part in (self, *(getattr(self, name) for name in self.companions)):
+            if part is not None:
+                part.encoder.recompute = recompute
 
     def train_step(self, data):
         """One update of the weights, the same under `fit` and under the commands."""
+        from bert_tf.training import step
+
         return step.train_step(self, data)
 
     def test_step(self, data):
         """One batch of evaluation."""
+        from bert_tf.training import step
+
         return step.test_step(self, data)
 
-    def encode(self, inputs, key, **options):
-        """The encoder's outputs, under this task's dropout key folded with 0 (None: no dropout)."""
-        wanted = (
-            "input_ids",
-            "attention_mask",
-            "token_type_ids",
-            "position_ids",
-            "sentence_positions",
-            "embedding_shift",
-        )
-        inputs = {name: inputs[name] for name in wanted if inputs.get(name) is not None}
-        return self.encoder(inputs, training=key is not None, key=fold_in(key, 0), **options)
+    @functools.cached_property
+    def forward(self):
+        """The model outside training as one graph, function of inputs, traced once."""
+        return _graph(lambda inputs: self(inputs, training=False))
+
+    @functools.cached_property
+    def evaluated(self):
+        """One batch of evaluation as one graph, traced once: function of (inputs, labels) that
+        gives the terms of losses and metrics, and `predictions`."""
+
+        def evaluate(inputs, labels):
+            outputs = self(inputs, training=False)
+            terms = self.terms(outputs, self.complete_labels(inputs, labels))
+            return terms, self.predictions(outputs)
+
+        return _graph(evaluate)
 
     def save_pretrained(self, directory, tokenizer=None):
         """Writes the model as Hugging Face lays it out, head, labels and tokenizer included.
@@ -150,19 +302,17 @@ class TaskModel(keras.Model):
         """
         from bert_tf.conversion import save_task
 
-        save_task(self, directory, tokenizer)
+        for name in self.companions:
+            if getattr(self, name) is not None:
+                getattr(self, name).save_pretrained(os.path.join(directory, name), tokenizer)
+        save_task(self.without_companions(), directory, tokenizer)
+
+    def without_companions(self):
+        """This model without the models that are saved beside it, its very layers."""
+        return self
 
 
-def weighted_sum(losses, sample_weight):
-    """Sum of per-row losses [B] under row weights [B] or None; a float32 scalar."""
-    losses = ops.cast(losses, "float32")
-    if sample_weight is not None:
-        losses = losses * ops.cast(sample_weight, "float32")
-    return ops.sum(losses)
+def _graph(function):
+    import tensorflow as tf
 
-
-def weight_of_rows(labels, sample_weight):
-    """The number of rows, or the sum of their weights; a float32 scalar."""
-    if sample_weight is not None:
-        return ops.sum(ops.cast(sample_weight, "float32"))
-    return ops.cast(ops.shape(labels)[0], "float32")
+    return tf.function(function, autograph=False, reduce_retracing=True)

@@ -1,69 +1,61 @@
-"""A model's answers on a whole dataset, for metrics that need all of them at once."""
+"""What a task model says of a whole data set: the means of its losses, and its metrics."""
 
 import numpy as np
 import tensorflow as tf
 
 
-def collect(model, dataset, jit=False):
-    """Runs a task model over labelled batches.
-
-    Args:
-      model: a TaskModel whose outputs are one tensor of logits.
-      dataset: tf.data.Dataset of (inputs, labels).
-      jit: bool, compile with XLA.
-    Returns:
-      logits float32 [rows, K], labels [rows, ...], and the mean loss, a float.
-    """
-    forward = forward_function(model, jit)
-    logits, labels, terms = [], [], []
-    for inputs, expected in dataset:
-        outputs = forward(inputs)
-        terms.append(model.loss_terms(outputs, expected))
-        logits.append(outputs.numpy())
-        labels.append(expected.numpy())
-    loss = 0.0
-    for name in model.loss_names:
-        sums, weights = (float(np.sum([float(term[name][i]) for term in terms])) for i in (0, 1))
-        loss += model.loss_factors.get(name, 1.0) * sums / weights
-    return np.concatenate(logits), np.concatenate(labels), loss
-
-
-def forward_function(model, jit=False):
-    """The model outside training as one graph, kept with the model so that it is traced once."""
-    if not hasattr(model, "_forward"):
-        model._forward = tf.function(
-            lambda inputs: model(inputs, training=False),
-            autograph=False,
-            jit_compile=jit,
-            reduce_retracing=True,
-        )
-    return model._forward
-
-
-def mean_terms(model, dataset, jit=False):
-    """The losses and streaming metrics of a task model over a whole dataset.
+def evaluate(model, dataset):
+    """Every figure of a task.
 
     Args:
       model: a TaskModel.
       dataset: tf.data.Dataset of (inputs, labels).
-      jit: bool, compile with XLA.
+    Returns:
+      dict, ready for JSON: `loss`; and what the task's `final_metrics` gives or, of a task without
+      them, the mean of each loss and streaming metric (see `mean_terms`).
+    """
+    means, predictions, labels = _run(model, dataset)
+    if predictions[0] is None:
+        return means
+    return {"loss": means["loss"], **model.final_metrics(predictions, labels)}
+
+
+def collect(model, dataset):
+    """The predictions and labels of a whole data set, lists of a batch each, and the mean loss."""
+    means, predictions, labels = _run(model, dataset)
+    return predictions, labels, means["loss"]
+
+
+def mean_terms(model, dataset):
+    """The losses and streaming metrics of a task model over a whole data set.
+
+    Args:
+      model: a TaskModel.
+      dataset: tf.data.Dataset of (inputs, labels).
     Returns:
       dict of floats: `loss`, the total, and each loss and metric by its name; what no row of the
-      dataset has a label for is absent.
+      data set has a label for is absent.
     """
-    if not hasattr(model, "_terms"):
-        model._terms = tf.function(
-            lambda inputs, labels: model.terms(model(inputs, training=False), labels),
-            autograph=False,
-            jit_compile=jit,
-            reduce_retracing=True,
-        )
-    batches = [model._terms(inputs, labels) for inputs, labels in dataset]
+    return _run(model, dataset)[0]
+
+
+def _run(model, dataset):
+    """The means of the terms, and of each batch its predictions and labels in numpy."""
+    batches, predictions, labels = [], [], []
+    for inputs, expected in dataset:
+        terms, found = model.evaluated(inputs, expected)
+        batches.append(terms)
+        predictions.append(None if found is None else _numpy(found))
+        labels.append(None if found is None else _numpy(expected))
     means = {}
     for name in batches[0]:
         total, weight = (sum(float(batch[name][place]) for batch in batches) for place in (0, 1))
         if weight:
             means[name] = total / weight
-    told = [name for name in model.loss_names if name in means]
-    loss = sum(model.loss_factors.get(name, 1.0) * means[name] for name in told)
-    return {"loss": loss, **means}
+    measured = [name for name in model.loss_names if name in means]
+    loss = sum(model.factor(name) * means[name] for name in measured)
+    return {"loss": loss, **means}, predictions, labels
+
+
+def _numpy(values):
+    return tf.nest.map_structure(np.asarray, values)

@@ -24,32 +24,25 @@ def train_step(model, data):
       `gradient_norm` (before clipping) and `applied` (1 or 0).
     """
     inputs, labels, sample_weight = unpack(data)
+    labels = model.complete_labels(inputs, labels)
+    rows = (inputs, labels, sample_weight)
     replicas = tf.distribute.get_replica_context()
-    alone = replicas.num_replicas_in_sync == 1
-
+    replica, alone = replicas.replica_id_in_sync_group, replicas.num_replicas_in_sync == 1
     # XLA wants to know how many rows there are.
-    by_rows = alone and model.accumulate == 1 and not model.jit_compile
-    by_rows = by_rows and getattr(model.optimizer, "sparse_gradients", False)
+    sparse = alone and model.accumulate == 1 and not model.jit_compile
+    sparse = sparse and getattr(model.optimizer, "sparse_gradients", False)
 
     def total(tensors):
         return tensors if alone else replicas.all_reduce(tf.distribute.ReduceOp.SUM, tensors)
 
-    weights = total(model.loss_weights(labels, sample_weight))
+    weights = total(loss_weights(model, labels, sample_weight))
     variables = model.trainable_variables
-
-    def part(index):
-        rows = tf.nest.map_structure(
-            lambda x: _micro_batch(x, index, model.accumulate), (inputs, labels, sample_weight)
-        )
-        key = model.step_key(model.optimizer.iterations, replicas.replica_id_in_sync_group, index)
-        gradients, terms = _gradients(model, variables, rows, weights, key)
-        if by_rows:
-            return [_without_repeats(gradient) for gradient in gradients], terms
-        return [tf.convert_to_tensor(gradient) for gradient in gradients], terms
-
-    gradients, terms = _sum_over(part, model.accumulate)
+    step = (model, variables, weights, sparse, model.optimizer.iterations, replica)
+    gradients, terms = loss_and_gradients(*step, _micro_batch(rows, 0, model.accumulate), 0)
+    if model.accumulate > 1:
+        gradients, terms = _accumulated(step, rows, model.accumulate, (gradients, terms))
     gradients, terms = total(gradients), total(terms)
-    loss = total_loss(model, {name: terms[name][0] for name in model.loss_names}, weights)
+    loss = total_loss(model, {name: terms[name][0] for name in weights}, weights)
     norm, applied = apply_gradients(model, gradients, variables, loss)
     model.update_means({name: _only_if(applied, term) for name, term in terms.items()})
     return {
@@ -62,6 +55,7 @@ def train_step(model, data):
 def test_step(model, data):
     """One batch of evaluation; arguments as `train_step`, the streaming means returned."""
     inputs, labels, sample_weight = unpack(data)
+    labels = model.complete_labels(inputs, labels)
     outputs = model(inputs, training=False)
     model.update_means(model.terms(outputs, labels, sample_weight))
     return model.running_means()
@@ -76,12 +70,29 @@ def unpack(data):
     return keras.utils.unpack_x_y_sample_weight(data)
 
 
+def loss_weights(model, labels, sample_weight):
+    """What every loss of training is divided by, dict of name -> float32 scalar."""
+    weights = dict(model.loss_weights(labels, sample_weight))
+    return weights | {
+        added.name: added.weight(labels, sample_weight) for added in model.added_losses
+    }
+
+
+def loss_terms(model, inputs, outputs, labels, sample_weight):
+    """The losses of training, the task's own and the added ones, dict of name -> (sum, weight)."""
+    terms = dict(model.loss_terms(outputs, labels, sample_weight))
+    for added in model.added_losses:
+        total = added.total(inputs, outputs, labels, sample_weight)
+        terms[added.name] = (total, added.weight(labels, sample_weight))
+    return terms
+
+
 def total_loss(model, sums, weights):
     """The loss a step descends: each loss's sum over its total weight, times its factor."""
     return tf.add_n(
         [
-            model.loss_factors.get(name, 1.0) * tf.math.divide_no_nan(sums[name], weights[name])
-            for name in model.loss_names
+            model.factor(name) * tf.math.divide_no_nan(sums[name], weights[name])
+            for name in model.training_loss_names
         ]
     )
 
@@ -149,47 +160,62 @@ def _apply(optimizer, gradients, variables, factor):
     return True
 
 
-def _gradients(model, variables, rows, weights, key):
+def loss_and_gradients(
+    model, variables, weights, sparse, update, replica, rows, micro_batch, shift=None
+):
     """The gradients of one micro-batch's share of the loss, and the sums of its terms.
 
     With `model.adversarial` they are those of the loss and of the loss where the words' vectors are
-    moved so far along its slope (Miyato et al. 2017, arXiv 1605.07725, eq. 6 and 7; their vectors
-    are normalized first, ours are after all three are summed). The examples of a packed row share
-    one length of the move.
+    moved so far along its gradient (Miyato et al. 2017, arXiv 1605.07725, eq. 6 and 7; their
+    vectors are normalized first, ours are after all three are summed). The examples of a packed row
+    share one length of the move.
+
+    Args:
+      model, variables: a compiled TaskModel and its trainable variables.
+      weights: dict of loss name -> float32 scalar, over the whole batch.
+      sparse: bool, whether a table of words may have a gradient of the rows it was read at alone.
+      update, replica, micro_batch: integer scalars, which the dropout key is made of.
+      rows: (inputs, labels, sample_weight) of the micro-batch.
+      shift: float32 [B, L, E], added to the words' vectors: the second pass of an adversarial step.
+    Returns:
+      list of tensors or, where `sparse` allows it, tf.IndexedSlices without repeated rows; and
+      dict of name -> (sum, weight).
     """
-    if model.adversarial is None:
-        gradients, terms, _ = _slopes(model, variables, rows, weights, key)
-        return gradients, terms
-    ids = rows[0]["input_ids"]
-    nowhere = tf.zeros([*tf.unstack(tf.shape(ids)), model.encoder.embeddings.width])
-    gradients, terms, slope = _slopes(model, variables, rows, weights, key, nowhere)
-    steepness = tf.sqrt(tf.reduce_sum(tf.square(slope), axis=[1, 2], keepdims=True))
-    shift = model.adversarial * tf.math.divide_no_nan(slope, steepness)
-    others, _, _ = _slopes(model, variables, rows, weights, key, shift)
-    both = zip(gradients, others, strict=True)
-    return [tf.convert_to_tensor(one) + tf.convert_to_tensor(other) for one, other in both], terms
-
-
-def _slopes(model, variables, rows, weights, key, shift=None):
-    """Gradients of the loss, the sums of its terms, and its gradient by `shift` float32 [B, L, E],
-    what is added to the words' vectors."""
     inputs, labels, sample_weight = rows
-    if shift is not None:
-        inputs = {**inputs, "embedding_shift": shift}
+    moved = shift
+    if model.adversarial is not None and shift is None:
+        shape = tf.shape(inputs["input_ids"])
+        moved = tf.zeros([*tf.unstack(shape), model.encoder.embeddings.width])
+    if moved is not None:
+        inputs = {**inputs, "embedding_shift": moved}
     with tf.GradientTape() as tape:
-        tape.watch([] if shift is None else shift)
+        tape.watch([] if moved is None else moved)
+        key = model.step_key(update, replica, micro_batch)
         outputs = model(inputs, training=True, key=key)
-        terms = model.loss_terms(outputs, labels, sample_weight)
+        terms = loss_terms(model, inputs, outputs, labels, sample_weight)
         loss = total_loss(model, {name: term[0] for name, term in terms.items()}, weights)
         loss *= _loss_scale(model.optimizer)
-    gradients, slope = tape.gradient(loss, (variables, [] if shift is None else shift))
+    gradients, slope = tape.gradient(loss, (variables, [] if moved is None else moved))
+    _require_used(variables, gradients)
+    terms |= model.metric_terms(outputs, labels, sample_weight)
+    if model.adversarial is not None and shift is None:
+        steepness = tf.sqrt(tf.reduce_sum(tf.square(slope), axis=[1, 2], keepdims=True))
+        shift = model.adversarial * tf.math.divide_no_nan(slope, steepness)
+        step = (model, variables, weights, False, update, replica)
+        others, _ = loss_and_gradients(*step, rows, micro_batch, shift)
+        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        gradients = [one + other for one, other in zip(gradients, others, strict=True)]
+    if sparse:
+        return [_without_repeats(gradient) for gradient in gradients], terms
+    return [tf.convert_to_tensor(gradient) for gradient in gradients], terms
+
+
+def _require_used(variables, gradients):
     for variable, gradient in zip(variables, gradients, strict=True):
         if gradient is None:
             raise ValueError(
                 f"{variable.path} takes no part in the loss; freeze it or leave it out"
             )
-    terms |= model.quality_terms(outputs, labels, sample_weight)
-    return gradients, terms, slope
 
 
 def _without_repeats(gradient):
@@ -201,27 +227,36 @@ def _without_repeats(gradient):
     return tf.IndexedSlices(values, rows, gradient.dense_shape)
 
 
-def _sum_over(part, count):
-    """The sum of part(0), ..., part(count - 1), one after the other so that memory stays flat."""
-    total = part(0)
-    if count == 1:
-        return total
+def _accumulated(step, rows, count, first):
+    """The sum over micro-batches, one after the other so that memory stays flat.
+
+    Args:
+      step: the first arguments of `loss_and_gradients`.
+      rows: the whole batch.
+      count: int, of micro-batches.
+      first: what micro-batch 0 gave.
+    """
 
     def add(index, total):
-        return index + 1, tf.nest.map_structure(tf.add, total, part(index))
+        part = loss_and_gradients(*step, _micro_batch(rows, index, count), index)
+        return index + 1, tf.nest.map_structure(tf.add, total, part)
 
     _, total = tf.while_loop(
-        lambda index, _: index < count, add, (tf.constant(1), total), parallel_iterations=1
+        lambda index, _: index < count, add, (tf.constant(1), first), parallel_iterations=1
     )
     return total
 
 
-def _micro_batch(x, index, count):
+def _micro_batch(rows, index, count):
     """Rows of micro-batch `index` of `count`; the last ones may be smaller, or empty."""
-    if count == 1 or x is None:
-        return x
-    size = -(-tf.shape(x)[0] // count)
-    return x[index * size : (index + 1) * size]
+    if count == 1:
+        return rows
+
+    def cut(x):
+        size = -(-tf.shape(x)[0] // count)
+        return x[index * size : (index + 1) * size]
+
+    return tf.nest.map_structure(lambda x: None if x is None else cut(x), rows)
 
 
 def _only_if(applied, term):

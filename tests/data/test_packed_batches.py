@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from bert_tf import data
 from bert_tf.data.packed_batches import packed_batches, packed_order
 from bert_tf.data.packing import Packing
 from tests import tiny
+from tests.tables import read_table, text_features
 
 BATCH, WIDTH, MOST = 4, 24, 5
 
@@ -27,21 +27,25 @@ def write(path, paired):
         rows.append("\t".join([text, *[" ".join(pair)] * paired, f"{numbers[0]:02d}"]))
     header = "text\tpair\tlabel" if paired else "text\tlabel"
     path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
-    return data.read_table(path, text_pair="pair" if paired else None)
+    return read_table(path, text_pair="pair" if paired else None)
 
 
 @pytest.fixture(params=[False, True], ids=["texts", "pairs"])
 def packed(request, tmp_path, tokenizer):
     table = write(tmp_path / "rows.tsv", request.param)
     plan = packed_order(
-        table, tokenizer, batch_size=BATCH, max_length=WIDTH, seed=3, packing=Packing(MOST)
+        table, features_of(tokenizer), batch_size=BATCH, seed=3, packing=Packing(MOST)
     )
     return table, plan
 
 
+def features_of(tokenizer):
+    return text_features(tokenizer, WIDTH, padding="longest")
+
+
 def test_batches_have_one_shape_and_every_text_has_its_label(packed, tokenizer):
     table, plan = packed
-    batches = packed_batches(table, tokenizer, plan, stop_step=plan.epoch_steps)
+    batches = packed_batches(table, features_of(tokenizer), plan, stop_step=plan.epoch_steps)
     assert batches.cardinality() == plan.epoch_steps
     spec = batches.element_spec
     assert {
@@ -69,9 +73,13 @@ def test_batches_have_one_shape_and_every_text_has_its_label(packed, tokenizer):
 
 def test_a_run_goes_on_at_any_step_as_if_it_had_never_stopped(packed, tokenizer):
     table, plan = packed
-    whole = list(packed_batches(table, tokenizer, plan, stop_step=60).as_numpy_iterator())
+    whole = list(
+        packed_batches(table, features_of(tokenizer), plan, stop_step=60).as_numpy_iterator()
+    )
     late = list(
-        packed_batches(table, tokenizer, plan, start_step=57, stop_step=60).as_numpy_iterator()
+        packed_batches(
+            table, features_of(tokenizer), plan, start_step=57, stop_step=60
+        ).as_numpy_iterator()
     )
     assert plan.epoch_steps < 57 and len(late) == 3
     for one, other in zip(whole[57:], late, strict=True):

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf import data
+from bert_tf import data, read_dataset
+from tests.tables import read_table, text_features
 
 PAD, CLS, SEP = 0, 1, 2
 
 
-def tokenizer(texts, text_pairs=None, max_length=512, padding="longest"):
+def tokenizer(texts, text_pairs=None, max_length=512, padding="longest", **_):
     """A stand-in for Tokenizer: a token is a whole number, and is its own id."""
     sides = [texts] if text_pairs is None else [texts, text_pairs]
     pieces, types = [], []
@@ -45,7 +46,7 @@ def path(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def table(path):
-    return data.read_table(path)
+    return read_table(path)
 
 
 @pytest.fixture(scope="module")
@@ -54,13 +55,16 @@ def run(table):
     return steps(table, 0, 360)
 
 
+FEATURES = text_features(tokenizer, 64)
+
+
 def rows_of(batch):
     return batch["input_ids"][:, 1] - 10
 
 
 def steps(table, start, stop, **options):
-    options = dict(batch_size=4, max_length=64, seed=5) | options
-    batches = data.training_batches(table, tokenizer, start_step=start, stop_step=stop, **options)
+    options = dict(batch_size=4, seed=5) | options
+    batches = data.training_batches(table, FEATURES, start_step=start, stop_step=stop, **options)
     return list(batches.as_numpy_iterator())
 
 
@@ -124,26 +128,24 @@ def test_file_smaller_than_a_batch_fills_it(table):
 
 
 def test_shapes_and_cardinality_are_known_before_reading(table):
-    options = dict(batch_size=4, max_length=64)
-    endless = data.training_batches(table, tokenizer, seed=1, **options)
+    endless = data.training_batches(table, FEATURES, seed=1, batch_size=4)
     assert endless.cardinality() == tf.data.INFINITE_CARDINALITY
     inputs, labels = endless.element_spec
     assert list(inputs) == ["input_ids", "attention_mask", "token_type_ids"]
     assert {spec.shape.rank and tuple(spec.shape) for spec in inputs.values()} == {(4, None)}
     assert labels == tf.TensorSpec([4], tf.int32)
-    once = data.evaluation_batches(table, tokenizer, **options)
+    once = data.evaluation_batches(table, FEATURES, batch_size=4)
     assert len(once) == data.epoch_steps(table, 4) == 176
     assert once.element_spec[1] == tf.TensorSpec([None], tf.int32)
 
 
 def test_evaluation_and_prediction_see_each_row_once(table):
-    options = dict(batch_size=4, max_length=64)
-    evaluated = list(data.evaluation_batches(table, tokenizer, **options).as_numpy_iterator())
+    evaluated = data.evaluation_batches(table, FEATURES, batch_size=4)
+    evaluated = list(evaluated.as_numpy_iterator())
     rows = np.concatenate([rows_of(inputs) for inputs, _ in evaluated])
     assert sorted(rows) == list(range(702)) and len(evaluated[-1][1]) == 2
     assert rows.tolist() != list(range(702))
-    texts = data.TextList([row_text(row) for row in range(702)])
-    for inputs, numbers in data.prediction_batches(texts, tokenizer, **options):
+    for inputs, numbers in data.prediction_batches(table, FEATURES, batch_size=4):
         np.testing.assert_array_equal(rows_of(inputs), numbers)
 
 
@@ -151,30 +153,31 @@ def test_pairs_multi_hot_labels_and_ratings_reach_the_batch(tmp_path):
     path = tmp_path / "pairs.csv"
     path.write_text("a,b,kinds,rating\n5 6,7,x|y,0.5\n8,9,z,2\n")
     options = dict(text="a", text_pair="b", max_length=16)
-    ((inputs, labels),) = data.read_dataset(path, tokenizer, label="kinds", **options)
+    ((inputs, labels),) = read_dataset(path, tokenizer, label="kinds", **options)
     assert inputs["input_ids"].numpy().tolist() == [[1, 8, 2, 9, 2, 0], [1, 5, 6, 2, 7, 2]]
     assert inputs["token_type_ids"].numpy().tolist() == [[0, 0, 0, 1, 1, 0], [0, 0, 0, 0, 1, 1]]
     assert labels.numpy().tolist() == [[0, 0, 1], [1, 1, 0]] and labels.dtype == tf.float32
-    dataset = data.read_dataset(path, tokenizer, label="rating", **options)
+    dataset = read_dataset(path, tokenizer, label="rating", **options)
     assert next(iter(dataset))[1].numpy().tolist() == [2.0, 0.5]
     assert dataset.problem_type == "regression" and dataset.label_names is None
 
 
 def test_overlong_share_counts_what_max_length_cuts(table):
     lengths = np.array([len(row_text(row).split()) + 2 for row in range(702)])
-    assert data.overlong_share(table, tokenizer, 20) == pytest.approx((lengths > 20).mean())
-    assert data.overlong_share(table, tokenizer, 200) == 0
+    share = data.overlong_share(table, text_features(tokenizer, 21))
+    assert share == pytest.approx((lengths > 20).mean())
+    assert data.overlong_share(table, text_features(tokenizer, 201)) == 0
 
 
 def test_dataset_without_labels_keeps_the_order_of_the_file(path):
-    dataset = data.read_dataset(path, tokenizer, label=None, batch_size=5)
+    dataset = read_dataset(path, tokenizer, label=None, batch_size=5)
     assert isinstance(dataset.element_spec, dict)
     rows = np.concatenate([rows_of(inputs) for inputs in dataset])
     assert rows.tolist() == list(range(702))
 
 
 def test_dataset_moves_on_an_epoch_with_each_full_pass_only(path, run):
-    dataset = data.read_dataset(path, tokenizer, batch_size=4, max_length=64, shuffle_seed=5)
+    dataset = read_dataset(path, tokenizer, batch_size=4, max_length=64, shuffle_seed=5)
     assert len(dataset) == 176 and dataset.label_names == ("0", "1", "2")
     next(iter(dataset))  # a look does not count
     passes = [batch for _ in range(2) for batch in dataset.as_numpy_iterator()]
@@ -196,7 +199,7 @@ def test_fit_sees_the_epochs_of_a_training_run(path, run, mirrored):
             tf.py_function(lambda ids: seen.append(ids.numpy()), [batch[0]["input_ids"]], [])
             return {"loss": tf.reduce_sum(self(batch[0]))}
 
-    dataset = data.read_dataset(path, tokenizer, batch_size=4, max_length=64, shuffle_seed=5)
+    dataset = read_dataset(path, tokenizer, batch_size=4, max_length=64, shuffle_seed=5)
     scope = tf.distribute.MirroredStrategy(["CPU:0"]).scope if mirrored else contextlib.nullcontext
     with scope():
         model = Watcher()

@@ -5,8 +5,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from bert_tf.data import TextList, read_table
 from bert_tf.errors import ConfigError, InputError
+from tests.tables import read_table
 
 HEAD = "text\tlabel\n"
 
@@ -25,7 +25,8 @@ def write(tmp_path):
 
 def everything(table):
     rows = np.arange(len(table))
-    return *table.texts(rows), table.labels(rows)
+    cells = table.cells(rows)
+    return cells["text"], cells.get("text_pair"), table.labels(rows)
 
 
 def test_tsv_takes_quotes_as_they_are_and_any_line_end(write):
@@ -39,7 +40,7 @@ def test_csv_keeps_commas_quotes_and_line_ends_inside_quotes(write):
     path = write("a.csv", 'label,text\n1,"one, ""two""\r\nthree"\n\n0,plain\n1,"\n\n"\n')
     texts, _, labels = everything(read_table(path))
     assert texts == ['one, "two"\r\nthree', "plain", "\n\n"] and labels.tolist() == [1, 0, 1]
-    assert read_table(path).texts(np.array([2, 0]))[0] == ["\n\n", 'one, "two"\r\nthree']
+    assert read_table(path).cells(np.array([2, 0]))["text"] == ["\n\n", 'one, "two"\r\nthree']
 
 
 def test_json_lines_with_pairs_and_labels_of_any_scalar_kind(write):
@@ -68,7 +69,6 @@ def test_unlabelled_table_has_no_labels(write):
     table = read_table(write("a.tsv", "text\na\nb\n"), label=None)
     assert everything(table) == (["a", "b"], None, None)
     assert table.problem_type is None and table.label_names is None
-    assert TextList(["a", "b"], ["c", "d"]).texts(np.array([1])) == (["b"], ["d"])
 
 
 def test_labels_follow_the_training_table(write):
@@ -237,5 +237,5 @@ def test_texts_of_a_big_file_are_never_held_in_memory(tmp_path):
     assert len(table) == 200_000 and path.stat().st_size > 40e6
     assert peak < 12e6
     rows = np.array([199_999, 0, 123_456])
-    assert [text.split()[0] for text in table.texts(rows)[0]] == ["199999", "0", "123456"]
+    assert [text.split()[0] for text in table.cells(rows)["text"]] == ["199999", "0", "123456"]
     assert table.labels(rows).tolist() == [199_999 % 7, 0, 123_456 % 7]

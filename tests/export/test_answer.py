@@ -34,9 +34,9 @@ def test_a_model_in_memory_answers_too(tokenizer):
 @pytest.mark.parametrize(
     "texts, pairs, reason",
     [
-        ("good", None, "texts is one string"),
-        (["good", None], None, r"texts\[1\] is None"),
-        (["good"], ["bad"], "takes text alone"),
+        ("good", None, "text is one string"),
+        (["good", None], None, r"text\[1\] is None"),
+        (["good"], ["bad"], "takes text, got 2 lists"),
         (["half \ud83d"], None, "half a surrogate pair"),
     ],
 )
@@ -47,7 +47,7 @@ def test_wrong_arguments_are_named(exported, texts, pairs, reason):
 
 def test_pairs_of_another_number_are_refused(tokenizer):
     answer = answer_with(tiny.classifier(text_pair="b"), tokenizer)
-    with pytest.raises(InputError, match="pairs has 1 texts, texts has 2"):
+    with pytest.raises(InputError, match="text_pair has 1 texts, text has 2"):
         answer(["good", "bad"], ["bad"])
 
 

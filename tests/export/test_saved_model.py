@@ -193,11 +193,11 @@ def test_a_difference_from_the_model_stops_the_export(tokenizer, tmp_path, monke
 
     def changed_meanwhile(*arguments):
         write(*arguments)
-        model.head.projection.bias.assign_add([0.001, 0.0])
+        model.head.projection.bias.assign_add([0.1, 0.0])
 
     model = tiny.classifier()
     monkeypatch.setattr(saved_model, "_write", changed_meanwhile)
-    with pytest.raises(InputError, match="differ from the model's by 1.0e-03"):
+    with pytest.raises(InputError, match="differ from the model's by .*, allowed 1.0e-05"):
         export_saved_model(model, tokenizer, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -231,7 +231,7 @@ def test_what_cannot_be_exported_says_so(tokenizer, tmp_path):
     model = tiny.classifier()
     with pytest.raises(InputError, match="max_length: 33, wanted 3 to 32"):
         export_saved_model(model, tokenizer, tmp_path, max_length=33)
-    with pytest.raises(InputError, match="wanted a SequenceClassifier"):
+    with pytest.raises(InputError, match="wanted a task model"):
         export_saved_model(model.encoder, tokenizer, tmp_path)
     model.data_settings["max_length"] = 64
     with pytest.raises(InputError, match="max_length: 64"):

@@ -11,11 +11,11 @@ from bert_tf.config import Masking, Noise
 from bert_tf.data.packed_batches import packed_batches, packed_order
 from bert_tf.data.packing import Packing
 from bert_tf.data.pipeline import training_batches
-from bert_tf.data.readers import read_table
 from bert_tf.layers.dropout import dropout, fold_in, new_key
 from bert_tf.pretraining_data.batches import evaluation_batches, pretraining_batches
 from bert_tf.pretraining_data.masking import MaskingVocabulary
 from bert_tf.pretraining_data.records.table import RecordTable
+from tests.tables import read_table, text_features
 
 
 def read_records(folder):
@@ -30,13 +30,14 @@ def read_records(folder):
 def draws_of_fine_tuning():
     """The first batches of train.tsv, those of much later steps, and packed ones; by name."""
     tokenizer, few = bert_tf.Tokenizer.from_pretrained("start"), dict(start_step=0, stop_step=3)
-    table, rows = read_table("train.tsv"), dict(batch_size=8, max_length=40, seed=42)
-    plan = packed_order(table, tokenizer, packing=Packing(), **rows)
+    table, rows = read_table("train.tsv"), dict(batch_size=8, seed=42)
+    features, whole = text_features(tokenizer, 40), text_features(tokenizer, 40, "longest")
+    plan = packed_order(table, whole, packing=Packing(), **rows)
     later = dict(start_step=100, stop_step=102)
     return {
-        "finetune": training_batches(table, tokenizer, **rows, **few),
-        "finetune-later": training_batches(table, tokenizer, **rows, **later),
-        "finetune-packed": packed_batches(table, tokenizer, plan, **few),
+        "finetune": training_batches(table, features, **rows, **few),
+        "finetune-later": training_batches(table, features, **rows, **later),
+        "finetune-packed": packed_batches(table, whole, plan, **few),
     }
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bert_tf import InputError
-from bert_tf.export import load_model
+from bert_tf.loading import load_with_tokenizer as load_model
 from bert_tf.recipes.evaluate import evaluate
 from tests import tiny
 

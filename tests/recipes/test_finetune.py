@@ -123,13 +123,13 @@ def test_it_learns_from_packed_rows(packed):
 @pytest.mark.slow
 def test_a_stop_on_packed_rows_changes_no_bit(folder, packed, tmp_path, monkeypatch):
     config = config_of(folder, data={"packing": True, "max_length": 24}, **PACKED)
-    measure = recipe.metrics.measure
+    measure = recipe.evaluate
 
     def interrupt(*arguments):
         os.kill(os.getpid(), signal.SIGTERM)
         return measure(*arguments)
 
-    monkeypatch.setattr(recipe.metrics, "measure", interrupt)
+    monkeypatch.setattr(recipe, "evaluate", interrupt)
     with pytest.raises(Interrupted, match="saved at step 16 of 30"):
         finetune(config, str(tmp_path))
     monkeypatch.undo()
@@ -142,7 +142,7 @@ def test_a_stop_on_packed_rows_changes_no_bit(folder, packed, tmp_path, monkeypa
 def test_the_workdir_holds_what_is_promised_and_no_leftovers(run):
     workdir, results = run
     there = {path.name for path in workdir.iterdir()}
-    wanted = "config.yaml metrics.json metrics.jsonl curves.png model checkpoints events"
+    wanted = "config.yaml data.json metrics.json metrics.jsonl curves.png model checkpoints events"
     assert there == set(wanted.split())
     assert json.loads((workdir / "metrics.json").read_text()) == results
     assert (workdir / "curves.png").read_bytes().startswith(b"\x89PNG")
@@ -187,13 +187,13 @@ def test_another_configuration_is_refused_with_the_keys_that_differ(run, folder)
 
 def test_an_interrupted_run_ends_with_the_same_bits(run, folder, tmp_path, monkeypatch):
     workdir, results = run
-    config, measure = config_of(folder), recipe.metrics.measure
+    config, measure = config_of(folder), recipe.evaluate
 
     def interrupt(*arguments):
         os.kill(os.getpid(), signal.SIGTERM)
         return measure(*arguments)
 
-    monkeypatch.setattr(recipe.metrics, "measure", interrupt)
+    monkeypatch.setattr(recipe, "evaluate", interrupt)
     with pytest.raises(Interrupted, match="saved at step 31 of 60"):
         finetune(config, str(tmp_path / "run"))
     monkeypatch.undo()

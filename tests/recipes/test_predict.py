@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bert_tf import InputError, export_saved_model
-from bert_tf.export import load_model
+from bert_tf.loading import load_with_tokenizer as load_model
 from bert_tf.recipes import predict as recipe
 from bert_tf.recipes.predict import predict
 from tests import tiny
@@ -155,7 +155,7 @@ def test_bad_input_is_named_and_leaves_an_earlier_output(folder, tmp_path, conte
 
 
 def test_a_pair_that_is_none_is_named(pairs_folder, tmp_path):
-    with pytest.raises(InputError, match="line 2: has 1 texts, wanted two"):
+    with pytest.raises(InputError, match="line 2: has 1 texts, wanted 2"):
         asked(pairs_folder, "good\tbad\nalone\n", tmp_path)
 
 

@@ -100,7 +100,7 @@ def test_masked_words_are_replaced_by_the_generator_s_draws_and_nothing_else_is(
     model = joint()
     outputs = model(INPUTS)
     np.testing.assert_allclose(outputs["masked_lm_logits"], model.generator(INPUTS), atol=1e-6)
-    alone = model.without_generator()(PLAIN | {"input_ids": replaced_ids(outputs)})
+    alone = model.without_companions()(PLAIN | {"input_ids": replaced_ids(outputs)})
     np.testing.assert_allclose(outputs["replaced_token_logits"], alone, atol=1e-6)
     np.testing.assert_array_equal(outputs["token_weights"], INPUTS["attention_mask"])
 
@@ -138,7 +138,7 @@ def test_losses_are_sums_with_their_weights_by_hand(row_weights):
     want = by_hand(outputs, row_weights or (1, 1))
     for name in want:
         np.testing.assert_allclose(terms[name], want[name], rtol=1e-5, atol=1e-6)
-    _, labels, _ = model._with_token_weights((INPUTS, LABELS))
+    labels = model.complete_labels(INPUTS, LABELS)
     weights = model.loss_weights(labels, rows)
     assert {name: float(x) for name, x in weights.items()} == pytest.approx(
         {name: want[name][1] for name in model.loss_names}
@@ -205,7 +205,7 @@ def test_tables_are_there_once():
 
 
 def test_alone_the_discriminator_takes_labels_of_tokens_and_ignores_below_zero():
-    model = joint().without_generator()
+    model = joint().without_companions()
     labels = np.array([[0, 1, 0, 1, 0], [0, 0, 1, -100, -100]])
     logits = model(PLAIN)
     losses = [
@@ -263,7 +263,7 @@ def test_a_generator_of_another_model_is_not_taken_for_this_one_s(tmp_path):
     joint().save_pretrained(str(tmp_path))
     other = joint()
     other.encoder.embeddings.word_embeddings.assign_add(np.ones((20, 6)))
-    other.without_generator().save_pretrained(str(tmp_path))
+    other.without_companions().save_pretrained(str(tmp_path))
     with pytest.raises(InputError, match="its embeddings are not those of") as caught:
         load_task(tmp_path)
     assert "\n" not in str(caught.value)

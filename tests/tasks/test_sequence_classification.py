@@ -84,7 +84,7 @@ def test_labels_in_a_column_are_labels(problem):
     model, labels, _ = problem
     logits = model(INPUTS)
     column = labels.reshape(3, -1)
-    for terms in (model.loss_terms, model.quality_terms):
+    for terms in (model.loss_terms, model.metric_terms):
         for plain, other in zip(
             terms(logits, labels).values(), terms(logits, column).values(), strict=True
         ):
@@ -147,11 +147,11 @@ def test_plain_keras_takes_pairs_and_dicts(problem, form):
 def test_accuracy_counts_rows_or_single_decisions():
     model = model_of()
     logits = np.array([[1, 0, 0], [0, 2, 1], [3, 0, 1.0]], "float32")
-    right, rows = model.quality_terms(logits, np.array([0, 2, 0]))["accuracy"]
+    right, rows = model.metric_terms(logits, np.array([0, 2, 0]))["accuracy"]
     assert (float(right), float(rows)) == (2, 3)
     several = model_of(problem_type="multi_label_classification")
     labels = np.array([[1, 0, 0], [0, 1, 0], [1, 0, 1]], "float32")
-    right, rows = several.quality_terms(logits, labels)["accuracy"]
+    right, rows = several.metric_terms(logits, labels)["accuracy"]
     assert float(right) / float(rows) == pytest.approx(8 / 9)
 
 

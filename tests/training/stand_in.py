@@ -6,7 +6,8 @@ import tensorflow as tf
 from keras import ops
 
 from bert_tf.layers import Linear, dropout, fold_in, key_for
-from bert_tf.tasks.task_model import TaskModel, weight_of_rows, weighted_sum
+from bert_tf.tasks.losses import weight_of_rows, weighted_sum
+from bert_tf.tasks.task_model import TaskModel
 
 WIDTH = 6
 DATA = np.random.default_rng(0).standard_normal((64, WIDTH)).astype("float32")

@@ -34,8 +34,9 @@ def model_of(accumulate=1, adversarial=0.7):
         attention_probs_dropout_prob=0.0,
     )
     model = oracles.randomize(Pretraining(build_encoder(config)))
-    model.adversarial = adversarial
-    model.compile(keras.optimizers.SGD(1.0), accumulate=accumulate, clip_norm=None)
+    model.compile(
+        keras.optimizers.SGD(1.0), accumulate=accumulate, clip_norm=None, adversarial=adversarial
+    )
     return model
 
 

@@ -19,7 +19,7 @@ from bert_tf import (
     convert,
     load_task,
 )
-from bert_tf.recipes import fill_mask
+from bert_tf.recipes import perplexity
 from bert_tf.recipes.predict import predict
 from tests import tiny
 
@@ -77,7 +77,7 @@ def test_every_mask_gets_the_likeliest_words_of_the_vocabulary(folder, tmp_path)
 
 
 def test_perplexity_masks_each_token_in_its_turn(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(fill_mask, "COPIES_AT_ONCE", 3)
+    monkeypatch.setattr(perplexity, "COPIES_AT_ONCE", 3)
     model, tokenizer = load_task(folder), Tokenizer.from_pretrained(folder)
     texts = ["the film is not very good", "bad", "one two three"]
     answers = asked(folder, tmp_path, texts, perplexity=True)

@@ -17,23 +17,28 @@ from bert_tf.data import (
     training_batches,
 )
 from bert_tf.data.joined import JoinedTable
+from bert_tf.datasets import kinds_of, task_named
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.loading import load_task
 from bert_tf.recipes.finetune import (
+    columns_of,
     compile_model,
-    feed_of,
+    data_digests,
+    data_settings,
+    monitor_of,
     prepare,
     read_tables,
     ready,
     report_rows,
     require_fit,
+    source_of,
 )
-from bert_tf.recipes.workdir import open_workdir, save_run
-from bert_tf.tasks import SequenceClassifier, metrics
-from bert_tf.tasks.incremental import Remembering, distillation, elastic_penalty, grown
+from bert_tf.recipes.workdir import claimed_workdir, open_workdir, save_run
+from bert_tf.tasks.features import features_of
+from bert_tf.tasks.incremental import among_new_labels, elastic_penalty, kept_answers
 from bert_tf.text import Tokenizer
 from bert_tf.training.distribution import is_chief
-from bert_tf.training.evaluation import collect, forward_function
+from bert_tf.training.evaluation import collect, evaluate
 from bert_tf.training.fisher import empirical_fisher
 from bert_tf.training.loop import train
 
@@ -42,7 +47,7 @@ from bert_tf.training.loop import train
 STRENGTHS = {"ewc": 1e4, "lwf": 1.0}
 
 
-def learn_more(config, workdir):
+def finetune_incremental(config, workdir):
     """Trains a trained task on new rows, or continues where an earlier run stopped.
 
     All that is computed from the old model and its data is computed again when a run continues, and
@@ -60,57 +65,62 @@ def learn_more(config, workdir):
     finished = open_workdir(workdir, config)
     if finished is not None:
         return finished
-    strategy = prepare(config)
+    strategy = prepare(config, task_named(config.task))
     tokenizer = Tokenizer.from_pretrained(config.model.path)
     with strategy.scope():
         old = _trained(config.model.path)
         require_fit(config, old.encoder, tokenizer)
         tables, old_tables = _tables(config, old)
-        task = grown(old, tables["train"].label_names)
+        task = old.grown(tables["train"].label_names)
         ready(task, config)
-    rows = dict(batch_size=config.train.batch_size, max_length=config.data.max_length)
+    features = features_of(task, tokenizer, data_settings(config, type(task)))
     tests = {"old": old_tables["test"], "new": tables.get("test", tables["validation"])}
     own = {"old": np.arange(old.num_labels), "new": _labels_there(tables["train"])}
 
-    def answers(table):
-        return collect(task, evaluation_batches(table, tokenizer, **rows))
+    def batches(table):
+        return evaluation_batches(table, features, batch_size=config.train.batch_size)
 
     def accuracies(known):
         """Of both tests, when the first `known` labels are those the model can answer with."""
-        return {
-            part: _accuracies(*answers(table)[:2], known, own[part])
-            for part, table in tests.items()
-        }
-
-    def measure(part):
-        logits, labels, loss = answers(tables[part])
-        return {"loss": loss, **metrics.measure(labels, logits, task)}
+        found = {}
+        for part, table in tests.items():
+            logits, labels, _ = collect(task, batches(table))
+            logits, labels = np.concatenate(logits), np.concatenate(labels)
+            found[part] = _accuracies(logits, labels, known, own[part])
+        return found
 
     before = accuracies(old.num_labels)
-    learner, feed = _lesson(config, task, tables, old_tables, tokenizer, old.num_labels)
-    steps = config.train.steps or feed.epoch_steps * config.train.epochs
+    source, added = _method(config, task, tables, old_tables, features, old.num_labels)
+    steps = config.train.steps or source.epoch_steps * config.train.epochs
     with strategy.scope():
-        compile_model(learner, config.train, steps, feed.epoch_steps)
-    report_rows(config, tables, tokenizer, steps)
-    watched = metrics.watched(config.train.best_metric, task.problem_type)
-    outcome = train(
-        learner, feed, steps, workdir, config.train, lambda: measure("validation"), watched
-    )
-    report = _report(config, old, task, tests, before, accuracies(task.num_labels))
-    parts = [part for part in ("validation", "test") if part in tables]
-    results = {**outcome, **{part: measure(part) for part in parts}, "incremental": report}
-    if is_chief(strategy):
-        _write_report(workdir, report)
-        save_run(task, tokenizer, workdir, results)
+        compile_model(task, config.train, steps, source.epoch_steps, added_losses=added)
+    report_rows(config, type(task), tables, tokenizer, steps)
+    monitor = monitor_of(config.train.best_metric, task)
+    with claimed_workdir(workdir, config, data_digests(config), is_chief(strategy)):
+        outcome = train(
+            task,
+            source,
+            steps,
+            workdir,
+            config.train,
+            lambda: evaluate(task, batches(tables["validation"])),
+            monitor,
+        )
+        report = _report(config, old, task, tests, before, accuracies(task.num_labels))
+        parts = [part for part in ("validation", "test") if part in tables]
+        results = {**outcome, **{part: evaluate(task, batches(tables[part])) for part in parts}}
+        results["incremental"] = report
+        if is_chief(strategy):
+            _write_report(workdir, report)
+            save_run(task, tokenizer, workdir, results)
     return results
 
 
 def _trained(path):
     """The task model to go on from; single-label classification, of which forgetting is told."""
     model = load_task(path)
-    kind = type(model).__name__
-    if not isinstance(model, SequenceClassifier):
-        raise InputError(f"{path}: is a {kind}, wanted a trained SequenceClassifier")
+    if not hasattr(model, "grown"):
+        raise InputError(f"{path}: is a {type(model).__name__}, wanted a trained classifier")
     if model.problem_type != "single_label_classification":
         raise InputError(
             f"{path}: its problem type is {model.problem_type}, incremental learning is for "
@@ -122,13 +132,14 @@ def _trained(path):
 def _tables(config, old):
     """The new rows by part, their labels numbered after the old ones, and the old rows by part."""
     names, data, section = list(old.label_names), config.data, config.incremental
-    columns = {key: old.data_settings.get(key) for key in ("text", "text_pair", "label")}
-    columns = {key: value for key, value in columns.items() if value is not None}
-    if ("text_pair" in columns) != (data.text_pair is not None):
-        kind = "pairs of texts" if "text_pair" in columns else "single texts"
+    task = type(old)
+    columns = {key: old.data_settings.get(key) for key in task.columns}
+    if (columns.get("text_pair") is None) != (data.text_pair is None):
+        kind = "single texts" if columns.get("text_pair") is None else "pairs of texts"
         raise ConfigError(f"data.text_pair is {data.text_pair}, the model's texts are {kind}")
     loose = types.SimpleNamespace(problem_type=None, label_names=None)
-    found = read_table(data.train, data.text, data.text_pair, data.label, data.format, like=loose)
+    places, kinds = columns_of(data, task), kinds_of(task)
+    found = read_table(data.train, places, kinds, data.format, like=loose)
     if found.problem_type != old.problem_type:
         raise InputError(
             f"{data.train}: its labels are of a {found.problem_type}, the model's in "
@@ -147,38 +158,35 @@ def _tables(config, old):
     files = {"test": section.old_test}
     if section.method in ("replay", "ewc"):
         files["train"] = section.old_train
-    old_tables = {part: read_table(file, **columns, like=old) for part, file in files.items()}
-    return read_tables(config, like=like), old_tables
+    columns = {name: place or places[name] for name, place in columns.items()}
+    old_tables = {part: read_table(file, columns, kinds, like=old) for part, file in files.items()}
+    return read_tables(config, task, like=like), old_tables
 
 
 def _spelling(name):
     return " ".join(name.casefold().split())
 
 
-def _lesson(config, task, tables, old_tables, tokenizer, known):
-    """What is trained and on which batches: the four methods."""
+def _method(config, task, tables, old_tables, features, known):
+    """The batches of a method, a BatchSource, and the losses it adds."""
     section, seed = config.incremental, config.train.seed
-    arguments = dict(
-        batch_size=config.train.batch_size, max_length=config.data.max_length, seed=seed
-    )
-    own = _labels_there(tables["train"])
+    arguments = dict(batch_size=config.train.batch_size, seed=seed)
     strength = section.strength or STRENGTHS.get(section.method)
     if section.method == "replay":
         count = max(1, round(section.share * len(old_tables["train"])))
         replayed = _sample(old_tables["train"], count, seed)
         logging.info("replaying %d of %d old rows", count, len(old_tables["train"]))
         tables["train"] = JoinedTable(tables["train"], replayed, tables["train"].label_names)
-    feed = feed_of(tables["train"], tokenizer, arguments)
+    source = source_of(tables["train"], features, arguments)
+    if section.method in ("rows", "replay"):
+        return source, ()
+    own = among_new_labels(task, _labels_there(tables["train"]))
     if section.method == "ewc":
         rows = _sample(old_tables["train"], section.fisher_rows, seed)
-        penalty = _elastic(task, rows, tokenizer, config.data.max_length, known)
-        return Remembering(task, own, penalty, strength), feed
-    if section.method == "lwf":
-        logits = _answers_by_row(task, tables["train"], tokenizer, arguments, known)
-        feed = feed._replace(batches=_with_answers(tables["train"], tokenizer, arguments, logits))
-        kept = distillation(known, section.temperature)
-        return Remembering(task, own, kept, strength), feed
-    return task, feed
+        return source, (own, _elastic(task, rows, features, known, strength))
+    logits = _answers_by_row(task, tables["train"], features, arguments["batch_size"], known)
+    source = source._replace(batches=_with_answers(tables["train"], features, arguments, logits))
+    return source, (own, kept_answers(known, section.temperature, strength))
 
 
 def _sample(table, count, seed):
@@ -187,7 +195,7 @@ def _sample(table, count, seed):
     return table.subset(np.sort(chosen))
 
 
-def _elastic(task, rows, tokenizer, max_length, known):
+def _elastic(task, rows, features, known, strength):
     """The penalty of elastic weight consolidation, around the weights as they are now."""
     logging.info("weighing the weights on %d old rows", len(rows))
     variables = task.trainable_variables
@@ -196,36 +204,30 @@ def _elastic(task, rows, tokenizer, max_length, known):
         logits = task(inputs, training=False)[:, :known]
         return tf.reduce_sum(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
 
-    examples = evaluation_batches(rows, tokenizer, batch_size=1, max_length=max_length)
+    examples = evaluation_batches(rows, features, batch_size=1)
     fisher = empirical_fisher(loss, [variable.value for variable in variables], examples)
     anchors = [tf.identity(variable.value) for variable in variables]
-    return elastic_penalty(variables, anchors, fisher)
+    return elastic_penalty(variables, anchors, fisher, strength)
 
 
-def _answers_by_row(task, table, tokenizer, arguments, known):
+def _answers_by_row(task, table, features, batch_size, known):
     """The old labels' logits of every row of a table, float32 [rows, known]."""
-    batches = prediction_batches(
-        table,
-        tokenizer,
-        batch_size=arguments["batch_size"],
-        max_length=arguments["max_length"],
-    )
     logits = np.zeros((len(table), known), np.float32)
-    for inputs, rows in batches:
-        logits[rows.numpy()] = forward_function(task)(inputs).numpy()[:, :known]
+    for inputs, rows in prediction_batches(table, features, batch_size=batch_size):
+        logits[rows.numpy()] = task.forward(inputs).numpy()[:, :known]
     return logits
 
 
-def _with_answers(table, tokenizer, arguments, logits):
-    """Training batches, as `BatchSource.batches`, whose labels hold the old model's answers too."""
+def _with_answers(table, features, arguments, logits):
+    """Training batches, as `BatchSource.batches`, whose inputs hold the old model's answers too."""
     labels, logits = tf.constant(table.labels(np.arange(len(table)))), tf.constant(logits)
 
     @tf.autograph.experimental.do_not_convert
     def beside(inputs, rows):
-        return inputs, {"labels": tf.gather(labels, rows), "old_logits": tf.gather(logits, rows)}
+        return {**inputs, "old_logits": tf.gather(logits, rows)}, tf.gather(labels, rows)
 
     return lambda start, stop: training_batches(
-        table, tokenizer, **arguments, start_step=start, stop_step=stop, extra="rows"
+        table, features, **arguments, start_step=start, stop_step=stop, extra="rows"
     ).map(beside)
 
 

@@ -12,12 +12,13 @@ import tensorflow as tf
 from safetensors.numpy import load_file
 
 from bert_tf import BertConfig, SequenceClassifier, Tokenizer, build_encoder, cli, load_task
-from bert_tf.data import read_table
 from bert_tf.data.joined import JoinedTable
-from bert_tf.recipes import incremental
+from bert_tf.recipes import finetune_incremental
 from bert_tf.tasks import incremental as tasks
+from bert_tf.training import step
 from bert_tf.training.fisher import empirical_fisher
 from tests import tiny
+from tests.tables import read_table
 from tests.tiny import mirrored
 
 slow = functools.partial(pytest.param, marks=pytest.mark.slow)
@@ -127,8 +128,8 @@ def test_the_answer_before_is_the_old_model_s(folder):
     logits = np.array([[1.0, 2.0, 9.0], [3.0, 0.0, 9.0], [0.0, 1.0, 2.0]])
     labels, own = np.array([1, 1, 2]), np.array([2])
     both = {"of_all_labels": 1 / 3, "of_own_labels": 0.0}
-    assert incremental._accuracies(logits, labels, 2, own) == pytest.approx(both)
-    after = incremental._accuracies(logits, labels, 3, own)
+    assert finetune_incremental._accuracies(logits, labels, 2, own) == pytest.approx(both)
+    after = finetune_incremental._accuracies(logits, labels, 3, own)
     assert after == pytest.approx({"of_all_labels": 1 / 3, "of_own_labels": 1 / 3})
 
 
@@ -136,13 +137,13 @@ def test_the_answer_before_is_the_old_model_s(folder):
 @pytest.mark.parametrize("method", ["lwf", slow("replay"), slow("ewc")])
 def test_an_interrupted_run_ends_with_the_same_bits(folder, run_of, method, tmp_path, monkeypatch):
     whole, argv = run_of(method), argv_of(folder, tmp_path / "run", method)
-    measure = incremental.metrics.measure
+    measure = finetune_incremental.evaluate
 
     def interrupt(*arguments):
         os.kill(os.getpid(), signal.SIGINT)
         return measure(*arguments)
 
-    monkeypatch.setattr(incremental.metrics, "measure", interrupt)
+    monkeypatch.setattr(finetune_incremental, "evaluate", interrupt)
     assert cli.main(argv) == 3
     monkeypatch.undo()
     assert not (tmp_path / "run" / "forgetting.json").exists()
@@ -158,54 +159,56 @@ def test_a_grown_head_answers_as_before_among_the_old_labels(folder):
         old = type(old)(old.encoder, 2, ["bad", "good"], head_layers=head_layers)
         tokenizer = tiny.tokenizer(folder / "vocabulary")
         batch = tokenizer([text for text, _ in OLD])
-        new = tasks.grown(old, ["bad", "good", "odd"])
+        new = old.grown(["bad", "good", "odd"])
         np.testing.assert_array_equal(new(batch)[:, :2], old(batch))
-        assert new.encoder is old.encoder and tasks.grown(old, old.label_names) is old
+        assert new.encoder is old.encoder and old.grown(old.label_names) is old
 
 
 def remembering(kind, accumulate=1):
-    """A learner one step of SGD from its weights, on six rows, and the loss it told."""
+    """A compiled learner, its added loss, and the six old answers that it may want."""
     keras.utils.set_random_seed(3)
     model = tiny.classifier()
     variables = model.trainable_variables
+    old = np.random.default_rng(0).standard_normal((6, 2)).astype("float32")
     if kind == "ewc":
         anchors = [variable - 0.1 for variable in variables]
         fisher = [tf.ones(variable.shape) for variable in variables]
-        remember, labels = tasks.elastic_penalty(variables, anchors, fisher), np.arange(6) % 2
+        added = tasks.elastic_penalty(variables, anchors, fisher, 0.5)
     else:
-        remember = tasks.distillation(2, 2.0)
-        old = np.random.default_rng(0).standard_normal((6, 2)).astype("float32")
-        labels = {"labels": np.arange(6) % 2, "old_logits": old}
-    learner = tasks.Remembering(model, [0, 1], remember, 0.5)
-    learner.compile("sgd", accumulate=accumulate, clip_norm=None)
-    return learner, labels
+        added = tasks.kept_answers(2, 2.0, 0.5)
+    own = tasks.among_new_labels(model, [0, 1])
+    model.compile("sgd", accumulate=accumulate, clip_norm=None, added_losses=(own, added))
+    return model, added, old
 
 
 @pytest.mark.parametrize("kind", ["ewc", "lwf"])
 def test_the_loss_is_the_paper_s_however_the_batch_is_cut(kind):
     ids = np.random.default_rng(1).integers(5, 30, (6, 7)).astype("int32")
-    learner, labels = remembering(kind)
-    learner.task.head.dropout_rate = 0.0
-    logits = np.asarray(learner.task({"input_ids": ids}), np.float64)
-    terms = learner.loss_terms(tf.constant(logits, tf.float32), labels)
+    model, added, old = remembering(kind)
+    model.head.dropout_rate = 0.0
+    labels = np.arange(6) % 2
+    logits = np.asarray(model({"input_ids": ids}), np.float64)
+    inputs, outputs = {"old_logits": old}, tf.constant(logits, tf.float32)
+    terms = step.loss_terms(model, inputs, outputs, labels, None)
     total, weight = (float(x) for x in terms["remembering"])
     if kind == "ewc":
-        count = sum(np.size(x) for x in learner.task.trainable_variables)
+        count = sum(np.size(x) for x in model.trainable_variables)
         want = 0.5 * count * 0.01
     else:
         soft = lambda x: np.exp(x / 2) / np.exp(x / 2).sum(axis=1, keepdims=True)  # noqa: E731
-        want = -(soft(labels["old_logits"]) * np.log(soft(logits))).sum(axis=1).mean()
+        want = -(soft(old) * np.log(soft(logits))).sum(axis=1).mean()
     assert weight == 6 and total / weight == pytest.approx(want, rel=1e-4)
-    assert learner.loss_weights(labels)["remembering"] == 6
-    assert learner.loss_factors["remembering"] == 0.5
+    assert step.loss_weights(model, labels, None)["remembering"] == 6
+    assert model.factor("remembering") == 0.5
+    assert set(model.running_means()) == {"loss", "classification", "remembering", "accuracy"}
 
 
 def test_an_old_label_that_is_not_among_the_new_rows_is_not_pushed_down():
     model = tiny.classifier()
-    learner = tasks.Remembering(model, [1], lambda *_: tf.zeros(()), 1.0)
+    model.compile("sgd", added_losses=[tasks.among_new_labels(model, [1])])
     logits = tf.Variable([[3.0, -1.0]])
     with tf.GradientTape() as tape:
-        total, _ = learner.loss_terms(logits, np.array([1]))["classification"]
+        total, _ = step.loss_terms(model, {}, logits, np.array([1]), None)["classification"]
     np.testing.assert_array_equal(tape.gradient(total, logits), [[0.0, 0.0]])
     assert float(total) == 0.0
 
@@ -227,9 +230,10 @@ def test_micro_batches_and_replicas_make_the_same_step(kind, monkeypatch):
             else tf.distribute.get_strategy()
         )
         with strategy.scope():
-            learner, labels = remembering(kind, accumulate)
-        learner.fit(tf.data.Dataset.from_tensors(({"input_ids": ids}, labels)), verbose=0)
-        ends.append(learner.task.get_weights())
+            model, _, old = remembering(kind, accumulate)
+        inputs = {"input_ids": ids, "old_logits": old}
+        model.fit(tf.data.Dataset.from_tensors((inputs, np.arange(6) % 2)), verbose=0)
+        ends.append(model.get_weights())
     for other in ends[1:]:
         for one, another in zip(ends[0], other, strict=True):
             np.testing.assert_allclose(one, another, atol=1e-5)
@@ -258,11 +262,10 @@ def test_a_joined_table_keeps_texts_and_labels_in_any_order(folder, tmp_path):
     table = JoinedTable(new, old, names)
     assert len(table) == 36
     rows = np.array([17, 0, 35, 2, 16])
-    texts, pairs = table.texts(rows)
-    assert pairs is None
-    assert texts == ["a bad film", "one two", "bad , bad", "three , two", "a good film"]
+    cells = table.cells(rows)
+    assert cells["text"] == ["a bad film", "one two", "bad , bad", "three , two", "a good film"]
     assert table.labels(rows).tolist() == [0, 2, 0, 2, 1] and table.labels(rows).dtype == "int32"
-    assert table.texts(np.arange(0))[0] == []
+    assert list(cells) == ["text"] and table.cells(np.arange(0)) == {"text": []}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,123 @@
+"""What a cell of a table may hold, and how the cells of many rows become one tensor.
+
+A kind says how a value is checked when its file is scanned, as which flat arrays many values leave
+Python, and how these are one tensor again in the graph. A column of labels is numbered as a whole
+(labels.py), all others are read when they are wanted.
+"""
+
+import typing
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from bert_tf.errors import InputError
+
+
+class Kind(typing.NamedTuple):
+    """One kind of cell.
+
+    Attributes:
+      wanted: str, what a value must be, for messages.
+      accepts: function of a value as JSON gives it -> bool. Of files of cells a value is a str.
+      flatten: function of a list of values -> tuple of numpy arrays.
+      types: tuple of tf.DType, of these arrays.
+      restore: function of the arrays as tensors -> one tensor with an entry a row.
+    """
+
+    wanted: str
+    accepts: Callable
+    flatten: Callable
+    types: tuple
+    restore: Callable
+
+    def check(self, value, place):
+        """Raises InputError unless the value is of this kind; `place` names file, line, column."""
+        if not self.accepts(value):
+            raise InputError(f"{place} is {value!r:.80}, wanted {self.wanted}")
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str):
+                _check_unicode(text, place)
+
+
+def _check_unicode(text, place):
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{place}: character {error.start + 1} is half a surrogate pair") from None
+
+
+def as_bytes(texts):
+    """Texts as UTF-8 in an object array, which tf.numpy_function takes as strings of any length."""
+    encoded = np.empty(len(texts), object)
+    encoded[:] = [text.encode() for text in texts]
+    return encoded
+
+
+def _is_texts(value):
+    return isinstance(value, list) and value and all(isinstance(x, str) for x in value)
+
+
+def _flat_lists(lists):
+    lengths = np.array([len(texts) for texts in lists], np.int64)
+    return as_bytes([text for texts in lists for text in texts]), lengths
+
+
+KINDS = {
+    "text": Kind(
+        "a string",
+        lambda value: isinstance(value, str),
+        lambda texts: (as_bytes(texts),),
+        (tf.string,),
+        lambda texts: tf.ensure_shape(texts, [None]),
+    ),
+    "texts": Kind(
+        "a list of strings, one at least",
+        _is_texts,
+        _flat_lists,
+        (tf.string, tf.int64),
+        lambda flat, lengths: tf.RaggedTensor.from_row_lengths(
+            tf.ensure_shape(flat, [None]), tf.ensure_shape(lengths, [None])
+        ),
+    ),
+}
+
+
+def cell_types(kinds, label=None):
+    """The types of the arrays that `flat_cells` gives, a list of tf.DType.
+
+    Args:
+      kinds: dict of column name -> key of KINDS.
+      label: numpy array, an example of the labels, or None where there are none.
+    """
+    types = [kind for name in kinds for kind in KINDS[kinds[name]].types]
+    return types + ([] if label is None else [tf.as_dtype(label.dtype)])
+
+
+def flat_cells(kinds, cells, labels=None):
+    """Cells as arrays that tf.numpy_function passes on, a list.
+
+    Args:
+      kinds: as `cell_types`.
+      cells: dict of column name -> list of values.
+      labels: numpy array with an entry a row, or None.
+    """
+    arrays = [array for name in kinds for array in KINDS[kinds[name]].flatten(cells[name])]
+    return arrays + ([] if labels is None else [labels])
+
+
+def cell_tensors(kinds, arrays, label=None, label_name="label"):
+    """The arrays of `flat_cells`, now tensors, as cells: dict of column name -> tensor.
+
+    Args:
+      kinds, label: as `cell_types`.
+      arrays: list of tensors.
+      label_name: str, the column of the labels.
+    """
+    cells, rest = {}, list(arrays)
+    for name, kind in kinds.items():
+        count = len(KINDS[kind].types)
+        cells[name], rest = KINDS[kind].restore(*rest[:count]), rest[count:]
+    if label is not None:
+        cells[label_name] = tf.ensure_shape(rest[0], [None, *label.shape[1:]])
+    return cells

@@ -1,0 +1,110 @@
+"""A table of one task as a dataset for plain Keras, and where each task finds its columns."""
+
+from bert_tf.data import evaluation_batches, read_table, repeated_epochs
+from bert_tf.errors import ConfigError, nearest
+from bert_tf.tasks import TASKS
+from bert_tf.tasks.features import features_of
+
+
+def read_dataset(
+    file,
+    tokenizer,
+    batch_size=32,
+    max_length=128,
+    text="text",
+    text_pair=None,
+    label="label",
+    shuffle_seed=None,
+    format=None,
+    problem_type=None,
+    like=None,
+    task="sequence_classification",
+    columns=None,
+):
+    """Read a table as a dataset for `fit`, `evaluate` or `predict`.
+
+    Args:
+      file: str. A TSV, CSV or JSON lines file.
+      tokenizer: Tokenizer.
+      batch_size: int. Rows a batch.
+      max_length: int. The longest row in tokens; longer texts are cut.
+      text, text_pair, label: str, int or None. The columns of these names, see `data.read_table`.
+      shuffle_seed: int or None. With a seed this is a training set: after a full pass the next
+        `iter()` is the next epoch, from 0 on, each in the order of `bert-tf finetune` under the
+        same seed; all batches are full, the last one with rows of the epoch's beginning. With None
+        rows come in file order, except that, if there are labels, each 64 batches are sorted by
+        length; the last batch may be short.
+      format, problem_type, like: as in `data.read_table`; for a validation file give `like` the
+        training dataset, or the model, so that both number the labels alike.
+      task: str, a key of `bert_tf.tasks.TASKS`.
+      columns: dict of the further columns of a task -> where they are, as `text`.
+    Returns:
+      tf.data.Dataset of (inputs, labels), or of inputs alone when `label` is None. inputs: dict of
+      int32 [batch, length] `input_ids`, `attention_mask`, `token_type_ids`, and what else the task
+      reads; labels: as the task takes them. It carries `label_names` and `problem_type`, which
+      datasets derived from it do not.
+    Raises:
+      InputError: the file cannot be read, or a row is not what it should be.
+      ConfigError: there is no such task, or it has no such column.
+    """
+    kind = task_named(task)
+    told = {"text": text, "text_pair": text_pair, "label": label}
+    table = read_table(
+        file, places_of(kind, told, columns or {}), kinds_of(kind), format, problem_type, like
+    )
+    features = features_of(kind, tokenizer, {"max_length": max_length})
+    if shuffle_seed is None:
+        by_length = table.label is not None
+        dataset = evaluation_batches(table, features, batch_size=batch_size, by_length=by_length)
+    else:
+        dataset = repeated_epochs(table, features, batch_size=batch_size, seed=shuffle_seed)
+    dataset.label_names, dataset.problem_type = table.label_names, table.problem_type
+    return dataset
+
+
+def task_named(name, key="task"):
+    """The TaskModel class of a name.
+
+    Raises:
+      ConfigError: there is no such task.
+    """
+    if name not in TASKS:
+        near = nearest(name, TASKS)
+        hint = f" (nearest: {near})" if near else ""
+        raise ConfigError(f"{key} is {name!r}, wanted one of {', '.join(TASKS)}{hint}")
+    return TASKS[name]
+
+
+def kinds_of(task):
+    """The kinds of a task's columns, dict of name -> str."""
+    return {name: column.kind for name, column in task.columns.items()}
+
+
+def places_of(task, told, further=(), key="columns"):
+    """Where each column of a task is in a file.
+
+    Args:
+      task: a TaskModel class.
+      told: dict of column name -> its place, None for none; columns that are no task's, such as an
+        unused `text_pair`, may only be None or the name itself.
+      further: dict of column name -> its place, for the other columns.
+      key: str, what messages call `further`.
+    Returns:
+      dict of column name -> name, number or None.
+    Raises:
+      ConfigError: a column is told that the task does not read.
+    """
+    for name in further:
+        if name not in task.columns or name in told:
+            near = nearest(name, task.columns)
+            hint = f" (nearest: {near})" if near else f"; it reads {', '.join(task.columns)}"
+            raise ConfigError(f"{key}.{name}: no further column of {task.__name__}{hint}")
+    for name, place in told.items():
+        if name not in task.columns and place not in (None, name):
+            reads = ", ".join(task.columns)
+            raise ConfigError(f"{name}: {place!r}, and {task.__name__} reads {reads} alone")
+    places = {}
+    for name, column in task.columns.items():
+        default = None if column.optional else name
+        places[name] = told[name] if name in told else dict(further).get(name, default)
+    return places

@@ -1,0 +1,119 @@
+"""The rows of a file that a model is asked: plain lines, JSON lines or a table."""
+
+import itertools
+import sys
+import typing
+
+from absl import logging
+
+from bert_tf.data import columns, formats
+from bert_tf.errors import InputError
+
+# Names of files that are tables; all others hold lines, unless they begin as a table does.
+_TABLES = {".tsv": "tsv", ".csv": "csv"}
+
+
+class Row(typing.NamedTuple):
+    """What a model is asked once: a cell for each of its columns, and the line they stand on."""
+
+    cells: tuple
+    line: int
+
+
+class Rows(typing.NamedTuple):
+    """The records of a file before it is known which model reads them.
+
+    Attributes:
+      name: str, of the file for messages.
+      format: "lines", "jsonl", "tsv" or "csv".
+      records: iterator of formats.Record.
+    """
+
+    name: str
+    format: str
+    records: typing.Iterator
+
+    def read(self, asked):
+        """The rows, iterator of Row.
+
+        Args:
+          asked: Answer, or what has its `columns` and `settings`.
+        Raises:
+          InputError: a row is not what the model takes; with file and line.
+        """
+        places = asked.settings["columns"]
+        kinds = {name: asked.task.columns[name].kind for name in asked.columns}
+        if self.format == "lines":
+            first = next(self.records, None)
+            records = itertools.chain([] if first is None else [first], self.records)
+            header = first is not None and len(first.cells) > 1
+            if header and all(place in first.cells for place in places.values()):
+                chosen = columns.choose(places, kinds, records, self.name, "tsv")
+                return self._chosen(chosen, records)
+            return (self._line(record, asked.columns) for record in records)
+        if self.format == "jsonl":
+            # The training file may have had numbers for columns.
+            places = {name: x if isinstance(x, str) else name for name, x in places.items()}
+            records = self._warned(asked)
+        else:
+            records = self.records
+        return self._chosen(columns.choose(places, kinds, records, self.name, self.format), records)
+
+    def _chosen(self, chosen, records):
+        for record in records:
+            chosen.check(record.cells, self.name, record.line)
+            yield Row(tuple(chosen.cells(record.cells).values()), record.line)
+
+    def _line(self, record, names):
+        if len(names) == 1:
+            return Row(("\t".join(record.cells),), record.line)
+        if len(record.cells) != len(names):
+            raise InputError(
+                f"{self.name}, line {record.line}: has {len(record.cells)} texts, wanted "
+                f"{len(names)} with tabs between them, for the model takes {' and '.join(names)}"
+            )
+        return Row(tuple(record.cells), record.line)
+
+    def _warned(self, asked):
+        """The records of JSON lines; of a text beside that the model does not read one warning."""
+        unread = [name for name in asked.task.columns if name not in asked.columns]
+        unread = [name for name in unread if not asked.task.columns[name].target]
+        for record in self.records:
+            for name in [name for name in unread if name in record.cells]:
+                logging.warning(
+                    "%s, line %d: %s is not read, the model takes %s; --%s=%s makes it take both",
+                    *(self.name, record.line, name, " and ".join(asked.columns), name, name),
+                )
+                unread.remove(name)
+            yield record
+
+
+def open_rows(path, stack):
+    """Opens a file whose rows a model is to be asked.
+
+    A name that ends in .jsonl or .json, or a file that begins with "{", is JSON lines, with the
+    keys the model was trained on; .tsv and .csv are tables with the model's columns. Any other file
+    holds a text a line (of a model of several columns: with tabs between them), unless its first
+    line is a header with the model's columns. Blank lines are left out.
+
+    Args:
+      path: str; "-" is the standard input.
+      stack: contextlib.ExitStack, which closes the file.
+    Returns:
+      Rows.
+    Raises:
+      InputError: it cannot be read.
+    """
+    if path == "-":
+        file, name = sys.stdin.buffer, "standard input"
+    else:
+        file, name = stack.enter_context(formats.open_for_reading(path)), path
+    first = file.readline()
+    begins = first.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if name.endswith((".jsonl", ".json")) or begins[:1] == b"{":
+        format = "jsonl"
+    else:
+        format = next((x for end, x in _TABLES.items() if name.endswith(end)), "lines")
+    lines = itertools.chain([first] if first else [], file)
+    scanned = "tsv" if format == "lines" else format
+    return Rows(name, format, formats.scan(lines, name, scanned))

@@ -1,0 +1,81 @@
+"""From the cells of a table to the inputs and labels of a task: what a task says about its data."""
+
+import functools
+import typing
+from collections.abc import Callable, Mapping
+
+# Axis of the tokens in the tensors that every tokenizer gives; a task adds its own.
+TOKEN_AXES = {
+    "input_ids": 1,
+    "attention_mask": 1,
+    "token_type_ids": 1,
+    "position_ids": 1,
+    "offsets": 1,
+}
+
+
+class Column(typing.NamedTuple):
+    """One column that a task reads.
+
+    Attributes:
+      kind: str, a key of `data.cells.KINDS`: "text", "texts", "label", "spans".
+      optional: bool, a table may lack it; it is read only where a setting names it.
+      target: bool, what is to be predicted: absent when a model answers.
+    """
+
+    kind: str
+    optional: bool = False
+    target: bool = False
+
+
+class Features(typing.NamedTuple):
+    """A task's `features` for one tokenizer and one model's settings.
+
+    Attributes:
+      function: in a graph, dict of cells (column name -> tensor with one entry a row) ->
+        (inputs, labels); inputs: dict of tensors [rows, ...]; labels: tensor, dict of tensors, or
+        None where the cells hold none.
+      token_axes: dict of tensor name -> the axis of its tokens, by which batches are cut to their
+        longest row; a label tensor that is alone is called `labels`.
+      max_length: int, tokens of the longest row.
+    """
+
+    function: Callable
+    token_axes: Mapping[str, int]
+    max_length: int
+
+    def __call__(self, cells):
+        return self.function(cells)
+
+
+def features_of(task, tokenizer, settings, padding="max_length"):
+    """A task's features with everything but the cells told.
+
+    Args:
+      task: a TaskModel class or instance.
+      tokenizer: Tokenizer.
+      settings: dict with `max_length` int and perhaps `special_tokens_in_text` bool.
+      padding: "max_length" for tables, whose rows are cut to batches afterwards, or "longest".
+    Returns:
+      Features.
+    """
+    settings = {**settings, "padding": padding}
+    function = functools.partial(task.features, tokenizer=tokenizer, settings=settings)
+    return Features(function, {**TOKEN_AXES, **task.token_axes}, settings["max_length"])
+
+
+def tokenized(texts, text_pairs, tokenizer, settings, **options):
+    """Texts as the inputs of an encoder, under the settings of a model.
+
+    Args:
+      texts: string [rows].
+      text_pairs: string [rows] or None.
+      tokenizer, settings: as in `features_of`, with `padding`.
+      **options: further arguments of the tokenizer, such as `return_offsets`.
+    Returns:
+      dict of int32 tensors, see Tokenizer.
+    """
+    told = ("max_length", "padding", "special_tokens_in_text")
+    return tokenizer(
+        texts, text_pairs, **{name: settings[name] for name in told if name in settings}, **options
+    )
