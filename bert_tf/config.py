@@ -6,7 +6,16 @@
 import dataclasses
 
 from bert_tf.errors import ConfigError
-from bert_tf.sections import FILE_OR_SHARE, WARMUP, DistributionSection, TrainSection
+from bert_tf.sections import (
+    FILE_OR_SHARE,
+    SHARE,
+    WARMUP,
+    DataSection,
+    DistributionSection,
+    IncrementalSection,
+    ModelSection,
+    TrainSection,
+)
 from bert_tf.settings import (
     FLAG,
     MAPPING,
@@ -17,8 +26,6 @@ from bert_tf.settings import (
     differing_keys,
     from_dict,
     is_number,
-    is_whole,
-    is_word,
     load,
     one_of,
     optional,
@@ -29,9 +36,12 @@ from bert_tf.settings import (
 )
 
 __all__ = [
+    "DataSection",
     "DistributionSection",
     "FinetuneConfig",
+    "IncrementalSection",
     "Masking",
+    "ModelSection",
     "Noise",
     "PretrainConfig",
     "TrainSection",
@@ -42,13 +52,7 @@ __all__ = [
     "to_yaml",
 ]
 
-PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 
-_COLUMN = Kind(
-    "a column's name, or its number counted from 0 in a file without a header",
-    lambda value: is_word(value) or (is_whole(value) and value >= 0),
-)
-_SHARE = Kind("a share above 0, up to 1", lambda v: is_number(v) and 0 < v <= 1, float)
 _RATE = Kind("a share from 0 to below 1", lambda v: is_number(v) and 0 <= v < 1, float)
 _PART = Kind("a share from 0 to 1", lambda v: is_number(v) and 0 <= v <= 1, float)
 _FACTORS = Kind(
@@ -58,80 +62,19 @@ _FACTORS = Kind(
 )
 _LABELS = Kind(
     "a mapping of columns of the records to {of: sentence, token or cloze, num_labels: 2 or more}",
-    lambda value: isinstance(value, dict) and all(map(_is_label, value.values())),
+    lambda value: (
+        isinstance(value, dict)
+        and all(
+            isinstance(label, dict)
+            and set(label) == {"of", "num_labels"}
+            and label["of"] in ("sentence", "token", "cloze")
+            and whole(2).accepts(label["num_labels"])
+            for label in value.values()
+        )
+    ),
     dict,
 )
 _PHASES = Kind("a list of phases, each with its records", lambda value: False)
-_WIDTHS = Kind(
-    "a list of layer widths such as [256, 64]",
-    lambda value: isinstance(value, list) and all(is_whole(width) and width > 0 for width in value),
-    tuple,
-)
-
-
-@dataclasses.dataclass(frozen=True)
-class ModelSection:
-    """The encoder to start from and the head to put on it."""
-
-    path: str = setting(WORD)
-    changes: dict = setting(MAPPING, {})  # fields of the encoder's configuration to change
-    # null below: as the family published it; for the problem type, what the labels look like
-    pooling: str | None = setting(optional(one_of("cls", "mean", "max")), None)
-    head_layers: tuple | None = setting(optional(_WIDTHS), None)
-    problem_type: str | None = setting(optional(one_of(*PROBLEM_TYPES)), None)
-    options: dict = setting(MAPPING, {})  # further arguments of the task
-
-
-@dataclasses.dataclass(frozen=True)
-class DataSection:
-    """The files and their columns."""
-
-    train: str = setting(WORD)
-    validation: str | float = setting(FILE_OR_SHARE, 0.1)
-    test: str | None = setting(optional(WORD), None)
-    format: str | None = setting(optional(one_of("tsv", "csv", "jsonl")), None)  # null: by the name
-    text: str | int = setting(_COLUMN, "text")
-    text_pair: str | int | None = setting(optional(_COLUMN), None)
-    label: str | int = setting(_COLUMN, "label")
-    columns: dict = setting(MAPPING, {})  # of tasks that read others: name -> where it is
-    max_length: int = setting(whole(3), 128)  # in tokens, special ones included
-    # true: "[MASK]" and its like in a text are one token, not plain characters; kept with the model
-    special_tokens_in_text: bool = setting(FLAG, False)
-    # Several short texts in a row of max_length tokens; train.batch_size then counts such rows.
-    # For a TPU or train.jit, where each new shape is compiled: all batches have one.
-    packing: bool = setting(FLAG, False)
-
-
-@dataclasses.dataclass(frozen=True)
-class IncrementalSection:
-    """How a trained task (`model.path`) learns from new rows; null: this is no such run."""
-
-    # rows: new rows alone; replay: a share of the old rows among them; ewc: elastic weight
-    # consolidation; lwf: learning without forgetting
-    method: str | None = setting(optional(one_of("rows", "replay", "ewc", "lwf")), None)
-    old_test: str | None = setting(optional(WORD), None)  # a file; forgetting is measured on it
-    old_train: str | None = setting(optional(WORD), None)  # a file; for replay and ewc
-    share: float = setting(_SHARE, 0.1)  # of the old rows, for replay
-    strength: float | None = setting(optional(POSITIVE), None)  # of ewc and lwf; null: their own
-    fisher_rows: int = setting(whole(1), 500)  # old rows that ewc weighs the weights on
-    temperature: float = setting(POSITIVE, 2.0)  # of lwf
-
-    def __post_init__(self):
-        """Every method has what it looks at, and nothing is given that nobody would look at."""
-        if self.method is None:
-            given = [x.name for x in dataclasses.fields(self) if getattr(self, x.name) != x.default]
-            if given:
-                raise ConfigError(
-                    f"incremental.method is None and incremental.{given[0]} "
-                    f"{getattr(self, given[0])}, wanted rows, replay, ewc or lwf with it"
-                )
-            return
-        wanted = {"old_test": "forgetting is measured on it"}
-        if self.method in ("replay", "ewc"):
-            wanted["old_train"] = f"{self.method} learns from old rows"
-        for key, reason in wanted.items():
-            if getattr(self, key) is None:
-                raise ConfigError(f"incremental.{key} is None, wanted a file: {reason}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,13 +108,6 @@ class FinetuneConfig:
                 f"train.accumulate is {train.accumulate}, wanted a divisor of train.batch_size, "
                 f"{train.batch_size}"
             )
-
-
-def _is_label(label):
-    """Whether a YAML value tells what a column's labels are of and how many there are."""
-    if not isinstance(label, dict) or set(label) != {"of", "num_labels"}:
-        return False
-    return label["of"] in ("sentence", "token", "cloze") and whole(2).accepts(label["num_labels"])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -229,7 +165,7 @@ class Masking:
     """
 
     # The share of a row's real tokens to predict; one at least
-    probability: float = setting(_SHARE, 0.15)
+    probability: float = setting(SHARE, 0.15)
     max_predictions: int | None = setting(optional(whole(1)), None)  # a row; null: the share of it
     mask_share: float = setting(_PART, 0.8)  # become [MASK]
     random_share: float = setting(_PART, 0.1)  # become another word; the rest stays

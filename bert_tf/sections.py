@@ -1,10 +1,11 @@
-"""The sections that more than one command's configuration has, and the kinds of their values."""
+"""The sections of fine-tuning, two of which pretraining has too, and the kinds of their values."""
 
 import dataclasses
 
 from bert_tf.errors import ConfigError
 from bert_tf.settings import (
     FLAG,
+    MAPPING,
     NOT_NEGATIVE,
     POSITIVE,
     WORD,
@@ -25,6 +26,7 @@ FILE_OR_SHARE = Kind(
     "a file, or a share of the training rows between 0 and 1",
     lambda value: is_word(value) or (is_number(value) and 0 < value < 1),
 )
+SHARE = Kind("a share above 0, up to 1", lambda v: is_number(v) and 0 < v <= 1, float)
 WARMUP = Kind(
     "a share of all steps below 1, or a whole number of steps",
     lambda value: is_number(value) and value >= 0 and (value < 1 or value == int(value)),
@@ -38,6 +40,83 @@ _FREEZE = Kind(
 _SEED = Kind(
     f"an integer from 0 to {2**31 - 1}", lambda value: is_whole(value) and 0 <= value < 2**31
 )
+
+
+PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
+_COLUMN = Kind(
+    "a column's name, or its number counted from 0 in a file without a header",
+    lambda value: is_word(value) or (is_whole(value) and value >= 0),
+)
+_WIDTHS = Kind(
+    "a list of layer widths such as [256, 64]",
+    lambda value: isinstance(value, list) and all(is_whole(width) and width > 0 for width in value),
+    tuple,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelSection:
+    """The encoder to start from and the head to put on it."""
+
+    path: str = setting(WORD)
+    changes: dict = setting(MAPPING, {})  # fields of the encoder's configuration to change
+    # null below: as the family published it; for the problem type, what the labels look like
+    pooling: str | None = setting(optional(one_of("cls", "mean", "max")), None)
+    head_layers: tuple | None = setting(optional(_WIDTHS), None)
+    problem_type: str | None = setting(optional(one_of(*PROBLEM_TYPES)), None)
+    options: dict = setting(MAPPING, {})  # further arguments of the task
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSection:
+    """The files and their columns."""
+
+    train: str = setting(WORD)
+    validation: str | float = setting(FILE_OR_SHARE, 0.1)
+    test: str | None = setting(optional(WORD), None)
+    format: str | None = setting(optional(one_of("tsv", "csv", "jsonl")), None)  # null: by the name
+    text: str | int = setting(_COLUMN, "text")
+    text_pair: str | int | None = setting(optional(_COLUMN), None)
+    label: str | int = setting(_COLUMN, "label")
+    columns: dict = setting(MAPPING, {})  # of tasks that read others: name -> where it is
+    max_length: int = setting(whole(3), 128)  # in tokens, special ones included
+    # true: "[MASK]" and its like in a text are one token, not plain characters; kept with the model
+    special_tokens_in_text: bool = setting(FLAG, False)
+    # Several short texts in a row of max_length tokens; train.batch_size then counts such rows.
+    # For a TPU or train.jit, where each new shape is compiled: all batches have one.
+    packing: bool = setting(FLAG, False)
+
+
+@dataclasses.dataclass(frozen=True)
+class IncrementalSection:
+    """How a trained task (`model.path`) learns from new rows; null: this is no such run."""
+
+    # rows: new rows alone; replay: a share of the old rows among them; ewc: elastic weight
+    # consolidation; lwf: learning without forgetting
+    method: str | None = setting(optional(one_of("rows", "replay", "ewc", "lwf")), None)
+    old_test: str | None = setting(optional(WORD), None)  # a file; forgetting is measured on it
+    old_train: str | None = setting(optional(WORD), None)  # a file; for replay and ewc
+    share: float = setting(SHARE, 0.1)  # of the old rows, for replay
+    strength: float | None = setting(optional(POSITIVE), None)  # of ewc and lwf; null: their own
+    fisher_rows: int = setting(whole(1), 500)  # old rows that ewc weighs the weights on
+    temperature: float = setting(POSITIVE, 2.0)  # of lwf
+
+    def __post_init__(self):
+        """Every method has what it looks at, and nothing is given that nobody would look at."""
+        if self.method is None:
+            given = [x.name for x in dataclasses.fields(self) if getattr(self, x.name) != x.default]
+            if given:
+                raise ConfigError(
+                    f"incremental.method is None and incremental.{given[0]} "
+                    f"{getattr(self, given[0])}, wanted rows, replay, ewc or lwf with it"
+                )
+            return
+        wanted = {"old_test": "forgetting is measured on it"}
+        if self.method in ("replay", "ewc"):
+            wanted["old_train"] = f"{self.method} learns from old rows"
+        for key, reason in wanted.items():
+            if getattr(self, key) is None:
+                raise ConfigError(f"incremental.{key} is None, wanted a file: {reason}")
 
 
 @dataclasses.dataclass(frozen=True)

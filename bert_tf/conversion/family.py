@@ -146,8 +146,8 @@ def attribute_paths(model, without=(), prefix="", seen=None):
     """The paths of all variables below a model or a layer, in the order of its attributes.
 
     Args:
-      model: object; attributes with `assign` and `shape` are variables, those with `weights` layers,
-        and lists and tuples may hold both.
+      model: object; attributes with `assign` and `shape` are variables, those with `weights` are
+        layers, and lists and tuples may hold both.
       without: tuple of str, attributes to leave out.
 
     Returns:

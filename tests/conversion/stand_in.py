@@ -1,6 +1,6 @@
 """A BERT-shaped tree of plain objects: what the engine needs of a model, without Keras."""
 
-from types import SimpleNamespace as Node
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -20,6 +20,14 @@ class Variable:
 
     def numpy(self):
         return self.value
+
+
+class Node(SimpleNamespace):
+    """A layer or a model: what has `weights`."""
+
+    @property
+    def weights(self):
+        return variables(self)
 
 
 def linear(path, rows, columns):
@@ -62,13 +70,12 @@ def encoder(pooler=True):
     )
     if pooler:
         made.pooler = Node(dense=linear("pooler", D, D))
-    return with_weights(made)
+    return made
 
 
 def classifier():
-    return with_weights(
-        Node(encoder=encoder(), head=Node(projection=linear("head", D, K), hidden=[]))
-    )
+    head = Node(projection=linear("head", D, K), hidden=[])
+    return Node(encoder=encoder(), head=head, companions=())
 
 
 def pretraining():
@@ -78,15 +85,9 @@ def pretraining():
             dense=linear("dense", D, D), norm=norm("norm"), output_bias=Variable("output_bias", V)
         ),
         sentence_head=Node(projection=linear("sentence", D, 2)),
+        companions=(),
     )
-    return with_weights(made)
-
-
-def with_weights(node):
-    if hasattr(node, "encoder"):
-        del node.encoder.weights
-    node.weights = variables(node)
-    return node
+    return made
 
 
 def randomize(model, seed=0):

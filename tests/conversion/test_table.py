@@ -2,7 +2,6 @@
 
 import logging
 import re
-from types import SimpleNamespace as Node
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from bert_tf.conversion.table import AS_IS, TRANSPOSED, Row, StoredTensor, Table, fill, read_out
 from bert_tf.errors import InputError
 
-from .stand_in import Variable, with_weights
+from .stand_in import Node, Variable
 
 TABLE = Table(
     rows=(
@@ -32,7 +31,7 @@ def model(pooler=True):
     )
     if pooler:
         made.pooler = Node(kernel=Variable("pool", 3, 2))
-    return with_weights(made)
+    return made
 
 
 def stored(arrays):
@@ -155,7 +154,7 @@ def test_a_model_without_a_part_takes_no_tensor_for_it():
 
 def test_a_variable_no_row_reaches_is_an_error_in_both_directions():
     made = model()
-    made.weights.append(Variable("adapter.kernel", 2, 2))
+    made.adapter = Variable("adapter.kernel", 2, 2)
     with pytest.raises(InputError, match="no name for 1 of our variables: adapter.kernel"):
         read_out(made, TABLE)
     with pytest.raises(InputError, match="adapter.kernel"):

@@ -74,7 +74,7 @@ def test_the_second_text_of_a_pair_counts(tokenizer, tmp_path):
     expected = logits_of(model, tokenizer, ["good", "good"], ["bad", "not a film"])
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
     assert np.abs(found[0] - found[1]).max() > 1e-3
-    with pytest.raises(InputError, match="takes pairs of texts"):
+    with pytest.raises(InputError, match="takes text and text_pair"):
         answer(["good"])
 
 

@@ -125,7 +125,7 @@ def test_a_text_without_a_token_has_no_perplexity(folder, tmp_path):
 
 def test_what_cannot_be_answered_is_one_line_that_names_the_line(folder, tmp_path):
     for lines, parts in (
-        (["[MASK]", "", "a good film"], ["in.txt, line 3", "no [MASK]"]),
+        (["[MASK]", "", "a good film"], ["in.txt, line 3", "no mask token"]),
         (["[MASK]" + " good" * 14], ["in.txt, line 1", "17 tokens", "takes 16"]),
     ):
         with pytest.raises(InputError) as caught:

@@ -74,7 +74,7 @@ def two_phases(folder, tmp_path_factory):
 def test_a_run_leaves_what_is_promised(two_phases, folder, tmp_path):
     config, workdir, results = two_phases
     assert {path.name for path in workdir.iterdir()} == set(
-        "config.yaml metrics.json model phase_1 phase_2".split()
+        "config.yaml data.json metrics.json model phase_1 phase_2".split()
     )
     assert {path.name for path in (workdir / "phase_2").iterdir()} == set(
         "checkpoints curves.png events metrics.json metrics.jsonl".split()

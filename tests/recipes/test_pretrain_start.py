@@ -78,7 +78,7 @@ def test_heads_that_a_checkpoint_lacks_begin_afresh_and_one_line_says_so(folder,
     caplog.clear()
     path = folder / "model"
     other = started(folder, f"model.path={path}", sentences="sentence_order")
-    assert "no head for sentences; begun afresh" in caplog.text
+    assert "no head for sentences; initialized at random" in caplog.text
     assert other.sentence_objective == "sentence_order"
 
 
@@ -91,7 +91,7 @@ def test_heads_that_a_checkpoint_lacks_begin_afresh_and_one_line_says_so(folder,
         (
             ConfigError,
             ["model.size=bert-tiny", "objective.words=replaced_tokens"],
-            ["replaced_tokens", "family bert", "wanted electra"],
+            ["replaced_tokens", "family bert", "no generator"],
         ),
         (
             ConfigError,
