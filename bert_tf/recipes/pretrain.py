@@ -9,7 +9,7 @@ from absl import logging
 from bert_tf.errors import ConfigError
 from bert_tf.pretraining_data import batches
 from bert_tf.pretraining_data.masking import MaskingVocabulary
-from bert_tf.pretraining_data.records.schema import MANIFEST
+from bert_tf.pretraining_data.records.manifest import MANIFEST
 from bert_tf.recipes.finetune import compile_model
 from bert_tf.recipes.pretrain_phases import labels_of, open_phase, sentences_of
 from bert_tf.recipes.pretrain_start import start_model
