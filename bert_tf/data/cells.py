@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.errors import InputError
+from bert_tf.errors import InputError, shown
 
 
 class Kind(typing.NamedTuple):
@@ -34,13 +34,14 @@ class Kind(typing.NamedTuple):
     def check(self, value, place):
         """Raises InputError unless the value is of this kind; `place` names file, line, column."""
         if not self.accepts(value):
-            raise InputError(f"{place} is {value!r:.80}, wanted {self.wanted}")
+            raise InputError(f"{place} is {shown(value)}, wanted {self.wanted}")
         for text in value if isinstance(value, list) else [value]:
             if isinstance(text, str):
-                _check_unicode(text, place)
+                check_unicode(text, place)
 
 
-def _check_unicode(text, place):
+def check_unicode(text, place):
+    """Raises InputError for a str that UTF-8 cannot hold; `place` names file, line and column."""
     try:
         text.encode()
     except UnicodeEncodeError as error:

@@ -1,6 +1,6 @@
 """Which cells of a record are which column of a task; checks that they are there."""
 
-from bert_tf.data.cells import KINDS
+from bert_tf.data.cells import KINDS, check_unicode
 from bert_tf.errors import ConfigError, InputError, nearest, shown
 
 # The kind of a column of labels, which are numbered as a whole (labels.py).
@@ -111,6 +111,9 @@ class Columns:
 def _label_text(value, place):
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, str | int | float):
+    if isinstance(value, int | float):
         return str(value)
-    raise InputError(f"{place} is {shown(value)}, wanted a string or a number")
+    if not isinstance(value, str):
+        raise InputError(f"{place} is {shown(value)}, wanted a string or a number")
+    check_unicode(value, place)
+    return value

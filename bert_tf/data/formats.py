@@ -15,6 +15,10 @@ from bert_tf.errors import ConfigError, InputError
 
 _SUFFIXES = {".tsv": "tsv", ".txt": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".json": "jsonl"}
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# Characters of a CSV cell: a longer one is a quote that is not closed. Python's own limit, 131,072
+# for the whole process, is shorter than some texts.
+_LONGEST_CELL = 1 << 24
+csv.field_size_limit(max(_LONGEST_CELL, csv.field_size_limit()))
 
 
 class Record(typing.NamedTuple):

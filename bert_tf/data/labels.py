@@ -6,10 +6,15 @@ import re
 import typing
 
 import numpy as np
+from absl import logging
 
-from bert_tf.errors import InputError
+from bert_tf.errors import InputError, shown, shown_name
 
 _INTEGER = re.compile(r"[+-]?[0-9]+$")
+# How classes are called where nobody named them, in Hugging Face's config.
+_UNNAMED = "LABEL_{}"
+# Ratings of more distinct values than this are no classes by accident.
+_FEW = 20
 
 
 class Labels(typing.NamedTuple):
@@ -58,7 +63,8 @@ class LabelColumn:
           problem_type: str or None. None infers it: "|" in a cell says multi-label, numbers that
             are not all integers say regression, and all else is single-label.
           names: sequence of str, the classes as training has settled them; None finds them here,
-            sorted, by number if all are integers.
+            sorted, by number if all are integers. The number 1 stands for LABEL_1 too, where the
+            names are LABEL_0, LABEL_1, ..., and true for True or TRUE, as false does.
           varied: bool. Demand at least two rows that differ, without which nothing can be learned.
         Returns:
           Labels.
@@ -66,13 +72,17 @@ class LabelColumn:
           InputError: a cell is empty, is none of `names`, or is no finite number where numbers are
             wanted; or all rows have the same label and `varied` is asked.
         """
-        problem_type = problem_type or _inferred_type(self._distinct, names)
+        if problem_type is None:
+            problem_type = _inferred_type(self._distinct, names)
+            if problem_type == "regression":
+                self._warn_of_whole_ratings()
         if problem_type == "regression":
             names, values = None, [self._rating(cell) for cell in self._distinct]
         else:
             several = problem_type == "multi_label_classification"
             cells = [self._classes(cell, several) for cell in self._distinct]
             if names is None:
+                cells = _booleans_spelled_alike(cells)
                 names = sorted_names({name for classes in cells for name in classes})
             names = tuple(names)
             values = self._class_numbers(cells, names)
@@ -82,7 +92,7 @@ class LabelColumn:
         if varied and len(np.unique(values, axis=0)) < 2:
             cell = next(iter(self._distinct))
             raise InputError(
-                f"{self._path}: column {self._column!r} is {cell!r} in every row; "
+                f"{self._path}: column {self._column!r} is {shown(cell)} in every row; "
                 "wanted at least two different labels to learn from"
             )
         return Labels(problem_type, names, values, np.array(self._numbers, np.int32))
@@ -102,17 +112,30 @@ class LabelColumn:
         return classes
 
     def _class_numbers(self, cells, names):
-        number_of = {name: number for number, name in enumerate(names)}
+        number_of = _other_spellings(names) | {name: number for number, name in enumerate(names)}
         for cell, classes in zip(self._distinct, cells, strict=True):
             for name in classes:
                 if name not in number_of:
-                    known = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+                    known = ", ".join(map(shown_name, names[:20]))
+                    known += ", ..." if len(names) > 20 else ""
                     self._refuse(cell, f"is no label of the training data, which are {known}")
         return [[number_of[name] for name in classes] for classes in cells]
 
+    def _warn_of_whole_ratings(self):
+        if len(self._distinct) <= _FEW and all(_number(x).is_integer() for x in self._distinct):
+            some = ", ".join(shown_name(cell) for cell in list(self._distinct)[:4])
+            logging.warning(
+                "%s: column %r holds %s, ..., whole numbers that are not written as integers: "
+                "taken for ratings (regression); for classes set model.problem_type (in Python "
+                "problem_type) to single_label_classification",
+                *(self._path, self._column, some),
+            )
+
     def _refuse(self, cell, reason):
         line = self._lines[self._distinct[cell]]
-        raise InputError(f"{self._path}, line {line}: column {self._column!r}: {cell!r} {reason}")
+        raise InputError(
+            f"{self._path}, line {line}: column {self._column!r}: {shown(cell)} {reason}"
+        )
 
 
 def _inferred_type(cells, names):
@@ -126,9 +149,29 @@ def _inferred_type(cells, names):
 
 def _number(cell):
     try:
-        return float(cell)
+        return None if "_" in cell else float(cell)  # Python reads 1_2 as 12
     except ValueError:
         return None
+
+
+def _booleans_spelled_alike(cells):
+    """Rows of classes, all as true or false if they are that, and spelled in several ways."""
+    found = {name for classes in cells for name in classes}
+    lowered = {name.lower() for name in found}
+    if lowered <= {"true", "false"} and len(found) > len(lowered):
+        return [[name.lower() for name in classes] for classes in cells]
+    return cells
+
+
+def _other_spellings(names):
+    """What else stands for classes: dict of str -> number."""
+    others = {}
+    if all(name == _UNNAMED.format(number) for number, name in enumerate(names)):
+        others = {str(number): number for number in range(len(names))}
+    for number, name in enumerate(names):
+        if name.lower() in ("true", "false"):
+            others |= dict.fromkeys((name.lower(), name.title(), name.upper()), number)
+    return others
 
 
 def sorted_names(names):

@@ -26,6 +26,8 @@ _NAMES = {
     "regression": ("pearson", "spearman", "mean_squared_error"),
 }
 _LOWER_IS_BETTER = ("loss", "mean_squared_error")
+# A confusion matrix of more classes is left out: of 3,000 it is a file of 100 MB.
+MOST_CLASSES = 200
 
 
 def metric_names(problem_type, num_labels=None):
@@ -76,9 +78,10 @@ def measure(labels, logits, model):
       model: SequenceClassifier, or anything else with `problem_type`.
     Returns:
       dict, ready for JSON: `rows` (int), the floats that `metric_names` lists, and of
-      classifications `confusion_matrix`: [K][K] counts, a row a true class (multi-label: for each
-      label [2][2], absent and present). Of two classes the positive one is number 1. A multi-label
-      `accuracy` is the share of single decisions that are right, `exact_match` that of whole rows.
+      classifications `confusion_matrix`: [K][K] counts, a row a true class, left out where K is
+      above MOST_CLASSES (multi-label: for each label [2][2], absent and present). Of two classes
+      the positive one is number 1. A multi-label `accuracy` is the share of single decisions that
+      are right, `exact_match` that of whole rows.
       A figure without a definition, such as a precision where nothing was predicted or the
       correlation of a constant, is 0.
     Raises:
@@ -108,8 +111,10 @@ def _single_label(labels, logits):
         figures |= _averaged(labels, predicted, "", average="macro", labels=[1])
     for average in ("macro", "micro"):
         figures |= _averaged(labels, predicted, f"_{average}", average=average)
-    counts = sklearn_metrics.confusion_matrix(labels, predicted, labels=range(classes))
-    return {**figures, "confusion_matrix": counts.tolist()}
+    if classes <= MOST_CLASSES:
+        counts = sklearn_metrics.confusion_matrix(labels, predicted, labels=range(classes))
+        figures["confusion_matrix"] = counts.tolist()
+    return figures
 
 
 def _multi_label(labels, logits):

@@ -65,6 +65,15 @@ def test_format_can_be_named_where_the_file_name_does_not_tell(write):
         read_table(write("data.part", "text\tlabel"))
 
 
+@pytest.mark.parametrize("size", [140_000, 2_000_000])
+def test_a_long_cell_of_a_csv_file_is_read(write, size):
+    """Python's own limit is 131,072 characters."""
+    long = 'word, "\n' * (size // 8)
+    quoted = long.replace('"', '""')
+    table = read_table(write("a.csv", f'text,label\n"{quoted}",x\nb,y\n'))
+    assert everything(table)[0] == [long, "b"]
+
+
 def test_unlabelled_table_has_no_labels(write):
     table = read_table(write("a.tsv", "text\na\nb\n"), label=None)
     assert everything(table) == (["a", "b"], None, None)
@@ -128,9 +137,9 @@ def test_split_is_settled_by_the_seed_and_loses_no_row(write):
         ),
         (
             "a.csv",
-            'text,label\n"' + "a\n" * 100000,
+            'text,label\na,x\n"' + "a\n" * (9 + (1 << 23)) + '",y\n',
             {},
-            "a.csv, line 2: not CSV: field larger than",
+            "a.csv, line 3: not CSV: field larger than field limit (16777216)",
         ),
         (
             "a.jsonl",
@@ -157,6 +166,12 @@ def test_split_is_settled_by_the_seed_and_loses_no_row(write):
             '{"text": "a\\ud800", "label": 1}',
             {},
             "a.jsonl, line 1: key 'text': character 2 is half a surrogate pair",
+        ),
+        (
+            "a.jsonl",
+            '{"text": "a", "label": "x"}\n{"text": "b", "label": "\\ud800"}\n',
+            {},
+            "a.jsonl, line 2: key 'label': character 1 is half a surrogate pair",
         ),
         (
             "a.jsonl",

@@ -10,7 +10,7 @@ import typing
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.errors import InputError
+from bert_tf.errors import InputError, shown
 
 BLANK = "[MASK]"
 NO_LABEL = -1
@@ -35,6 +35,11 @@ def columns(name):
     return f"{name}_blank", f"{name}_candidates"
 
 
+def is_text(value):
+    """Whether a value of a JSON file is a str that UTF-8 can hold: without half surrogate pairs."""
+    return isinstance(value, str) and not any("\ud800" <= x <= "\udfff" for x in value)
+
+
 def read(name, value, text, words):
     """The question that a JSON object asks.
 
@@ -52,8 +57,9 @@ def read(name, value, text, words):
     if odd:
         raise ValueError(f"label {name!r} has the key {odd[0]!r}, wanted {' and '.join(_KEYS)}")
     given, answer = value.get("candidates"), value.get("answer")
-    if not isinstance(given, list) or not all(isinstance(x, str) and x.strip() for x in given):
-        raise ValueError(f"label {name!r} has candidates {str(given)[:40]!r}, wanted a list of str")
+    words_or_names = isinstance(given, list) and all(map(is_text, given))
+    if not words_or_names or not all(map(str.strip, given)):
+        raise ValueError(f"label {name!r} has candidates {shown(given, 40)}, wanted a list of str")
     candidates = tuple(each.strip() for each in given)
     if len(candidates) < 2:
         raise ValueError(f"label {name!r} has candidates {given!r}, wanted two or more")
@@ -62,7 +68,7 @@ def read(name, value, text, words):
         raise ValueError(f"label {name!r} has the candidate {twice[0]!r} twice")
     if answer is not None and (not isinstance(answer, str) or answer.strip() not in candidates):
         raise ValueError(
-            f"label {name!r} has the answer {str(answer)[:40]!r}, wanted one of its candidates, or "
+            f"label {name!r} has the answer {shown(answer, 40)}, wanted one of its candidates, or "
             "null for none"
         )
     blanks = text.count(BLANK)

@@ -10,7 +10,7 @@ import typing
 import numpy as np
 
 from bert_tf.data.labels import sorted_names
-from bert_tf.errors import ConfigError, InputError
+from bert_tf.errors import ConfigError, InputError, shown
 from bert_tf.pretraining_data.corpus import cloze
 from bert_tf.pretraining_data.corpus.cloze import NO_LABEL
 
@@ -81,10 +81,10 @@ def read(row, columns, text, words):
 
 def _class_of(name, value):
     whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    if whole or (isinstance(value, str) and value.strip()):
+    if whole or (isinstance(value, str) and value.strip() and cloze.is_text(value)):
         return str(value).strip()
     raise ValueError(
-        f"label {name!r} holds {str(value)[:40]!r}, wanted the name of a class or a whole number "
+        f"label {name!r} holds {shown(value, 40)}, wanted the name of a class or a whole number "
         "from 0, a list of these for a list of words, or null for none"
     )
 
