@@ -129,10 +129,9 @@ def _name(files):
 def _pieces(files, how, size, counts, classes):
     """The corpus as list of _Piece, each of that many characters and of two documents at least."""
     seen, pieces = reading.DigestSet(), []
+    options = dict(field=how.field, labels=how.labels, counts=counts, guesses=set())
     for number, path in enumerate(files):
-        for raw in reading.documents_of_file(
-            path, how.layout, how.policy, field=how.field, labels=how.labels, counts=counts
-        ):
+        for raw in reading.documents_of_file(path, how.layout, how.policy, **options):
             if not raw.paragraphs:
                 counts.empty += 1
                 continue

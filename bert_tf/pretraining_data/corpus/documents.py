@@ -4,6 +4,8 @@ import array
 import hashlib
 import typing
 
+from absl import logging
+
 from bert_tf.errors import ConfigError
 from bert_tf.pretraining_data.corpus import layouts, text_files
 from bert_tf.pretraining_data.corpus.text_files import Counts, Faults, Line, expand
@@ -104,9 +106,11 @@ def raw_documents(
     """
     check_how(layout, policy, duplicates)
     counts = Counts() if counts is None else counts
-    seen = DigestSet()
+    seen, guesses = DigestSet(), set()
     for path in expand(paths) if isinstance(paths, str) else paths:
-        for raw in documents_of_file(path, layout, policy, field=field, counts=counts):
+        for raw in documents_of_file(
+            path, layout, policy, field=field, counts=counts, guesses=guesses
+        ):
             if not raw.paragraphs:
                 counts.empty += 1
             elif duplicates == "drop" and not seen.add(digest(raw)):
@@ -126,7 +130,15 @@ def check_how(layout, policy, duplicates="drop"):
 
 
 def documents_of_file(
-    path, layout=None, policy="fail", *, field="text", labels=(), counts=None, start=None
+    path,
+    layout=None,
+    policy="fail",
+    *,
+    field="text",
+    labels=(),
+    counts=None,
+    start=None,
+    guesses=None,
 ):
     """Every document of one file, empty ones and duplicates among them.
 
@@ -135,6 +147,8 @@ def documents_of_file(
       labels: iterable of str, the keys of labels in JSON lines, which the file has to be then.
       start: RawDocument of this file to begin at, as it was yielded before under the same
         settings; None begins at the beginning. A packed file is unpacked up to there.
+      guesses: set of str, to which a guessed layout is added; one that is new there is logged.
+        None logs nothing.
     Yields:
       RawDocument.
     """
@@ -144,7 +158,12 @@ def documents_of_file(
     head = text_files.read_head(path, faults)
     if head is None:
         return
-    layout = layout or ("jsonl" if labels else layouts.guess_layout(head))
+    layout = layout or ("jsonl" if labels else None)
+    if layout is None:
+        layout, reason = layouts.guess_layout(head)
+        if guesses is not None and layout not in guesses:
+            guesses.add(layout)
+            logging.info("%s: read as %s (%s); --layout tells it otherwise", path, layout, reason)
     begin = start and Line(start.offset, start.line, "")
     number = 0 if start is None else start.number
     lines = text_files.lines(path, faults, begin)

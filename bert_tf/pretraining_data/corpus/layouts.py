@@ -34,31 +34,64 @@ class Piece(typing.NamedTuple):
     labels: dict = {}
 
 
+class Guess(typing.NamedTuple):
+    """A layout, one of LAYOUTS, and the reason why a file is taken to have it, for messages."""
+
+    layout: str
+    reason: str
+
+
 def guess_layout(head):
     """The layout that the beginning of a file tells.
 
     "doc" when the first word is `<doc`, "jsonl" when it begins with `{`. Otherwise the file is
-    plain, and "lines" when of the lines with another line right below at least half end as
-    sentences do, and hold fewer than one and a half sentences on average; else "text".
+    plain. It is "lines" when its lines hold fewer than one and a half sentences on average, and
+    half of those with another line right below end as sentences do; or when blank lines recur, and
+    two thirds of those lines had room for the first word of the one below, which wrapped text
+    seldom leaves. Else it is "text".
 
     Args:
       head: bytes, the first some thousand of the file.
     Returns:
-      str, one of LAYOUTS.
+      Guess.
     """
     text = head.decode("utf-8", "ignore").lstrip("\ufeff")
     begins = text.lstrip()
-    if begins.startswith("<doc "):
-        return "doc"
-    if begins.startswith("{"):
-        return "jsonl"
-    rows = [row.strip() for row in text.split("\n")]
-    upper = [a for a, b in zip(rows, rows[1:], strict=False) if a and b]
-    ended = sum(bool(_SENTENCE_END.search(row)) for row in upper)
-    if not upper or 2 * ended < len(upper):
-        return "text"
-    sentences = sum(len(split_sentences(row)) for row in upper)
-    return "lines" if 2 * sentences < 3 * len(upper) else "text"
+    for start, layout in (("<doc ", "doc"), ("{", "jsonl")):
+        if begins.startswith(start):
+            return Guess(layout, f"it begins with {start.strip()}")
+    rows = [row.strip() for row in text.strip().split("\n")]
+    upper = [pair for pair in zip(rows, rows[1:], strict=False) if all(pair)]
+    if not upper:
+        return Guess("text", "no line has another one right below")
+    several = "its lines hold several sentences"
+    ended = sum(bool(_SENTENCE_END.search(row)) for row, _ in upper)
+    if 2 * ended >= len(upper):
+        of = f"{ended} of {len(upper)} lines with another one right below end as sentences do"
+        short = _sentences(row for row, _ in upper) < 1.5
+        return Guess("lines", of) if short else Guess("text", several)
+    width = sorted(len(row) for row, _ in upper)[len(upper) * 9 // 10]
+    roomy = sum(len(row) + len(_first_word(below)) <= width for row, below in upper)
+    gaps = sum(bool(row) and not below for row, below in zip(rows, rows[1:], strict=False))
+    of = f"{roomy} of {len(upper)} lines with another one right below have room for its first word"
+    # Of prose wrapped by hand it is a third at most, of lines of any length nine in ten.
+    if 3 * roomy < 2 * len(upper):
+        return Guess("text", f"its lines are wrapped: {of}")
+    if gaps < 2:
+        return Guess("text", f"it has {gaps} blank lines between lines, too few to part documents")
+    short = _sentences(filter(None, rows)) < 1.5
+    return Guess("lines", f"blank lines part it, and {of}") if short else Guess("text", several)
+
+
+def _sentences(rows):
+    """How many sentences rows of text hold on average."""
+    counts = [len(split_sentences(row)) for row in rows]
+    return sum(counts) / len(counts)
+
+
+def _first_word(row):
+    """The beginning of a line that would have to go up as a whole, with its space."""
+    return row[0] if _is_wide(row[0]) else f" {row.split()[0]}"
 
 
 def pieces(lines, layout, field, path, faults, labels=()):

@@ -3,6 +3,7 @@
 import gzip
 import json
 import lzma
+import textwrap
 import tracemalloc
 
 import numpy as np
@@ -29,6 +30,39 @@ DOC = (
 def write(path, content, pack=lambda data: data):
     path.write_bytes(pack(content if isinstance(content, bytes) else content.encode()))
     return str(path)
+
+
+NOTES = """\
+milk and bread for the weekend
+call the dentist
+new tyres before the snow comes, ask Jim
+birthday of Ann
+
+meeting notes
+budget not settled
+who writes the report by Friday
+next one in the small room
+travel to Ghent
+
+songs for the party
+something old and slow
+nothing by that band
+the one with trumpets
+anything Ann likes
+loud ones late
+
+books to give back
+two to the library
+one to Jim
+"""
+PROSE = [
+    f"The {word} of the town were grey. " * 3 + "Nobody came. " * 9
+    for word in ("walls", "roofs", "dogs", "birds")
+]
+
+
+def wrapped(text):
+    return textwrap.fill(" ".join(text.split()), 60)
 
 
 def read(path, *args, **options):
@@ -69,10 +103,28 @@ def test_a_line_too_long_to_be_wrapped_is_a_paragraph(tmp_path):
         ("One.\nTwo?\n“Three!”\n", "lines"),
         ("第一句。\n第二句！\n\n第三句。\n", "lines"),
         ("", "text"),
+        (NOTES, "lines"),  # no line ends as sentences do
+        (NOTES.replace("\n\n", "\n"), "text"),  # and nothing parts documents
+        ("\n\n".join(map(wrapped, NOTES.split("\n\n") * 3)), "text"),
+        ("\n\n".join(map(wrapped, PROSE)), "text"),
+        ("\n\n".join(f"Title\n{paragraph}" for paragraph in PROSE), "text"),
+        ("春眠不觉晓\n处处闻啼鸟\n夜来风雨声\n花落知多少" * 9, "text"),
+        ("天气\n今天的天气很好，没有风\n早上\n有雾\n傍晚\n\n" * 9, "lines"),
     ],
 )
 def test_the_guess_between_lines_and_free_text(text, layout):
-    assert layouts.guess_layout(text.encode()) == layout
+    assert layouts.guess_layout(text.encode()).layout == layout
+
+
+def test_a_guess_is_logged_once_with_its_reason(tmp_path, caplog):
+    paths = [write(tmp_path / name, NOTES) for name in "ab"]
+    with caplog.at_level("INFO", "absl"):
+        assert len(list(read_documents([*paths, write(tmp_path / "c", "Free text.")]))) == 5
+        list(read_documents(paths, "lines"))
+    found = [record.message for record in caplog.records if "read as" in record.message]
+    assert found[0].startswith(f"{paths[0]}: read as lines (blank lines part it, and 10 of 14 ")
+    assert found[1].startswith(f"{tmp_path}/c: read as text (no line has another one right below)")
+    assert len(found) == 2
 
 
 def test_a_layout_and_a_field_that_are_named_are_taken(tmp_path):
