@@ -106,3 +106,26 @@ def test_a_file_is_short_well_named_and_says_what_it_holds(name):
         if isinstance(node, ast.FunctionDef):
             first = node.body[min(len(node.body) - 1, bool(ast.get_docstring(node)))]
             assert node.end_lineno - first.lineno < 60, f"{node.name} is too long"
+
+
+# Law 9: a task and a family are named in their own rooms. Of a family's config what no BERT has.
+OF_TASKS = "SequenceClassifier TokenClassifier ExtractiveQA MultipleChoice MaskedLM Pretraining "
+OF_TASKS += "ElectraPretraining CausalLM SentenceEncoder MultiTask Seq2Seq Distillation"
+OF_FAMILIES = "bert albert electra roberta distilbert modernbert deberta gpt2 mobilebert "
+OF_FAMILIES += "transformer BertConfig AlbertConfig ElectraConfig TransformerConfig "
+OF_FAMILIES += "num_hidden_groups inner_group_num position_embedding layer_drop_rate"
+
+
+def test_tasks_and_families_are_named_in_their_own_rooms():
+    found = []
+    for name, tree in TREES.items():
+        room, _ = place(name)
+        for node in ast.walk(tree):
+            word = getattr(node, "id", None) or getattr(node, "attr", None)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                word = node.value
+            of_task = word in OF_TASKS.split() and room not in ("tasks", "conversion", "")
+            of_family = word in OF_FAMILIES.split() and room not in ("encoders", "conversion", "")
+            if of_task or of_family:
+                found.append(f"{name}, line {node.lineno}: {word}")
+    assert len(found) <= 8, "\n".join(found)
