@@ -42,7 +42,7 @@ def random_bits(count, seed, stream, place=0):
         up.
     Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3" (Philox 4x64).
     """
-    # int: a NumPy integer would lose these shifts, and with them the epoch, without a word.
+    # int: a NumPy integer would silently lose these shifts, and with them the epoch.
     key, counter = int(seed) + (int(stream) << 64), int(place) << 192
     return np.random.Philox(key=key, counter=counter).random_raw(count)
 

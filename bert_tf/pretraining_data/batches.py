@@ -204,7 +204,7 @@ def _window_batches(table, examples, seed, numbers, window, batch_size, length_m
 def _packed(table, examples, plan, start_step):
     """Endless batches of (inputs, labels, rows) of packed rows from a step on."""
     labels_of_examples = set(table.parsed_features) - {*_of_tokens(table), *_MASKS}
-    questions = [each for name in _questions(table) for each in _asked(name)]
+    questions = [each for name in _questions(table) for each in _question_inputs(name)]
 
     def read(step):
         chosen, rows = plan.batch(step)
@@ -223,7 +223,7 @@ def _packed(table, examples, plan, start_step):
         labels |= {name: inputs.pop(name) for name in questions}
         inputs, labels = pack_rows(inputs, labels, rows, height, width, plan.packing)
         inputs |= {name: labels.pop(name) for name in questions}
-        for position, _ in map(_asked, _questions(table)):
+        for position, _ in map(_question_inputs, _questions(table)):
             inputs[position] = tf.maximum(inputs[position], 0) + inputs["sentence_positions"]
         if labels_of_examples:
             labels["sentence_weights"] = inputs["sentence_weights"]
@@ -267,11 +267,11 @@ def _examples_of(table, masking, vocabulary, noise):
         for name, values in features.items():
             labels[name] = values[:, 0] if values.shape[1] == 1 else values
         inputs = {**tokens, "masked_positions": masks.pop("masked_positions")}
-        for name, told in _questions(table).items():
-            (position, candidates), (blank, ids) = _asked(name), cloze.columns(name)
-            # Where nothing is asked it is the first token, which does no harm.
+        for name, label in _questions(table).items():
+            (position, candidates), (blank, ids) = _question_inputs(name), cloze.columns(name)
+            # Without a question it is the first token, whose label is none.
             inputs[position] = tf.argmax(labels.pop(blank), axis=1, output_type=tf.int32)
-            shape = [-1, told["candidates"], told["pieces"]]
+            shape = [-1, label["candidates"], label["pieces"]]
             inputs[candidates] = tf.reshape(labels.pop(ids), shape)
         return inputs, {**masks, **labels}
 
@@ -287,10 +287,10 @@ def _of_tokens(table):
 
 def _questions(table):
     """The cloze questions among the labels of a table, dict as its own."""
-    return {name: told for name, told in table.labels.items() if told["of"] == "cloze"}
+    return {name: label for name, label in table.labels.items() if label["of"] == "cloze"}
 
 
-def _asked(name):
+def _question_inputs(name):
     """What a model reads of a cloze question: where its blank is, and its candidates."""
     return f"{name}_positions", f"{name}_candidates"
 

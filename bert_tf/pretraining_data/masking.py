@@ -227,7 +227,7 @@ def _positions(chosen, columns):
         tf.cast(places[:, 1], tf.int32), places[:, 0], tf.shape(chosen, tf.int64)[0], validate=False
     )
     weights = tf.sequence_mask(places.row_lengths(), columns, tf.float32)
-    # A ragged tensor has forgotten how many rows there are, where that was known.
+    # A ragged tensor loses the static number of rows.
     shape = [chosen.shape[0], columns if isinstance(columns, int) else None]
     places = tf.ensure_shape(places.to_tensor(shape=tf.stack([-1, columns])), shape)
     return places, tf.ensure_shape(weights, shape)

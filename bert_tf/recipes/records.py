@@ -1,8 +1,8 @@
 """Records: a corpus and a tokenizer in, shards of pretraining examples and their manifest out.
 
 The corpus is read once to plan the shards; then each is made by itself, in as many processes as
-there are, or by Beam. What is done is remembered beside the shards until all of them are: the same
-command again makes only those that are missing.
+there are, or by Beam. Notes beside the shards say which are finished: the same command again makes
+only those that are missing.
 """
 
 import dataclasses

@@ -204,12 +204,12 @@ def test_a_corpus_of_the_same_size_that_was_edited_is_not_taken_for_the_same(
     with pytest.raises(ConfigError, match="another corpus"):
         make(other, tokenizer, tmp_path / "whole")
     # Where a glance does not see it, the text itself tells when the shards are made.
-    monkeypatch.setattr(folder.text_files, "mark", lambda path: (os.path.getsize(path), ""))
+    monkeypatch.setattr(folder.text_files, "fingerprint", lambda path: (os.path.getsize(path), ""))
     interrupted_at(2, monkeypatch)
     with pytest.raises(Interrupted):
         make(corpus, tokenizer, tmp_path / "stopped")
     monkeypatch.undo()
-    monkeypatch.setattr(folder.text_files, "mark", lambda path: (os.path.getsize(path), ""))
+    monkeypatch.setattr(folder.text_files, "fingerprint", lambda path: (os.path.getsize(path), ""))
     with pytest.raises(InputError, match="changed since the records were begun"):
         make(other, tokenizer, tmp_path / "stopped")
     assert not (tmp_path / "stopped" / "manifest.json").exists()

@@ -26,7 +26,7 @@ class Tokens(typing.NamedTuple):
     tags: dict = {}
 
 
-def tokenize(documents, tokenizer, segment=None, marks=None):
+def tokenize(documents, tokenizer, segment=None, numbered=None):
     """Tokenizes a block of documents at once.
 
     Args:
@@ -34,14 +34,14 @@ def tokenize(documents, tokenizer, segment=None, marks=None):
       tokenizer: Tokenizer. A "[MASK]" in a text is plain characters, except the blank of a cloze
         question.
       segment: function from str to the list of its words, or None: words are not needed.
-      marks: label_columns.Marks of the documents, or None.
+      numbered: label_columns.NumberedLabels of the documents, or None.
     Returns:
       Tokens, without the sentences and documents that hold no token.
     """
     sentences = [sentence for document in documents for sentence in document]
     # Half a surrogate pair, which JSON may hold, has no bytes in UTF-8.
     texts = tf.constant([text.encode(errors="replace") for text in sentences], tf.string)
-    labelled = marks is not None and bool(marks.tags or marks.asked)
+    labelled = numbered is not None and bool(numbered.tags or numbered.has_question)
     ids, offsets = tokenizer.pieces(texts, return_offsets=labelled or segment is not None)
     ids, splits = ids.flat_values.numpy(), ids.row_splits.numpy()
     offsets = None if offsets is None else offsets.flat_values.numpy()
@@ -49,13 +49,13 @@ def tokenize(documents, tokenizer, segment=None, marks=None):
     document = np.repeat(np.arange(len(sizes)), sizes)
     tags = {}
     if labelled:
-        asked = np.any([np.zeros(len(sizes), bool), *marks.asked.values()], axis=0)
+        has_question = np.any([np.zeros(len(sizes), bool), *numbered.has_question.values()], axis=0)
         ids, offsets, splits, blank = cloze.with_blanks(
-            sentences, asked[document], ids, offsets, splits, tokenizer.mask_id
+            sentences, has_question[document], ids, offsets, splits, tokenizer.mask_id
         )
-        tags = label_columns.piece_tags(marks, sizes, offsets, splits)
-        for name, asked in marks.asked.items():
-            here = blank & np.repeat(asked[document], np.diff(splits))
+        tags = label_columns.piece_tags(numbered, sizes, offsets, splits)
+        for name, has_question in numbered.has_question.items():
+            here = blank & np.repeat(has_question[document], np.diff(splits))
             tags[cloze.columns(name)[0]] = np.where(here, np.int32(1), label_columns.NO_LABEL)
     starts = None
     if segment is not None:
@@ -64,7 +64,7 @@ def tokenize(documents, tokenizer, segment=None, marks=None):
     document = document[kept]
     first = np.flatnonzero(np.diff(document, prepend=-1))
     edges = np.append(splits[:-1][kept], splits[-1])
-    labels = {} if marks is None else marks.labels
+    labels = {} if numbered is None else numbered.labels
     labels = {name: numbers[document[first]] for name, numbers in labels.items()}
     return Tokens(ids, edges, np.append(first, len(document)), starts, labels, tags)
 

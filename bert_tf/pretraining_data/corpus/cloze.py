@@ -157,12 +157,12 @@ def candidate_ids(questions, sizes, tokenizer):
     return ids.reshape(len(lists), -1)
 
 
-def with_blanks(texts, asked, ids, offsets, splits, mask_id):
+def with_blanks(texts, has_question, ids, offsets, splits, mask_id):
     """The pieces of texts in which the blank, cut like any text, is one piece.
 
     Args:
       texts: list of N str.
-      asked: bool [N], whether a text may hold the blank of a question; in others it is text.
+      has_question: bool [N], whether a text may hold the blank of a question; in others it is text.
       ids, offsets: int32 [T] and [T, 2], pieces, and where each begins and ends in its text.
       splits: int64 [N + 1], where each text's pieces begin among them.
       mask_id: int, the id of a blank.
@@ -170,7 +170,7 @@ def with_blanks(texts, asked, ids, offsets, splits, mask_id):
       ids, offsets and splits likewise, and bool [T], whether a piece is a blank.
     """
     starts = np.full(len(texts), NO_LABEL)
-    for number in np.flatnonzero(asked):
+    for number in np.flatnonzero(has_question):
         starts[number] = texts[number].find(BLANK)
     start = np.repeat(starts, np.diff(splits))
     end = start + len(BLANK)
@@ -190,6 +190,6 @@ def ask_where_the_blank_is(arrays, name):
       name: str.
     """
     blank, candidates = columns(name)
-    asked = (arrays[blank] == 1).any(axis=1) & (arrays[candidates][:, 0] != NO_LABEL)
+    answered = (arrays[blank] == 1).any(axis=1) & (arrays[candidates][:, 0] != NO_LABEL)
     for column in (name, blank, candidates):
-        arrays[column] = np.where(asked[:, None], arrays[column], NO_LABEL)
+        arrays[column] = np.where(answered[:, None], arrays[column], NO_LABEL)

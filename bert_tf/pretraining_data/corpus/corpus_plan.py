@@ -2,7 +2,7 @@
 
 The corpus is cut into pieces of a few documents each, shards are runs of pieces, and the blocks of
 a shard, within which examples are made, are runs of its pieces. All of it depends on the corpus and
-the number of shards alone, so a shard can be made anywhere, by itself. What is remembered of a
+the number of shards alone, so a shard can be made anywhere, by itself. What is kept of a
 piece takes some hundred bytes, and nothing of its text.
 """
 
@@ -14,8 +14,7 @@ import os
 from absl import logging
 
 from bert_tf.errors import ConfigError, InputError
-from bert_tf.pretraining_data.corpus import documents as reading
-from bert_tf.pretraining_data.corpus import label_columns
+from bert_tf.pretraining_data.corpus import documents, label_columns
 from bert_tf.text.sentences import check_language
 
 # In characters of text. A block of this size has some 4,000 rows of 128 tokens.
@@ -42,7 +41,7 @@ class Reading:
     labels: dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
-        reading.check_how(self.layout, self.policy, self.duplicates)
+        documents.check_arguments(self.layout, self.policy, self.duplicates)
         check_language(self.language)
         label_columns.check(self.labels, self.field)
         if self.labels and self.layout not in (None, "jsonl"):
@@ -82,25 +81,25 @@ class _Piece:
     duplicates: list = dataclasses.field(default_factory=list)
 
 
-def plan(files, how, shards, paired, classes=None):
+def plan(files, settings, shards, paired, classes=None):
     """Reads the corpus once and divides it.
 
     Args:
       files: list of str.
-      how: Reading.
+      settings: Reading.
       shards: int >= 1, or None: as many as its size suggests.
       paired: bool, whether texts of two documents are paired.
-      classes: label_columns.Classes, which takes notice of the labels, or None.
+      classes: label_columns.Classes, which collects the labels, or None.
     Returns:
       list of ShardPlan, and the `documents.Counts` of what was read.
     Raises:
       InputError: the corpus has no text, or one document where two are wanted.
       ConfigError: there is too little text for so many shards.
     """
-    counts = reading.Counts()
+    counts = documents.Counts()
     size = sum(os.path.getsize(path) for path in files)
     piece_size = min(_PIECE, size // (8 * (shards or _SHARDS)))
-    pieces = _pieces(files, how, piece_size, counts, classes)
+    pieces = _pieces(files, settings, piece_size, counts, classes)
     if not counts.documents:
         raise InputError(f"{_name(files)}: no text in it ({counts})")
     layouts = ", ".join(sorted({piece.first.layout for piece in pieces}))
@@ -126,17 +125,17 @@ def _name(files):
     return files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more files"
 
 
-def _pieces(files, how, size, counts, classes):
+def _pieces(files, settings, size, counts, classes):
     """The corpus as list of _Piece, each of that many characters and of two documents at least."""
-    seen, pieces = reading.DigestSet(), []
-    options = dict(field=how.field, labels=how.labels, counts=counts, guesses=set())
+    seen, pieces = documents.DigestSet(), []
+    options = dict(field=settings.field, labels=settings.labels, counts=counts, guesses=set())
     for number, path in enumerate(files):
-        for raw in reading.documents_of_file(path, how.layout, how.policy, **options):
+        for raw in documents.documents_of_file(path, settings.layout, settings.policy, **options):
             if not raw.paragraphs:
                 counts.empty += 1
                 continue
-            last, digest = pieces[-1] if pieces else None, reading.digest(raw)
-            if how.duplicates == "drop" and not seen.add(digest):
+            last, digest = pieces[-1] if pieces else None, documents.digest(raw)
+            if settings.duplicates == "drop" and not seen.add(digest):
                 counts.duplicates += 1
                 last.duplicates.append([number, raw.number])
                 continue
@@ -186,11 +185,11 @@ def _shard(pieces):
     return ShardPlan(*place, blocks, duplicates, digest)
 
 
-def raw_blocks(files, how, shard):
+def raw_blocks(files, settings, shard):
     """The documents of a shard, block by block.
 
     Args:
-      files, how: what `plan` was given.
+      files, settings: what `plan` was given.
       shard: ShardPlan.
     Yields:
       list of documents.RawDocument.
@@ -198,10 +197,10 @@ def raw_blocks(files, how, shard):
       InputError: the files are no longer what they were.
     """
     left_out = {tuple(place) for place in shard.duplicates}
-    found, digest = _documents(files, how, shard, left_out), 0
+    found, digest = _documents(files, settings, shard, left_out), 0
     for place, size in enumerate(shard.blocks, 1):
         block = list(itertools.islice(found, size))
-        digest += sum(map(reading.digest, block))
+        digest += sum(map(documents.digest, block))
         whole = place < len(shard.blocks) or digest % 2**64 == shard.digest
         if len(block) < size or not whole:
             raise InputError(
@@ -211,13 +210,14 @@ def raw_blocks(files, how, shard):
         yield block
 
 
-def _documents(files, how, shard, left_out):
+def _documents(files, settings, shard, left_out):
     """RawDocuments of a corpus from the beginning of a shard on."""
-    place = reading.RawDocument("", shard.number, [], "", shard.offset, shard.line)
+    place = documents.RawDocument("", shard.number, [], "", shard.offset, shard.line)
     for number in range(shard.file, len(files)):
         start = place if number == shard.file else None
-        for raw in reading.documents_of_file(
-            files[number], how.layout, how.policy, field=how.field, labels=how.labels, start=start
+        options = dict(field=settings.field, labels=settings.labels, start=start)
+        for raw in documents.documents_of_file(
+            files[number], settings.layout, settings.policy, **options
         ):
             if raw.paragraphs and (number, raw.number) not in left_out:
                 yield raw

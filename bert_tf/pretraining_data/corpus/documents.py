@@ -23,7 +23,7 @@ __all__ = [
 
 
 class RawDocument(typing.NamedTuple):
-    """A document before its sentences are told apart.
+    """A document before it is split into sentences.
 
     file: str. number: int, from 0 in its file; empty documents and duplicates have one too.
     paragraphs: list of str, none of them blank; in the layout "lines" each is a sentence.
@@ -104,7 +104,7 @@ def raw_documents(
     Yields:
       RawDocument, with at least one paragraph.
     """
-    check_how(layout, policy, duplicates)
+    check_arguments(layout, policy, duplicates)
     counts = Counts() if counts is None else counts
     seen, guesses = DigestSet(), set()
     for path in expand(paths) if isinstance(paths, str) else paths:
@@ -120,7 +120,7 @@ def raw_documents(
                 yield raw
 
 
-def check_how(layout, policy, duplicates="drop"):
+def check_arguments(layout, policy, duplicates="drop"):
     """Raises ConfigError for a layout or a policy that is not there."""
     text_files.check_policy(policy)
     if layout not in (None, *layouts.LAYOUTS):
@@ -152,7 +152,7 @@ def documents_of_file(
     Yields:
       RawDocument.
     """
-    check_how(layout, policy)
+    check_arguments(layout, policy)
     faults = Faults(policy, Counts() if counts is None else counts)
     faults.counts.files += 1
     head = text_files.read_head(path, faults)
@@ -167,8 +167,8 @@ def documents_of_file(
     begin = start and Line(start.offset, start.line, "")
     number = 0 if start is None else start.number
     lines = text_files.lines(path, faults, begin)
-    for begin, paragraphs, *marks in layouts.pieces(lines, layout, field, path, faults, labels):
-        yield RawDocument(path, number, paragraphs, layout, begin.offset, begin.number, *marks)
+    for begin, paragraphs, *labelled in layouts.pieces(lines, layout, field, path, faults, labels):
+        yield RawDocument(path, number, paragraphs, layout, begin.offset, begin.number, *labelled)
         number += 1
 
 

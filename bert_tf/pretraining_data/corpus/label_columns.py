@@ -25,18 +25,18 @@ _RESERVED = frozenset(
 )
 
 
-class Marks(typing.NamedTuple):
+class NumberedLabels(typing.NamedTuple):
     """The labels of a block of documents as numbers, NO_LABEL for none.
 
     words: list of d: the list of words of a document, or None. labels: dict of name -> int32
-    [d, n], n numbers for each. tags: dict of name -> list of d: int32 [words], or None. asked: dict
-    of name -> bool [d], whether there is a cloze question.
+    [d, n], n numbers for each. tags: dict of name -> list of d: int32 [words], or None.
+    has_question: dict of name -> bool [d], whether there is a cloze question.
     """
 
     words: list
     labels: dict
     tags: dict
-    asked: dict
+    has_question: dict
 
 
 def check(columns, field):
@@ -99,15 +99,15 @@ class Classes:
     """
 
     def __init__(self, columns, tokenizer):
-        self._told = {name: tuple(names) for name, names in columns.items()}
+        self._given = {name: tuple(names) for name, names in columns.items()}
         self._seen = {name: set() for name in columns}
         self._tokenizer, self._sizes, self._of = tokenizer, {}, {}
 
     def add(self, raw):
-        """Takes notice of the labels of a RawDocument.
+        """Adds the labels of a RawDocument.
 
         Raises:
-          InputError: a class that is not among those told, too many, or another kind of label; a
+          InputError: a class that is not among those given, too many, or another kind of label; a
             candidate that the vocabulary does not know.
           ConfigError: the name cannot be that of a cloze question.
         """
@@ -124,13 +124,13 @@ class Classes:
                 self._add(name, {value} if of == "sentence" else {*value} - {None}, place)
 
     def _no_question_yet(self, name):
-        if self._told[name]:
+        if self._given[name]:
             raise ConfigError(
-                f"--label={name}={','.join(self._told[name])}: a cloze question has candidates of "
+                f"--label={name}={','.join(self._given[name])}: a cloze question has candidates of "
                 f"its own, wanted --label={name}"
             )
         for column in (*cloze.columns(name), f"{name}_positions"):
-            if column in _RESERVED or column in self._told:
+            if column in _RESERVED or column in self._given:
                 raise ConfigError(
                     f"label {name!r} is a cloze question, and {column} stands for something else; "
                     "wanted another name"
@@ -138,10 +138,10 @@ class Classes:
         return cloze.Sizes(self._tokenizer)
 
     def _add(self, name, found, place):
-        new, told = found - self._seen[name], self._told[name]
-        odd = sorted(new - set(told)) if told else ()
+        new, given = found - self._seen[name], self._given[name]
+        odd = sorted(new - set(given)) if given else ()
         if odd:
-            raise InputError(f"{place} holds {odd[0]!r}, wanted one of {', '.join(told[:20])}")
+            raise InputError(f"{place} holds {odd[0]!r}, wanted one of {', '.join(given[:20])}")
         self._seen[name] |= new
         if len(self._seen[name]) > _MOST:
             raise InputError(f"{place} has more than {_MOST:,} classes by now")
@@ -157,7 +157,7 @@ class Classes:
         for name, seen in self._seen.items():
             if name not in self._of:
                 raise InputError(f"label {name!r}: no text has one under this key")
-            if name not in self._sizes and len(self._told[name] or seen) < 2:
+            if name not in self._sizes and len(self._given[name] or seen) < 2:
                 has = ", ".join(map(repr, seen)) or "null"
                 raise InputError(f"label {name!r}: has {has} alone, wanted two classes or more")
         found = {}
@@ -165,7 +165,7 @@ class Classes:
             if name in self._sizes:
                 found[name] = self._sizes[name].found()
             else:
-                names = list(self._told[name] or sorted_names(seen))
+                names = list(self._given[name] or sorted_names(seen))
                 found[name] = {"of": self._of[name], "names": names}
             if not found[name]:
                 raise InputError(f"label {name!r}: no question has an answer")
@@ -187,15 +187,15 @@ def lengths(classes, max_length):
       max_length: int, tokens a row.
     """
     found = {}
-    for name, told in classes.items():
-        found[name] = max_length if told["of"] == "token" else 1
-        if told["of"] == "cloze":
+    for name, label in classes.items():
+        found[name] = max_length if label["of"] == "token" else 1
+        if label["of"] == "cloze":
             blank, candidates = cloze.columns(name)
-            found |= {blank: max_length, candidates: told["candidates"] * told["pieces"]}
+            found |= {blank: max_length, candidates: label["candidates"] * label["pieces"]}
     return found
 
 
-def marks(documents, classes, tokenizer):
+def numbered_labels(documents, classes, tokenizer):
     """The labels of documents as numbers.
 
     Args:
@@ -203,34 +203,34 @@ def marks(documents, classes, tokenizer):
       classes: as `Classes.found` gives.
       tokenizer: Tokenizer, which cuts the candidates of cloze questions into pieces.
     Returns:
-      Marks.
+      NumberedLabels.
     """
-    labels, tags, asked = {}, {}, {}
-    for name, told in classes.items():
+    labels, tags, has_question = {}, {}, {}
+    for name, label in classes.items():
         values = [raw.labels.get(name) for raw in documents]
-        if told["of"] == "cloze":
-            asked[name] = np.array([value is not None for value in values])
+        if label["of"] == "cloze":
+            has_question[name] = np.array([value is not None for value in values])
             answers = [NO_LABEL if value is None else value.answer for value in values]
             labels[name] = np.array(answers, np.int32)[:, None]
-            labels[cloze.columns(name)[1]] = cloze.candidate_ids(values, told, tokenizer)
+            labels[cloze.columns(name)[1]] = cloze.candidate_ids(values, label, tokenizer)
             continue
-        numbers = {each: number for number, each in enumerate(told["names"])}
+        numbers = {each: number for number, each in enumerate(label["names"])}
         numbers[None] = NO_LABEL
-        if told["of"] == "sentence":
+        if label["of"] == "sentence":
             labels[name] = np.array([numbers[value] for value in values], np.int32)[:, None]
         else:
             tags[name] = [
                 None if value is None else np.array([numbers[each] for each in value], np.int32)
                 for value in values
             ]
-    return Marks([raw.words for raw in documents], labels, tags, asked)
+    return NumberedLabels([raw.words for raw in documents], labels, tags, has_question)
 
 
-def piece_tags(marks, sizes, offsets, splits):
+def piece_tags(numbered, sizes, offsets, splits):
     """Tags of words as tags of pieces: the first piece of a word has its tag, others have none.
 
     Args:
-      marks: Marks.
+      numbered: NumberedLabels.
       sizes: int [d], how many texts each document has; one, of words with a space between, where
         there are words.
       offsets: int [T, 2], start and end of each piece in characters of its text.
@@ -238,10 +238,10 @@ def piece_tags(marks, sizes, offsets, splits):
     Returns:
       dict of name -> int32 [T].
     """
-    tags = {name: np.full(len(offsets), NO_LABEL, np.int32) for name in marks.tags}
+    tags = {name: np.full(len(offsets), NO_LABEL, np.int32) for name in numbered.tags}
     texts = np.cumsum(sizes) - sizes
-    for number, words in enumerate(marks.words):
-        given = {name: rows[number] for name, rows in marks.tags.items()}
+    for number, words in enumerate(numbered.words):
+        given = {name: rows[number] for name, rows in numbered.tags.items()}
         given = {name: numbers for name, numbers in given.items() if numbers is not None}
         if not given:
             continue

@@ -102,7 +102,7 @@ def pieces(lines, layout, field, path, faults, labels=()):
       layout: str, one of LAYOUTS.
       field: str, the key of the text in JSON lines.
       path: str, for messages.
-      faults: text_files.Faults; a line that is not what the layout wants is met there.
+      faults: text_files.Faults; a line that is not what the layout wants is reported there.
       labels: iterable of str, the keys of labels in JSON lines.
     Yields:
       Piece; a document without text has no paragraphs.
@@ -185,25 +185,25 @@ def _objects(lines, field, path, faults, labels):
             value = json.loads(line.text)
         except (ValueError, RecursionError) as error:
             reason = getattr(error, "msg", error)
-            faults.meet("malformed", f"{place}: not JSON: {reason}; wanted one object a line")
+            faults.report("malformed", f"{place}: not JSON: {reason}; wanted one object a line")
             continue
         text = value.get(field) if isinstance(value, dict) else None
         words = text if _are_words(text) else None
         text = text if words is None else " ".join(words)
         if not isinstance(text, str):
             keys = ", ".join(list(value)[:8]) if isinstance(value, dict) else "no object"
-            faults.meet("malformed", f"{place}: no text under the key {field!r} ({keys})")
+            faults.report("malformed", f"{place}: no text under the key {field!r} ({keys})")
             continue
         try:
             text.encode()
         except UnicodeEncodeError as error:
             half = f"{place}: character {error.start + 1} of {field!r} is half a surrogate pair"
-            faults.meet("encoding_errors", half)
+            faults.report("encoding_errors", half)
             continue
         try:
             found = label_columns.read(value, labels, text, words)
         except ValueError as error:
-            faults.meet("malformed", f"{place}: {error}")
+            faults.report("malformed", f"{place}: {error}")
             continue
         rows = text.split("\n") if words is None else [text]
         # Where words are tagged, every character stays where it is.
@@ -229,7 +229,7 @@ def _docs(lines, path, faults):
                 found = _TITLE.search(text)
                 begin, title, rows, size = line, found and html.unescape(found[1]), [], 0
             elif text:
-                faults.meet("malformed", f"{path}, line {line.number}: text outside of <doc>")
+                faults.report("malformed", f"{path}, line {line.number}: text outside of <doc>")
         elif text == "</doc>":
             yield Piece(begin, rows)
             begin = None
@@ -243,4 +243,4 @@ def _docs(lines, path, faults):
 
 
 def _unclosed(begin, path, faults):
-    faults.meet("malformed", f"{path}, line {begin.number}: <doc> without its </doc>")
+    faults.report("malformed", f"{path}, line {begin.number}: <doc> without its </doc>")

@@ -13,7 +13,7 @@ import zlib
 
 from bert_tf.errors import ConfigError, InputError
 
-LONGEST_LINE = 1 << 24  # bytes; a longer line is no text that anybody wrote
+LONGEST_LINE = 1 << 24  # bytes; a longer line is no text
 HEAD = 1 << 16  # bytes, by which a file is judged before it is read
 POLICIES = ("fail", "skip")
 _OPENERS = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open}
@@ -58,9 +58,9 @@ class Counts:
             "binary files": self.binary_files,
             "damaged files": self.damaged_files,
         }
-        told = [f"{n:,} {what}" for what, n in left_out.items() if n]
+        parts = [f"{n:,} {what}" for what, n in left_out.items() if n]
         read = f"{self.documents:,} documents in {self.bytes:,} bytes of {self.files:,} files"
-        return read + (f"; left out: {', '.join(told)}" if told else "")
+        return read + (f"; left out: {', '.join(parts)}" if parts else "")
 
 
 class Faults(typing.NamedTuple):
@@ -69,7 +69,7 @@ class Faults(typing.NamedTuple):
     policy: str
     counts: Counts
 
-    def meet(self, kind, message):
+    def report(self, kind, message):
         """Raises InputError under "fail", else adds one to the count of that name."""
         if self.policy == "fail":
             raise InputError(f"{message} (the policy skip leaves it out and counts it)")
@@ -107,8 +107,8 @@ def expand(patterns):
     return sorted(found)
 
 
-def mark(path):
-    """What tells a file from another version of it at a glance.
+def fingerprint(path):
+    """What tells a file from another version of it without reading it whole.
 
     Returns:
       (int, str): its size in bytes; a digest of its first, middle and last 64 KiB.
@@ -148,7 +148,8 @@ def read_head(path, faults):
         zero = head.find(b"\0")
         if zero < 0:
             return head.removeprefix(_BYTE_ORDER_MARK)
-        faults.meet("binary_files", f"{path}: binary or UTF-16 (byte {zero} is zero), wanted UTF-8")
+        reason = f"binary or UTF-16 (byte {zero} is zero), wanted UTF-8"
+        faults.report("binary_files", f"{path}: {reason}")
     return None
 
 
@@ -157,7 +158,7 @@ def lines(path, faults, start=None):
 
     Args:
       path: str.
-      faults: Faults; a line that is not UTF-8 or longer than LONGEST_LINE is met there.
+      faults: Faults; a line that is not UTF-8 or longer than LONGEST_LINE is reported there.
       start: Line to begin at, as it was yielded before, of which only the place matters; None is
         the first.
     Yields:
@@ -173,7 +174,7 @@ def lines(path, faults, start=None):
             text = None
             if size > LONGEST_LINE:
                 place = f"{path}, line {number} (byte {offset})"
-                faults.meet("long_lines", f"{place}: {size} bytes long, at most {LONGEST_LINE}")
+                faults.report("long_lines", f"{place}: {size} bytes long, at most {LONGEST_LINE}")
             else:
                 text = _decoded(data, path, offset, number, faults)
             if text is not None:
@@ -188,7 +189,7 @@ def _decoded(data, path, offset, number, faults):
         return data.decode().removeprefix("\ufeff").rstrip("\r\n")
     except UnicodeDecodeError as error:
         byte, value = error.start, data[error.start]
-        faults.meet(
+        faults.report(
             "encoding_errors",
             f"{path}, line {number}, byte {byte + 1} (byte {offset + byte} of the file): "
             f"0x{value:02x} is not UTF-8",
@@ -222,6 +223,6 @@ def _reading(path, faults):
     try:
         yield
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
-        faults.meet("damaged_files", f"{path}: damaged or truncated archive: {error}")
+        faults.report("damaged_files", f"{path}: damaged or truncated archive: {error}")
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None

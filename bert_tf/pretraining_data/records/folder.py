@@ -29,7 +29,7 @@ def identity(files, vocabulary, settings, shards):
     Returns:
       dict.
     """
-    corpus = [[os.path.basename(path), *text_files.mark(path)] for path in files]
+    corpus = [[os.path.basename(path), *text_files.fingerprint(path)] for path in files]
     values = dataclasses.asdict(settings)
     values.update(shards=shards, vocabulary=vocabulary.fingerprint, corpus=corpus)
     return json.loads(json.dumps(values))

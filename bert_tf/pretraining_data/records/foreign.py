@@ -1,8 +1,8 @@
-"""What records hold by their own account, and whether each number can be what its name says.
+"""Which features records have, and whether every number is in the range of its feature.
 
-A manifest vouches for the records it names. Others (Google's, the TF Model Garden's, NVIDIA's) are
-parsed once, so that no number out of its range reaches a device, which would train on nothing there
-without a word.
+The files that a manifest names are known by their checksums. Others (Google's, the TF Model
+Garden's, NVIDIA's) are parsed once, so that no number out of its range reaches a device: a GPU
+reads zeros there instead of failing.
 """
 
 import numpy as np

@@ -45,9 +45,9 @@ def run(job, numbers, processes):
     except concurrent.futures.process.BrokenProcessPool:
         raise InputError(
             "a process was ended from outside, perhaps for lack of memory; the same command "
-            "continues, --processes tells how many work at once"
+            "continues, with as many at once as --processes says"
         ) from None
-    except BaseException:  # Ctrl-C too: nobody waits for the shards under way
+    except BaseException:  # Ctrl-C too: the shards under way are given up
         for child in multiprocessing.active_children():
             child.terminate()
         raise

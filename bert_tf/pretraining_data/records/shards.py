@@ -165,8 +165,8 @@ class ShardMaker:
             arrays["next_sentence_labels"] = part.labels[:, None]
             for name, labels in tokens.labels.items():
                 arrays[name] = segments.labels_of(tokens, part, labels)
-            for name, told in self.classes.items():
-                if told["of"] == "cloze":
+            for name, label in self.classes.items():
+                if label["of"] == "cloze":
                     cloze.ask_where_the_blank_is(arrays, name)
                 labelled = int(np.count_nonzero(arrays[name] >= 0))
                 counts[f"labelled_{name}"] = counts.get(f"labelled_{name}", 0) + labelled
@@ -179,11 +179,11 @@ class ShardMaker:
     def _sampled(self, documents, rng):
         """Tokens of a block, and Segments over them from all copies."""
         settings = self.settings
-        marks = None
+        numbered = None
         if self.classes:
-            marks = label_columns.marks(documents, self.classes, self.tokenizer)
+            numbered = label_columns.numbered_labels(documents, self.classes, self.tokenizer)
         sentences = [sentences_of(raw, settings.reading.language) for raw in documents]
-        tokens = blocks.tokenize(sentences, self.tokenizer, self._segment, marks)
+        tokens = blocks.tokenize(sentences, self.tokenizer, self._segment, numbered)
         if tokens.word_starts is None and settings.boundaries:
             continued = self._vocabulary.is_continuation[tokens.ids]
             tokens = tokens._replace(word_starts=~continued)

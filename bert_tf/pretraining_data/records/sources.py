@@ -24,7 +24,7 @@ def find(source):
       source: str, a folder or a glob. Of a folder with a manifest it means all files this names,
         there or not.
     Returns:
-      files: list of (path, what the manifest says of the file or None), sorted.
+      files: list of (path, the manifest's entry of the file or None), sorted.
       manifests: dict of folder -> Manifest.
     Raises:
       InputError: no file matches, a folder is not finished, or the files are not of one kind.
@@ -45,7 +45,7 @@ def find(source):
         files += [(os.path.join(folder, name), known.get(name)) for name in names]
     if not files:
         raise InputError(f"{source}: matches no file")
-    odd = [path for path, told in files if manifests and told is None]
+    odd = [path for path, entry in files if manifests and entry is None]
     if odd:
         raise InputError(
             f"{odd[0]}: no {MANIFEST} names it, as one does other files of {source}; "

@@ -25,8 +25,8 @@ class RecordTable:
         several such folders, or of Google's, the TF Model Garden's or NVIDIA's making.
       tokenizer: Tokenizer that the records have to be made with, or None.
       policy: "fail" at a damaged or missing record, or "skip" such records and count them. A whole
-        record with numbers that cannot be is an error under both: so may be others that nobody
-        can tell.
+        record with impossible numbers is an error under both, as others of the same making may be
+        wrong in ways that cannot be seen.
 
     Attributes:
       source: str, as given.
