@@ -1,4 +1,4 @@
-"""Run-level configuration: everything each command can be told, one frozen dataclass a command.
+"""Run-level configuration: all settings of each command, one frozen dataclass a command.
 
 `load` reads one from YAML and `--set` and is strict about it; how is in settings.py.
 """
@@ -79,7 +79,7 @@ _PHASES = Kind("a list of phases, each with its records", lambda value: False)
 
 @dataclasses.dataclass(frozen=True)
 class FinetuneConfig:
-    """Everything `bert-tf finetune` can be told."""
+    """Every setting of `bert-tf finetune`."""
 
     model: ModelSection
     data: DataSection
@@ -227,7 +227,7 @@ class PhaseSection:
 
 @dataclasses.dataclass(frozen=True)
 class PretrainConfig:
-    """Everything `bert-tf pretrain` can be told."""
+    """Every setting of `bert-tf pretrain`."""
 
     model: StartSection
     phases: tuple[PhaseSection, ...] = setting(_PHASES)

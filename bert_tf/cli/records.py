@@ -78,7 +78,7 @@ COMMAND = Command(
         Flag("language", "NAME", "en (if not given) or zh, to split text into sentences", "en"),
         Flag("policy", "NAME", "of damage: fail (if not given), or skip and count it", "fail"),
         Flag("duplicates", "NAME", "of documents: drop (if not given) or keep", "drop"),
-        Flag("segmenter", "NAME", "jieba: Chinese words are told apart, as --boundaries tells"),
+        Flag("segmenter", "NAME", "jieba: finds Chinese words, as --boundaries says"),
         Flag(
             "boundaries",
             "BOOL",

@@ -15,8 +15,8 @@ COMMAND = Command(
             "input", "GLOB", "the text files, plain, gzip or xz; several globs with commas between"
         ),
         Flag("output", "DIR", "the folder to make; it must not exist yet or be empty", needed=True),
-        Flag("size", "N", "the number of entries; 30000 unless told"),
-        Flag("min_frequency", "N", "how often an entry must occur; 2 unless told"),
+        Flag("size", "N", "the number of entries; 30000 if not given"),
+        Flag("min_frequency", "N", "how often an entry must occur; 2 if not given"),
         Flag(
             "lowercase", None, "lower-case the text and strip accents; with --model the model says"
         ),
@@ -35,7 +35,7 @@ COMMAND = Command(
             "word vectors in word2vec's text format, as wide as the model's\n"
             "embeddings, for new entries; without --input: for all entries",
         ),
-        Flag("layout", "NAME", "lines, text, jsonl or doc (wikiextractor); guessed unless told"),
+        Flag("layout", "NAME", "lines, text, jsonl or doc (wikiextractor); guessed if not given"),
         Flag("field", "NAME", "the key of the text in JSON lines", "text"),
         Flag("policy", "NAME", "fail at damaged input, or skip and count it", "fail"),
     ),

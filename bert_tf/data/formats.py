@@ -31,7 +31,7 @@ class Record(typing.NamedTuple):
 
 
 def guess_format(path):
-    """The format that a file's name tells.
+    """The format that the ending of a file's name says.
 
     Raises:
       ConfigError: the name ends otherwise than in .tsv .txt .csv .jsonl .json.

@@ -41,7 +41,7 @@ def train(files, output, size=30000, min_frequency=2, lowercase=False, unused=0,
         words, counts = _counted(settings, files, reading)
         learned = learn_entries(settings, words, size, min_frequency)
         learned.tokenizer.save_pretrained(folder)
-    return {"output": output, **_told(learned), **_read(counts)}
+    return {"output": output, **_figures(learned), **_read(counts)}
 
 
 def extend(model, files, output, size, min_frequency=2, vectors=None, **reading):
@@ -86,7 +86,7 @@ def extend(model, files, output, size, min_frequency=2, vectors=None, **reading)
 
         write_with_rows(contents, folder, learned.tokenizer, change)
     found = {} if given is None else {"entries_from_vectors": len(given[0])}
-    return {"output": output, **_told(learned), **found, **_read(counts)}
+    return {"output": output, **_figures(learned), **found, **_read(counts)}
 
 
 def trim(model, files, output, min_frequency=2, **reading):
@@ -216,7 +216,7 @@ def _with_vectors(array, given):
     return array
 
 
-def _told(learned):
+def _figures(learned):
     return {
         "entries": learned.tokenizer.vocab_size,
         "new_entries": learned.entries,
