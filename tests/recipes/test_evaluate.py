@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from bert_tf import InputError
+from bert_tf import InputError, MaskedLM
 from bert_tf.loading import load_with_tokenizer as load_model
 from bert_tf.recipes.evaluate import evaluate
 from tests import tiny
@@ -91,4 +91,20 @@ def test_a_vocabulary_that_does_not_fit_the_weights_is_refused(folder, tmp_path)
         evaluate(tmp_path / "m", tsv(tmp_path / "dev.tsv", ROWS))
     (tmp_path / "m" / "vocab.txt").unlink()
     with pytest.raises(InputError, match="vocab.txt|tokenizer"):
+        evaluate(tmp_path / "m", tsv(tmp_path / "dev.tsv", ROWS))
+
+
+def test_columns_may_be_told_otherwise_than_the_model_knows_them(folder, tmp_path):
+    rows = [(label, text) for text, label in ROWS]
+    other = tsv(tmp_path / "other.tsv", rows, "stars\treview")
+    figures = evaluate(folder, other, text="review", label="stars")
+    assert figures == evaluate(folder, tsv(tmp_path / "dev.tsv", ROWS))
+    numbered = tsv(tmp_path / "numbers.tsv", rows[1:], "\t".join(rows[0]))
+    assert evaluate(folder, numbered, text=1, label=0) == figures
+
+
+def test_a_model_of_masked_words_has_no_labels_in_tables(tmp_path):
+    model = MaskedLM(tiny.classifier().encoder)
+    model.save_pretrained(str(tmp_path / "m"), tiny.tokenizer(tmp_path / "v"))
+    with pytest.raises(InputError, match="a MaskedLM, which no table has labels for"):
         evaluate(tmp_path / "m", tsv(tmp_path / "dev.tsv", ROWS))

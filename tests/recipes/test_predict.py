@@ -9,7 +9,7 @@ import types
 import numpy as np
 import pytest
 
-from bert_tf import InputError, export_saved_model
+from bert_tf import ConfigError, InputError, export_saved_model
 from bert_tf.loading import load_with_tokenizer as load_model
 from bert_tf.recipes import predict as recipe
 from bert_tf.recipes.predict import predict
@@ -191,3 +191,54 @@ def test_answers_that_are_no_numbers_are_refused(tmp_path):
     model.save_pretrained(str(tmp_path / "m"), tiny.tokenizer(tmp_path / "v"))
     with pytest.raises(InputError, match="not finite"):
         asked(tmp_path / "m", "good", tmp_path)
+
+
+def test_the_table_a_model_was_trained_on_is_read_by_its_column(tmp_path):
+    tiny.save(tmp_path / "m", text="review")
+    rows = [("good", "a bad film"), ("bad", "good , good")]
+    for name, separator in (("in.tsv", "\t"), ("in.csv", ",")):
+        lines = ["label" + separator + "review", *(f'{a}{separator}"{b}"' for a, b in rows)]
+        texts = [x["text"] for x in asked(tmp_path / "m", "\n".join(lines) + "\n", tmp_path, name)]
+        quotes = '"' if separator == "\t" else ""
+        assert texts == [f"{quotes}{text}{quotes}" for _, text in rows]
+    # A file of another name is a table, too, when its first line has the model's columns.
+    plain = asked(tmp_path / "m", "label\treview\ngood\ta bad film\n", tmp_path)
+    assert [x["text"] for x in plain] == ["a bad film"]
+    with pytest.raises(InputError, match="in.csv, line 1: no column 'review' in the header"):
+        asked(tmp_path / "m", "label,text\ngood,a bad film\n", tmp_path, "in.csv")
+
+
+def test_a_table_without_a_header_is_read_by_the_model_s_numbers(tmp_path):
+    tiny.save(tmp_path / "m", text=1, label=0)
+    found = asked(tmp_path / "m", "x\tgood\ny\tbad film\n", tmp_path, "in.tsv")
+    assert [x["text"] for x in found] == ["good", "bad film"]
+
+
+def test_columns_may_be_told_and_make_a_model_from_elsewhere_take_pairs(tmp_path):
+    model = tiny.classifier()
+    model.data_settings = {}
+    model.save_pretrained(str(tmp_path / "m"), tiny.tokenizer(tmp_path / "v"))
+    rows = [{"a": "good", "b": "a bad film"}, {"a": "bad", "b": "film"}]
+    (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    out = tmp_path / "out.jsonl"
+    predict(tmp_path / "m", str(tmp_path / "in.jsonl"), str(out), text="a", text_pair="b")
+    found, tokenizer = answers(out), tiny.tokenizer(tmp_path / "v")
+    assert [(x["text"], x["text_pair"]) for x in found] == [tuple(row.values()) for row in rows]
+    logits = model(tokenizer(*zip(*(row.values() for row in rows), strict=True))).numpy()
+    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    np.testing.assert_allclose([x["probabilities"] for x in found], shares, atol=1e-5)
+
+
+def test_a_partner_that_the_model_does_not_read_is_named_once(folder, tmp_path, caplog):
+    row = json.dumps({"text": "good", "text_pair": "bad"})
+    asked(folder, f"{row}\n{row}\n", tmp_path)
+    warnings = [x.getMessage() for x in caplog.records if "text_pair" in x.getMessage()]
+    assert len(warnings) == 1
+    assert "in.txt, line 1: text_pair is not read, the model takes text;" in warnings[0]
+
+
+def test_a_column_that_an_export_does_not_take_is_refused(folder, tmp_path):
+    export_saved_model(*load_model(folder), tmp_path / "export")
+    (tmp_path / "in.txt").write_text("good")
+    with pytest.raises(ConfigError, match="--text_pair: .*export that takes text alone"):
+        predict(tmp_path / "export", str(tmp_path / "in.txt"), text_pair="b")
