@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text  # noqa: F401 registers the operations in our exports
 
-from bert_tf.errors import InputError
+from bert_tf.errors import InputError, shown
 from bert_tf.export.text_model import (
     TextModel,
     answer_options,
@@ -126,6 +126,7 @@ def load_export(directory):
         with open(os.path.join(folder, SETTINGS_FILE), encoding="utf-8") as file:
             settings = _upgraded(json.load(file))
         task = answering_task(settings)
+        _check_columns(settings["columns"], task)
     except InputError as error:
         raise InputError(f"{os.path.join(folder, SETTINGS_FILE)}: {error}") from None
     except (OSError, ValueError):
@@ -157,10 +158,19 @@ def _upgraded(settings):
     if "columns" not in settings:
         places = {name: settings.get(name) for name in ("text", "text_pair")}
         settings["columns"] = {name: x for name, x in places.items() if x is not None}
-    columns = settings["columns"]
-    if not isinstance(columns, dict) or not columns:
-        raise InputError(f"columns is {columns!r:.80}, wanted an object of column names")
     return settings
+
+
+def _check_columns(columns, task):
+    """Raises InputError unless an export's columns are those of its task, by name or number."""
+    known = [name for name, column in task.columns.items() if not column.target]
+    whole = isinstance(columns, dict) and columns and set(columns) <= set(known)
+    places = columns.values() if whole else [None]
+    if not all(isinstance(x, str | int) and not isinstance(x, bool) for x in places):
+        raise InputError(
+            f"columns is {shown(columns)}, wanted an object of {' and '.join(known)} with a name "
+            "or a number each"
+        )
 
 
 def is_export(directory):

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from bert_tf.errors import ConfigError, InputError, nearest
+from bert_tf.errors import ConfigError, InputError, nearest, shown
 from bert_tf.tasks import TASKS, TaskModel
 from bert_tf.tasks.features import features_of
 
@@ -82,8 +82,8 @@ def answering_task(settings):
       InputError: there is no such task here.
     """
     name = settings.get("task", "sequence_classification")  # what 0.1 exported names none
-    if name not in TASKS:
-        raise InputError(f"its task is {name!r}, wanted one of {', '.join(TASKS)}")
+    if not isinstance(name, str) or name not in TASKS:
+        raise InputError(f"task is {shown(name)}, wanted one of {', '.join(TASKS)}")
     return TASKS[name]
 
 
@@ -130,6 +130,9 @@ def _signature(model, tokenizer, settings, options):
 
     def answer(*texts):
         count = tf.shape(texts[0])[0]
+        for name, column in zip(names[1:], texts[1:], strict=True):
+            said = f"{name} and {names[0]} have different numbers of rows"
+            tf.debugging.assert_equal(tf.shape(column)[0], count, said)
         # Rows without a token are nothing a model can run on: one is put in, and taken out again.
         texts = [tf.cond(count > 0, lambda x=x: x, lambda x=x: _one_empty(x)) for x in texts]
         cells = dict(zip(names, texts, strict=True))

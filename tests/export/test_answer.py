@@ -3,8 +3,9 @@
 import shutil
 
 import pytest
+import tensorflow as tf
 
-from bert_tf import InputError, export_saved_model, load_export
+from bert_tf import InputError, SequenceClassifier, export_saved_model, load_export
 from bert_tf.export import answer_with, is_export
 from tests import tiny
 
@@ -69,3 +70,58 @@ def test_a_damaged_export_is_one_line(exported, tmp_path, damaged):
     with pytest.raises(InputError, match=str(copy)) as caught:
         load_export(copy)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("[1]", "holds a list, wanted an object"),
+        ('{"columns": 3}', "columns is 3, wanted an object of text and text_pair"),
+        ('{"columns": {}}', "columns is {}"),
+        ('{"columns": {"text": null}}', "columns is {'text': None}"),
+        ('{"columns": {"label": "label"}}', "columns is"),
+        ('{"columns": {"text": "a", "text_pair": "b"}}', "the SavedModel takes text"),
+        ('{"task": "sorting", "columns": {"text": "a"}}', "task is 'sorting'"),
+        ('{"task": [1], "columns": {"text": "a"}}', "task is"),
+    ],
+)
+def test_settings_of_another_shape_are_one_line(exported, tmp_path, content, told):
+    shutil.copytree(exported, tmp_path / "copy")
+    (tmp_path / "copy/1/assets.extra/bert_tf.json").write_text(content)
+    with pytest.raises(InputError) as caught:
+        load_export(tmp_path / "copy")
+    assert told in str(caught.value) and "bert_tf.json" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("part", ["variables/variables.data-00000-of-00001", "saved_model.pb"])
+def test_a_truncated_part_is_one_line(exported, tmp_path, part):
+    shutil.copytree(exported, tmp_path / "copy")
+    path = tmp_path / "copy/1" / part
+    for size in (path.stat().st_size - 5, 10, 0):
+        path.write_bytes(path.read_bytes()[:size])
+        with pytest.raises(InputError, match="copy") as caught:
+            load_export(tmp_path / "copy")
+        assert "\n" not in str(caught.value)
+
+
+def test_texts_and_partners_of_different_number_are_named_by_the_served_signature(
+    tokenizer, tmp_path
+):
+    model = tiny.classifier(text_pair="b")
+    folder = export_saved_model(model, tokenizer, tmp_path)
+    served = tf.saved_model.load(folder).signatures["serving_default"]
+    columns = {"text": tf.constant(["a", "b"]), "text_pair": tf.constant(["c"])}
+    with pytest.raises(tf.errors.InvalidArgumentError, match="text_pair and text have different"):
+        served(**columns)
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean", "max"])
+def test_no_text_is_answered_with_no_row_by_the_served_signature(tokenizer, tmp_path, pooling):
+    encoder = tiny.classifier().encoder
+    model = SequenceClassifier(encoder, 3, pooling=pooling)
+    model.data_settings = {"max_length": 24}
+    folder = export_saved_model(model, tokenizer, tmp_path)
+    served = tf.saved_model.load(folder).signatures["serving_default"]
+    shapes = {name: x.shape.as_list() for name, x in served(tf.zeros([0], tf.string)).items()}
+    assert shapes == {"label": [0], "logits": [0, 3], "probabilities": [0, 3]}
