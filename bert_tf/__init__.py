@@ -21,6 +21,7 @@ _MODULES = {
     "Pretraining": "tasks",
     "SequenceClassifier": "tasks",
     "Tokenizer": "text",
+    "TransformerConfig": "encoders",
     "build_encoder": "encoders",
     "convert": "loading",
     "export_saved_model": "export",

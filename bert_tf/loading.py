@@ -145,17 +145,8 @@ def _no_task(contents):
 
 def _build_encoder(contents, changes=None, **options):
     """(the encoder, not filled; the config as the file has it, before the changes)."""
-    config_class, encoder_class = encoders.FAMILIES[contents.family_name]
-    fields = [field.name for field in dataclasses.fields(config_class)]
-    for key in changes or {}:
-        if key not in fields:
-            near = nearest(key, fields)
-            raise ConfigError(
-                f"{key}: no field of {config_class.__name__}"
-                + (f" (nearest: {near})" if near else f"; there are {', '.join(fields)}")
-            )
-    stored = _config(contents.config_file, config_class, contents.config)
-    config = dataclasses.replace(stored, **(changes or {}))
+    stored = _config(contents)
+    config = encoders.change_config(stored, changes or {})
     told = contents.sizes
     check_sizes(stored, told, contents.config_file, contents.weights_file)
     _check_layers(contents, stored, config)
@@ -163,15 +154,16 @@ def _build_encoder(contents, changes=None, **options):
         key: told[key] for key in told if key in (changes or {}) and key != "num_hidden_layers"
     }
     check_sizes(config, changed, "the changed config", contents.weights_file)
-    return encoder_class(config, **options), stored
+    return encoders.build_encoder(config, **options), stored
 
 
-def _config(file, config_class, values):
-    """The config of a family in the parsed file; null means that nothing is said."""
+def _config(contents):
+    """The encoder's config in Contents or a Companion; null means that nothing is said."""
+    values = {key: value for key, value in contents.config.items() if value is not None}
     try:
-        return config_class.from_dict({key: v for key, v in values.items() if v is not None})
+        return encoders.read_config(contents.family_name, values)
     except (InputError, TypeError) as error:
-        raise InputError(f"{file}: {error}") from None
+        raise InputError(f"{contents.config_file}: {error}") from None
 
 
 def _check_layers(contents, stored, config):
@@ -180,7 +172,7 @@ def _check_layers(contents, stored, config):
         raise InputError(
             f"num_hidden_layers: {wanted}, {contents.weights_file} holds {depth}; only less will do"
         )
-    if wanted != depth and getattr(config, "num_hidden_groups", 1) > 1:
+    if wanted != depth and (getattr(config, "num_hidden_groups", None) or 1) > 1:
         raise InputError(
             f"num_hidden_layers: {wanted}, wanted {depth}: {config.num_hidden_groups} "
             "num_hidden_groups share the layers among them, and would share fewer otherwise"
@@ -258,7 +250,7 @@ def _companions(contents, kind, encoder):
         found = contents.companion(name)
         if found is None:
             continue
-        sizes = _config(found.config_file, type(encoder.config), found.config)
+        sizes = _config(found)
         check_sizes(sizes, found.sizes, found.config_file, found.weights_file)
         try:
             models[name] = kind.companion(encoder, name, sizes)

@@ -42,7 +42,7 @@ MAY_IMPORT = {
     # "": the package itself, whose public names load lazily.
     "cli": ["", "config", "recipes", "loading", "export", "analysis", "errors"],
 }
-BESIDE_KERAS = {"bert_tf", "dataclasses", "difflib", "functools", "math", "typing"}
+BESIDE_KERAS = {"bert_tf", "collections", "dataclasses", "difflib", "functools", "math", "typing"}
 
 
 def imports(name, whole=True):

@@ -29,7 +29,7 @@ class Contents:
 
     Attributes:
       folder: Path, where the files of the tokenizer are.
-      family_name: str, a key of FAMILIES.
+      family_name: str, the encoder's: a key of FAMILIES, or TRANSFORMER.
       family: Family, its names.
       layout: Layout, the names in this format.
       config_file: Path, for messages; that of the weights where there is no config.
@@ -115,21 +115,29 @@ class Contents:
             config = found and found[0](self)
             if config is None:
                 return None
-            return Companion(self.config_file, config, found[1](self.tensors), self.weights_file)
+            sizes = found[1](self.tensors)
+            return Companion(self.family_name, self.config_file, config, sizes, self.weights_file)
         if not (self.folder / name).is_dir():
             return None
         with opened(self.folder / name) as beside:
-            if beside.family is not self.family:
+            if beside.family_name != self.family_name:
                 raise InputError(
                     f"{beside.config_file}: model_type: {beside.family_name!r}, wanted "
                     f"{self.family_name!r}"
                 )
-            return Companion(beside.config_file, beside.config, beside.sizes, beside.weights_file)
+            return Companion(
+                beside.family_name,
+                beside.config_file,
+                beside.config,
+                beside.sizes,
+                beside.weights_file,
+            )
 
 
 class Companion(typing.NamedTuple):
     """A model that is saved beside another: its config and what its tensors tell of its sizes."""
 
+    family_name: str
     config_file: Path
     config: dict
     sizes: dict
@@ -189,12 +197,12 @@ def _look_into(place, source):
     else:
         raise InputError(_nothing_there(place))
     config_file, weights_file = named(config_file), named(weights_file)
-    name = family_of(config, config_file, tensors, weights_file)
+    name, family = family_of(config, config_file, tensors, weights_file)
     return Contents(
         folder=place if place.is_dir() else place.parent,
         family_name=name,
-        family=FAMILIES[name],
-        layout=FAMILIES[name].layouts[format],
+        family=family,
+        layout=family.layouts[format],
         config_file=config_file,
         config=config,
         weights_file=weights_file,

@@ -95,8 +95,8 @@ class Family:
       sizes: config key -> (our path in an encoder, axis of the tensor there, or the letter of the
         layers to count): what the shapes in a file tell, see `sizes.sizes_of`.
       settled: config key -> the only value this family has here; another one would load wrongly.
-      expressible: config key of ours -> the only value foreign formats can mean; a model with
-        another one is saved in our own.
+      expressible: config key of our family `transformer` -> the only value foreign files can mean;
+        another one is refused there.
       google_sign: str, regex of a variable of Google's that no other family has, whose configs do
         not say which family they are of; "" for the family that has none.
       google_defaults: config key -> what Google's code takes where their config is silent.

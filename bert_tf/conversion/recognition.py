@@ -4,7 +4,7 @@ import re
 
 from absl import logging
 
-from bert_tf.conversion.saving import FAMILIES, OWN
+from bert_tf.conversion.saving import FAMILIES, OWN, TRANSFORMER
 from bert_tf.conversion.table import canonical_names
 from bert_tf.errors import InputError, shown
 
@@ -24,7 +24,7 @@ def family_of(config, config_file, tensors, weights_file):
       tensors: dict of name to StoredTensor.
       config_file, weights_file: Path, for messages.
     Returns:
-      str, a key of FAMILIES.
+      (str, the family: a key of FAMILIES or TRANSFORMER; Family, how its tensors are named).
     Raises:
       InputError: the family is none of these, or a value has the wrong type.
     """
@@ -47,12 +47,15 @@ def family_of(config, config_file, tensors, weights_file):
                 f"{config_file}: names no model_type, and the tensors of {weights_file} are of no "
                 f"family here; there are {', '.join(FAMILIES)}"
             )
-    if not isinstance(name, str) or name not in FAMILIES:
+    named_as = name
+    if name == TRANSFORMER and key != "model_type":
+        key, named_as = "parts_of", config.get("parts_of")
+    if not isinstance(named_as, str) or named_as not in FAMILIES:
         raise InputError(
-            f"{config_file}: {key}: {shown(name)}, a family not here; there are "
+            f"{config_file}: {key}: {shown(named_as)}, a family not here; there are "
             f"{', '.join(FAMILIES)}"
         )
-    return name
+    return name, FAMILIES[named_as]
 
 
 def task_of(contents, format):

@@ -152,6 +152,7 @@ SETTLED = {
     # Heads that were taken out of single layers.
     "pruned_heads": {},
 }
-# Of our further options `layer_drop_rate` is not among them: it changes nothing but training,
-# so what transformers loads and what it computes is right, and the key is kept for us.
+# Choices of our family `transformer`, which Hugging Face's classes do not follow. `layer_drop_rate`
+# is not among them: it changes nothing but training, so what they load and compute is right, and
+# the key is kept for us.
 EXPRESSIBLE = {"position_embedding": "learned", "norm": "post"}

@@ -11,6 +11,10 @@ from bert_tf.errors import InputError
 # model_type in config.json -> Family. A new family is one file and one line here.
 FAMILIES = {"bert": BERT, "albert": ALBERT, "electra": ELECTRA}
 
+# A family that no foreign format can express; its tensors are named as those of the family that
+# its config names in `parts_of`.
+TRANSFORMER = "transformer"
+
 OWN = "bert_tf"  # model_type of what no foreign format can express; our key in config.json
 # Arguments of a task that stand in config.json under the names transformers gives them.
 LABEL_ARGUMENTS = ("num_labels", "label_names", "problem_type")
@@ -19,11 +23,11 @@ LABEL_ARGUMENTS = ("num_labels", "label_names", "problem_type")
 def save_encoder(encoder, directory, tokenizer=None):
     """Write an encoder as Hugging Face lays it out.
 
-    One with options no BERT of transformers has is written under `model_type: bert_tf`, as in
+    One of a family that transformers lacks is written under `model_type: bert_tf`, as in
     `save_task`.
 
     Args:
-      encoder: an encoder of any family in FAMILIES.
+      encoder: an encoder of any family.
       directory: str or Path, made when absent. Files of an earlier model there are replaced.
       tokenizer: Tokenizer to save beside it, or None.
 
@@ -62,9 +66,10 @@ def save_google(model, directory):
     Raises:
       InputError: Google's format cannot express the model.
     """
-    config, tensors = (_task_files if hasattr(model, "encoder") else _encoder_files)(
-        model, "google"
-    )
+    encoder = getattr(model, "encoder", model)
+    if encoder.config.model_type == TRANSFORMER:
+        raise InputError(f"{directory}: Google's format has no encoder of the family {TRANSFORMER}")
+    config, tensors = (_encoder_files if encoder is model else _task_files)(model, "google")
     if config["model_type"] == OWN:
         options = ", ".join(_own_options(model))
         own = f" with its own {options}" if options else ""
@@ -73,7 +78,6 @@ def save_google(model, directory):
         raise InputError(
             f"{directory}: layer_norm_eps: {config['layer_norm_eps']}, Google's code has 1e-12 only"
         )
-    encoder = getattr(model, "encoder", model)
     width = encoder.config.hidden_size
     if find(encoder, "embeddings_projection") and encoder.config.embedding_size == width:
         raise InputError(
@@ -85,9 +89,9 @@ def save_google(model, directory):
 
 def _encoder_files(encoder, format):
     """(config, tensors) of an encoder alone; in our own format when it has to be."""
-    config = encoder.config.to_dict()
-    name, family = config["model_type"], FAMILIES[config["model_type"]]
-    if _own_options(encoder):
+    config, family = encoder.config.to_dict(), _family(encoder)
+    name = config["model_type"]
+    if name == TRANSFORMER:
         format = OWN
         config |= {"model_type": OWN, "architectures": [f"{OWN}.{family.encoder_class}"]}
         config[OWN] = {"family": name}
@@ -100,14 +104,14 @@ def _task_files(model, format):
     """(config, tensors) of a task; in our own format when the one asked for cannot express it."""
     config = model.encoder.config.to_dict()
     name, task = config["model_type"], type(model).__name__
-    family, published = FAMILIES[name], _published_task(model)
+    family, published = _family(model.encoder), _published_task(model)
     ours = dict(model.data_settings or {})
     ours |= {
         argument: getattr(model, argument)
         for argument in model.arguments
         if argument not in LABEL_ARGUMENTS and getattr(model, argument) is not None
     }
-    if published is None or _own_options(model):
+    if name == TRANSFORMER or published is None or _own_options(model):
         layout = family.layouts[OWN]
         ours |= {"family": name, "task": published or task}
         config |= {"model_type": OWN, "architectures": [f"{OWN}.{published or task}"]}
@@ -133,21 +137,22 @@ def _task_files(model, format):
     return config, read_out(model, table)
 
 
+def _family(encoder):
+    """The Family that says how an encoder's tensors are named."""
+    config = encoder.config
+    return FAMILIES[config.parts_of if config.model_type == TRANSFORMER else config.model_type]
+
+
 def _published_task(model):
     """The task in the layouts: the model's class, or the one that a user's own class extends; None
     where no file format of the family has it."""
-    known = FAMILIES[model.encoder.config.model_type].classes
+    known = _family(model.encoder).classes
     return next((kind.__name__ for kind in type(model).__mro__ if kind.__name__ in known), None)
 
 
 def _own_options(model):
-    """The options of a task model or an encoder that foreign formats cannot express, by name."""
-    encoder = getattr(model, "encoder", model)
-    expressible = FAMILIES[encoder.config.model_type].expressible
-    own = [key for key, value in expressible.items() if getattr(encoder.config, key) != value]
-    if encoder is not model:
-        own += [name for name in model.arguments if not model.argument_is_published(name)]
-    return own
+    """The arguments of a task model that foreign formats cannot express, by name."""
+    return [name for name in model.arguments if not model.argument_is_published(name)]
 
 
 def _label_entries(model):

@@ -1,56 +1,107 @@
 """The encoder families. A family is one file and one line in the table below."""
 
 import dataclasses
-import difflib
 
-from bert_tf.encoders import albert, bert, electra
-from bert_tf.encoders.albert import AlbertConfig, AlbertEncoder
-from bert_tf.encoders.bert import BertConfig, BertEncoder
-from bert_tf.encoders.electra import ElectraConfig, ElectraEncoder
-from bert_tf.errors import InputError
+from bert_tf.encoders.albert import ALBERT, AlbertConfig
+from bert_tf.encoders.bert import BERT, BertConfig
+from bert_tf.encoders.checks import OF_TRANSFORMER, unknown_field
+from bert_tf.encoders.electra import ELECTRA, ElectraConfig
+from bert_tf.encoders.encoder import Encoder, Family, Published
+from bert_tf.encoders.transformer import PARTS, TRANSFORMER, TransformerConfig, as_transformer
+from bert_tf.errors import ConfigError, InputError, nearest
 
-# model_type in config.json -> (config, encoder).
+# model_type in config.json -> Family.
 FAMILIES = {
-    "bert": (BertConfig, BertEncoder),
-    "albert": (AlbertConfig, AlbertEncoder),
-    "electra": (ElectraConfig, ElectraEncoder),
+    "bert": BERT,
+    "albert": ALBERT,
+    "electra": ELECTRA,
+    "transformer": TRANSFORMER,
 }
 # The usual name of every published model -> its config.
-SIZES = {**bert.SIZES, **albert.SIZES, **electra.SIZES}
+SIZES = {name: config for family in FAMILIES.values() for name, config in family.sizes.items()}
 
 
-def build_encoder(config, **config_changes):
+def build_encoder(config, *, pooler=None, dtype=None, **config_changes):
     """An encoder with fresh weights.
 
     Args:
       config: a family's config, e.g. `BertConfig(...)`, or the name of a published size, e.g.
         "bert-tiny", "bert-base-uncased" (`bert_tf.encoders.SIZES` lists them all).
-      **config_changes: fields of the config to change.
+      pooler: bool; None: as the family was published.
+      dtype: Keras dtype policy; None takes the global one.
+      **config_changes: fields of the config to change, see `change_config`.
     Returns:
-      The encoder, a keras.Model.
+      Encoder, a keras.Model.
     Raises:
       InputError: no such size, or a config of no family.
+      ConfigError: the config has no such field.
     """
     if isinstance(config, str):
         if config not in SIZES:
-            near = difflib.get_close_matches(config, SIZES, n=1)
-            hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(SIZES)}"
+            near = nearest(config, SIZES)
+            hint = f"; did you mean {near}?" if near else f"; there are {', '.join(SIZES)}"
             raise InputError(f"no published size is called {config!r}{hint}")
         config = SIZES[config]
-    for config_class, encoder_class in FAMILIES.values():
-        if type(config) is config_class:
-            return encoder_class(dataclasses.replace(config, **config_changes))
-    raise InputError(f"config: a {type(config).__name__}, wanted a config of {', '.join(FAMILIES)}")
+    if not any(type(config) is family.config for family in FAMILIES.values()):
+        known = ", ".join(FAMILIES)
+        raise InputError(f"config: a {type(config).__name__}, wanted a config of {known}")
+    config = change_config(config, config_changes)
+    return Encoder(config, FAMILIES[config.model_type], pooler, dtype=dtype)
+
+
+def change_config(config, changes):
+    """A config with some fields changed.
+
+    Sinusoidal positions and pre-norm, which no published family has, make it a TransformerConfig
+    with the same sizes and parts.
+
+    Args:
+      config: a family's config.
+      changes: dict of field -> value.
+    Returns:
+      A config, mostly of the same family.
+    Raises:
+      ConfigError: there is no such field.
+      InputError: no model of the family can have a value.
+    """
+    if config.model_type in PARTS:
+        if any(changes.get(name, usual) != usual for name, usual in OF_TRANSFORMER.items()):
+            config = as_transformer(config)
+        else:
+            changes = {name: x for name, x in changes.items() if name not in OF_TRANSFORMER}
+    for name in changes:
+        if problem := unknown_field(type(config), name):
+            raise ConfigError(problem)
+    return dataclasses.replace(config, **changes)
+
+
+def read_config(model_type, values):
+    """The config that a parsed config.json holds; other keys are left aside.
+
+    Args:
+      model_type: a key of FAMILIES.
+      values: dict.
+    Returns:
+      A config of that family, or a TransformerConfig, as in `change_config`: until version 0.1
+      every family could have sinusoidal positions and pre-norm.
+    Raises:
+      InputError: a value that no model of this family can have.
+    """
+    config = FAMILIES[model_type].config.from_dict(values)
+    return change_config(config, {x: values[x] for x in OF_TRANSFORMER if x in values})
 
 
 __all__ = [
     "FAMILIES",
     "SIZES",
     "AlbertConfig",
-    "AlbertEncoder",
     "BertConfig",
-    "BertEncoder",
     "ElectraConfig",
-    "ElectraEncoder",
+    "Encoder",
+    "Family",
+    "Published",
+    "TransformerConfig",
     "build_encoder",
+    "change_config",
+    "read_config",
 ]

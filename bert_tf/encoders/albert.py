@@ -2,13 +2,15 @@
 
 import dataclasses
 
-from bert_tf.encoders.bert import BertConfig, BertEncoder
+from bert_tf.encoders import parts
+from bert_tf.encoders.checks import check_groups
+from bert_tf.encoders.config import EncoderConfig
+from bert_tf.encoders.encoder import Family, Published
 from bert_tf.errors import InputError
-from bert_tf.layers import EncoderBlock
 
 
 @dataclasses.dataclass(frozen=True)
-class AlbertConfig(BertConfig):
+class AlbertConfig(EncoderConfig):
     """The sizes of an ALBERT, under the names of every albert_config.json; by default xxlarge's.
 
     `num_hidden_groups`: how many sets of weights the layers share, in runs of equal length.
@@ -29,28 +31,22 @@ class AlbertConfig(BertConfig):
     inner_group_num: int = 1
 
     model_type = "albert"
-    # There even where the two widths are equal, as in transformers' `AlbertTransformer`.
-    projects_embeddings = True
 
     def __post_init__(self):
         super().__post_init__()
         if self.classifier_dropout is None:
             raise InputError("classifier_dropout: None, wanted a share from 0 to below 1")
-        if self.num_hidden_groups > self.num_hidden_layers:
-            raise InputError(
-                f"num_hidden_groups: {self.num_hidden_groups}, wanted "
-                f"num_hidden_layers: {self.num_hidden_layers} or fewer"
-            )
+        check_groups(self)
 
     @classmethod
     def from_dict(cls, values):
-        """As BertConfig's."""
+        """As EncoderConfig's."""
         if "classifier_dropout_prob" in values:
             values = values | {"classifier_dropout": values["classifier_dropout_prob"]}
         return super().from_dict(values)
 
     def to_dict(self):
-        """As BertConfig's."""
+        """As EncoderConfig's."""
         values = super().to_dict()
         values["classifier_dropout_prob"] = values.pop("classifier_dropout")
         return values
@@ -83,32 +79,15 @@ SIZES = {
     )
 }
 
-
-class AlbertEncoder(BertEncoder):
-    """BERT's encoder, whose layers are run with the weights of a few.
-
-    Its `blocks` name each layer's block in the order they are run, the same one many times over.
-
-    Args: as BertEncoder.
-    """
-
+ALBERT = Family(
+    config=AlbertConfig,
+    sizes=SIZES,
     # Its second objective in pretraining (section 3.1).
-    published_sentence_objective = "sentence_order"
-
-    def _new_blocks(self):
-        config, policy = self.config, self.dtype_policy
-        layers, count = config.num_hidden_layers, config.num_hidden_groups
-        groups = [
-            [EncoderBlock.of(config, dtype=policy) for _ in range(config.inner_group_num)]
-            for _ in range(count)
-        ]
-        return [block for layer in range(layers) for block in groups[layer * count // layers]]
-
-    @property
-    def groups(self):
-        """The blocks as files name them, each once: list of groups, a group a list of blocks."""
-        layers, count = self.config.num_hidden_layers, self.config.num_hidden_groups
-        inner = self.config.inner_group_num
-        # Rounded up: the first layer that `_new_blocks` gives to the group.
-        starts = [-(-group * layers // count) * inner for group in range(count)]
-        return [self.blocks[start : start + inner] for start in starts]
+    published=lambda config: Published(sentence_objective="sentence_order"),
+    embeddings=parts.embeddings,
+    # There even where the two widths are equal, as in transformers' `AlbertTransformer`.
+    embeddings_projection=parts.embeddings_projection,
+    blocks=parts.shared_blocks,
+    groups=parts.groups_of,
+    masked_lm_head=parts.masked_lm_head,
+)

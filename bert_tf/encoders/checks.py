@@ -1,30 +1,53 @@
-"""What no encoder of this shape can have: sizes that do not fit, ids outside of the vocabulary."""
+"""What no encoder can have: fields or sizes that do not fit, ids outside of the vocabulary."""
 
 import dataclasses
 
 from keras import ops
 
 from bert_tf.errors import InputError, nearest, shown
-from bert_tf.layers import ACTIVATIONS, NORMS, POSITIONS
+from bert_tf.layers import ACTIVATIONS
 
+# Fields that the family `transformer` alone has -> their values in every published family.
+OF_TRANSFORMER = {"position_embedding": "learned", "norm": "post"}
 # Where layers share their weights no tensor tells how many there are.
 MOST_LAYERS = 1000
 
 
-def check_config(config):
-    """Refuses a value that no config of BERT's shape can have.
+def unknown_field(config_class, name):
+    """What is wrong with a field's name.
 
     Args:
-      config: BertConfig, or a family's that extends it.
+      config_class: a family's config class.
+      name: str.
+    Returns:
+      str, one line that offers the nearest name or all of them; None for a field there is.
+    """
+    fields = [field.name for field in dataclasses.fields(config_class)]
+    if name in fields:
+        return None
+    said = f"{name}: no field of {config_class.__name__}"
+    if name in OF_TRANSFORMER:
+        return f"{said}; TransformerConfig, of the family transformer, has it"
+    near = nearest(name, fields)
+    return said + (f" (nearest: {near})" if near else f"; there are {', '.join(fields)}")
+
+
+def check_config(config):
+    """Refuses a value that no encoder's config can have.
+
+    Args:
+      config: a family's config.
     Raises:
       InputError: such a value, in one line with the field and what was wanted.
     """
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if field.type is int and (not isinstance(value, int) or isinstance(value, bool)):
+        if field.type not in (int, int | None) or (value is None and field.type == int | None):
+            continue
+        if not isinstance(value, int) or isinstance(value, bool):
             raise InputError(f"{field.name}: {shown(value)}, wanted a whole number")
         smallest = 0 if field.name == "pad_token_id" else 1
-        if field.type is int and value < smallest:
+        if value < smallest:
             raise InputError(f"{field.name}: {shown(value)}, wanted {smallest} or more")
     if config.num_hidden_layers > MOST_LAYERS:
         raise InputError(
@@ -51,32 +74,64 @@ def check_config(config):
             f"hidden_size: {config.hidden_size} does not divide into "
             f"num_attention_heads: {config.num_attention_heads}"
         )
-    names = {"hidden_act": ACTIVATIONS, "position_embedding": POSITIONS, "norm": NORMS}
-    for field, known in names.items():
-        value = getattr(config, field)
-        if not isinstance(value, str) or value not in known:
-            near = nearest(value, known)
-            hint = f" (nearest: {near})" if near else ""
-            raise InputError(f"{field}: {shown(value)}, wanted one of {', '.join(known)}{hint}")
+    check_choice(config, "hidden_act", ACTIVATIONS)
 
 
-def check_input_ids(input_ids, config):
-    """Refuses rows that are too long and, where the numbers are at hand, unknown ids.
+def check_choice(config, field, known):
+    """Refuses a field's value that is none of some names.
 
     Args:
-      input_ids: int [B, L]; in a graph only its shape is looked at.
-      config: BertConfig.
+      config: a family's config.
+      field: str.
+      known: the names, a container of str.
     Raises:
-      InputError: more tokens than positions, or an id outside of the vocabulary.
+      InputError: another value, in one line with the nearest name.
     """
-    length, most = input_ids.shape[1], config.max_position_embeddings
+    value = getattr(config, field)
+    if not isinstance(value, str) or value not in known:
+        near = nearest(value, known)
+        hint = f" (nearest: {near})" if near else ""
+        raise InputError(f"{field}: {shown(value)}, wanted one of {', '.join(known)}{hint}")
+
+
+def check_groups(config):
+    """Refuses more groups of shared weights than layers.
+
+    Args:
+      config: a config with `num_hidden_groups`.
+    Raises:
+      InputError: there are more.
+    """
+    if config.num_hidden_groups > config.num_hidden_layers:
+        raise InputError(
+            f"num_hidden_groups: {config.num_hidden_groups}, wanted "
+            f"num_hidden_layers: {config.num_hidden_layers} or fewer"
+        )
+
+
+def check_inputs(inputs, config):
+    """Refuses rows that are too long and, where the numbers are at hand, ids without a vector.
+
+    Args:
+      inputs: dict of int [B, L], `input_ids` and perhaps `token_type_ids`; in a graph only their
+        shapes are looked at.
+      config: a family's config.
+    Raises:
+      InputError: more tokens than positions, or an id outside of the vocabulary or of the types.
+    """
+    length, most = inputs["input_ids"].shape[1], config.max_position_embeddings
     if length is not None and length > most:
         raise InputError(f"input_ids: rows of {length} tokens, the model has {most} positions")
-    if hasattr(input_ids, "numpy") and getattr(input_ids, "shape", None) and input_ids.shape[0]:
-        ids = ops.convert_to_numpy(input_ids)
+    _check_ids("input_ids", inputs["input_ids"], config.vocab_size, "the vocabulary has")
+    if config.type_vocab_size:
+        types = inputs.get("token_type_ids")
+        _check_ids("token_type_ids", types, config.type_vocab_size, "the model has types")
+
+
+def _check_ids(name, ids, rows, what):
+    if hasattr(ids, "numpy") and getattr(ids, "shape", None) and ids.shape[0]:
+        ids = ops.convert_to_numpy(ids)
         low, high = int(ids.min()), int(ids.max())
-        if low < 0 or high >= config.vocab_size:
+        if low < 0 or high >= rows:
             wrong = low if low < 0 else high
-            raise InputError(
-                f"input_ids: id {wrong}, the vocabulary has 0 to {config.vocab_size - 1}"
-            )
+            raise InputError(f"{name}: id {wrong}, {what} 0 to {rows - 1}")

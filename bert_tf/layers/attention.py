@@ -5,19 +5,25 @@ from keras import ops
 
 from bert_tf.layers.dropout import dropout, fold_in
 from bert_tf.layers.linear import Linear
-
-# Added to the score of a pair that must not see each other. After the softmax in
-# float32 it leaves exactly zero, whatever the scores.
-HIDDEN = -1e9
+from bert_tf.layers.masks import MASKED_SCORE
 
 
-def attend(query_BNFH, key_BNTH, value_BNTH, mask_BNFT=None, dropout_rate=0.0, dropout_key=None):
+def attend(
+    query_BNFH,
+    key_BNTH,
+    value_BNTH,
+    mask_BNFT=None,
+    bias_BNFT=None,
+    dropout_rate=0.0,
+    dropout_key=None,
+):
     """Scaled dot-product attention (Vaswani et al. 2017, eq. 1).
 
     Args:
-      query_BNFH: float. F positions that look.
-      key_BNTH, value_BNTH: float. T positions looked at.
+      query_BNFH: float, F positions that attend.
+      key_BNTH, value_BNTH: float, T positions attended to.
       mask_BNFT: bool, broadcastable; True may attend. A row with no True yields zeros, not NaN.
+      bias_BNFT: float, broadcastable, added to the scaled scores in float32; None adds nothing.
       dropout_rate: float, the share of attention probabilities dropped while there is a key.
       dropout_key: integer [2] or None, see `bert_tf.layers.dropout`.
     Returns:
@@ -26,11 +32,13 @@ def attend(query_BNFH, key_BNTH, value_BNTH, mask_BNFT=None, dropout_rate=0.0, d
     width = query_BNFH.shape[-1]
     scores_BNFT = ops.matmul(query_BNFH * width**-0.5, ops.swapaxes(key_BNTH, -1, -2))
     scores_BNFT = ops.cast(scores_BNFT, "float32")
+    if bias_BNFT is not None:
+        scores_BNFT = scores_BNFT + ops.cast(bias_BNFT, "float32")
     if mask_BNFT is None:
         probs_BNFT = ops.softmax(scores_BNFT)
     else:
         seen_BNFT = ops.cast(mask_BNFT, "float32")
-        probs_BNFT = ops.softmax(scores_BNFT + (1.0 - seen_BNFT) * HIDDEN)
+        probs_BNFT = ops.softmax(scores_BNFT + (1.0 - seen_BNFT) * MASKED_SCORE)
         some_BNF1 = ops.any(mask_BNFT, axis=-1, keepdims=True)
         probs_BNFT = probs_BNFT * ops.cast(some_BNF1, "float32")
     dropped_BNFT = dropout(probs_BNFT, dropout_rate, dropout_key)
@@ -40,7 +48,8 @@ def attend(query_BNFH, key_BNTH, value_BNTH, mask_BNFT=None, dropout_rate=0.0, d
 class MultiHeadAttention(keras.layers.Layer):
     """Self-attention of N heads (Vaswani et al. 2017, section 3.2.2).
 
-    Query, key and value come from one product with a [D, 3D] kernel.
+    Query, key and value come from one product with a [D, 3D] kernel. Another kind of attention is
+    another layer with the same `call`; it may build on `heads` and `merge`.
 
     Args:
       num_heads: int, divides the width D.
@@ -61,27 +70,40 @@ class MultiHeadAttention(keras.layers.Layer):
         self.projection = Linear(width, self.initializer, dtype=self.dtype_policy)
         self.projection.build((None, width))
 
-    def call(self, x, mask, key=None):
-        """One round of looking.
+    def call(self, x, context, key=None):
+        """Every position attends to those the context lets it.
 
         Args:
-          x: float [X, D], the tokens of B rows one after the other.
-          mask: bool [B, 1, F, L] from `visibility`; the first F positions of each row look,
-            all of them or (F = 1) the first alone.
+          x: float [B * F, D], the tokens of B rows one after the other.
+          context: Context.
           key: integer [2] or None, for dropout.
         Returns:
-          float [B * F, D] and the probabilities, float32 [B, N, F, L].
+          float [B * F, D], or [B, D] where the first position alone goes on, and the
+          probabilities, float32 [B, N, F, T].
         """
-        batch, length = ops.shape(mask)[0], ops.shape(mask)[-1]
-        heads, width = self.num_heads, x.shape[-1]
-        qkv_BL3NH = ops.reshape(self.qkv(x), (batch, length, 3, heads, width // heads))
-        query_BNFH, key_BNTH, value_BNTH = ops.unstack(
-            ops.transpose(qkv_BL3NH, (2, 0, 3, 1, 4)), 3, axis=0
-        )
-        if mask.shape[-2] == 1:
+        query_BNFH, key_BNTH, value_BNTH = self.heads(x, context)
+        if context.first_only:
             query_BNFH = query_BNFH[:, :, :1]
-        context_BNFH, probs_BNFT = attend(
-            query_BNFH, key_BNTH, value_BNTH, mask, self.dropout_rate, fold_in(key, 0)
+        attended_BNFH, probs_BNFT = attend(
+            query_BNFH,
+            key_BNTH,
+            value_BNTH,
+            context.mask,
+            context.bias,
+            self.dropout_rate,
+            fold_in(key, 0),
         )
-        context_XD = ops.reshape(ops.transpose(context_BNFH, (0, 2, 1, 3)), (-1, width))
-        return self.projection(context_XD), probs_BNFT
+        return self.merge(attended_BNFH), probs_BNFT
+
+    def heads(self, x, context):
+        """Query, key and value of x [B * F, D], each float [B, N, F, H]."""
+        heads, width = self.num_heads, x.shape[-1]
+        shape = (context.batch, context.length, 3, heads, width // heads)
+        qkv_3BNFH = ops.transpose(ops.reshape(self.qkv(x), shape), (2, 0, 3, 1, 4))
+        return ops.unstack(qkv_3BNFH, 3, axis=0)
+
+    def merge(self, attended_BNFH):
+        """The heads side by side, projected: float [B, N, F, H] -> [B * F, D]."""
+        width = self.num_heads * attended_BNFH.shape[-1]
+        attended_XD = ops.reshape(ops.transpose(attended_BNFH, (0, 2, 1, 3)), (-1, width))
+        return self.projection(attended_XD)

@@ -1,4 +1,4 @@
-"""The encoder block."""
+"""The blocks that encoders are stacks of."""
 
 import keras
 from keras import ops
@@ -9,55 +9,18 @@ from bert_tf.layers.feed_forward import FeedForward
 from bert_tf.layers.normalization import LayerNorm
 
 
-def post_norm(norm):
-    """norm(x + part(x)) (Vaswani et al. 2017, section 3.1).
-
-    Args:
-      norm: LayerNorm.
-    Returns:
-      Two functions of float [X, D]: what the part reads of x, and what becomes of the sum.
-    """
-    return _as_it_is, norm
-
-
-def pre_norm(norm):
-    """x + part(norm(x)) (Xiong et al. 2020, table 1); else as `post_norm`.
-
-    The sum is never normalized: an encoder of such blocks needs one more norm behind the last.
-    """
-    return norm, _as_it_is
-
-
-def _as_it_is(x):
-    return x
-
-
-# The values of `norm` in a config.
-NORMS = {"post": post_norm, "pre": pre_norm}
-
-
 class EncoderBlock(keras.layers.Layer):
-    """Attention, then feed-forward, each added to its input and normalized.
+    """Attention, then feed-forward: norm(x + layer(x)) (Vaswani et al. 2017, section 3.1).
 
     Args:
       attention: the attention layer, e.g. `MultiHeadAttention`.
       feed_forward: the feed-forward layer.
       dropout_rate: float, on the output of each of the two.
       epsilon: float, of both normalizations.
-      arrangement: `post_norm` or `pre_norm`, where the normalizations stand.
     """
 
-    def __init__(
-        self,
-        attention,
-        feed_forward,
-        dropout_rate=0.0,
-        epsilon=1e-12,
-        arrangement=post_norm,
-        **kwargs,
-    ):
+    def __init__(self, attention, feed_forward, dropout_rate=0.0, epsilon=1e-12, **kwargs):
         super().__init__(**kwargs)
-        self.arrangement = arrangement
         self.attention = attention
         self.feed_forward = feed_forward
         self.dropout_rate = dropout_rate
@@ -73,36 +36,34 @@ class EncoderBlock(keras.layers.Layer):
         ):
             part.build(shape)
 
-    def call(self, x, mask, key=None):
-        """One block (Vaswani et al. 2017, section 3.1; figure 1, left).
-
-        A pure function of its arguments, so that it may be computed a second time.
+    def call(self, x, context, key=None):
+        """One block; a pure function of its arguments, so that it may be computed a second time.
 
         Args:
-          x: float [X, D].
-          mask: bool [B, 1, F, L]; the first F positions of each row go on, all or (F = 1) one.
+          x: float [B * F, D].
+          context: Context.
           key: integer [2] or None, for dropout.
         Returns:
-          float [B * F, D] and the attention probabilities, float32 [B, N, F, L].
+          float [B * F, D], or [B, D] where the first position alone goes on; and what the
+          attention returns beside its output: its probabilities, float32 [B, N, F, T].
         """
-        read, settle = self.arrangement(self.attention_norm)
-        looked, probs = self.attention(read(x), mask, key=key)
-        x = _going_on(x, mask) + dropout(looked, self.dropout_rate, fold_in(key, 1))
-        x = settle(x)
-        read, settle = self.arrangement(self.feed_forward_norm)
-        thought = self.feed_forward(read(x), training=key is not None)
-        x = settle(x + dropout(thought, self.dropout_rate, fold_in(key, 2)))
-        return x, probs
+        attended, probs = self.attention(x, context=context, key=key)
+        attended = dropout(attended, self.dropout_rate, fold_in(key, 1))
+        x = self.attention_norm(context.going_on(x) + attended)
+        fed_forward = self.feed_forward(x, training=key is not None)
+        fed_forward = dropout(fed_forward, self.dropout_rate, fold_in(key, 2))
+        return self.feed_forward_norm(x + fed_forward), probs
 
-    def skip(self, x, mask):
+    def skip(self, x, context):
         """What stands in for the block where it is skipped: x itself, and zero probabilities."""
-        shape = ops.shape(mask)
-        probs = ops.zeros((shape[0], self.attention.num_heads, shape[2], shape[3]), "float32")
-        return _going_on(x, mask), probs
+        batch, length = context.batch, context.length
+        queries = 1 if context.first_only else length
+        probs = ops.zeros((batch, self.attention.num_heads, queries, length), "float32")
+        return context.going_on(x), probs
 
     @classmethod
     def of(cls, config, dtype=None):
-        """A block of the sizes in a BERT-like config."""
+        """A block of the sizes in an encoder's config."""
         initial = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
         return cls(
             MultiHeadAttention(
@@ -114,13 +75,19 @@ class EncoderBlock(keras.layers.Layer):
             FeedForward(config.intermediate_size, config.hidden_act, initial, dtype=dtype),
             config.hidden_dropout_prob,
             config.layer_norm_eps,
-            NORMS[config.norm],
             dtype=dtype,
         )
 
 
-def _going_on(x, mask):
-    """Of x [X, D] the positions that go on: all, or the first of each row where F is 1."""
-    if mask.shape[-2] != 1:
-        return x
-    return ops.reshape(x, (-1, ops.shape(mask)[-1], x.shape[-1]))[:, 0]
+class PreNormBlock(EncoderBlock):
+    """The same layers as x + layer(norm(x)) (Xiong et al. 2020, table 1).
+
+    The sum is never normalized: an encoder of such blocks needs one more norm behind the last.
+    """
+
+    def call(self, x, context, key=None):
+        """One block, as `EncoderBlock.call`."""
+        attended, probs = self.attention(self.attention_norm(x), context=context, key=key)
+        x = context.going_on(x) + dropout(attended, self.dropout_rate, fold_in(key, 1))
+        fed_forward = self.feed_forward(self.feed_forward_norm(x), training=key is not None)
+        return x + dropout(fed_forward, self.dropout_rate, fold_in(key, 2)), probs

@@ -1,15 +1,40 @@
-"""How training goes through a stack of blocks: some are skipped, or computed a second time."""
+"""Blocks in training that are skipped at random, or computed a second time for the gradient."""
 
 import keras
 from keras import ops
 
-from bert_tf.layers.dropout import chance
+from bert_tf.layers.dropout import chance, fold_in
+
+
+def run_block(block, x, context, key, drop_rate, recompute):
+    """One block in training, with LayerDrop and with recomputation where they are asked for.
+
+    Args:
+      block: an EncoderBlock.
+      x: float [B * F, D].
+      context: Context; only its mask may be set where blocks are recomputed (see `recomputed`).
+      key: integer [2], of this block; the block itself folds 0, 1 and 2 into it.
+      drop_rate: float in [0, 1), how often the block is skipped.
+      recompute: bool.
+    Returns:
+      As the block.
+    """
+
+    def run(x, key):
+        return layer_drop(
+            lambda: block(x, context=context, key=key),
+            lambda: block.skip(x, context),
+            drop_rate,
+            fold_in(key, 3),
+        )
+
+    return recomputed(run, x, key) if recompute else run(x, key)
 
 
 def layer_drop(block, skip, rate, key):
     """A block, or with probability `rate` nothing in its place (Fan et al. 2020, section 3.2).
 
-    Only the way that is taken is computed. The paper rescales nothing for it, so that without a
+    Only the branch that is taken is computed. The paper rescales nothing for it, so that without a
     key, outside training, the block is just the block.
 
     Args:
@@ -29,10 +54,11 @@ def recomputed(function, x, key):
     """A function's results; its gradient computes them again instead of keeping what is inside.
 
     Memory for time (Chen et al. 2016, arXiv 1604.06174). The function must be pure: its randomness
-    comes from the key, never from a stateful generator, which would draw anew.
+    comes from the key, never from a stateful generator, which would draw other numbers. There is
+    a gradient for x and for variables, and none for tensors that the function closes over.
 
     Args:
-      function: of (x, key); variables in it get their gradients too.
+      function: of (x, key).
       x: float tensor.
       key: integer [2], entries below 2**31.
     Returns:

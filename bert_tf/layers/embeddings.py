@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from bert_tf.layers.dropout import dropout
-from bert_tf.layers.linear import drawn_anew
+from bert_tf.layers.linear import with_own_seed
 from bert_tf.layers.normalization import LayerNorm
 
 
@@ -12,7 +12,8 @@ class Embeddings(keras.layers.Layer):
     """The sum of word, position and token-type vectors, normalized (Devlin et al. 2019, figure 2).
 
     Args:
-      vocab_size, max_position_embeddings, type_vocab_size: int, rows of the three tables.
+      vocab_size, max_position_embeddings, type_vocab_size: int, rows of the three tables; a
+        type_vocab_size of 0 leaves token types out.
       width: int, their columns.
       dropout_rate: float, after the normalization.
       epsilon: float, of the normalization.
@@ -36,9 +37,10 @@ class Embeddings(keras.layers.Layer):
         super().__init__(**kwargs)
         self.rows = {
             "word_embeddings": vocab_size,
-            **({} if positions else {"position_embeddings": max_position_embeddings}),
+            "position_embeddings": 0 if positions else max_position_embeddings,
             "token_type_embeddings": type_vocab_size,
         }
+        self.word_embeddings = self.position_embeddings = self.token_type_embeddings = None
         self.positions = positions
         self.width = width
         self.dropout_rate = dropout_rate
@@ -47,21 +49,22 @@ class Embeddings(keras.layers.Layer):
 
     def build(self, shape=None):
         for name, rows in self.rows.items():
-            table = self.add_weight(
-                name=name,
-                shape=(rows, self.width),
-                initializer=drawn_anew(self.initializer),
-                autocast=False,
-            )
-            setattr(self, name, table)
+            if rows:
+                table = self.add_weight(
+                    name=name,
+                    shape=(rows, self.width),
+                    initializer=with_own_seed(self.initializer),
+                    autocast=False,
+                )
+                setattr(self, name, table)
         self.norm.build((None, self.width))
 
     def call(self, input_ids, token_type_ids=None, position_ids=None, key=None, shift=None):
-        """Looks the three vectors of every token up.
+        """The vectors of every token.
 
         Args:
           input_ids: int [B, L].
-          token_type_ids: int [B, L]; None means all 0.
+          token_type_ids: int [B, L]; None means all 0. Left aside where there are no types.
           position_ids: int [B, L]; None means 0, 1, 2, ... in every row.
           key: integer [2] or None, for dropout.
           shift: float32 [B, L, E], added to the words' vectors; None adds nothing.
@@ -76,17 +79,18 @@ class Embeddings(keras.layers.Layer):
             x_XE = x_XE + ops.tile(self._first_places(length), (batch, 1))
         else:
             x_XE = x_XE + self._places(ops.reshape(position_ids, (-1,)))
-        if token_type_ids is None:
-            x_XE = x_XE + self.token_type_embeddings[0]
-        else:
-            types_XT = ops.one_hot(
-                ops.reshape(token_type_ids, (-1,)),
-                self.rows["token_type_embeddings"],
-                dtype="float32",
-            )
-            x_XE = x_XE + ops.matmul(types_XT, self.token_type_embeddings)
+        if self.token_type_embeddings is not None:
+            x_XE = x_XE + self._types(token_type_ids)
         # Vaswani et al. 2017, section 3.4, also scale the words by sqrt(E); BERT does not.
         return dropout(self.norm(x_XE), self.dropout_rate, key)
+
+    def _types(self, token_type_ids):
+        """float [X, E], or [E], the same for all tokens, of absent types."""
+        table_TE = self.token_type_embeddings
+        if token_type_ids is None:
+            return table_TE[0]
+        ids_X, rows = ops.reshape(token_type_ids, (-1,)), self.rows["token_type_embeddings"]
+        return ops.matmul(ops.one_hot(ids_X, rows, dtype="float32"), table_TE)
 
     def _first_places(self, length):
         if self.positions is None:

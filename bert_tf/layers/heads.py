@@ -6,10 +6,8 @@ from keras import ops
 from bert_tf.layers.dropout import dropout, fold_in
 from bert_tf.layers.feed_forward import ACTIVATIONS
 from bert_tf.layers.linear import Linear
+from bert_tf.layers.masks import LOWEST
 from bert_tf.layers.normalization import LayerNorm
-
-# Below every real number under "max", and within the range of float16.
-LOWEST = -6e4
 
 
 class Pooler(keras.layers.Layer):

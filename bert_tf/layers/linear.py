@@ -9,7 +9,7 @@ def truncated_normal(stddev=0.02):
     return keras.initializers.TruncatedNormal(stddev=stddev)
 
 
-def drawn_anew(initializer):
+def with_own_seed(initializer):
     """The same initializer with a seed of its own.
 
     One object gives every tensor the same numbers from the front on, which would make word i and
@@ -34,19 +34,24 @@ class Linear(keras.layers.Layer):
     Args:
       width: int. Columns of the result.
       initializer: of the kernel; the bias starts at zero.
+      use_bias: bool; without one `bias` is None.
     """
 
-    def __init__(self, width, initializer="glorot_uniform", **kwargs):
+    def __init__(self, width, initializer="glorot_uniform", use_bias=True, **kwargs):
         super().__init__(**kwargs)
         self.width = width
-        self.initializer = drawn_anew(initializer)
+        self.initializer = with_own_seed(initializer)
+        self.use_bias = use_bias
+        self.bias = None
 
     def build(self, shape):
         self.kernel = self.add_weight(
             name="kernel", shape=(shape[-1], self.width), initializer=self.initializer
         )
-        self.bias = self.add_weight(name="bias", shape=(self.width,), initializer="zeros")
+        if self.use_bias:
+            self.bias = self.add_weight(name="bias", shape=(self.width,), initializer="zeros")
 
     def call(self, x):
         """float [X, width in] -> float [X, width]."""
-        return ops.add(ops.matmul(x, self.kernel), self.bias)
+        product = ops.matmul(x, self.kernel)
+        return product if self.bias is None else ops.add(product, self.bias)

@@ -12,23 +12,29 @@ class LayerNorm(keras.layers.Layer):
 
     Args:
       epsilon: float, added to the variance; 1e-12 in Google's BERT.
+      center: bool, whether there is a shift; without one `beta` is None.
     """
 
-    def __init__(self, epsilon=1e-12, **kwargs):
+    def __init__(self, epsilon=1e-12, center=True, **kwargs):
         super().__init__(**kwargs)
         self.epsilon = epsilon
+        self.center = center
+        self.beta = None
 
     def build(self, shape):
-        for name, initializer in (("gamma", "ones"), ("beta", "zeros")):
-            weight = self.add_weight(
-                name=name, shape=(shape[-1],), initializer=initializer, autocast=False
+        shape = (shape[-1],)
+        self.gamma = self.add_weight(name="gamma", shape=shape, initializer="ones", autocast=False)
+        if self.center:
+            self.beta = self.add_weight(
+                name="beta", shape=shape, initializer="zeros", autocast=False
             )
-            setattr(self, name, weight)
 
     def call(self, x):
         """float [X, D] -> float [X, D]."""
         unit = standardize(ops.cast(x, "float32"), self.epsilon)
-        return ops.cast(unit * self.gamma + self.beta, self.compute_dtype)
+        scaled = unit * self.gamma
+        shifted = scaled if self.beta is None else scaled + self.beta
+        return ops.cast(shifted, self.compute_dtype)
 
 
 def standardize(x, epsilon):

@@ -21,7 +21,3 @@ def sinusoidal(position_ids, width):
     angles = ops.cast(position_ids, "float32")[..., None] * rates
     both = ops.stack([ops.sin(angles), ops.cos(angles)], axis=-1)
     return ops.reshape(both, (*ops.shape(position_ids), 2 * pairs))[..., :width]
-
-
-# The values of `position_embedding` in a config; None is a table that is learned.
-POSITIONS = {"learned": None, "sinusoidal": sinusoidal}

@@ -27,10 +27,10 @@ def begin_positional_heads(encoder):
     """
     config = encoder.config
     head_width = config.hidden_size // config.num_attention_heads
-    if config.projects_embeddings:
+    if encoder.embeddings_projection is not None:
         unfit = "a projection between embeddings and blocks, wanted none"
-    elif config.position_embedding != "learned":
-        unfit = f"position_embedding {config.position_embedding}, wanted learned"
+    elif encoder.embeddings.position_embeddings is None:
+        unfit = "no table of positions, wanted one that is learned"
     elif head_width < 2:
         unfit = f"heads of width {head_width}, wanted 2 or more"
     else:

@@ -1,11 +1,9 @@
 """What pretraining begins with: fresh weights of some size, or those of a checkpoint."""
 
-import dataclasses
-
 from absl import logging
 
 from bert_tf.conversion.contents import opened
-from bert_tf.encoders import FAMILIES, SIZES, build_encoder
+from bert_tf.encoders import FAMILIES, SIZES, build_encoder, change_config
 from bert_tf.errors import ConfigError, InputError, nearest
 from bert_tf.loading import load_encoder, load_task
 from bert_tf.recipes.positional_heads import begin_positional_heads
@@ -60,7 +58,7 @@ def _fresh_encoder(start, tokenizer):
         hint = f" (nearest: {near})" if near else ""
         known = ", ".join(FAMILIES)
         raise ConfigError(f"model.family is {start.family!r}, wanted one of {known}{hint}")
-    sizes = SIZES[start.size] if start.size is not None else FAMILIES[start.family][0]()
+    sizes = SIZES[start.size] if start.size is not None else FAMILIES[start.family].config()
     of_text = {"vocab_size": tokenizer.vocab_size, "pad_token_id": tokenizer.pad_id}
     encoder = build_encoder(_changed(sizes, {**of_text, **start.changes}, "model.changes"))
     if start.positional_heads:
@@ -70,14 +68,8 @@ def _fresh_encoder(start, tokenizer):
 
 def _changed(sizes, changes, where):
     """A family's config with some fields changed."""
-    fields = [field.name for field in dataclasses.fields(sizes)]
-    for key in changes:
-        if key not in fields:
-            near = nearest(key, fields)
-            hint = f"did you mean {near}?" if near else f"there are {', '.join(fields)}"
-            raise ConfigError(f"{where}.{key}: no field of {type(sizes).__name__}; {hint}")
     try:
-        return dataclasses.replace(sizes, **changes)
+        return change_config(sizes, changes)
     except InputError as error:
         raise ConfigError(f"{where}.{error}") from None
 

@@ -187,9 +187,9 @@ def _put(row_BL, positions_BP, values_BP):
 
 
 def _check(encoder, generator):
-    if not hasattr(encoder, "replaced_token_head"):
+    if not encoder.published.replaces_tokens:
         raise InputError(
-            f"encoder: a {type(encoder).__name__}, whose family has no head for replaced tokens"
+            f"encoder: a {encoder.config.model_type}, whose family has no head for replaced tokens"
         )
     if generator is not None and generator.encoder.embeddings is not encoder.embeddings:
         raise InputError(

@@ -38,8 +38,8 @@ def freeze(model, how):
 
 def _below(encoder):
     """What stands below the blocks: the embeddings and, in some families, their projection."""
-    projection = getattr(encoder, "embeddings_projection", None)
-    return [encoder.embeddings] if projection is None else [encoder.embeddings, projection]
+    parts = (encoder.embeddings, encoder.embeddings_projection)
+    return [part for part in parts if part is not None]
 
 
 def gradual_factors(model, every):

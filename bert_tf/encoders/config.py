@@ -1,0 +1,65 @@
+"""The fields that the configs of all families share."""
+
+import dataclasses
+
+from bert_tf.encoders.checks import check_config, unknown_field
+from bert_tf.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class EncoderConfig:
+    """The sizes of an encoder, under the names of every bert_config.json; by default BERT base's.
+
+    `hidden_act`: "gelu" is the exact form with the error function, "gelu_new" the tanh form that
+    Google's code uses since February 2019; see `bert_tf.layers.ACTIVATIONS`.
+    `layer_drop_rate`: how often training skips a block. Every family has it, though none was
+    published so: it changes nothing but training, and no weight, name or file depends on it.
+    """
+
+    vocab_size: int = 30522
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+    hidden_act: str = "gelu"
+    hidden_dropout_prob: float = 0.1
+    attention_probs_dropout_prob: float = 0.1
+    max_position_embeddings: int = 512
+    type_vocab_size: int = 2
+    initializer_range: float = 0.02
+    layer_norm_eps: float = 1e-12
+    pad_token_id: int = 0
+    classifier_dropout: float | None = None
+    layer_drop_rate: float = 0.0
+
+    def __new__(cls, *args, **values):
+        """Refuses a field there is not in one line; Python would name no other."""
+        for name in values:
+            if problem := unknown_field(cls, name):
+                raise InputError(problem)
+        return super().__new__(cls)
+
+    def __post_init__(self):
+        check_config(self)
+
+    @property
+    def embedding_size(self):
+        """int, the width of the embeddings; families with a narrower one have it as a field."""
+        return self.hidden_size
+
+    @classmethod
+    def from_dict(cls, values):
+        """The config in a parsed config.json or bert_config.json; other keys are left aside.
+
+        Raises:
+          InputError: a value that no model of this family can have.
+        """
+        known = {field.name for field in dataclasses.fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in known})
+
+    def to_dict(self):
+        """The config as config.json holds it; `layer_drop_rate` only where it is set."""
+        values = dataclasses.asdict(self)
+        if not self.layer_drop_rate:
+            del values["layer_drop_rate"]
+        return {"model_type": self.model_type, **values}

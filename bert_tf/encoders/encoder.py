@@ -1,0 +1,324 @@
+"""The one encoder, and what a family says of its own."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import keras
+from keras import ops
+
+from bert_tf.encoders.checks import check_inputs
+from bert_tf.errors import InputError
+from bert_tf.layers import (
+    Context,
+    Pooler,
+    fold_in,
+    key_for,
+    make_attention_mask,
+    run_block,
+    truncated_normal,
+)
+
+# The fields that embeddings are made of; a generator has those of its discriminator.
+_OF_EMBEDDINGS = (
+    "vocab_size",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "embedding_size",
+    "layer_norm_eps",
+    "position_embedding",
+)
+
+
+class Published(NamedTuple):
+    """What the published models of a family have behind their encoder.
+
+    Attributes:
+      has_pooler: bool.
+      pooling: str, how sentence classifiers read the encoder: "pooler", "cls" or "mean".
+      head_layers: tuple of (width, activation), the dense layers before their projection.
+      sentence_objective: str, the second objective of pretraining; None: there was none.
+      replaces_tokens: bool, whether pretraining tells replaced tokens from real ones.
+    """
+
+    has_pooler: bool = True
+    pooling: str = "pooler"
+    head_layers: tuple = ()
+    sentence_objective: str | None = "next_sentence"
+    replaces_tokens: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    """What makes an encoder one of its family; see `bert_tf.encoders.parts` for the functions.
+
+    Attributes:
+      config: class of its configs, a frozen dataclass with a `model_type`.
+      sizes: dict, the usual name of each published model -> its config.
+      published: function of a config -> Published.
+      embeddings: function of (config, dtype) -> layer, called as `Embeddings`.
+      blocks: function of (config, dtype) -> list of layers called as `EncoderBlock`, in the order
+        they are run.
+      masked_lm_head: function of (config, width of the embeddings, dtype) -> layer called as
+        `MaskedLMHead`.
+      embeddings_projection: function of (config, initializer, dtype) -> layer between embeddings
+        and blocks, or None.
+      final_norm: function of (config, dtype) -> layer behind the last block, or None.
+      groups: function of (config, blocks) -> the blocks as files name them, where layers share
+        weights: list of lists, each block once; or None.
+      replaced_token_head: function of (config, dtype) -> layer, float [X, D] -> [X, 1].
+    """
+
+    config: type
+    sizes: Mapping[str, object]
+    published: Callable
+    embeddings: Callable
+    blocks: Callable
+    masked_lm_head: Callable
+    embeddings_projection: Callable | None = None
+    final_norm: Callable | None = None
+    groups: Callable | None = None
+    replaced_token_head: Callable | None = None
+
+
+class Encoder(keras.Model):
+    """Embeddings and a stack of blocks: embed, project, blocks, final norm, pooler.
+
+    The last three and the projection are None where the family, or this encoder, has none.
+
+    Setting `recompute` to True makes training keep only what goes from block to block and compute
+    the rest again for the gradient, which is the same.
+
+    Args:
+      config: config of the family.
+      family: Family.
+      pooler: bool, with the dense-and-tanh layer over the first token; None: as published.
+      share: Encoder whose embeddings and blocks become this one's too; None makes new ones.
+      embeddings: Embeddings of another encoder, which become this one's too, and nothing else.
+      dtype: Keras dtype policy; None takes the global one (`keras.config.set_dtype_policy`).
+    Raises:
+      InputError: a pooler is asked for in a family that has none.
+    """
+
+    def __init__(
+        self,
+        config,
+        family,
+        pooler=None,
+        share=None,
+        embeddings=None,
+        dtype=None,
+        name=None,
+        **kwargs,
+    ):
+        super().__init__(dtype=dtype, name=name or config.model_type, **kwargs)
+        self.config, self.family = config, family
+        if pooler and not self.published.has_pooler:
+            raise InputError(f"pooler: True, the family {config.model_type} has none")
+        # The order of what follows is the order of the weights, and that in which they are drawn.
+        policy, initializer = self.dtype_policy, truncated_normal(config.initializer_range)
+        if share is None:
+            self.embeddings = embeddings or family.embeddings(config, policy)
+            self.embeddings_projection = family.embeddings_projection and (
+                family.embeddings_projection(config, initializer, policy)
+            )
+            self.blocks = family.blocks(config, policy)
+            self.final_norm = family.final_norm and family.final_norm(config, policy)
+        else:
+            self.embeddings = share.embeddings
+            self.embeddings_projection = share.embeddings_projection
+            self.blocks = list(share.blocks)
+            self.final_norm = share.final_norm
+        pooler = self.published.has_pooler if pooler is None else pooler
+        self.pooler = Pooler(initializer, dtype=policy) if pooler else None
+        self.recompute = share is not None and share.recompute
+        self.build()
+
+    def build(self, input_shape=None):
+        """Creates every weight; no data is needed."""
+        narrow, wide = (None, self.embeddings.width), (None, self.config.hidden_size)
+        parts = [
+            (self.embeddings, narrow),
+            *((block, wide) for block in self.blocks),
+            (self.embeddings_projection, narrow),
+            (self.final_norm, wide),
+            (self.pooler, wide),
+        ]
+        for part, shape in parts:
+            if part is not None and not part.built:
+                part.build(shape)
+        self.built = True
+
+    @property
+    def published(self):
+        """Published, what this family's published models have behind their encoder."""
+        return self.family.published(self.config)
+
+    @property
+    def groups(self):
+        """The blocks as files name them where layers share weights, list of lists; else None."""
+        return self.family.groups and self.family.groups(self.config, self.blocks)
+
+    @property
+    def pooled(self):
+        """bool, whether there is a pooler, and so a `pooled_output`."""
+        return self.pooler is not None
+
+    @property
+    def published_pooling(self):
+        """As `published.pooling`."""
+        return self.published.pooling
+
+    @property
+    def published_head_layers(self):
+        """As `published.head_layers`."""
+        return self.published.head_layers
+
+    @property
+    def published_sentence_objective(self):
+        """As `published.sentence_objective`, next_sentence where there was none."""
+        return self.published.sentence_objective or "next_sentence"
+
+    def without_pooler(self):
+        """This encoder, its very layers, without the pooler: for tasks that read tokens."""
+        if self.pooler is None:
+            return self
+        return Encoder(self.config, self.family, pooler=False, share=self, dtype=self.dtype_policy)
+
+    def call(self, inputs, return_intermediates=False, only_first=False, training=False, key=None):
+        """Encodes rows of tokens.
+
+        Args:
+          inputs: dict of int32 [B, L]: `input_ids`; optional, or None, `attention_mask` (0 padding;
+            equal positive numbers attend to each other; absent: all 1), `token_type_ids` (absent:
+            all 0), `position_ids` (absent: 0, 1, 2, ...), and `sentence_positions` [B, S], where
+            the first tokens of examples packed into one row stand (absent: one example, at 0); and
+            `embedding_shift` float32 [B, L, E], added to the words' vectors (absent: nothing).
+            Other keys are left aside.
+          return_intermediates: bool, adds `hidden_states` and `attentions`.
+          only_first: bool, for tasks that read the first token alone: the last block computes
+            no other, which spares three quarters of it; `sequence_output` is [B, 1, D]. Rows
+            with `sentence_positions` have several first tokens, and are computed whole.
+          training: bool, with dropout.
+          key: integer [2], the dropout key of this step; None draws one from `keras.random`.
+        Returns:
+          dict: `sequence_output` float [B, L, D]; `pooled_output` float [B, D], or [B, S, D] with
+          `sentence_positions`, if there is a pooler; on request `hidden_states`, a tensor
+          [B, L, D] for the embeddings and for each block, and `attentions`, a tensor float32
+          [B, N, L, L] for each block.
+        Raises:
+          InputError: rows longer than the positions, or (outside a graph) an id not in the
+            vocabulary.
+        """
+        check_inputs(inputs, self.config)
+        input_ids, mask = inputs["input_ids"], inputs.get("attention_mask")
+        mask = make_attention_mask(ops.ones_like(input_ids) if mask is None else mask)
+        key, firsts = key_for(training, key), inputs.get("sentence_positions")
+        only_first = only_first and firsts is None
+        batch, length = ops.shape(input_ids)[0], ops.shape(input_ids)[1]
+        context, width = Context(batch, length, mask), self.config.hidden_size
+        drop_rate = self.config.layer_drop_rate
+
+        x_XD = self.embeddings(
+            input_ids,
+            inputs.get("token_type_ids"),
+            inputs.get("position_ids"),
+            key=fold_in(key, 0),
+            shift=inputs.get("embedding_shift"),
+        )
+        if self.embeddings_projection is not None:
+            x_XD = self.embeddings_projection(x_XD)
+        hidden_states, attentions = [], []
+        for depth, block in enumerate(self.blocks, start=1):
+            if return_intermediates:
+                hidden_states.append(ops.reshape(x_XD, (batch, length, width)))
+            if only_first and depth == len(self.blocks):
+                context, length = context.for_first(), 1
+            block_key = fold_in(key, depth)
+            if key is None or not (drop_rate or self.recompute):
+                x_XD, probs = block(x_XD, context=context, key=block_key)
+            else:
+                x_XD, probs = run_block(block, x_XD, context, block_key, drop_rate, self.recompute)
+            attentions.append(probs)
+
+        if self.final_norm is not None:
+            x_XD = self.final_norm(x_XD)
+        sequence_BLD = ops.reshape(x_XD, (batch, length, width))
+        outputs = {"sequence_output": sequence_BLD}
+        if self.pooler is not None:
+            outputs["pooled_output"] = self._pool(sequence_BLD, firsts)
+        if return_intermediates:
+            outputs["hidden_states"] = [*hidden_states, sequence_BLD]
+            outputs["attentions"] = attentions
+        return outputs
+
+    def _pool(self, sequence_BLD, firsts_BS):
+        """The pooler over the first token of every row, or of every example packed into it."""
+        if firsts_BS is None:
+            return self.pooler(sequence_BLD[:, 0])
+        first_BSD = ops.take_along_axis(sequence_BLD, firsts_BS[:, :, None], axis=1)
+        pooled_XD = self.pooler(ops.reshape(first_BSD, (-1, self.config.hidden_size)))
+        return ops.reshape(pooled_XD, ops.shape(first_BSD))
+
+    def masked_lm_head(self):
+        """A fresh head that predicts masked words, as published with this family."""
+        head = self.family.masked_lm_head(self.config, self.embeddings.width, self.dtype_policy)
+        head.build((None, self.config.hidden_size))
+        return head
+
+    def replaced_token_head(self):
+        """A fresh head that says of a token's vector how likely another word stood there: float
+        [X, D] -> logits, float32 [X, 1].
+
+        Raises:
+          InputError: the family has none.
+        """
+        self._check_replaces_tokens()
+        head = self.family.replaced_token_head(self.config, self.dtype_policy)
+        head.build((None, self.config.hidden_size))
+        return head
+
+    def generator(self, config):
+        """A fresh encoder over this one's embeddings, mostly a smaller one (Clark et al. 2020,
+        section 3.2).
+
+        Args:
+          config: config of this family, with the tables of this one's.
+        Returns:
+          Encoder; `MaskedLM(it)` is the generator that `ElectraPretraining` takes.
+        Raises:
+          InputError: the family has no generators, or its tables would have another size.
+        """
+        self._check_replaces_tokens()
+        for name in _OF_EMBEDDINGS:
+            own, given = (_field(each, name) for each in (self.config, config))
+            if given != own:
+                raise InputError(
+                    f"generator: {name}: {given!r}, wanted {own!r} as in the encoder "
+                    "whose embeddings it shares"
+                )
+        return Encoder(config, self.family, embeddings=self.embeddings, dtype=self.dtype_policy)
+
+    def _check_replaces_tokens(self):
+        if not self.published.replaces_tokens:
+            raise InputError(
+                f"encoder: a {self.config.model_type}, whose family has no generator and no head "
+                "for replaced tokens"
+            )
+
+    def save_pretrained(self, directory, tokenizer=None):
+        """Writes config.json, model.safetensors and the tokenizer's files; opens in transformers.
+
+        Args:
+          directory: str, made if absent.
+          tokenizer: Tokenizer or None.
+        """
+        from bert_tf.conversion import save_encoder
+
+        save_encoder(self, directory, tokenizer)
+
+
+def _field(config, name):
+    """A field that not every family has: an absent width of embeddings is that of the blocks."""
+    value = getattr(config, name, None)
+    return config.hidden_size if name == "embedding_size" and value is None else value

@@ -1,0 +1,105 @@
+"""Parts that several families have, from a config to the layer; nothing is built yet.
+
+`initializer` is of the kernels; each tensor draws numbers of its own by it. `dtype` is a Keras
+dtype policy, or None for the global one.
+"""
+
+from bert_tf.layers import (
+    Embeddings,
+    EncoderBlock,
+    Linear,
+    MaskedLMHead,
+    ProjectionHead,
+    truncated_normal,
+)
+
+
+def embeddings(config, dtype, positions=None):
+    """Tables of words, positions and token types, and a norm.
+
+    Args:
+      config: a family's config.
+      dtype: as above.
+      positions: function as `bert_tf.layers.sinusoidal`; None: a table that is learned.
+    """
+    return Embeddings(
+        config.vocab_size,
+        config.max_position_embeddings,
+        config.type_vocab_size,
+        config.embedding_size or config.hidden_size,
+        config.hidden_dropout_prob,
+        config.layer_norm_eps,
+        truncated_normal(config.initializer_range),
+        positions,
+        dtype=dtype,
+    )
+
+
+def embeddings_projection(config, initializer, dtype):
+    """A linear layer from the width of the embeddings to that of the blocks."""
+    return Linear(config.hidden_size, initializer, dtype=dtype)
+
+
+def blocks(config, dtype, kind=EncoderBlock):
+    """A list of blocks with weights of their own, one for each layer.
+
+    Args:
+      config, dtype: as above.
+      kind: EncoderBlock or PreNormBlock.
+    """
+    return [kind.of(config, dtype) for _ in range(config.num_hidden_layers)]
+
+
+def shared_blocks(config, dtype, kind=EncoderBlock):
+    """A list of blocks in the order they are run, the same ones many times over: layers share the
+    weights of a group in runs of equal length (Lan et al. 2020, section 3.1, and its code).
+
+    Args:
+      config: one with `num_hidden_groups` and `inner_group_num`.
+      dtype, kind: as in `blocks`.
+    """
+    layers, count = config.num_hidden_layers, config.num_hidden_groups
+    groups = [[kind.of(config, dtype) for _ in range(config.inner_group_num)] for _ in range(count)]
+    return [block for layer in range(layers) for block in groups[layer * count // layers]]
+
+
+def groups_of(config, blocks):
+    """The blocks of `shared_blocks` as files name them, each once: list of groups, a group a list
+    of blocks."""
+    layers, count, inner = (
+        config.num_hidden_layers,
+        config.num_hidden_groups,
+        config.inner_group_num,
+    )
+    # Rounded up: the first layer that `shared_blocks` gives to the group.
+    starts = [-(-group * layers // count) * inner for group in range(count)]
+    return [blocks[start : start + inner] for start in starts]
+
+
+def masked_lm_head(config, width, dtype, activation=None):
+    """The head that predicts masked words.
+
+    Args:
+      config, dtype: as above.
+      width: int, E of the word embeddings.
+      activation: a key of ACTIVATIONS; None: that of the blocks.
+    """
+    return MaskedLMHead(
+        width,
+        config.vocab_size,
+        activation or config.hidden_act,
+        config.layer_norm_eps,
+        truncated_normal(config.initializer_range),
+        dtype=dtype,
+    )
+
+
+def replaced_token_head(config, dtype):
+    """The head that says of a token's vector how likely another word stood there (Clark et al.
+    2020, code: `_get_discriminator_output`)."""
+    return ProjectionHead(
+        1,
+        ((config.hidden_size, config.hidden_act),),
+        initializer=truncated_normal(config.initializer_range),
+        dtype=dtype,
+    )

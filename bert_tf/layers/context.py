@@ -1,0 +1,42 @@
+"""What a block is told besides its tokens."""
+
+import dataclasses
+
+from keras import ops
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Context:
+    """What attention and blocks need to know of the tokens x [X, D], X = B * F.
+
+    It is no tuple: Keras would look inside, refuse numbers beside tensors, and cast the bias to low
+    precision. Layers take it by keyword, for Keras takes tensors alone by position.
+
+    Attributes:
+      batch: int or integer scalar, B.
+      length: int or integer scalar, F, the positions of x in each of the B rows.
+      mask: bool, broadcastable to [B, N, F, T], True may attend; None: all may.
+      bias: float, broadcastable to [B, N, F, T], added to the scores in float32; None: nothing.
+      cache: what an attention keeps of earlier positions, such as their keys and values, each
+        [B, N, T, H]; None: there are none.
+      first_only: bool, whether only the first position of each row goes on: all are keys, the
+        first alone is a query. Then F of mask and bias is 1.
+    """
+
+    batch: object
+    length: object
+    mask: object = None
+    bias: object = None
+    cache: object = None
+    first_only: bool = False
+
+    def for_first(self):
+        """This context for a block of whose output only each row's first position is read."""
+        mask, bias = (None if x is None else x[:, :, :1] for x in (self.mask, self.bias))
+        return dataclasses.replace(self, mask=mask, bias=bias, first_only=True)
+
+    def going_on(self, x):
+        """Of x [B * F, D] the positions that go on: all of them, or the first of each row."""
+        if not self.first_only:
+            return x
+        return ops.reshape(x, (self.batch, self.length, x.shape[-1]))[:, 0]
