@@ -10,7 +10,7 @@ import tensorflow as tf
 from by_turns import serve
 from sentences import batches
 
-from bert_tf.encoders.bert import BertConfig, BertEncoder
+from bert_tf.encoders import BertConfig, build_encoder
 from bert_tf.tasks import SequenceClassifier
 from bert_tf.training.optimizers import AdamW
 
@@ -21,7 +21,7 @@ MINILM = BertConfig(
 
 def classifier(jit=False):
     """The model of the benchmark, ready to train."""
-    model = SequenceClassifier(BertEncoder(MINILM))
+    model = SequenceClassifier(build_encoder(MINILM))
     model.compile(AdamW(5e-5, weight_decay=0.01), clip_norm=1.0, jit_compile=jit)
     return model
 

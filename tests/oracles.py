@@ -88,17 +88,17 @@ def feed_forward(layer, x, activation):
 
 def block(layer, x, seen, config):
     """Vaswani et al. 2017, section 3.1: each part's output added to its input, then normalized."""
-    looked, probs = multi_head(layer.attention, x, seen, config.num_attention_heads)
-    x = norm(layer, "attention_norm", x + looked, config.layer_norm_eps)
-    thought = feed_forward(layer.feed_forward, x, config.hidden_act)
-    return norm(layer, "feed_forward_norm", x + thought, config.layer_norm_eps), probs
+    attended, probs = multi_head(layer.attention, x, seen, config.num_attention_heads)
+    x = norm(layer, "attention_norm", x + attended, config.layer_norm_eps)
+    fed_forward = feed_forward(layer.feed_forward, x, config.hidden_act)
+    return norm(layer, "feed_forward_norm", x + fed_forward, config.layer_norm_eps), probs
 
 
 def bert(encoder, ids, groups=None, types=None, positions=None):
     """One row of tokens through BERT (Devlin et al. 2019).
 
     Args:
-      encoder: BertEncoder.
+      encoder: an Encoder of BERT's shape.
       ids, groups, types, positions: sequences of L ints; positions of equal group see each other.
     Returns:
       dict: `hidden_states` (embeddings first), `attentions`, and `pooled_output` with a pooler.
@@ -115,7 +115,7 @@ def bert(encoder, ids, groups=None, types=None, positions=None):
         states.append(state)
         attentions.append(probs)
     outputs = {"hidden_states": states, "attentions": attentions}
-    if encoder.pooled:
+    if encoder.pooler is not None:
         outputs["pooled_output"] = np.tanh(linear(encoder, "pooler.dense", states[-1][0]))
     return outputs
 

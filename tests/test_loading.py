@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from bert_tf.encoders import AlbertConfig, BertConfig, BertEncoder
+from bert_tf.encoders import AlbertConfig, BertConfig, Encoder, build_encoder
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.loading import convert, load_encoder, load_task
 from bert_tf.tasks import MaskedLM, Pretraining, SequenceClassifier
@@ -31,7 +31,7 @@ BATCH = {
 
 
 def encoder(pooler=True, **changes):
-    return randomized(BertEncoder(BertConfig(**SIZES | changes), pooler=pooler))
+    return randomized(build_encoder(BertConfig(**SIZES | changes), pooler=pooler))
 
 
 def randomized(model):
@@ -254,7 +254,7 @@ def test_a_config_this_package_cannot_follow_is_named(saved, changes, parts):
 def test_sizes_are_compared_with_the_tensors_before_anything_is_built(
     saved, changes, tensor, monkeypatch
 ):
-    monkeypatch.setattr(BertEncoder, "__init__", None)
+    monkeypatch.setattr(Encoder, "__init__", None)
     change_config(saved[0], **changes)
     refused(lambda: load_encoder(saved[0]), "config.json: does not fit", *changes, tensor)
 
@@ -335,7 +335,7 @@ def test_a_pretraining_checkpoint_that_is_named_a_masked_lm_is_one_and_loses_not
     with caplog.at_level(logging.WARNING, logger="absl"):
         back = load_task(tmp_path / "hf")
     assert "MaskedLM has no use for 4 tensors (bert.pooler" in caplog.text
-    assert type(back) is MaskedLM and not back.encoder.pooled
+    assert type(back) is MaskedLM and back.encoder.pooler is None
     np.testing.assert_array_equal(back(BATCH), model(BATCH)["masked_lm_logits"])
     convert(tmp_path / "hf", tmp_path / "google", "google")
     assert same_weights(model, load_task(tmp_path / "google"))

@@ -27,6 +27,7 @@ PUBLIC = {
         "head_layers",
     },
     "Tokenizer": set(),
+    "TransformerConfig": {"position_embedding", "norm", "parts_of"},
     "build_encoder": {"config"},
     "convert": {"source", "target", "format"},
     "export_saved_model": {"model", "tokenizer", "directory", "max_length"},

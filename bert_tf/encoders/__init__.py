@@ -6,7 +6,8 @@ from bert_tf.encoders.albert import ALBERT, AlbertConfig
 from bert_tf.encoders.bert import BERT, BertConfig
 from bert_tf.encoders.checks import OF_TRANSFORMER, unknown_field
 from bert_tf.encoders.electra import ELECTRA, ElectraConfig
-from bert_tf.encoders.encoder import Encoder, Family, Published
+from bert_tf.encoders.encoder import Encoder
+from bert_tf.encoders.family import Family, Published
 from bert_tf.encoders.transformer import PARTS, TRANSFORMER, TransformerConfig, as_transformer
 from bert_tf.errors import ConfigError, InputError, nearest
 

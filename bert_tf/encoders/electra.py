@@ -5,7 +5,7 @@ import functools
 
 from bert_tf.encoders import parts
 from bert_tf.encoders.config import EncoderConfig
-from bert_tf.encoders.encoder import Family, Published
+from bert_tf.encoders.family import Family, Published
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,8 +1,4 @@
-"""The one encoder, and what a family says of its own."""
-
-import dataclasses
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+"""The one encoder, of whichever family."""
 
 import keras
 from keras import ops
@@ -28,57 +24,6 @@ _OF_EMBEDDINGS = (
     "layer_norm_eps",
     "position_embedding",
 )
-
-
-class Published(NamedTuple):
-    """What the published models of a family have behind their encoder.
-
-    Attributes:
-      has_pooler: bool.
-      pooling: str, how sentence classifiers read the encoder: "pooler", "cls" or "mean".
-      head_layers: tuple of (width, activation), the dense layers before their projection.
-      sentence_objective: str, the second objective of pretraining; None: there was none.
-      replaces_tokens: bool, whether pretraining tells replaced tokens from real ones.
-    """
-
-    has_pooler: bool = True
-    pooling: str = "pooler"
-    head_layers: tuple = ()
-    sentence_objective: str | None = "next_sentence"
-    replaces_tokens: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
-class Family:
-    """What makes an encoder one of its family; see `bert_tf.encoders.parts` for the functions.
-
-    Attributes:
-      config: class of its configs, a frozen dataclass with a `model_type`.
-      sizes: dict, the usual name of each published model -> its config.
-      published: function of a config -> Published.
-      embeddings: function of (config, dtype) -> layer, called as `Embeddings`.
-      blocks: function of (config, dtype) -> list of layers called as `EncoderBlock`, in the order
-        they are run.
-      masked_lm_head: function of (config, width of the embeddings, dtype) -> layer called as
-        `MaskedLMHead`.
-      embeddings_projection: function of (config, initializer, dtype) -> layer between embeddings
-        and blocks, or None.
-      final_norm: function of (config, dtype) -> layer behind the last block, or None.
-      groups: function of (config, blocks) -> the blocks as files name them, where layers share
-        weights: list of lists, each block once; or None.
-      replaced_token_head: function of (config, dtype) -> layer, float [X, D] -> [X, 1].
-    """
-
-    config: type
-    sizes: Mapping[str, object]
-    published: Callable
-    embeddings: Callable
-    blocks: Callable
-    masked_lm_head: Callable
-    embeddings_projection: Callable | None = None
-    final_norm: Callable | None = None
-    groups: Callable | None = None
-    replaced_token_head: Callable | None = None
 
 
 class Encoder(keras.Model):
@@ -291,7 +236,7 @@ class Encoder(keras.Model):
         """
         self._check_replaces_tokens()
         for name in _OF_EMBEDDINGS:
-            own, given = (_field(each, name) for each in (self.config, config))
+            own, given = (getattr(each, name, None) for each in (self.config, config))
             if given != own:
                 raise InputError(
                     f"generator: {name}: {given!r}, wanted {own!r} as in the encoder "
@@ -316,9 +261,3 @@ class Encoder(keras.Model):
         from bert_tf.conversion import save_encoder
 
         save_encoder(self, directory, tokenizer)
-
-
-def _field(config, name):
-    """A field that not every family has: an absent width of embeddings is that of the blocks."""
-    value = getattr(config, name, None)
-    return config.hidden_size if name == "embedding_size" and value is None else value

@@ -5,7 +5,7 @@ import dataclasses
 from bert_tf.encoders import parts
 from bert_tf.encoders.checks import OF_TRANSFORMER, check_choice, check_groups
 from bert_tf.encoders.config import EncoderConfig
-from bert_tf.encoders.encoder import Family, Published
+from bert_tf.encoders.family import Family, Published
 from bert_tf.errors import InputError
 from bert_tf.layers import EncoderBlock, LayerNorm, PreNormBlock, sinusoidal
 

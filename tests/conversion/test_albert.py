@@ -149,7 +149,7 @@ def test_a_task_goes_through_google_and_back_bit_for_bit(tmp_path, architecture,
         back = load_task(tmp_path / place)
         assert type(back) is type(model) and same_weights(model, back)
         assert back.encoder.config == config
-    if not model.encoder.pooled:
+    if model.encoder.pooler is None:
         return
     assert same_weights(load_encoder(tmp_path / "google"), model.encoder)
 
@@ -214,13 +214,3 @@ def test_what_google_s_code_would_leave_out_is_refused(tmp_path):
     made(MaskedLM, dataclasses.replace(CONFIG, embedding_size=8)).save_pretrained(tmp_path / "hf")
     with pytest.raises(InputError, match="embedding_size: 8, as hidden_size"):
         convert(tmp_path / "hf", tmp_path / "google", "google")
-
-
-def test_what_transformers_lacks_is_saved_as_our_own(tmp_path):
-    config = dataclasses.replace(GROUPED, position_embedding="sinusoidal", norm="pre")
-    model = made(MaskedLM, config)
-    model.save_pretrained(str(tmp_path))
-    saved = json.loads((tmp_path / "config.json").read_text())
-    assert saved["model_type"] == "bert_tf" and saved["bert_tf"]["family"] == "albert"
-    back = load_task(tmp_path)
-    assert same_weights(model, back) and back.encoder.config == config

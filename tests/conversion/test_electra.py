@@ -138,7 +138,7 @@ def test_hugging_face_s_names_and_shapes_are_the_published_ones(tmp_path, archit
     back = load_task(tmp_path)
     assert type(back) is type(model) and same_weights(model, back)
     encoder = load_encoder(tmp_path)
-    assert same_weights(encoder, model.encoder) and not encoder.pooled
+    assert same_weights(encoder, model.encoder) and encoder.pooler is None
 
 
 def test_google_keeps_both_models_with_one_set_of_tables(tmp_path):

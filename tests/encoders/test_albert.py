@@ -8,9 +8,9 @@ import pytest
 from contract import batch_of, check_encoder
 
 from bert_tf import AlbertConfig, InputError, SequenceClassifier, build_encoder
-from bert_tf.encoders import AlbertEncoder
+from bert_tf.encoders import FAMILIES
 from bert_tf.encoders.albert import SIZES
-from bert_tf.layers import fold_in, new_key, visibility
+from bert_tf.layers import Context, fold_in, make_attention_mask, new_key
 
 TINY = AlbertConfig(
     vocab_size=23,
@@ -54,11 +54,11 @@ def counted(config):
 
 
 def test_albert_keeps_the_contract_of_encoders():
-    check_encoder(AlbertEncoder, TINY)
+    check_encoder(TINY)
 
 
 def test_groups_of_several_blocks_are_run_in_their_order_in_numpy():
-    encoder = oracles.randomize(AlbertEncoder(GROUPED))
+    encoder = oracles.randomize(build_encoder(GROUPED))
     batch = batch_of(GROUPED)
     got = encoder(batch, return_intermediates=True)
     assert len(got["attentions"]) == 5 * 2
@@ -79,22 +79,23 @@ def test_groups_of_several_blocks_are_run_in_their_order_in_numpy():
 
 
 def test_layers_share_their_weights_and_not_their_dropout():
-    encoder = oracles.randomize(AlbertEncoder(TINY))
+    encoder = oracles.randomize(build_encoder(TINY))
     assert encoder.blocks[0] is encoder.blocks[2] and len(encoder.groups) == 1
     assert encoder.groups[0][0] is encoder.blocks[0]
     batch, key = batch_of(TINY), new_key(0, 0)
     states = encoder(batch, training=True, key=key, return_intermediates=True)["hidden_states"]
-    seen = visibility(batch["attention_mask"])
+    context = Context(3, 7, make_attention_mask(batch["attention_mask"]))
     for layer in (1, 2, 3):
         read = np.reshape(states[layer - 1], (-1, 12))
-        want = [encoder.blocks[0](read, seen, key=fold_in(key, place))[0] for place in (1, 2, 3)]
+        keys = [fold_in(key, place) for place in (1, 2, 3)]
+        want = [encoder.blocks[0](read, context=context, key=one)[0] for one in keys]
         near = [np.abs(x - np.reshape(states[layer], (-1, 12))).max() < 1e-5 for x in want]
         assert near == [place == layer for place in (1, 2, 3)]
 
 
 @pytest.mark.parametrize("config", [TINY, GROUPED], ids=["tiny", "grouped"])
 def test_counting_by_shape_is_counting(config):
-    assert AlbertEncoder(config).count_params() == counted(config)
+    assert build_encoder(config).count_params() == counted(config)
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -113,7 +114,7 @@ def test_all_published_sizes_are_there_and_the_default_is_the_largest():
     assert set(SIZES) == {f"albert-{size}-v{version}" for size in PUBLISHED for version in (1, 2)}
     assert AlbertConfig() == SIZES["albert-xxlarge-v2"]
     encoder = build_encoder("albert-base-v2", vocab_size=30, hidden_size=24, num_attention_heads=2)
-    assert type(encoder) is AlbertEncoder and len(encoder.blocks) == 12
+    assert encoder.family is FAMILIES["albert"] and len(encoder.blocks) == 12
 
 
 def test_files_call_the_classifier_s_dropout_by_another_name():
@@ -121,7 +122,7 @@ def test_files_call_the_classifier_s_dropout_by_another_name():
     values = config.to_dict()
     assert values["classifier_dropout_prob"] == 0.25 and "classifier_dropout" not in values
     assert AlbertConfig.from_dict(values) == config
-    assert SequenceClassifier(AlbertEncoder(config)).head.dropout_rate == 0.25
+    assert SequenceClassifier(build_encoder(config)).head.dropout_rate == 0.25
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,17 @@ def test_absent_types_are_0_and_absent_positions_count_from_0(layer):
     np.testing.assert_array_equal(layer(IDS), layer(IDS, zeros, counted))
 
 
+def test_without_token_types_there_is_no_table_and_their_ids_are_left_aside():
+    layer = Embeddings(10, 6, 0, 8)
+    layer.build()
+    oracles.randomize(layer)
+    assert layer.token_type_embeddings is None and len(layer.weights) == 4
+    words, places = (oracles.get(layer, f"{name}_embeddings") for name in ("word", "position"))
+    want = oracles.norm(layer, "norm", (words[IDS] + places[:3]).reshape(6, 8), 1e-12)
+    np.testing.assert_allclose(layer(IDS), want, atol=5e-6)
+    np.testing.assert_array_equal(layer(IDS, TYPES), layer(IDS))
+
+
 def test_dropout_comes_last(layer):
     plain, dropped = layer(IDS).numpy(), layer(IDS, key=new_key(0, 0)).numpy()
     hit = dropped == 0

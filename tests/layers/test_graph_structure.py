@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.eager import context
 
-from bert_tf.encoders.bert import BertConfig, BertEncoder
-from bert_tf.layers import FeedForward, MultiHeadAttention, new_key, visibility
+from bert_tf.encoders import BertConfig, build_encoder
+from bert_tf.layers import Context, FeedForward, MultiHeadAttention, make_attention_mask, new_key
 from bert_tf.tasks import SequenceClassifier
 from bert_tf.training import optimizers
 
@@ -80,20 +80,20 @@ def test_the_gradient_of_gelu_takes_the_error_function_once_and_no_more_than_it_
 def test_attention_splits_query_key_and_value_without_slices_to_pad_again():
     layer = MultiHeadAttention(2)
     layer.build((None, WIDTH))
-    mask = visibility(tf.ones((ROWS, LENGTH), tf.int32))
+    context = Context(ROWS, LENGTH, make_attention_mask(tf.ones((ROWS, LENGTH), tf.int32)))
     x = tf.ones((ROWS * LENGTH, WIDTH))
 
     def gradients(x):
         with tf.GradientTape() as tape:
             tape.watch(x)
-            output, _ = layer(x, mask)
+            output, _ = layer(x, context=context)
         return tape.gradient(output, (x, layer.trainable_variables))
 
     assert not traced(gradients, x)["StridedSliceGrad"]
 
 
 def test_one_draw_of_random_words_for_each_dropout():
-    model = SequenceClassifier(BertEncoder(CONFIG))
+    model = SequenceClassifier(build_encoder(CONFIG))
     ops = traced(
         lambda key: model({"input_ids": IDS}, training=True, key=key), new_key(seed=0, step=0)
     )
@@ -103,7 +103,7 @@ def test_one_draw_of_random_words_for_each_dropout():
 
 @pytest.mark.parametrize("pooling, rows", [(None, ROWS), ("cls", ROWS), ("mean", ROWS * LENGTH)])
 def test_the_last_block_computes_only_rows_that_are_read(pooling, rows):
-    model = SequenceClassifier(BertEncoder(CONFIG), pooling=pooling)
+    model = SequenceClassifier(build_encoder(CONFIG), pooling=pooling)
     graph = tf.function(lambda: model({"input_ids": IDS})).get_concrete_function().graph
     products = [op.outputs[0].shape for op in graph.get_operations() if op.type == "MatMul"]
     expanded = [shape[0] for shape in products if shape[1] == INNER]
@@ -112,7 +112,7 @@ def test_the_last_block_computes_only_rows_that_are_read(pooling, rows):
 
 def test_large_variables_are_updated_by_compiled_code_and_no_other(monkeypatch):
     monkeypatch.setattr(optimizers, "LARGE", WIDTH * INNER)
-    model = SequenceClassifier(BertEncoder(CONFIG))
+    model = SequenceClassifier(build_encoder(CONFIG))
     model.compile(optimizers.AdamW(1e-3))
     ops = traced(lambda labels: model.train_step(({"input_ids": IDS}, labels)), tf.zeros(ROWS))
     large = sum(int(np.prod(weight.shape)) >= WIDTH * INNER for weight in model.trainable_variables)
@@ -123,7 +123,7 @@ def test_large_variables_are_updated_by_compiled_code_and_no_other(monkeypatch):
 
 @pytest.mark.parametrize(("accumulate", "by_rows"), [(1, 4), (2, 0)])
 def test_the_word_table_is_updated_by_rows_where_its_gradient_has_few(accumulate, by_rows):
-    model = SequenceClassifier(BertEncoder(CONFIG))
+    model = SequenceClassifier(build_encoder(CONFIG))
     model.compile(optimizers.AdamW(1e-3), accumulate=accumulate)
     ops = traced(lambda labels: model.train_step(({"input_ids": IDS}, labels)), tf.zeros(ROWS))
     # The weight, its two moments, and which rows there have been.

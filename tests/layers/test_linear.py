@@ -18,6 +18,14 @@ def test_rows_times_kernel_plus_bias():
     np.testing.assert_allclose(layer(x), want, atol=1e-6)
 
 
+def test_without_a_bias_there_is_the_product_alone():
+    layer = Linear(3, use_bias=False)
+    layer.build((None, 5))
+    x = np.random.default_rng(0).standard_normal((4, 5)).astype("float32")
+    np.testing.assert_allclose(layer(x), x @ oracles.get(layer, "kernel"), atol=1e-6)
+    assert layer.bias is None and [weight.shape for weight in layer.weights] == [(5, 3)]
+
+
 def test_initial_weights_are_a_normal_cut_at_two_deviations():
     values = truncated_normal(0.02)((400, 400)).numpy()
     assert abs(values).max() <= 0.04 and abs(values.mean()) < 1e-4

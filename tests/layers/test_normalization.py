@@ -36,6 +36,13 @@ def test_values_are_equation_4(epsilon):
     np.testing.assert_allclose(layer(X), oracle(X, layer), atol=2e-6)
 
 
+def test_without_a_shift_there_is_the_scale_alone():
+    layer = layer_of(center=False)
+    assert layer.beta is None and len(layer.weights) == 1
+    want = oracles.layer_norm(X.astype(float), oracles.get(layer, "gamma"), 0.0)
+    np.testing.assert_allclose(layer(X), want, atol=2e-6)
+
+
 @pytest.mark.parametrize("epsilon", [1e-12, 0.1])
 @pytest.mark.parametrize("compiled", [False, True])
 def test_gradients_are_those_of_automatic_differentiation(epsilon, compiled):

@@ -26,6 +26,7 @@ def test_embeddings_with_them_hold_no_table_of_positions():
     layer = Embeddings(11, 5, 2, 6, positions=sinusoidal)
     layer.build()
     assert {weight.shape for weight in layer.weights} == {(11, 6), (2, 6), (6,)}
+    assert layer.position_embeddings is None
     ids, turned = np.array([[4, 7, 9]], "int32"), np.array([[2, 1, 0]], "int32")
     np.testing.assert_allclose(
         layer(ids, position_ids=turned)[::-1], layer(ids[:, ::-1]), atol=1e-6

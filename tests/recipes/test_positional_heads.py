@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from bert_tf import AlbertConfig, BertConfig, build_encoder
+from bert_tf import AlbertConfig, BertConfig, TransformerConfig, build_encoder
 from bert_tf.errors import ConfigError
 from bert_tf.recipes.positional_heads import begin_positional_heads, neighbours, positional_kernels
 
@@ -69,7 +69,11 @@ def test_what_is_changed_keeps_its_size_and_the_rest_is_left_alone():
     "kind, sizes, parts",
     [
         (AlbertConfig, {"embedding_size": 32}, ["albert", "a projection between"]),
-        (BertConfig, {"position_embedding": "sinusoidal"}, ["bert", "sinusoidal"]),
+        (
+            TransformerConfig,
+            {"position_embedding": "sinusoidal"},
+            ["transformer", "no table of positions"],
+        ),
         (BertConfig, {"num_attention_heads": 96}, ["bert", "heads of width 1, wanted 2"]),
     ],
 )

@@ -228,7 +228,7 @@ def test_what_cannot_be_trained_together_is_refused():
     with pytest.raises(InputError, match="generator: its embeddings are not the encoder's"):
         ElectraPretraining(encoder, MaskedLM(build_encoder(SMALL)))
     sizes = {name: getattr(CONFIG, name) for name in ("vocab_size", "hidden_size")}
-    with pytest.raises(InputError, match="encoder: a BertEncoder, whose family has no head"):
+    with pytest.raises(InputError, match="encoder: a bert, whose family has no head"):
         ElectraPretraining(build_encoder(BertConfig(**sizes, num_attention_heads=2)))
 
 
