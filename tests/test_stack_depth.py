@@ -31,7 +31,6 @@ def flags(tmp_path):
     return [f"--config={tmp_path / 'config.yaml'}", f"--workdir={tmp_path / 'run'}"]
 
 
-@pytest.mark.xfail(strict=True, reason="TaskModel, the step and the encoders still hand on")
 def test_at_most_15_functions_of_ours_stand_above_attend_when_the_command_trains(
     flags, monkeypatch
 ):

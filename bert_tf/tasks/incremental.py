@@ -2,10 +2,8 @@
 
 from keras import ops
 
+from bert_tf.layers import MASKED_SCORE
 from bert_tf.tasks.losses import AddedLoss, weight_of_rows, weighted_sum
-
-# Added to a logit that is not to be chosen.
-HIDDEN = -1e9
 
 
 def among_new_labels(model, labels_there):
@@ -20,7 +18,7 @@ def among_new_labels(model, labels_there):
     Returns:
       AddedLoss of the name of the model's own loss, in the place of which it stands.
     """
-    hidden = [0.0 if label in labels_there else HIDDEN for label in range(model.num_labels)]
+    hidden = [0.0 if label in labels_there else MASKED_SCORE for label in range(model.num_labels)]
     (name,) = model.loss_names
 
     def total(inputs, outputs, labels, sample_weight):

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from bert_tf.layers.heads import LOWEST
+from bert_tf.layers import LOWEST
 
 
 def masked_word_logits(head, word_embeddings, sequence_output, masked_positions=None):

@@ -42,7 +42,7 @@ def task_for(words, encoder, source, sentences, labels, generator_sizes):
             return MaskedLM(encoder)
         return Pretraining(encoder, sentences, labels)
     theirs = getattr(source, "generator", None)
-    if not hasattr(encoder, "generator"):
+    if not encoder.published.replaces_tokens:
         family = encoder.config.model_type
         raise InputError(f"the encoder of family {family} has no generator; wanted one that has")
     sizes = generator_sizes(encoder.config if theirs is None else theirs.encoder.config)
