@@ -6,6 +6,7 @@ it.
 
 import glob
 import json
+import math
 import re
 from pathlib import Path
 
@@ -79,6 +80,8 @@ def read_google(source):
             f"{prefix}: an object-based checkpoint of TensorFlow 2, wanted a name-based one"
         )
 
+    _check_size(prefix, shapes, dtypes)
+
     def stored(name):
         def read():
             try:
@@ -94,6 +97,18 @@ def read_google(source):
         return StoredTensor(str(prefix), tuple(shapes[name]), dtypes[name].name, read)
 
     return {name: stored(name) for name in sorted(shapes)}, prefix
+
+
+def _check_size(prefix, shapes, dtypes):
+    """The data files are as long as the index says, so that no shape takes memory on trust."""
+    numeric = [name for name in shapes if dtypes[name].name != "string"]
+    claimed = sum(math.prod(shapes[name]) * dtypes[name].size for name in numeric)
+    held = sum(file.stat().st_size for file in data_files(prefix))
+    if claimed > held:
+        raise InputError(
+            f"{prefix}: truncated: the index names tensors of {claimed} bytes, the data files hold "
+            f"{held}"
+        )
 
 
 def write_google(directory, config, tensors, family="bert"):
