@@ -16,7 +16,7 @@ from bert_tf.conversion.leftovers import encoder_tensors
 from bert_tf.conversion.saving import OWN
 from bert_tf.conversion.sizes import check_own_heads, check_sizes
 from bert_tf.conversion.table import canonical_names, fill
-from bert_tf.errors import ConfigError, InputError, nearest
+from bert_tf.errors import ConfigError, InputError, nearest, shown
 
 FORMATS = ("huggingface", "google")
 
@@ -138,9 +138,8 @@ def _no_task(contents):
     if contents.is_google or named in (None, contents.family.encoder_class):
         tasks_here = ", ".join(known)
         return f"{contents.weights_file}: no head of {tasks_here}; load_encoder reads the encoder"
-    return (
-        f"{where}: architectures: {named!r} is no task here; there are {', '.join(known.values())}"
-    )
+    classes = ", ".join(known.values())
+    return f"{where}: architectures: {shown(named)} is no task here; there are {classes}"
 
 
 def _build_encoder(contents, changes=None, **options):

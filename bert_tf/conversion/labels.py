@@ -70,9 +70,15 @@ def _names(contents):
     if not numbers or set(named) != set(numbers):
         raise InputError(f"{contents.config_file}: id2label: wanted the keys 0, 1, 2, ...")
     for number in numbers:
-        name = named[number]
-        if isinstance(name, bool) or not isinstance(name, str | int | float):
+        if not _is_name(named[number]):
             raise InputError(
-                f"{contents.config_file}: id2label: {number}: {shown(name)}, wanted a name"
+                f"{contents.config_file}: id2label: {number}: {shown(named[number])}, wanted a name"
             )
     return [str(named[number]) for number in numbers]
+
+
+def _is_name(value):
+    """Whether a value can name a label; half of a surrogate pair is no text of any file."""
+    if isinstance(value, str):
+        return not any("\ud800" <= character <= "\udfff" for character in value)
+    return isinstance(value, int | float) and not isinstance(value, bool)

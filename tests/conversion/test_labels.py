@@ -70,6 +70,7 @@ def test_without_names_nothing_is_said(caplog):
         (["no", "yes", "so"], "wanted the keys 0, 1, 2"),
         (3, "wanted the keys 0, 1, 2"),
         ({"0": "a", "1": None, "2": "b"}, "id2label: 1: None, wanted a name"),
+        ({"0": "a", "1": "\ud800", "2": "b"}, r"id2label: 1: '\\ud800', wanted a name"),
         ({"0": "a", "1": {"x": "\x1b"}, "2": "b"}, r"id2label: 1: {'x': '\\x1b'}, wanted a name"),
     ],
 )
