@@ -1,4 +1,4 @@
-"""How a run says that it was stopped and has saved its state; the commands exit with 3 then."""
+"""The exception of a run that was stopped and has saved its state; commands exit with 3 then."""
 
 from bert_tf.training.loop import Interrupted
 

@@ -1,1 +1,1 @@
-"""From a task model and batches to trained weights: the step, the optimizer, the loop."""
+"""From a task model and batches to trained weights: the step, the optimizers, the loop."""

@@ -1,4 +1,4 @@
-"""A second copy of the weights that follows the training, and is what a run is judged by."""
+"""Averages of the weights over the updates, by which a run is evaluated."""
 
 import contextlib
 
@@ -9,20 +9,20 @@ import tensorflow as tf
 class Averaged(keras.optimizers.Optimizer):
     """An optimizer that keeps an average of the weights; `moving_average` and `lookahead` make one.
 
-    Another optimizer moves the weights; after every `every` of its updates `follow` is called for
-    each trainable variable with (variable, its average, updates made). The averages start as the
-    weights do. They are optimizer variables, so a running checkpoint holds them. Under `fit` the
-    model ends with the averages as its weights.
+    Another optimizer updates the weights; after every `every` of its updates `update_average` is
+    called for each trainable variable with (variable, its average, updates made). The averages are
+    initialized to the weights. They are optimizer variables, so a running checkpoint holds them.
+    Under `fit` the model ends with the averages as its weights.
 
     Args:
       inner: a Keras optimizer.
-      follow: function (tf.Variable, tf.Variable, int64 scalar) -> None, which assigns.
+      update_average: function (tf.Variable, tf.Variable, int64 scalar) -> None, which assigns.
       every: int, updates of `inner` between two calls.
     """
 
-    def __init__(self, inner, follow, every=1):
+    def __init__(self, inner, update_average, every=1):
         super().__init__(learning_rate=0.0)
-        self.inner, self.follow, self.every = inner, follow, every
+        self.inner, self.update_average, self.every = inner, update_average, every
 
     def build(self, variables):
         if self.built:
@@ -42,27 +42,29 @@ class Averaged(keras.optimizers.Optimizer):
             self.build(list(trainable_variables))
         self.inner.apply(grads, trainable_variables)
         tf.__internal__.distribute.interim.maybe_merge_call(
-            self._follow_all, self._distribution_strategy, tf.identity(self.inner.iterations.value)
+            self._update_averages,
+            self._distribution_strategy,
+            tf.identity(self.inner.iterations.value),
         )
 
-    def _follow_all(self, strategy, step):
-        # All replicas have made as many updates.
+    def _update_averages(self, strategy, step):
+        # The number of updates is the same on all replicas.
         step = strategy.experimental_local_results(step)[0]
 
-        def follow_all():
+        def update_all():
             for variable, average in zip(self._trainable_variables, self.averages, strict=True):
                 strategy.extended.update(
-                    variable.value, self.follow, args=(average.value, step), group=False
+                    variable.value, self.update_average, args=(average.value, step), group=False
                 )
             return step
 
         if self.every == 1:
-            follow_all()
+            update_all()
         else:
-            tf.cond(step % self.every == 0, follow_all, lambda: step)
+            tf.cond(step % self.every == 0, update_all, lambda: step)
 
     def swap(self):
-        """Exchanges weights and averages, one variable after the other."""
+        """Exchanges weights and averages, one variable at a time."""
         for variable, average in zip(self._trainable_variables, self.averages, strict=True):
             weights = tf.identity(variable.value)
             variable.assign(average)
@@ -91,11 +93,11 @@ class Averaged(keras.optimizers.Optimizer):
 
 
 def moving_average(inner, decay):
-    """An exponential moving average of the weights round an optimizer.
+    """An optimizer with an exponential moving average of the weights.
 
     After n updates the average is the sum of decay^(n-i) w_i over the sum of decay^(n-i), i = 1..n.
-    Early on that is the plain mean of the weights so far; Keras' `use_ema` gives the first ones
-    most of the weight for about 1 / (1 - decay) updates, longer than many a fine-tuning lasts.
+    Early on that is close to the plain mean of the weights so far; Keras' `use_ema` is dominated by
+    the first ones for about 1 / (1 - decay) updates, longer than many a fine-tuning lasts.
 
     Args:
       inner: a Keras optimizer.
@@ -104,21 +106,21 @@ def moving_average(inner, decay):
       Averaged.
     """
 
-    def follow(weights, average, step):
+    def update_average(weights, average, step):
         # 1 - decay^n, exact for small n too.
         total = -tf.math.expm1(tf.cast(step, tf.float32) * tf.math.log1p(decay - 1.0))
         tf.raw_ops.ResourceApplyGradientDescent(
             var=average.handle, alpha=(1.0 - decay) / total, delta=average - weights
         )
 
-    return Averaged(inner, follow)
+    return Averaged(inner, update_average)
 
 
 def lookahead(inner, every, share=0.5):
-    """Lookahead (Zhang et al. 2019, algorithm 1) round an optimizer.
+    """An optimizer with Lookahead (Zhang et al. 2019, algorithm 1).
 
-    Every `every` updates the slow weights, which are the averages here, go that share of the way to
-    the fast ones, and the fast ones start again from there. The optimizer's own state is kept.
+    Every `every` updates the slow weights, which are the averages here, are interpolated towards
+    the fast ones by `share`, and the fast ones are set to them. The optimizer's state is kept.
 
     Args:
       inner: a Keras optimizer.
@@ -128,11 +130,11 @@ def lookahead(inner, every, share=0.5):
       Averaged.
     """
 
-    def follow(fast, slow, step):
+    def update_average(fast, slow, step):
         slow.assign_add(share * (fast - slow))
         fast.assign(slow)
 
-    return Averaged(inner, follow, every)
+    return Averaged(inner, update_average, every)
 
 
 @contextlib.contextmanager

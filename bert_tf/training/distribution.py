@@ -11,7 +11,7 @@ import tensorflow as tf
 from bert_tf.errors import ConfigError, InputError
 
 # How long a worker waits for the others at the start, in seconds.
-PATIENCE = float(os.environ.get("BERT_TF_WORKER_TIMEOUT", "600"))
+WORKER_TIMEOUT = float(os.environ.get("BERT_TF_WORKER_TIMEOUT", "600"))
 
 
 def make_strategy(section):
@@ -23,20 +23,20 @@ def make_strategy(section):
       tf.distribute.Strategy.
     Raises:
       ConfigError: TF_CONFIG is unusable, or TensorFlow already runs with other devices.
-      InputError: another worker did not come.
+      InputError: another worker did not start in time.
     """
     if section.virtual_devices is not None:
         _split_cpu(section.virtual_devices)
     if section.strategy == "mirrored":
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
         names = [device.name for device in devices]
-        # NCCL is for GPUs; between parts of a CPU a plain sum is the quickest.
+        # NCCL is for GPUs; between virtual CPU devices a plain sum is the fastest.
         on_gpu = devices[0].device_type == "GPU"
         sums = None if on_gpu else tf.distribute.ReductionToOneDevice()
         return tf.distribute.MirroredStrategy(names, cross_device_ops=sums)
     if section.strategy == "multi_worker":
         workers, index = read_tf_config()
-        wait_for_workers(workers, index, PATIENCE)
+        wait_for_workers(workers, index, WORKER_TIMEOUT)
         return tf.distribute.MultiWorkerMirroredStrategy()
     if section.strategy == "tpu":
         # Written to TensorFlow's documentation; no TPU has run it yet.
@@ -51,7 +51,7 @@ def read_tf_config():
     """The cluster named by the environment variable TF_CONFIG.
 
     Returns:
-      list of "host:port", one a worker, and this process' place in it.
+      list of "host:port", one for each worker, and the index of this process in it.
     Raises:
       ConfigError: it is not set, not JSON, or names no workers or no task of theirs.
     """
@@ -80,17 +80,17 @@ def read_tf_config():
 
 
 def wait_for_workers(workers, index, seconds):
-    """Waits until every other worker has come, so that a missing one can be named.
+    """Waits until every other worker has started, so that a missing one can be named.
 
-    Each worker listens on its own address and calls at the others', saying its number; two have
-    met when one has reached the other. TensorFlow takes the port over afterwards.
+    Each worker listens on its own address, connects to the others' and sends its index; for two of
+    them one connection is enough. TensorFlow uses the port afterwards.
 
     Args:
       workers: list of "host:port".
-      index: int, which of them this process is.
+      index: int, of this process.
       seconds: float, how long to wait for all.
     Raises:
-      InputError: a worker did not come in time, or our address is in use.
+      InputError: a worker did not start in time, or our address is in use.
     """
     until = time.monotonic() + seconds
     missing = set(range(len(workers))) - {index}
@@ -103,8 +103,8 @@ def wait_for_workers(workers, index, seconds):
         listener.listen(len(workers))
         listener.settimeout(0.2)
         while missing:
-            missing -= {place for place in missing if _call_at(workers[place], index)}
-            missing.discard(_visitor(listener))
+            missing -= {place for place in missing if _connect(workers[place], index)}
+            missing.discard(_accept(listener))
             if missing and time.monotonic() > until:
                 absent = ", ".join(workers[place] for place in sorted(missing))
                 raise InputError(
@@ -114,23 +114,23 @@ def wait_for_workers(workers, index, seconds):
 
 
 def per_replica(strategy, dataset):
-    """A dataset of whole batches, shared out: each replica gets its rows, in order.
+    """A dataset of global batches, divided: each replica gets consecutive rows, in order.
 
     Args:
       strategy: tf.distribute.Strategy.
-      dataset: tf.data.Dataset of nests of tensors [batch, ...]; the replicas divide the batch.
+      dataset: tf.data.Dataset of nests of tensors [batch, ...], batch a multiple of the replicas.
     Returns:
-      The dataset itself for one replica, else a distributed one.
+      The dataset itself for one replica, else a tf.distribute.DistributedDataset.
     """
     count = strategy.num_replicas_in_sync
     if count == 1:
         return dataset
 
-    def share(context):
+    def dataset_of(context):
         here = count // context.num_input_pipelines
         first = here * context.input_pipeline_id
 
-        def piece(*batch):
+        def per_replica_batches(*batch):
             def cut(x, replica):
                 rows = tf.shape(x)[0] // count
                 return tf.ensure_shape(
@@ -143,9 +143,9 @@ def per_replica(strategy, dataset):
                 )
             )
 
-        return dataset.flat_map(tf.autograph.experimental.do_not_convert(piece))
+        return dataset.flat_map(tf.autograph.experimental.do_not_convert(per_replica_batches))
 
-    return strategy.distribute_datasets_from_function(share)
+    return strategy.distribute_datasets_from_function(dataset_of)
 
 
 def require_divisible(batch_size, replicas, accumulate):
@@ -196,21 +196,21 @@ def of_chief(strategy, value):
         return value
 
     @tf.function(autograph=False)
-    def agree(value):
-        def share(value):
+    def broadcast(value):
+        def sum_of_chief(value):
             replicas = tf.distribute.get_replica_context()
             first = tf.equal(replicas.replica_id_in_sync_group, 0)
             value = tf.where(first, value, tf.zeros_like(value))
             return replicas.all_reduce(tf.distribute.ReduceOp.SUM, value)
 
-        return strategy.experimental_local_results(strategy.run(share, args=(value,)))[0]
+        return strategy.experimental_local_results(strategy.run(sum_of_chief, args=(value,)))[0]
 
     with worker_errors(strategy):
-        return float(agree(tf.constant(value, tf.float64)))
+        return float(broadcast(tf.constant(value, tf.float64)))
 
 
 def refuse_unsupported():
-    """Raises ConfigError under the two ways of distributing that do not train rightly here."""
+    """Raises ConfigError under the two ways of distributing that Keras 3 does not support."""
     import keras
 
     strategy = tf.distribute.get_strategy()
@@ -247,8 +247,8 @@ def _is_address(value):
     return bool(host) and port.isdigit() and 0 < int(port) < 65536
 
 
-def _call_at(address, index):
-    """Tells the worker at an address our number; False if nobody is there yet."""
+def _connect(address, index):
+    """Sends our index to the worker at an address; False if it does not listen yet."""
     host, port = address.rsplit(":", 1)
     try:
         with socket.create_connection((host, int(port)), timeout=1) as line:
@@ -258,8 +258,8 @@ def _call_at(address, index):
         return False
 
 
-def _visitor(listener):
-    """The number of a worker that called, or None if none did within the listener's timeout."""
+def _accept(listener):
+    """The index of a worker that connected, or None if none did within the timeout."""
     try:
         line, _ = listener.accept()
         with line:

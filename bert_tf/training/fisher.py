@@ -1,17 +1,17 @@
-"""How much each weight matters to what a model has learned."""
+"""The Fisher information of a model's weights, for elastic weight consolidation."""
 
 import tensorflow as tf
 
 
 def empirical_fisher(loss, variables, examples):
-    """The diagonal of the empirical Fisher information: squared gradients of single rows, averaged.
+    """The diagonal of the empirical Fisher information: the mean squared gradient of single rows.
 
     The labels are those of the data, not drawn from the model: an approximation of the Fisher
     information proper (Kirkpatrick et al. 2017, eq. 3) that takes one gradient a row.
 
     Args:
-      loss: function (inputs, labels) -> float32 scalar, minus the log-likelihood of one row.
-      variables: list of the variables to weigh.
+      loss: function (inputs, labels) -> float32 scalar, the negative log-likelihood of one row.
+      variables: list of tf.Variable.
       examples: tf.data.Dataset of (inputs, labels), one row a batch.
     Returns:
       list of float32 tensors, one for each variable, in its shape.

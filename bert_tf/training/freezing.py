@@ -1,4 +1,4 @@
-"""Which part of a model learns, from when on, and how fast."""
+"""Frozen layers, gradual unfreezing, and learning rates that decay by layer."""
 
 import tensorflow as tf
 
@@ -6,7 +6,7 @@ from bert_tf.errors import ConfigError
 
 
 def freeze(model, how):
-    """Sets which layers are trained for the whole run; frozen ones get no gradient at all.
+    """Sets which layers are trainable for the whole run; frozen ones get no gradient.
 
     Args:
       model: a TaskModel, before it is compiled.

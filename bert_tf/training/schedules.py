@@ -10,23 +10,25 @@ from keras import ops
 from bert_tf.atomic import new_file
 from bert_tf.errors import ConfigError
 
-# After the warm-up: (WarmupSchedule, step as a float32 scalar) -> the share of the peak.
+# After the warm-up: (WarmupSchedule, step as a float32 scalar) -> the factor on the peak.
 SCHEDULES = {
-    "constant": lambda its, step: ops.ones_like(step),
-    "linear": lambda its, step: 1.0 - its.progress(step),
-    "cosine": lambda its, step: 0.5 * (1.0 + ops.cos(math.pi * its.progress(step))),
-    "polynomial": lambda its, step: ops.power(1.0 - its.progress(step), its.power),
+    "constant": lambda schedule, step: ops.ones_like(step),
+    "linear": lambda schedule, step: 1.0 - schedule.progress(step),
+    "cosine": lambda schedule, step: 0.5 * (1.0 + ops.cos(math.pi * schedule.progress(step))),
+    "polynomial": lambda schedule, step: ops.power(1.0 - schedule.progress(step), schedule.power),
     # Vaswani et al. 2017, eq. 3, which counts updates from 1.
-    "inverse_sqrt": lambda its, step: ops.rsqrt((step + 1.0) / max(1, its.warmup)),
-    "steps": lambda its, step: ops.power(its.drop_factor, ops.floor(step / its.drop_every)),
+    "inverse_sqrt": lambda schedule, step: ops.rsqrt((step + 1.0) / max(1, schedule.warmup)),
+    "steps": lambda schedule, step: ops.power(
+        schedule.drop_factor, ops.floor(step / schedule.drop_every)
+    ),
 }
 
 
 class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
     """Linear warm-up from 0 to the peak, then one of SCHEDULES to the last step.
 
-    Linear, cosine and polynomial reach 0 after the last update and count their way there from the
-    end of the warm-up. (Google's BERT counts from step 0: its rate jumps down a little there.)
+    Linear, cosine and polynomial decay from the end of the warm-up and reach 0 after the last
+    update. (Google's BERT decays from step 0: its rate drops a little when the warm-up ends.)
 
     Args:
       peak: float, the highest learning rate.
@@ -52,7 +54,7 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
         return self.peak * ops.where(step < self.warmup, rising, falling)
 
     def progress(self, step):
-        """float32 scalar, the share of the updates after the warm-up that are made."""
+        """float32 scalar, the fraction of the updates after the warm-up that are made."""
         return ops.clip((step - self.warmup) / max(1, self.steps - self.warmup), 0.0, 1.0)
 
     def get_config(self):
@@ -85,7 +87,7 @@ def schedule_of(settings, steps, epoch_steps):
 
 
 def warmup_steps(warmup, steps):
-    """Updates of warm-up: `warmup` itself, or that share of `steps` when it is below 1."""
+    """Updates of warm-up: `warmup` itself, or that fraction of `steps` when it is below 1."""
     return round(warmup * steps) if warmup < 1 else int(warmup)
 
 
@@ -106,7 +108,7 @@ def draw_schedule(schedule, steps, path):
     ending = os.path.splitext(path)[1]
     if ending not in (".png", ".pdf", ".svg"):
         raise ConfigError(f"{path}: wanted a name that ends in .png, .pdf or .svg")
-    # A picture is some 1,000 dots wide; corners between two of them would not be seen.
+    # A picture is about 1,000 pixels wide: more points would not be seen.
     at = np.unique(np.linspace(0, steps - 1, min(steps, 4000)).round().astype(int))
     figure = Figure(figsize=(8, 4), layout="constrained")
     FigureCanvasAgg(figure)
