@@ -164,11 +164,12 @@ def _compared(workdir, data):
     before = _read_json(os.path.join(workdir, "data.json"), lambda value: isinstance(value, dict))
     if before is None:
         return False
-    changed = [name for name in data if before.get(name, data[name]) != data[name]]
+    changed = sorted(name for name in {*before, *data} if before.get(name) != data.get(name))
     if changed:
+        names = ", ".join(changed[:3]) + f" and {len(changed) - 3} more" * (len(changed) > 3)
         logging.warning(
             "%s: changed since the run in %s began; what it learned before is of other rows",
-            ", ".join(changed),
+            names,
             workdir,
         )
     return True

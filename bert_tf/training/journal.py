@@ -135,8 +135,7 @@ def _writing(path):
 def read_journal(directory):
     """The lines of a workdir's metrics.jsonl.
 
-    Lines that are damaged are left out, with one warning; a last line without an end, which a
-    killed run leaves, is left out without one.
+    Damaged lines are left out, with one warning for all of them.
 
     Args:
       directory: str, the workdir.
@@ -148,7 +147,7 @@ def read_journal(directory):
     path = os.path.join(directory, "metrics.jsonl")
     try:
         with open(path, "rb") as file:
-            texts = file.read().split(b"\n")[:-1]
+            texts = file.read().splitlines()
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -157,7 +156,7 @@ def read_journal(directory):
     damaged = [number for number, line in enumerate(lines, 1) if line is None]
     if damaged:
         logging.warning(
-            "%s: %d damaged lines left aside, the first is line %d", path, len(damaged), damaged[0]
+            "%s: damaged lines left aside: %d, the first is line %d", path, len(damaged), damaged[0]
         )
     return [line for line in lines if line is not None]
 

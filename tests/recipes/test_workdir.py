@@ -159,6 +159,12 @@ def test_rows_that_changed_since_the_run_began_are_named(tmp_path, rows, caplog)
     assert caplog.text.count(f"{rows[0]}: changed since the run in {workdir} began") == 1
 
 
+def test_of_many_files_that_came_or_went_three_are_named(tmp_path, caplog):
+    claim(tmp_path, {f"shard-{number}": {"bytes": 3} for number in range(4)})
+    claim(tmp_path, {f"shard-{number}": {"bytes": 3} for number in range(3, 6)})
+    assert "shard-0, shard-1, shard-2 and 2 more: changed since" in caplog.text
+
+
 @pytest.mark.parametrize("text", [b"", b"\xff\x00", b"[1]", b'{"a": '])
 def test_damaged_digests_of_the_data_are_left_aside(tmp_path, rows, text, caplog):
     claim(tmp_path / "run", digests(rows))

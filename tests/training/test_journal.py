@@ -41,7 +41,7 @@ def test_a_damaged_line_is_left_aside_once_and_the_run_goes_on(tmp_path, text, c
     lines = [WHOLE[0].encode(), text, *(each.encode() for each in WHOLE[1:])]
     path.write_bytes(b"\n".join(lines) + b"\n")
     assert read_journal(str(tmp_path)) == parsed(WHOLE)
-    assert caplog.text.count(f"{path}: 1 damaged lines left aside, the first is line 2") == 1
+    assert caplog.text.count(f"{path}: damaged lines left aside: 1, the first is line 2") == 1
     caplog.clear()
     log = Journal(str(tmp_path), 2, 4)
     log.evaluation(3, 0.75, {"accuracy": 0.5}, "accuracy")
@@ -52,10 +52,10 @@ def test_a_damaged_line_is_left_aside_once_and_the_run_goes_on(tmp_path, text, c
     assert caplog.text.count("left aside") == 1
 
 
-def test_a_last_line_without_an_end_is_what_a_killed_run_leaves(tmp_path, caplog):
+def test_a_last_line_that_was_cut_off_is_left_aside(tmp_path, caplog):
     (tmp_path / "metrics.jsonl").write_text("\n".join(WHOLE) + '\n{"step": 3, "ep')
     assert read_journal(str(tmp_path)) == parsed(WHOLE)
-    assert not caplog.text
+    assert "damaged lines left aside: 1, the first is line 4" in caplog.text
 
 
 def test_lines_of_steps_that_come_again_are_dropped(tmp_path):
