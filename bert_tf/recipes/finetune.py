@@ -41,7 +41,8 @@ def finetune(config, workdir):
       InputError: a file or a model cannot be read, or the training failed.
       training.loop.Interrupted: stopped by a signal, and saved.
     """
-    finished = open_workdir(workdir, config)
+    data = data_digests(config)
+    finished = open_workdir(workdir, config, data)
     if finished is not None:
         return finished
     task = task_named(config.task)
@@ -57,7 +58,7 @@ def finetune(config, workdir):
     report_rows(config, task, tables, tokenizer, steps)
     batches = evaluation_of(config, task, tables, tokenizer)
     chief = is_chief(strategy)
-    with claimed_workdir(workdir, config, data_digests(config), chief):
+    with claimed_workdir(workdir, config, data, chief):
         outcome = train(
             model,
             source,

@@ -62,7 +62,8 @@ def finetune_incremental(config, workdir):
     Raises:
       As `finetune`; InputError also where old and new labels do not go together.
     """
-    finished = open_workdir(workdir, config)
+    data = data_digests(config)
+    finished = open_workdir(workdir, config, data)
     if finished is not None:
         return finished
     strategy = prepare(config, task_named(config.task))
@@ -96,7 +97,7 @@ def finetune_incremental(config, workdir):
         compile_model(task, config.train, steps, source.epoch_steps, added_losses=added)
     report_rows(config, type(task), tables, tokenizer, steps)
     monitor = monitor_of(config.train.best_metric, task)
-    with claimed_workdir(workdir, config, data_digests(config), is_chief(strategy)):
+    with claimed_workdir(workdir, config, data, is_chief(strategy)):
         outcome = train(
             task,
             source,

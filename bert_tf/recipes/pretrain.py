@@ -47,7 +47,8 @@ def pretrain(config, workdir):
       InputError: records or a model cannot be read, or the training failed.
       training.loop.Interrupted: stopped by a signal, and saved.
     """
-    finished = open_workdir(workdir, config)
+    data = _manifest_digests(config)
+    finished = open_workdir(workdir, config, data)
     if finished is not None:
         return finished
     strategy = make_strategy(config.distribution)
@@ -69,7 +70,7 @@ def pretrain(config, workdir):
     _require_fit(config, phases, model)
     chief = is_chief(strategy)
     results = {}
-    with claimed_workdir(workdir, config, _manifest_digests(config), chief):
+    with claimed_workdir(workdir, config, data, chief):
         for phase in phases:
             results[phase.name] = _run(phase, config.objective, model, tokenizer, workdir)
         if chief:

@@ -14,6 +14,7 @@ from bert_tf.training.averaging import averaged_weights
 from bert_tf.training.checkpoints import Progress, RunningCheckpoint
 from bert_tf.training.distribution import is_chief, of_chief, per_replica, worker_errors
 from bert_tf.training.journal import Journal
+from bert_tf.training.step import train_step
 
 
 class Interrupted(Exception):
@@ -118,7 +119,7 @@ def step_function(model, strategy, batch_spec, jit=False):
     """
 
     def replica_step(batch, stop):
-        logs = model.train_step(batch)
+        logs = train_step(model, batch)
         mask = batch[0]["attention_mask"]
         counts = {
             "tokens": tf.reduce_sum(tf.cast(mask > 0, tf.float32)),

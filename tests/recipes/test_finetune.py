@@ -207,21 +207,29 @@ def test_an_interrupted_run_ends_with_the_same_bits(run, folder, tmp_path, monke
     assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
 
 
-def test_a_disk_that_fills_up_at_the_end_loses_nothing(folder, tmp_path, monkeypatch):
-    config = config_of(folder, steps=2, freeze="encoder")
+def test_a_disk_that_fills_up_at_the_end_loses_nothing(folder, tmp_path, monkeypatch, caplog):
+    rows, run = tmp_path / "train.tsv", tmp_path / "run"
+    rows.write_bytes((folder / "train.tsv").read_bytes())
+    config = config_of(folder, data={"train": str(rows)}, steps=2, freeze="encoder")
 
     def full(path):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(atomic, "sync_tree", full)
-    refused(InputError, lambda: finetune(config, str(tmp_path)), "No space left")
-    assert not (tmp_path / "model").exists() and not (tmp_path / "metrics.json").exists()
+    refused(InputError, lambda: finetune(config, str(run)), "No space left")
+    assert not (run / "model").exists() and not (run / "metrics.json").exists()
     monkeypatch.undo()
-    assert finetune(config, str(tmp_path))["steps"] == 2
-    assert not list(tmp_path.rglob("*.tmp"))
+    # Meanwhile the rows change, and another process is at work there.
+    rows.write_bytes(rows.read_bytes() + b"a good film\tyes\n")
+    with atomic.locked(str(run)):
+        refused(InputError, lambda: finetune(config, str(run)), f"{run}: in use by")
+    assert "changed since" not in caplog.text
+    assert finetune(config, str(run))["steps"] == 2
+    assert caplog.text.count(f"{rows}: changed since the run") == 1
+    assert not list(run.rglob("*.tmp")) and not (run / ".lock").exists()
     # And the encoder, which was frozen, is saved as it came.
     before = load_file(folder / "encoder" / "model.safetensors")
-    after = load_file(tmp_path / "model" / "model.safetensors")
+    after = load_file(run / "model" / "model.safetensors")
     for name, values in before.items():
         np.testing.assert_array_equal(after[f"bert.{name}"], values)
     assert after["classifier.bias"].any()
