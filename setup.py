@@ -4,7 +4,7 @@ from setuptools import find_packages, setup
 
 setup(
     name="bert_tf",
-    version="0.1.0",
+    version="0.2.0.dev0",
     description="BERT-family encoders for TensorFlow 2.21 and Keras 3, from raw text to serving",
     long_description=open("README.md", encoding="utf-8").read(),
     long_description_content_type="text/markdown",
@@ -17,6 +17,7 @@ setup(
         "keras>=3.15,<4",
         "keras-nlp",
         "numpy",
+        "scipy",
         "absl-py",
         "pyyaml",
         "safetensors",

@@ -34,8 +34,8 @@ def main(argv=None):
 
     model = _model(flags.model)
     tokenizer = bert_tf.Tokenizer.from_pretrained(flags.model)
-    table = read_table(flags.data, text=flags.text, label=None)
-    texts, _ = table.texts(range(min(flags.rows, len(table))))
+    table = read_table(flags.data, {"text": flags.text}, {"text": "text"})
+    texts = table.cells(range(min(flags.rows, len(table))))["text"]
     with tempfile.TemporaryDirectory() as directory:
         began = time.perf_counter()
         answer = bert_tf.load_export(bert_tf.export_saved_model(model, tokenizer, directory))

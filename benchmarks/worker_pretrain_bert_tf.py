@@ -3,7 +3,6 @@
 Weights are kept as they are after the last step, not picked by an evaluation on the way.
 """
 
-import dataclasses
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -13,7 +12,7 @@ import tensorflow as tf
 from pretraining_contender import main
 
 from bert_tf import load_task
-from bert_tf.config import Masking, PretrainConfig
+from bert_tf.config import PretrainConfig
 from bert_tf.config import load as load_config
 from bert_tf.pretraining_data.batches import epoch_steps, pretraining_batches
 from bert_tf.pretraining_data.masking import MaskingVocabulary
@@ -22,7 +21,6 @@ from bert_tf.recipes.finetune import compile_model
 from bert_tf.recipes.pretrain import pretrain
 from bert_tf.recipes.pretrain_start import start_model
 from bert_tf.text import Tokenizer
-from bert_tf.training.evaluation import forward_function
 from bert_tf.training.loop import step_function
 
 
@@ -52,9 +50,8 @@ def run_steps(config, after_step):
     rows = RecordTable(config.phases[0].records, tokenizer)
     model = start_model(config, tokenizer, "none")
     compile_model(model, section, section.steps, epoch_steps(rows, section.batch_size))
-    masking = Masking(**dataclasses.asdict(config.masking))
     batches = pretraining_batches(
-        *(rows, masking, MaskingVocabulary.of(tokenizer)),
+        *(rows, config.masking, MaskingVocabulary.of(tokenizer)),
         **{"batch_size": section.batch_size, "seed": section.seed, "stop_step": section.steps},
     )
     run = step_function(model, tf.distribute.get_strategy(), batches.element_spec)
@@ -65,7 +62,7 @@ def run_steps(config, after_step):
 
 def load(settings, folder):
     own = os.path.join(folder, "model")
-    forward = forward_function(load_task(own if os.path.isdir(own) else folder))
+    forward = load_task(own if os.path.isdir(own) else folder).forward
     return lambda inputs: forward({name: tf.constant(x) for name, x in inputs.items()}).numpy()
 
 

@@ -6,7 +6,7 @@ TensorFlow costs, and the encoders import where TensorFlow is not installed.
 
 import importlib
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 # Public name -> the module it is imported from.
 _MODULES = {
