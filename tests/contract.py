@@ -1,12 +1,15 @@
-"""What it means to be an encoder of bert_tf: one call, for every family.
+"""What it means to be an encoder of bert_tf: every function of CHECKS, for every family.
 
-    check_encoder(BertConfig(...small...))
+A family's tests run one test a check, so that a failure hides no other:
 
-The config wants at least 2 layers, 12 positions and 12 words. `check_encoder` builds the encoder,
-moves its weights away from their initial values and runs every function of `CHECKS`; a failing one
-is named in the traceback.
+    @each_check
+    def test_it_keeps_the_contract_of_encoders(check):
+        check(encoder_of(BertConfig(...small...)))
+
+The config wants at least 2 layers, 12 positions and 12 words.
 """
 
+import functools
 import json
 import tempfile
 
@@ -23,11 +26,10 @@ from bert_tf.layers import new_key
 LENGTHS = (5, 3, 4)  # real tokens in the rows of a batch
 
 
-def check_encoder(config):
-    """Fails unless `build_encoder(config)` is an encoder in every respect."""
-    encoder = oracles.randomize(bert_tf.build_encoder(config))
-    for check in CHECKS:
-        check(encoder)
+@functools.cache
+def encoder_of(config):
+    """An encoder of a config, its weights moved away from their initial values."""
+    return oracles.randomize(bert_tf.build_encoder(config))
 
 
 def batch_of(config, padding=2, seed=0):
@@ -308,3 +310,4 @@ CHECKS = (
     saved_and_loaded_is_the_same_bit_for_bit,
     config_survives_a_dict,
 )
+each_check = pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

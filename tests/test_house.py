@@ -3,13 +3,23 @@ save, load, export and predict through the commands."""
 
 import json
 
+import contract
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf import cli, load_task, pipeline, read_dataset
+from bert_tf import (
+    build_encoder,
+    cli,
+    conversion,
+    encoders,
+    load_encoder,
+    load_task,
+    pipeline,
+    read_dataset,
+)
 from bert_tf.tasks import TASKS
-from tests import tiny
+from tests import tiny, toy_family
 from tests.toy_task import DocumentClassifier
 
 
@@ -142,3 +152,58 @@ def test_a_cell_of_another_kind_is_named_with_its_line(trained, tmp_path, capsys
     assert cli.main(["predict", *argv]) == 1
     line = capsys.readouterr().err.strip().splitlines()[-1]
     assert "in.jsonl, line 2: key 'lines' is 'bad', wanted a list of strings" in line
+
+
+@pytest.fixture(scope="module")
+def toy_family_there():
+    patch = pytest.MonkeyPatch()
+    patch.setitem(encoders.FAMILIES, "meannet", toy_family.FAMILY)
+    patch.setitem(conversion.FAMILIES, "meannet", toy_family.FILES)
+    yield
+    patch.undo()
+
+
+MEANNET = toy_family.MeanConfig(
+    vocab_size=len(tiny.vocabulary()),
+    hidden_size=16,
+    num_hidden_layers=2,
+    intermediate_size=32,
+    max_position_embeddings=32,
+)
+
+
+@contract.each_check
+def test_a_family_of_its_own_is_an_encoder_in_every_respect(toy_family_there, check):
+    check(contract.encoder_of(MEANNET))
+
+
+def test_a_family_of_its_own_goes_the_whole_way_through_the_commands(toy_family_there, tmp_path):
+    encoder = build_encoder(MEANNET)
+    encoder.save_pretrained(str(tmp_path / "start"), tiny.tokenizer(tmp_path / "vocabulary"))
+    rows = "".join(f"{'good' if row % 2 else 'bad'} film\t{row % 2}\n" for row in range(32))
+    (tmp_path / "rows.tsv").write_text("text\tlabel\n" + rows)
+    (tmp_path / "config.yaml").write_text(f"""
+model: {{path: {tmp_path}/start}}
+data: {{train: {tmp_path}/rows.tsv, max_length: 12, validation: 0.25}}
+train: {{batch_size: 8, epochs: 2, learning_rate: 1.0e-2, freeze: 1}}
+""")
+    argv = [f"--config={tmp_path}/config.yaml", f"--workdir={tmp_path}/run"]
+    assert cli.main(["finetune", *argv]) == 0
+    config = json.loads((tmp_path / "run/model/config.json").read_text())
+    assert config["model_type"] == "meannet"
+    assert config["architectures"] == ["MeanNetForSequenceClassification"]
+    model = load_task(tmp_path / "run/model")
+    assert model.encoder.config == MEANNET and model.head.hidden[0].width == 8
+    assert load_encoder(tmp_path / "run/model", num_hidden_layers=1).config.num_hidden_layers == 1
+    export = [f"--model={tmp_path}/run/model", f"--output={tmp_path}/export"]
+    assert cli.main(["export", *export]) == 0
+    (tmp_path / "in.txt").write_text("good film\nbad film\n")
+    found = []
+    for place in ("run/model", "export"):
+        argv = [f"--model={tmp_path}/{place}", f"--input={tmp_path}/in.txt"]
+        assert cli.main(["predict", *argv, f"--output={tmp_path}/out.jsonl"]) == 0
+        found.append(lines_of(tmp_path / "out.jsonl"))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one["probabilities"], other["probabilities"], atol=1e-5)
+    converted = [f"--source={tmp_path}/run/model", f"--target={tmp_path}/google"]
+    assert cli.main(["convert", *converted, "--format=google"]) == 1

@@ -9,6 +9,7 @@
 Nothing here builds a model or imports another room.
 """
 
+from bert_tf.conversion.family import Family
 from bert_tf.conversion.saving import FAMILIES, save_encoder, save_google, save_task
 
-__all__ = ["FAMILIES", "save_encoder", "save_google", "save_task"]
+__all__ = ["FAMILIES", "Family", "save_encoder", "save_google", "save_task"]

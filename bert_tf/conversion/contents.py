@@ -65,7 +65,7 @@ class Contents:
     @property
     def is_google(self):
         """bool, whether the files are Google's."""
-        return self.layout is self.family.layouts["google"]
+        return self.layout is self.family.layouts.get("google")
 
     @property
     def is_own(self):

@@ -67,8 +67,9 @@ def save_google(model, directory):
       InputError: Google's format cannot express the model.
     """
     encoder = getattr(model, "encoder", model)
-    if encoder.config.model_type == TRANSFORMER:
-        raise InputError(f"{directory}: Google's format has no encoder of the family {TRANSFORMER}")
+    name = encoder.config.model_type
+    if name == TRANSFORMER or "google" not in _family(encoder).layouts:
+        raise InputError(f"{directory}: Google's format has no encoder of the family {name}")
     config, tensors = (_encoder_files if encoder is model else _task_files)(model, "google")
     if config["model_type"] == OWN:
         options = ", ".join(_own_options(model))

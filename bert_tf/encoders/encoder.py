@@ -104,26 +104,6 @@ class Encoder(keras.Model):
         """The blocks as files name them where layers share weights, list of lists; else None."""
         return self.family.groups and self.family.groups(self.config, self.blocks)
 
-    @property
-    def pooled(self):
-        """bool, whether there is a pooler, and so a `pooled_output`."""
-        return self.pooler is not None
-
-    @property
-    def published_pooling(self):
-        """As `published.pooling`."""
-        return self.published.pooling
-
-    @property
-    def published_head_layers(self):
-        """As `published.head_layers`."""
-        return self.published.head_layers
-
-    @property
-    def published_sentence_objective(self):
-        """As `published.sentence_objective`, next_sentence where there was none."""
-        return self.published.sentence_objective or "next_sentence"
-
     def without_pooler(self):
         """This encoder, its very layers, without the pooler: for tasks that read tokens."""
         if self.pooler is None:

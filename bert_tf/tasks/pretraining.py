@@ -57,7 +57,7 @@ class Pretraining(TaskModel):
     record = staticmethod(fill_mask.record)
 
     def __init__(self, encoder, sentence_objective=None, extra_labels=None, **kwargs):
-        published = getattr(encoder, "published_sentence_objective", None) or "next_sentence"
+        published = encoder.published.sentence_objective or "next_sentence"
         objective, extra = sentence_objective or published, dict(extra_labels or {})
         _check(encoder, objective, extra)
         if not _of_sentences(objective, extra):
@@ -187,7 +187,7 @@ def _check(encoder, objective, extra):
             )
         if name in ("masked_lm", "sentence"):
             raise InputError(f"extra_labels: {name!r} is the name of another loss")
-    if _of_sentences(objective, extra) and not encoder.pooled:
+    if _of_sentences(objective, extra) and encoder.pooler is None:
         raise InputError("encoder: has no pooler, which objectives over sentences read")
 
 

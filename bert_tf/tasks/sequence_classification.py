@@ -59,8 +59,8 @@ class SequenceClassifier(TaskModel):
         **kwargs,
     ):
         _check(num_labels, label_names, problem_type, pooling, head_layers)
-        how = pooling or encoder.published_pooling
-        if how == "pooler" and not encoder.pooled:
+        how = pooling or encoder.published.pooling
+        if how == "pooler" and encoder.pooler is None:
             known = ", ".join(POOLINGS)
             raise InputError(f"pooling: None, wanted one of {known}: the encoder has no pooler")
         single = "regression" if num_labels == 1 else "single_label_classification"
@@ -76,7 +76,7 @@ class SequenceClassifier(TaskModel):
         dropout_rate = config.classifier_dropout
         self.head = ProjectionHead(
             num_labels,
-            encoder.published_head_layers if head_layers is None else self.head_layers,
+            encoder.published.head_layers if head_layers is None else self.head_layers,
             config.hidden_dropout_prob if dropout_rate is None else dropout_rate,
             truncated_normal(config.initializer_range),
             dtype=self.dtype_policy,
@@ -96,7 +96,7 @@ class SequenceClassifier(TaskModel):
           float32 [B, K], or [B, S, K] of packed rows.
         """
         key = key_for(training, key)
-        how = self.pooling or self.encoder.published_pooling
+        how = self.pooling or self.encoder.published.pooling
         outputs = self.encoder(
             inputs,
             only_first=how in ("pooler", "cls"),
@@ -210,7 +210,7 @@ class SequenceClassifier(TaskModel):
         if name not in ("pooling", "head_layers"):
             return True
         value = getattr(self, name)
-        published = getattr(self.encoder, f"published_{name}")
+        published = getattr(self.encoder.published, name)
         return value is None or _as_lists(value) == _as_lists(published)
 
     def grown(self, label_names):

@@ -63,7 +63,7 @@ def test_a_config_without_model_type_and_architectures_is_understood(
     assert len(told) == 1 and "names no model_type and no architectures" in told[0]
     assert f"{kind.__name__} of family {family}" in told[0]
     alone = load_encoder(tmp_path)
-    alone = alone if model.encoder.pooled else alone.without_pooler()
+    alone = alone if model.encoder.pooler is not None else alone.without_pooler()
     assert same_weights(alone, model.encoder)
 
 

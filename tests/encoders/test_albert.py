@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import oracles
 import pytest
-from contract import batch_of, check_encoder
+from contract import batch_of, each_check, encoder_of
 
 from bert_tf import AlbertConfig, InputError, SequenceClassifier, build_encoder
 from bert_tf.encoders import FAMILIES
@@ -53,8 +53,9 @@ def counted(config):
     )
 
 
-def test_albert_keeps_the_contract_of_encoders():
-    check_encoder(TINY)
+@each_check
+def test_albert_keeps_the_contract_of_encoders(check):
+    check(encoder_of(TINY))
 
 
 def test_groups_of_several_blocks_are_run_in_their_order_in_numpy():

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import oracles
 import pytest
-from contract import batch_of, check_encoder
+from contract import batch_of, each_check, encoder_of
 
 from bert_tf import BertConfig, InputError, build_encoder
 from bert_tf.encoders import FAMILIES, Encoder
@@ -51,8 +51,9 @@ def counted(config):
     return rows * width + norm + blocks + width * width + width
 
 
-def test_bert_keeps_the_contract_of_encoders():
-    check_encoder(TINY)
+@each_check
+def test_bert_keeps_the_contract_of_encoders(check):
+    check(encoder_of(TINY))
 
 
 @pytest.mark.parametrize("activation", ["relu", "gelu", "gelu_new", "swish"])

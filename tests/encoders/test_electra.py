@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import oracles
 import pytest
-from contract import batch_of, check_encoder
+from contract import batch_of, each_check, encoder_of
 
 from bert_tf import ElectraConfig, InputError, SequenceClassifier, build_encoder
 from bert_tf.encoders import FAMILIES
@@ -45,9 +45,10 @@ def counted(config):
     return rows * narrow + 2 * narrow + projection + blocks
 
 
-@pytest.mark.parametrize("embedding_size", [6, 12])
-def test_electra_keeps_the_contract_of_encoders(embedding_size):
-    check_encoder(dataclasses.replace(TINY, embedding_size=embedding_size))
+@each_check
+@pytest.mark.parametrize("embedding_size", [6, pytest.param(12, marks=pytest.mark.slow)])
+def test_electra_keeps_the_contract_of_encoders(embedding_size, check):
+    check(encoder_of(dataclasses.replace(TINY, embedding_size=embedding_size)))
 
 
 @pytest.mark.parametrize("embedding_size", [6, 12])

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import oracles
 import pytest
-from contract import batch_of, check_encoder
+from contract import batch_of, each_check, encoder_of
 
 from bert_tf import (
     AlbertConfig,
@@ -72,9 +72,10 @@ def answers(model):
         pytest.param("albert", {"norm": "pre", "inner_group_num": 1}, marks=pytest.mark.slow),
     ],
 )
-def test_a_transformer_keeps_the_contract_of_encoders(family, changes):
+@each_check
+def test_a_transformer_keeps_the_contract_of_encoders(family, changes, check):
     values = dataclasses.asdict(PUBLISHED[family]) | changes
-    check_encoder(TransformerConfig(parts_of=family, **values))
+    check(encoder_of(TransformerConfig(parts_of=family, **values)))
 
 
 def test_pre_norm_and_sinusoids_are_the_papers_in_numpy():

@@ -53,7 +53,7 @@ def test_logits_are_the_head_over_the_tied_table_in_numpy(config):
 
 def test_no_pooler_and_no_second_table_are_kept():
     model = model_of()
-    assert not model.encoder.pooled
+    assert model.encoder.pooler is None
     assert sum(20 in weight.shape for weight in model.weights) == 2  # the table and the bias
 
 

@@ -158,7 +158,7 @@ def test_accuracy_counts_rows_or_single_decisions():
 @pytest.mark.parametrize("pooling", ["cls", "mean", "max"])
 def test_pooling_reads_the_sequence_and_no_pooler(pooling):
     model = model_of(pooling=pooling)
-    assert not model.encoder.pooled
+    assert model.encoder.pooler is None
     got = model(INPUTS).numpy()
     for row in range(3):
         real = int(INPUTS["attention_mask"][row].sum())
