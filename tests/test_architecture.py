@@ -2,6 +2,7 @@
 
 import ast
 import pathlib
+import re
 
 import pytest
 
@@ -23,18 +24,18 @@ MAY_IMPORT = {
     "conversion": ["atomic", "errors"],
     "encoders": ["layers", "conversion", "errors"],
     "text": ["atomic", "errors"],
-    "data": ["text", "config", "atomic", "errors"],
+    "data": ["errors"],
     "pretraining_data": ["data", "text", "config", "atomic", "errors"],
     # The three leaves of training that a task model stands on.
     "training.step": [],
     "training.distribution": ["errors"],
     "training.optimizers": [],
-    "training": ["", "config", "atomic", "errors"],
+    "training": ["", "atomic", "errors"],
     "tasks": "layers conversion training.step training.distribution training.optimizers "
     "errors".split(),
     "loading": ["encoders", "tasks", "conversion", "text", "atomic", "errors"],
     "datasets": ["data", "tasks", "errors"],
-    "export": ["tasks", "text", "loading", "atomic", "errors"],
+    "export": ["tasks", "loading", "atomic", "errors"],
     "compression": ["layers", "tasks", "data", "training", "loading", "errors"],
     "analysis": ["encoders", "tasks", "text", "data", "training", "loading", "errors"],
     "recipes": "config text data pretraining_data layers encoders tasks training loading "
@@ -106,6 +107,61 @@ def test_a_file_is_short_well_named_and_says_what_it_holds(name):
         if isinstance(node, ast.FunctionDef):
             first = node.body[min(len(node.body) - 1, bool(ast.get_docstring(node)))]
             assert node.end_lineno - first.lineno < 60, f"{node.name} is too long"
+
+
+# The rooms in the order of the data's way; errors and atomic, which any may import, left out.
+WAY = """settings sections config text data pretraining_data layers conversion encoders
+training.step training.distribution training.optimizers tasks loading datasets training export
+recipes cli""".split()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def drawing():
+    """The imports as a picture, a line a room: `<` in the column of each room that it imports."""
+    drawn = {room: set() for room in WAY}
+    for name in FILES:
+        for _, target in imports(name):
+            room, other = (
+                file if file in MAY_IMPORT else room for room, file in map(place, (name, target))
+            )
+            if target.startswith("bert_tf.") and room in drawn and other in drawn:
+                drawn[room].add(other)
+    lines = []
+    for row, room in enumerate(WAY):
+        line, begun = "", False
+        for other in WAY[:row]:
+            begun |= other in drawn[room]
+            later = any(other in drawn[below] for below in WAY[row + 1 :])
+            mark = "<" if other in drawn[room] else "|" if later else "-" if begun else " "
+            line += mark + ("--" if begun else "  ")
+        lines.append(f"    {room:24}{line}o")
+    return "\n".join(lines) + "\n"
+
+
+def test_contributing_draws_the_imports_as_they_are():
+    assert drawing() in CONTRIBUTING, "the picture in CONTRIBUTING.md is now\n" + drawing()
+
+
+def test_contributing_has_the_same_table_of_imports():
+    words = {"nothing": [], "the version": [""], "the public names": [""]}
+    table = {
+        room: {x for other in others.split(", ") for x in words.get(other, [other])}
+        for rooms, others in re.findall(r"^\| ([\w., ]+) \| ([\w., ]+) \|$", CONTRIBUTING, re.M)
+        for room in rooms.split(", ")
+    }
+    there = {"", "atomic", *WAY}  # and not yet: rooms that are planned
+    for room in {*WAY} - {"layers", "recipes"}:  # these are told in words
+        assert table[room] == there & set(MAY_IMPORT[room]), room
+
+
+def test_contributing_names_functions_that_there_are():
+    named = re.findall(r"`([\w/]+\.py):\s+([\w.]+)`", CONTRIBUTING)
+    assert len(named) > 20
+    for file, name in named:
+        modules = [x for x, path in FILES.items() if path.as_posix().endswith(f"/{file}")]
+        nodes = [node for module in modules for node in ast.walk(TREES[module])]
+        names = {getattr(node, "name", None) or getattr(node, "id", None) for node in nodes}
+        assert name.split(".")[-1] in names, f"{file}: {name}"
 
 
 # Law 9: a task and a family are named in their own rooms. Of a family's config what no BERT has.
