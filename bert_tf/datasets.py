@@ -48,9 +48,9 @@ def read_dataset(
       ConfigError: there is no such task, or it has no such column.
     """
     kind = task_named(task)
-    told = {"text": text, "text_pair": text_pair, "label": label}
+    given = {"text": text, "text_pair": text_pair, "label": label}
     table = read_table(
-        file, places_of(kind, told, columns or {}), kinds_of(kind), format, problem_type, like
+        file, places_of(kind, given, columns or {}), kinds_of(kind), format, problem_type, like
     )
     features = features_of(kind, tokenizer, {"max_length": max_length})
     if shuffle_seed is None:
@@ -80,31 +80,31 @@ def kinds_of(task):
     return {name: column.kind for name, column in task.columns.items()}
 
 
-def places_of(task, told, further=(), key="columns"):
+def places_of(task, given, further=(), key="columns"):
     """Where each column of a task is in a file.
 
     Args:
       task: a TaskModel class.
-      told: dict of column name -> its place, None for none; columns that are no task's, such as an
+      given: dict of column name -> its place, None for none; columns that are no task's, such as an
         unused `text_pair`, may only be None or the name itself.
       further: dict of column name -> its place, for the other columns.
       key: str, what messages call `further`.
     Returns:
       dict of column name -> name, number or None.
     Raises:
-      ConfigError: a column is told that the task does not read.
+      ConfigError: a column is given that the task does not read.
     """
     for name in further:
-        if name not in task.columns or name in told:
+        if name not in task.columns or name in given:
             near = nearest(name, task.columns)
             hint = f" (nearest: {near})" if near else f"; it reads {', '.join(task.columns)}"
             raise ConfigError(f"{key}.{name}: no further column of {task.__name__}{hint}")
-    for name, place in told.items():
+    for name, place in given.items():
         if name not in task.columns and place not in (None, name):
             reads = ", ".join(task.columns)
             raise ConfigError(f"{name}: {place!r}, and {task.__name__} reads {reads} alone")
     places = {}
     for name, column in task.columns.items():
         default = None if column.optional else name
-        places[name] = told[name] if name in told else dict(further).get(name, default)
+        places[name] = given[name] if name in given else dict(further).get(name, default)
     return places

@@ -146,11 +146,11 @@ def _build_encoder(contents, changes=None, **options):
     """(the encoder, not filled; the config as the file has it, before the changes)."""
     stored = _config(contents)
     config = encoders.change_config(stored, changes or {})
-    told = contents.sizes
-    check_sizes(stored, told, contents.config_file, contents.weights_file)
+    sizes = contents.sizes
+    check_sizes(stored, sizes, contents.config_file, contents.weights_file)
     _check_layers(contents, stored, config)
     changed = {
-        key: told[key] for key in told if key in (changes or {}) and key != "num_hidden_layers"
+        key: sizes[key] for key in sizes if key in (changes or {}) and key != "num_hidden_layers"
     }
     check_sizes(config, changed, "the changed config", contents.weights_file)
     return encoders.build_encoder(config, **options), stored
@@ -205,15 +205,15 @@ def _task(contents):
     encoder, _ = _build_encoder(contents, pooler=contents.task_is_pooled)
     options = contents.options
     check_own_heads(options, contents.tensors, contents.config_file, contents.weights_file)
-    told = {name: options.get(name) for name in kind.arguments}
+    arguments = {name: options.get(name) for name in kind.arguments}
     if "num_labels" in kind.arguments:
-        told |= {name: x for name, x in labels(contents).items() if name in kind.arguments}
-    told |= _companions(contents, kind, encoder)
+        arguments |= {name: x for name, x in labels(contents).items() if name in kind.arguments}
+    arguments |= _companions(contents, kind, encoder)
     try:
-        model = kind(encoder, **told)
+        model = kind(encoder, **arguments)
     except InputError as error:
         raise InputError(f"{contents.config_file}: {error}") from None
-    beside = [] if contents.is_google else [name for name in kind.companions if told.get(name)]
+    beside = [] if contents.is_google else [name for name in kind.companions if arguments.get(name)]
     filled = model.without_companions() if beside else model
     layout = contents.layout
     table = layout.own_task_table(filled) if contents.is_own else layout.task_table(contents.task)

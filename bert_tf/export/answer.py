@@ -86,7 +86,7 @@ def answer_with(model, tokenizer, max_length=None, **options):
 
     Args:
       model, tokenizer, max_length: as `export_saved_model`.
-      **options: of the task's `answer`, None where it is not told.
+      **options: of the task's `answer`, None where it is not given.
     Raises:
       InputError: as `export_saved_model`.
       ConfigError: the task has no such option.

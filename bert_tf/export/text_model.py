@@ -33,7 +33,7 @@ class TextModel(tf.Module):
 
 
 def text_settings(model, tokenizer, max_length=None):
-    """What has to be known about a model to ask it, once it is seen that it can be asked.
+    """The settings of a program that answers texts, once it is clear that the model can.
 
     Args:
       model: TaskModel. Which optional columns it takes, its `data_settings` say.
@@ -41,7 +41,7 @@ def text_settings(model, tokenizer, max_length=None):
       max_length: int, see `row_length`.
     Returns:
       dict, ready for JSON: `task`, the name in TASKS; `columns`, name -> its place in the training
-      file, of those that are asked with; `max_length`; `special_tokens_in_text`; `text` and
+      file, of the inputs; `max_length`; `special_tokens_in_text`; `text` and
       `text_pair`; the label arguments the task has.
     Raises:
       InputError: no text can be put to the model's task, the tokenizer has more entries than the
@@ -57,10 +57,10 @@ def text_settings(model, tokenizer, max_length=None):
             f"the vocabulary has {tokenizer.vocab_size} entries, the model {rows} rows for them"
         )
     saved = model.data_settings
-    asked = {name: column for name, column in model.columns.items() if not column.target}
+    inputs = {name: column for name, column in model.columns.items() if not column.target}
     columns = {
         name: name if saved.get(name) is None else saved[name]
-        for name, column in asked.items()
+        for name, column in inputs.items()
         if saved.get(name) is not None or not column.optional
     }
     labels = ("problem_type", "label_names")
@@ -106,21 +106,21 @@ def row_length(model, max_length=None):
 
 
 def answer_options(model, options):
-    """The options of an answer that are told, checked.
+    """The options of an answer that are given, checked.
 
     Args:
       model: TaskModel.
-      options: dict of name -> value, None where it is not told.
+      options: dict of name -> value, None where it is not given.
     Raises:
       ConfigError: the task has no such option.
     """
-    told = {name: value for name, value in options.items() if value is not None}
-    for name in told:
+    given = {name: value for name, value in options.items() if value is not None}
+    for name in given:
         if name not in model.answer_options:
             near = nearest(name, model.answer_options)
             hint = f" (nearest: {near})" if near else ""
             raise ConfigError(f"{name}: {type(model).__name__} has no such option{hint}")
-    return told
+    return given
 
 
 def _signature(model, tokenizer, settings, options):

@@ -33,7 +33,7 @@ _PREDICT_LOG, _REQUEST, _INPUTS, _KEY, _VALUE = 6, 1, 2, 1, 2
 
 
 def sample_columns(settings, columns):
-    """Rows of many kinds for every column a model is asked with.
+    """Rows of many kinds for every input column of a model.
 
     Args:
       settings: dict, see `text_model.text_settings`.

@@ -17,7 +17,7 @@ BATCH_ROWS = 32
 def evaluate(model_directory, data_file, output=None, text=None, text_pair=None, label=None):
     """Measures a model on a file with labels.
 
-    The length of rows, and the columns that are not told, are those the model was trained with.
+    The length of rows, and the columns that are not given, are those the model was trained with.
 
     Args:
       model_directory: str, such as `model` in a workdir.
@@ -28,16 +28,16 @@ def evaluate(model_directory, data_file, output=None, text=None, text_pair=None,
       dict, ready for JSON: what `training.evaluation.evaluate` gives.
     Raises:
       InputError: a file cannot be read or written, or holds a label that the model does not know.
-      ConfigError: a column is told that the model's task does not read.
+      ConfigError: a column is given that the model's task does not read.
     """
     model, tokenizer = load_with_tokenizer(model_directory)
     task, saved = type(model), model.data_settings
     if not any(column.target for column in task.columns.values()):
         raise InputError(f"{model_directory}: a {task.__name__}, which no table has labels for")
     columns = {name: saved[name] for name in task.columns if saved.get(name) is not None}
-    told = {"text": text, "text_pair": text_pair, "label": label}
-    told = {name: place for name, place in told.items() if place is not None}
-    places = places_of(task, {**columns, **told})
+    given = {"text": text, "text_pair": text_pair, "label": label}
+    given = {name: place for name, place in given.items() if place is not None}
+    places = places_of(task, {**columns, **given})
     table = read_table(data_file, places, kinds_of(task), like=model)
     settings = {**saved, "max_length": row_length(model)}
     batches = evaluation_batches(

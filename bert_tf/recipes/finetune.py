@@ -185,8 +185,8 @@ def data_digests(config):
 
 def columns_of(data, task):
     """Where the `data` section says each column of a task is, dict of name -> name or number."""
-    told = {name: getattr(data, name) for name in ("text", "text_pair", "label")}
-    return places_of(task, told, data.columns, "data.columns")
+    given = {name: getattr(data, name) for name in ("text", "text_pair", "label")}
+    return places_of(task, given, data.columns, "data.columns")
 
 
 def data_settings(config, task):
@@ -212,7 +212,7 @@ def _model(config, task, table, tokenizer):
             key = f"model.options.{name}" if name in section.options else f"model.{name}"
             raise ConfigError(f"{key}: task {config.task} has no such argument{hint}")
     model = task(encoder, **arguments)
-    ready(model, config)
+    configure(model, config)
     return model
 
 
@@ -230,8 +230,8 @@ def require_fit(config, encoder, tokenizer):
         )
 
 
-def ready(model, config):
-    """Tells a task model its data settings and which of its layers learn."""
+def configure(model, config):
+    """Gives a task model its data settings, and freezes the layers that are not to train."""
     model.data_settings = data_settings(config, type(model))
     freeze(model, config.train.freeze)
 

@@ -23,12 +23,12 @@ from bert_tf.loading import load_task
 from bert_tf.recipes.finetune import (
     columns_of,
     compile_model,
+    configure,
     data_digests,
     data_settings,
     monitor_of,
     prepare,
     read_tables,
-    ready,
     report_rows,
     require_fit,
     source_of,
@@ -73,7 +73,7 @@ def finetune_incremental(config, workdir):
         require_fit(config, old.encoder, tokenizer)
         tables, old_tables = _tables(config, old)
         task = old.grown(tables["train"].label_names)
-        ready(task, config)
+        configure(task, config)
     features = features_of(task, tokenizer, data_settings(config, type(task)))
     tests = {"old": old_tables["test"], "new": tables.get("test", tables["validation"])}
     own = {"old": np.arange(old.num_labels), "new": _labels_there(tables["train"])}
@@ -118,7 +118,7 @@ def finetune_incremental(config, workdir):
 
 
 def _trained(path):
-    """The task model to go on from; single-label classification, of which forgetting is told."""
+    """The task model to go on from: a classifier with one label a text."""
     model = load_task(path)
     if not hasattr(model, "grown"):
         raise InputError(f"{path}: is a {type(model).__name__}, wanted a trained classifier")

@@ -25,7 +25,7 @@ class Perplexity:
       tokenizer: Tokenizer, the one it was trained with.
 
     Attributes:
-      columns: what it is asked with, as of an export's Answer.
+      columns: its inputs, as those of an export's Answer.
       settings: dict of `columns`, the key of the texts in JSON lines.
     """
 

@@ -11,7 +11,7 @@ from bert_tf.layers import sinusoidal
 SCORE = 5.0
 
 
-def begin_positional_heads(encoder):
+def initialize_positional_heads(encoder):
     """Gives the first block of a fresh encoder heads that look at neighbours.
 
     The table of positions becomes sinusoidal, as large as it was, and each head of the first block

@@ -45,11 +45,13 @@ def predict(
     """
     with contextlib.ExitStack() as stack:
         rows = open_rows(input_file, stack)
-        asked = _asked(model_directory, top, perplexity, {"text": text, "text_pair": text_pair})
+        answerer = _answerer(
+            model_directory, top, perplexity, {"text": text, "text_pair": text_pair}
+        )
         out = sys.stdout if output is None else stack.enter_context(new_file(output))
         answered = 0
-        for window in _windows(rows.read(asked)):
-            lines = _answered(asked, window, rows.name)
+        for window in _windows(rows.read(answerer)):
+            lines = _answered(answerer, window, rows.name)
             answered += len(lines)
             out.writelines(lines)
             out.flush()
@@ -57,7 +59,7 @@ def predict(
             raise InputError(f"{rows.name}: is empty")
 
 
-def _asked(directory, top, perplexity, places):
+def _answerer(directory, top, perplexity, places):
     """What has `columns`, `settings` and answers rows: an Answer or Perplexity."""
     places = {name: place for name, place in places.items() if place is not None}
     if is_export(directory):
@@ -96,7 +98,7 @@ def _windows(rows):
         yield window
 
 
-def _answered(asked, window, name):
+def _answered(answerer, window, name):
     """The lines for a window of rows, in their order."""
     sizes = [sum(len(str(cell)) for cell in row.cells) for row in window]
     ranks = sorted(range(len(window)), key=sizes.__getitem__)
@@ -105,12 +107,12 @@ def _answered(asked, window, name):
         batch = [window[rank] for rank in ranks[start : start + BATCH_ROWS]]
         columns = [list(column) for column in zip(*(row.cells for row in batch), strict=True)]
         try:
-            records = asked.records(*columns)
+            records = answerer.records(*columns)
         except InputError as error:
             if getattr(error, "row", None) is None:
                 raise
             raise InputError(f"{name}, line {batch[error.row].line}: {error}") from None
         for rank, row, record in zip(ranks[start:], batch, records, strict=False):
-            told = {**record, **dict(zip(asked.columns, row.cells, strict=True))}
-            lines[rank] = json.dumps(told, ensure_ascii=False) + "\n"
+            line = {**record, **dict(zip(answerer.columns, row.cells, strict=True))}
+            lines[rank] = json.dumps(line, ensure_ascii=False) + "\n"
     return lines

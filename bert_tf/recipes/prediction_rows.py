@@ -1,4 +1,4 @@
-"""The rows of a file that a model is asked: plain lines, JSON lines or a table."""
+"""The input rows of a prediction: plain lines, JSON lines or a table."""
 
 import itertools
 import sys
@@ -14,7 +14,7 @@ _TABLES = {".tsv": "tsv", ".csv": "csv"}
 
 
 class Row(typing.NamedTuple):
-    """What a model is asked once: a cell for each of its columns, and the line they stand on."""
+    """One input: a cell for each of its columns, and the line they stand on."""
 
     cells: tuple
     line: int
@@ -33,16 +33,16 @@ class Rows(typing.NamedTuple):
     format: str
     records: typing.Iterator
 
-    def read(self, asked):
+    def read(self, answerer):
         """The rows, iterator of Row.
 
         Args:
-          asked: Answer, or what has its `columns` and `settings`.
+          answerer: Answer, or what has its `columns` and `settings`.
         Raises:
           InputError: a row is not what the model takes; with file and line.
         """
-        places = asked.settings["columns"]
-        kinds = {name: asked.task.columns[name].kind for name in asked.columns}
+        places = answerer.settings["columns"]
+        kinds = {name: answerer.task.columns[name].kind for name in answerer.columns}
         if self.format == "lines":
             first = next(self.records, None)
             records = itertools.chain([] if first is None else [first], self.records)
@@ -50,11 +50,11 @@ class Rows(typing.NamedTuple):
             if header and all(place in first.cells for place in places.values()):
                 chosen = columns.choose(places, kinds, records, self.name, "tsv")
                 return self._chosen(chosen, records)
-            return (self._line(record, asked.columns) for record in records)
+            return (self._line(record, answerer.columns) for record in records)
         if self.format == "jsonl":
             # The training file may have had numbers for columns.
             places = {name: x if isinstance(x, str) else name for name, x in places.items()}
-            records = self._warned(asked)
+            records = self._warned(answerer)
         else:
             records = self.records
         return self._chosen(columns.choose(places, kinds, records, self.name, self.format), records)
@@ -74,22 +74,22 @@ class Rows(typing.NamedTuple):
             )
         return Row(tuple(record.cells), record.line)
 
-    def _warned(self, asked):
+    def _warned(self, answerer):
         """The records of JSON lines; of a text beside that the model does not read one warning."""
-        unread = [name for name in asked.task.columns if name not in asked.columns]
-        unread = [name for name in unread if not asked.task.columns[name].target]
+        unread = [name for name in answerer.task.columns if name not in answerer.columns]
+        unread = [name for name in unread if not answerer.task.columns[name].target]
         for record in self.records:
             for name in [name for name in unread if name in record.cells]:
                 logging.warning(
                     "%s, line %d: %s is not read, the model takes %s; --%s=%s makes it take both",
-                    *(self.name, record.line, name, " and ".join(asked.columns), name, name),
+                    *(self.name, record.line, name, " and ".join(answerer.columns), name, name),
                 )
                 unread.remove(name)
             yield record
 
 
 def open_rows(path, stack):
-    """Opens a file whose rows a model is to be asked.
+    """Opens the input file of a prediction.
 
     A name that ends in .jsonl or .json, or a file that begins with "{", is JSON lines, with the
     keys the model was trained on; .tsv and .csv are tables with the model's columns. Any other file

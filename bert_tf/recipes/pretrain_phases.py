@@ -108,7 +108,7 @@ def sentences_of(config, phases):
     """The objective over sentences, str, which all phases share; "none" for none.
 
     Raises:
-      ConfigError: the records are for several, or for another than is told.
+      ConfigError: the records are for several, or for another than is given.
     """
     objective, kinds = config.objective, {phase.rows.sentence_objective for phase in phases}
     if objective.sentences == "none" or objective.words == "replaced_tokens":
@@ -126,21 +126,21 @@ def sentences_of(config, phases):
 
 
 def labels_of(config, phases):
-    """The further labels to learn, dict as the task takes them: told, or those of the records.
+    """The further labels to learn, dict as the task takes them: given, or those of the records.
 
     Raises:
       ConfigError: the records lack one, or have it otherwise.
     """
-    told = config.objective.extra_labels
-    if told is None and config.objective.words == "replaced_tokens":
+    given = config.objective.extra_labels
+    if given is None and config.objective.words == "replaced_tokens":
         return {}
     labels = _kinds(phases[0].rows)
     for phase in phases:
         section = config.phases[phase.number - 1]
         for rows, source in ((phase.rows, section.records), (phase.held_out, section.validation)):
             source = source if isinstance(source, str) else section.records
-            if told is not None:
-                _check_labels(told, rows, source)
+            if given is not None:
+                _check_labels(given, rows, source)
             elif _kinds(rows) != labels:
                 others = _kinds(rows)
                 name = min(x for x in labels | others if labels.get(x) != others.get(x))
@@ -150,12 +150,12 @@ def labels_of(config, phases):
                     "objective.extra_labels: {} to leave labels aside"
                 )
     tables = [rows.labels for phase in phases for rows in (phase.rows, phase.held_out)]
-    if told is None:
-        told = {
+    if given is None:
+        given = {
             name: {"of": of, "num_labels": max(_size(table[name]) for table in tables)}
             for name, (of, _) in labels.items()
         }
-    return {name: _named(name, label, tables) for name, label in told.items()}
+    return {name: _named(name, label, tables) for name, label in given.items()}
 
 
 def _kinds(rows):
@@ -170,14 +170,14 @@ def _size(label):
 
 
 def _named(name, label, tables):
-    """A label with the names of its classes, if all records have the same and as many as told."""
+    """A label with the names of its classes, if all records have the same and as many as given."""
     names, *others = [table.get(name, {}).get("names") for table in tables]
     same = names is not None and all(each == names for each in others)
     return label | ({"names": names} if same and len(names) == label["num_labels"] else {})
 
 
-def _check_labels(told, rows, source):
-    for name, label in told.items():
+def _check_labels(given, rows, source):
+    for name, label in given.items():
         where = f"objective.extra_labels.{name}"
         known = rows.labels.get(name)
         length = rows.max_length if label["of"] == "token" else 1

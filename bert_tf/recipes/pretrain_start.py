@@ -6,7 +6,7 @@ from bert_tf.conversion.contents import opened
 from bert_tf.encoders import FAMILIES, SIZES, build_encoder, change_config
 from bert_tf.errors import ConfigError, InputError, nearest
 from bert_tf.loading import load_encoder, load_task
-from bert_tf.recipes.positional_heads import begin_positional_heads
+from bert_tf.recipes.positional_heads import initialize_positional_heads
 from bert_tf.tasks.pretraining_start import pretrains, take_heads, task_for
 
 
@@ -62,7 +62,7 @@ def _fresh_encoder(start, tokenizer):
     of_text = {"vocab_size": tokenizer.vocab_size, "pad_token_id": tokenizer.pad_id}
     encoder = build_encoder(_changed(sizes, {**of_text, **start.changes}, "model.changes"))
     if start.positional_heads:
-        begin_positional_heads(encoder)
+        initialize_positional_heads(encoder)
     return encoder
 
 

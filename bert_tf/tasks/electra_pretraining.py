@@ -27,7 +27,7 @@ class ElectraPretraining(TaskModel):
 
     Labels: with a generator a dict of `masked_ids` int [B, P] and `masked_weights` float [B, P] (0
     for filling, whose position is 0); without one int [B, L], 1 replaced, 0 original, below 0
-    (-100) where nothing is asked.
+    (-100) where there is no label.
     """
 
     companions = ("generator",)
@@ -106,7 +106,7 @@ class ElectraPretraining(TaskModel):
         return ops.reshape(self.head(rows_XD, key=fold_in(key, 3)), shape[:2])
 
     def complete_labels(self, inputs, labels):
-        """The weight of a loss comes from the labels alone: the real tokens are told there too."""
+        """Labels and the mask of real tokens: a loss weight is computed from labels alone."""
         if self.generator is None:
             return labels
         return {**labels, "token_weights": _token_weights(inputs)}

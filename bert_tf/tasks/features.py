@@ -49,7 +49,7 @@ class Features(typing.NamedTuple):
 
 
 def features_of(task, tokenizer, settings, padding="max_length"):
-    """A task's features with everything but the cells told.
+    """A task's `features` with all arguments but the cells.
 
     Args:
       task: a TaskModel class or instance.
@@ -75,7 +75,7 @@ def tokenized(texts, text_pairs, tokenizer, settings, **options):
     Returns:
       dict of int32 tensors, see Tokenizer.
     """
-    told = ("max_length", "padding", "special_tokens_in_text")
+    names = ("max_length", "padding", "special_tokens_in_text")
     return tokenizer(
-        texts, text_pairs, **{name: settings[name] for name in told if name in settings}, **options
+        texts, text_pairs, **{name: settings[name] for name in names if name in settings}, **options
     )

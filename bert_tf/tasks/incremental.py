@@ -7,10 +7,10 @@ from bert_tf.tasks.losses import AddedLoss, weight_of_rows, weighted_sum
 
 
 def among_new_labels(model, labels_there):
-    """The classifier's own loss, in which new rows are told apart among their own labels alone.
+    """The classifier's own loss, a softmax over the labels of the new rows alone.
 
-    As if these had an output layer to themselves (Li & Hoiem 2016, eq. 1): were they told apart
-    from the old ones too, an old label that occurs no more would only ever be pushed down.
+    As if these had an output layer to themselves (Li & Hoiem 2016, eq. 1): with the old ones in
+    the softmax, an old label that occurs no more would only ever be pushed down.
 
     Args:
       model: SequenceClassifier.

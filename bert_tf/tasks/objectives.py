@@ -49,7 +49,7 @@ class ClozeObjective:
         self.name, self.column, self.word_logits = name, name, word_logits
 
     def logits(self, encoded, inputs, key):
-        """float32 [B, n], or [B, S, n] of packed rows; None where nothing is asked."""
+        """float32 [B, n], or [B, S, n] of packed rows; None without a question."""
         if f"{self.name}_candidates" not in inputs:
             return None
         positions, candidates = inputs[f"{self.name}_positions"], inputs[f"{self.name}_candidates"]

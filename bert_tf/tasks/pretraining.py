@@ -36,12 +36,12 @@ class Pretraining(TaskModel):
     3.1).
 
     Args:
-      encoder: an encoder; with a pooler wherever a sentence is told apart, else it is left aside.
+      encoder: an encoder; with a pooler where a sentence is classified, else it is left aside.
       sentence_objective: "next_sentence" (0 follows, 1 random), "sentence_order" (0 in order, 1
         swapped), "sentence_order_3" (and 2 unrelated), or "none"; None as the family published it.
       extra_labels: dict of further labels, name -> {"of": "sentence", "token" or "cloze",
         "num_labels": K}; None for none. Each has a loss and an accuracy of its own. Classes of a
-        sentence or token, whose "names", K str, may be told besides, are a projection; the at most
+        sentence or token, perhaps with "names", K str, are a projection; the at most
         K candidates of a cloze question are scored by the masked-LM head, at the blank.
 
     Labels: a dict of `masked_ids` int [B, P] and `masked_weights` float [B, P] (0 for filling),
@@ -110,7 +110,7 @@ class Pretraining(TaskModel):
         Args:
           inputs: dict of int32 [B, L], see the encoder; with `masked_positions` int32 [B, P] only
             those positions are carried to the vocabulary; with `sentence_positions` int32 [B, S]
-            each of a row's packed examples gets an answer. A cloze question is asked by two more,
+            each of a row's packed examples gets an answer. A cloze question takes two more,
             see ClozeObjective; without them it has no answer.
           training: bool, with dropout.
           key: integer [2], the dropout key of this step, or None.
@@ -192,12 +192,12 @@ def _check(encoder, objective, extra):
 
 
 def _of_sentences(objective, extra):
-    """Whether anything is told of a sentence, which is what a pooler is for."""
+    """Whether any objective is over a sentence, which is what a pooler is for."""
     return objective != "none" or any(label["of"] == "sentence" for label in extra.values())
 
 
 def _is_label(label):
-    """Whether a further label is told as `Pretraining` wants it."""
+    """Whether a further label is described as `Pretraining` wants it."""
     if not isinstance(label, dict) or label.get("of") not in LABELLED:
         return False
     count, names = label.get("num_labels"), label.get("names")

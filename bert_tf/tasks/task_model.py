@@ -85,7 +85,7 @@ class TaskModel(keras.Model):
         raise NotImplementedError
 
     def complete_labels(self, inputs, labels):
-        """Labels with what a loss weighs by and the inputs alone tell; as they are by default."""
+        """Labels with the loss weights that only the inputs determine; unchanged by default."""
         return labels
 
     # What it is trained on.

@@ -6,7 +6,11 @@ import pytest
 
 from bert_tf import AlbertConfig, BertConfig, TransformerConfig, build_encoder
 from bert_tf.errors import ConfigError
-from bert_tf.recipes.positional_heads import begin_positional_heads, neighbours, positional_kernels
+from bert_tf.recipes.positional_heads import (
+    initialize_positional_heads,
+    neighbours,
+    positional_kernels,
+)
 
 from .corpus import refused
 
@@ -25,7 +29,7 @@ def test_each_head_of_the_first_block_looks_at_its_own_neighbour(heads):
     keras.utils.set_random_seed(2)
     encoder = build_encoder(BertConfig(num_hidden_layers=2, num_attention_heads=heads, **SIZES))
     before = first_probabilities(encoder)
-    begin_positional_heads(encoder)
+    initialize_positional_heads(encoder)
     probabilities = first_probabilities(encoder)
     for head, step in enumerate(neighbours(heads)):
         places = range(-20, 21)
@@ -54,7 +58,7 @@ def test_the_score_of_the_place_looked_at_is_the_one_asked_for():
 def test_what_is_changed_keeps_its_size_and_the_rest_is_left_alone():
     encoder = build_encoder(BertConfig(num_hidden_layers=2, num_attention_heads=2, **SIZES))
     before = {weight.path: weight.numpy() for weight in encoder.weights}
-    begin_positional_heads(encoder)
+    initialize_positional_heads(encoder)
     changed = [x for x in encoder.weights if not np.array_equal(before[x.path], x)]
     kernel, embeddings = encoder.blocks[0].attention.qkv.kernel, encoder.embeddings
     words, table = embeddings.word_embeddings, embeddings.position_embeddings
@@ -80,4 +84,4 @@ def test_what_is_changed_keeps_its_size_and_the_rest_is_left_alone():
 def test_an_encoder_that_cannot_have_them_is_one_line(kind, sizes, parts):
     sizes = {"num_hidden_layers": 1, "num_attention_heads": 2, **SIZES, **sizes}
     encoder = build_encoder(kind(**sizes))
-    refused(ConfigError, lambda: begin_positional_heads(encoder), *parts)
+    refused(ConfigError, lambda: initialize_positional_heads(encoder), *parts)
