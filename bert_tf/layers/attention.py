@@ -37,8 +37,8 @@ def attend(
     if mask_BNFT is None:
         probs_BNFT = ops.softmax(scores_BNFT)
     else:
-        seen_BNFT = ops.cast(mask_BNFT, "float32")
-        probs_BNFT = ops.softmax(scores_BNFT + (1.0 - seen_BNFT) * MASKED_SCORE)
+        allowed_BNFT = ops.cast(mask_BNFT, "float32")
+        probs_BNFT = ops.softmax(scores_BNFT + (1.0 - allowed_BNFT) * MASKED_SCORE)
         some_BNF1 = ops.any(mask_BNFT, axis=-1, keepdims=True)
         probs_BNFT = probs_BNFT * ops.cast(some_BNF1, "float32")
     dropped_BNFT = dropout(probs_BNFT, dropout_rate, dropout_key)

@@ -40,6 +40,15 @@ def test_fresh_weights_have_a_row_for_each_entry(folder):
     assert (encoder.config.hidden_size, encoder.config.num_hidden_layers) == (128, 1)
 
 
+@pytest.mark.parametrize("start", ["model.size=bert-tiny", "model.family=transformer"])
+def test_pre_norm_and_sinusoids_are_a_transformer_s(folder, start):
+    sizes = [f"model.changes.{name}={value}" for name, value in SIZES.items()]
+    choices = ["model.changes.norm=pre", "model.changes.position_embedding=sinusoidal"]
+    encoder = started(folder, start, *sizes, *choices).encoder
+    assert encoder.config.model_type == "transformer" and encoder.final_norm is not None
+    assert encoder.embeddings.position_embeddings is None
+
+
 def test_positional_heads_begin_where_they_are_asked_for(folder):
     sizes = ["model.size=bert-tiny", "model.changes.num_hidden_layers=1"]
     keras.utils.set_random_seed(3)
