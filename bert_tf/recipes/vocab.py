@@ -92,7 +92,7 @@ def extend(model, files, output, size, min_frequency=2, vectors=None, **reading)
 def trim(model, files, output, min_frequency=2, **reading):
     """Leaves a model only the entries that files use, and their rows.
 
-    Special tokens and single characters stay in any case, so every word that could be cut still
+    Added tokens and single characters stay in any case, so every word that could be cut still
     can. A text whose pieces all stay is cut as before.
 
     Args:
@@ -113,7 +113,9 @@ def trim(model, files, output, min_frequency=2, **reading):
         kept = _kept(tokenizer, uses, min_frequency)
         vocabulary = tokenizer.vocabulary
         entries = tuple(vocabulary[i] for i in kept)
-        settings = dataclasses.replace(tokenizer.pieces.settings, vocabulary=entries)
+        settings = tokenizer.pieces.settings
+        base_size = int((kept < settings.base_size).sum())
+        settings = dataclasses.replace(settings, vocabulary=entries, base_size=base_size)
         trimmed = Tokenizer(WordPiece(settings))
         write_with_rows(contents, folder, trimmed, lambda array: array[kept])
     return {
@@ -186,7 +188,7 @@ def _uses(tokenizer, files, reading):
 
 def _kept(tokenizer, uses, min_frequency):
     """The ids that stay, int [kept], in their order."""
-    special = set(tokenizer.pieces.settings.special_tokens)
+    added = {token.content for token in tokenizer.pieces.settings.added_tokens}
     return np.array(
         [
             i
@@ -194,7 +196,7 @@ def _kept(tokenizer, uses, min_frequency):
             if tokenizer.pieces.ids[entry] == i
             and (
                 uses[i] >= max(min_frequency, 1)
-                or entry in special
+                or entry in added
                 or len(entry.removeprefix("##")) == 1
             )
         ]

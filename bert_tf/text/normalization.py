@@ -24,11 +24,9 @@ _CODE_SPACE = 0x110000  # a table value from here on names a spelling that is no
 # Private-use characters never survive normalization, so they are free to carry meaning of our own:
 HIDDEN = np.r_[0xF0000:0xFFFFE, 0x100000:0x10F000]  # characters that the matcher must not split at
 UNMATCHED = 0x10F000  # stands in no vocabulary
-SPECIAL_IN_TEXT = 0x10F100  # + i: special token i, marked in a raw text
-# The same in a normalized text: characters the matcher splits at, and free because all of them are
-# hidden.
-SPECIAL_NORMALIZED = 0x2B820
-MAX_SPECIAL_TOKENS = 0x100
+# What an added token becomes in a normalized text: a character that the matcher splits at, and free
+# because it is hidden wherever a text holds it.
+PLACEHOLDER = 0x2B820
 
 # Runs that may be a word of more than 100 characters. Leaving separators out of the class makes the
 # guard slower, never wrong; an ideograph may stand in it only where ideographs are set apart.
@@ -57,20 +55,29 @@ class Characters(NamedTuple):
     """The characters of a batch of texts, one after another.
 
     values: int32 [C] code points. first, last: int32 [C], the flat raw characters each stands for,
-    both inclusive. splits: int64 [N + 1], where each text begins, and the end.
+    both inclusive. splits: int64 [N + 1], where each text begins, and the end. token: int32 [C],
+    the id of the added token that a character stands for, or -1; None where none are looked for.
     """
 
     values: tf.Tensor
     first: tf.Tensor
     last: tf.Tensor
     splits: tf.Tensor
+    token: tf.Tensor | None = None
 
     def take(self, order, splits):
         """The characters at int [D] `order`, under new int64 [N + 1] `splits`."""
-        return Characters(*(tf.gather(x, order) for x in self[:3]), splits)
+        values, first, last = (tf.gather(x, order) for x in self[:3])
+        token = None if self.token is None else tf.gather(self.token, order)
+        return Characters(values, first, last, splits, token)
+
+    def encode(self):
+        """The texts, string [N]."""
+        rows = tf.RaggedTensor.from_row_splits(self.values, self.splits, validate=False)
+        return tf.strings.unicode_encode(rows, "UTF-8")
 
 
-def _exclusive_sums(counts):
+def exclusive_sums(counts):
     """[0, a, a + b, ...] of int [C]: int [C + 1]."""
     return tf.concat([[tf.zeros([], counts.dtype)], tf.cumsum(counts)], 0)
 
@@ -118,15 +125,16 @@ class Normalizer(tf.Module):
       lowercase: bool.
       strip_accents: bool; decompose and drop the combining marks.
       tokenize_chinese_chars: bool; every ideograph is a word of its own.
-      special_tokens: list of str, the tokens that `mark_special_tokens` finds in raw texts.
     """
 
-    def __init__(self, lowercase, strip_accents, tokenize_chinese_chars, special_tokens=()):
+    def __init__(self, lowercase, strip_accents, tokenize_chinese_chars):
         super().__init__()
         chinese = unicode.CHINESE if tokenize_chinese_chars else frozenset()
+        steps, texts = _spelling(lowercase, strip_accents, chinese)
         # Past tf.Module, which would wrap the dict and look at each of its entries.
         self.__dict__["hiding"] = _hiding(chinese)
-        steps, texts = _spelling(lowercase, strip_accents, chinese)
+        self.__dict__["_spelling"] = steps, texts
+        self.chinese = chinese
         self._steps = CodePointTable(steps)
         with tf.device("CPU"):
             self._lengths = tf.constant([len(text) for text in texts], tf.int32)
@@ -134,79 +142,64 @@ class Normalizer(tf.Module):
             self._letters = tf.constant([ord(x) for text in texts for x in text], tf.int32)
 
         breaks = np.zeros(_CODE_SPACE, np.int32)
-        breaks[sorted(unicode.PUNCTUATION | chinese | {0x20})] = 1
-        breaks[SPECIAL_NORMALIZED : SPECIAL_NORMALIZED + MAX_SPECIAL_TOKENS] = 1
+        breaks[sorted(unicode.PUNCTUATION | chinese | {0x20, PLACEHOLDER})] = 1
         self._breaks = CodePointTable(breaks)
         separators = _SEPARATORS + (_IDEOGRAPHS if chinese else "")
         self._maybe_long = rf"(?s).*[^{separators}]{{{MAX_WORD_CHARACTERS + 1}}}.*"
-        self._special_tokens = list(special_tokens)
-        with tf.device("CPU"):
-            self._special_widths = tf.constant([len(token) for token in special_tokens], tf.int32)
 
-    def mark_special_tokens(self, texts):
-        """Replace each special token that stands in string [N] texts by one private character."""
-        last = SPECIAL_IN_TEXT + len(self._special_tokens) - 1
-        # Nobody gets a special token by writing our private character: it becomes another one,
-        # equally void.
-        forged = rf"[\x{{{SPECIAL_IN_TEXT:x}}}-\x{{{last:x}}}]"
-        texts = tf.strings.regex_replace(texts, forged, "\ue000")
-        numbered = sorted(enumerate(self._special_tokens), key=lambda item: -len(item[1]))
-        for i, token in numbered:
-            escaped = "".join(rf"\x{{{ord(x):x}}}" for x in token)
-            texts = tf.strings.regex_replace(texts, escaped, chr(SPECIAL_IN_TEXT + i))
-        return texts
+    def spell(self, text):
+        """What normalization makes of a str, as the texts for the matcher have it."""
+        steps, texts = self.__dict__["_spelling"]
+        new = (ord(x) + int(steps[ord(x)]) for x in text)
+        return "".join(chr(c) if c < _CODE_SPACE else texts[c - _CODE_SPACE] for c in new)
 
-    def __call__(self, texts, special_tokens_marked=False):
+    def __call__(self, texts, search=None, special_tokens=False):
         """Normalize texts; bytes that are not UTF-8 count as U+FFFD, which normalization deletes.
 
         Args:
           texts: string [N].
-          special_tokens_marked: bool; the texts come from `mark_special_tokens`.
+          search: `token_search.TokenSearch`, or None: no token is cut out of the texts.
+          special_tokens: bool; cut out the special tokens too, not the ordinary ones alone.
         Returns:
-          string [N] for the matcher, and `locate(rows, starts, ends)`, which turns int64 [T] byte
-          offsets in normalized text `rows` into int32 [T] character offsets in the raw texts.
+          string [N] for the matcher; `locate(rows, starts, ends)`, which turns int64 [T] byte
+          offsets in normalized text `rows` into int32 [T] character offsets in the raw texts; and
+          int32 [found], the ids of the tokens that PLACEHOLDER stands for, in order, or None.
         """
         raw = tf.strings.unicode_decode(texts, "UTF-8", errors="replace")
         places = tf.range(tf.size(raw.flat_values))
         characters = Characters(raw.flat_values, places, places, raw.row_splits)
-        characters = self._spell(characters, special_tokens_marked)
-        normalized = self._encode(characters)
+        if search is not None:
+            characters = characters._replace(token=tf.fill(tf.shape(places), -1))
+            characters = search.in_raw(characters, special_tokens)
+        characters = self._spell(characters)
+        if search is not None:
+            characters = search.in_normalized(characters, raw.flat_values, special_tokens)
+        normalized = characters.encode()
         suspicious = tf.reduce_any(tf.strings.regex_full_match(normalized, self._maybe_long))
         characters = tf.cond(
             suspicious, lambda: self._fold_long_words(characters), lambda: characters
         )
-        normalized = tf.cond(suspicious, lambda: self._encode(characters), lambda: normalized)
-
-        positions = tf.range(tf.size(places) + 1)
-        if special_tokens_marked:
-            widths = tf.gather(self._special_widths, self._special_number(raw.flat_values))
-            widths = tf.where(self._is_special(raw.flat_values), widths, 1)
-            positions = _exclusive_sums(widths)
+        normalized = tf.cond(suspicious, characters.encode, lambda: normalized)
+        found = None
+        if search is not None:
+            found = tf.boolean_mask(characters.token, characters.token >= 0)
 
         def locate(rows, starts, ends):
-            return _locate(characters, raw.row_splits, positions, rows, starts, ends)
+            return _locate(characters, raw.row_splits, rows, starts, ends)
 
-        return normalized, locate
+        return normalized, locate, found
 
-    def _is_special(self, raw):
-        number = raw - SPECIAL_IN_TEXT
-        return (number >= 0) & (number < len(self._special_tokens))
-
-    def _special_number(self, raw):
-        return tf.clip_by_value(raw - SPECIAL_IN_TEXT, 0, len(self._special_tokens) - 1)
-
-    def _spell(self, characters, special_tokens_marked):
+    def _spell(self, characters):
         """Give every character its new spelling: none, one or several characters."""
         new = characters.values + self._steps(characters.values)
-        if special_tokens_marked:
-            numbered = SPECIAL_NORMALIZED + self._special_number(characters.values)
-            new = tf.where(self._is_special(characters.values), numbered, new)
+        if characters.token is not None:
+            new = tf.where(characters.token >= 0, PLACEHOLDER, new)
 
         def spell_out():
             number = tf.maximum(new - _CODE_SPACE, 0)
             single = new < _CODE_SPACE
             counts = tf.where(single, 1, tf.gather(self._lengths, number))
-            ends = _exclusive_sums(counts)
+            ends = exclusive_sums(counts)
             source = tf.repeat(tf.range(tf.size(new)), counts)
             within = tf.range(tf.size(source)) - tf.gather(ends, source)
             number = tf.gather(number, source)
@@ -239,23 +232,16 @@ class Normalizer(tf.Module):
             last=tf.where(is_long, end, characters.last),
         )
         kept = begins | ~is_long
-        splits = tf.gather(_exclusive_sums(tf.cast(kept, tf.int64)), characters.splits)
+        splits = tf.gather(exclusive_sums(tf.cast(kept, tf.int64)), characters.splits)
         return characters.take(tf.where(kept)[:, 0], splits)
 
-    @staticmethod
-    def _encode(characters):
-        rows = tf.RaggedTensor.from_row_splits(characters.values, characters.splits, validate=False)
-        return tf.strings.unicode_encode(rows, "UTF-8")
 
-
-def _locate(characters, raw_splits, positions, rows, starts, ends):
+def _locate(characters, raw_splits, rows, starts, ends):
     """Character offsets in the raw texts of byte spans in the normalized ones.
 
     Args:
       characters: Characters of the normalized texts.
       raw_splits: int64 [N + 1], where each raw text begins among the flat raw characters.
-      positions: int32 [R + 1], running position of each flat raw character (a marked special token
-        is wide).
       rows, starts, ends: int64 [T], text and bytes of each span; spans begin and end between
         characters.
     Returns:
@@ -263,12 +249,12 @@ def _locate(characters, raw_splits, positions, rows, starts, ends):
     """
     values = characters.values
     sizes = 1 + sum(tf.cast(values >= limit, tf.int32) for limit in (0x80, 0x800, 0x10000))
-    byte_starts = _exclusive_sums(sizes)
+    byte_starts = exclusive_sums(sizes)
     row_bytes = tf.cast(tf.gather(byte_starts, characters.splits), tf.int64)
     count = tf.size(byte_starts)
     character_at = tf.scatter_nd(byte_starts[:, None], tf.range(count), byte_starts[-1:] + 1)
     origin = tf.gather(row_bytes, rows)
     first = tf.gather(characters.first, tf.gather(character_at, origin + starts))
     last = tf.gather(characters.last, tf.gather(character_at, origin + ends) - 1)
-    origin = tf.gather(positions, tf.gather(raw_splits, rows))
-    return tf.gather(positions, first) - origin, tf.gather(positions, last + 1) - origin
+    origin = tf.cast(tf.gather(raw_splits, rows), tf.int32)
+    return first - origin, last + 1 - origin

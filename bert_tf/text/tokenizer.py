@@ -1,5 +1,6 @@
 """The tokenizer that users, data pipelines and exports call, whatever kind of pieces it cuts."""
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -10,6 +11,7 @@ import tensorflow as tf
 
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.text import sequences, vocabulary_files
+from bert_tf.text.added_tokens import AddedToken
 from bert_tf.text.wordpiece import WordPiece
 
 _PADDINGS = ("longest", "max_length")
@@ -39,6 +41,8 @@ class Tokenizer(tf.Module):
     def from_pretrained(cls, directory, lowercase=None):
         """Read the tokenizer of a model directory.
 
+        The reference is what transformers 5 builds from the directory.
+
         Args:
           directory: str or os.PathLike; holds vocab.txt or a WordPiece tokenizer.json, and perhaps
             tokenizer_config.json. The path of a vocab.txt will do.
@@ -56,6 +60,8 @@ class Tokenizer(tf.Module):
 
         Args:
           directory: str or os.PathLike; made when it is not there.
+        Raises:
+          InputError: the disk is full or the place cannot be written; what was there still is.
         """
         vocabulary_files.write_wordpiece(self.pieces.settings, directory)
 
@@ -72,8 +78,29 @@ class Tokenizer(tf.Module):
     @property
     def fingerprint(self):
         """str of 16 hexadecimal digits, equal when vocabulary and settings are."""
-        told = {**vars(self.pieces.settings), "source": None, "model_max_length": None}
+        settings = self.pieces.settings
+        told = {**vars(settings), "source": None, "model_max_length": None}
+        added, base_size = told.pop("added_tokens"), told.pop("base_size")
+        told["special_tokens"] = settings.special_tokens
+        # Left out where there is nothing beside the names of special tokens, as it ever was.
+        if base_size < self.vocab_size or any(
+            token != AddedToken(token.content) for token in added
+        ):
+            told |= {"base_size": base_size, "added_tokens": list(map(dataclasses.astuple, added))}
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+    def require_rows(self, rows, where):
+        """Raise InputError if the vocabulary has more entries than a model has rows for them.
+
+        Args:
+          rows: int, `vocab_size` of the model's config. More of them than entries are no fault.
+          where: str, the file or directory that the error names.
+        """
+        if self.vocab_size > rows:
+            raise InputError(
+                f"{where}: the vocabulary has {self.vocab_size} entries, and the word embeddings "
+                f"{rows} rows (vocab_size)"
+            )
 
     def __call__(
         self,
@@ -93,7 +120,8 @@ class Tokenizer(tf.Module):
             a pair is cut first.
           padding: "longest" (the batch's longest row) or "max_length".
           special_tokens_in_text: bool; "[MASK]" in a text is the special token. Otherwise, and so
-            for any text of unknown origin, it is plain characters.
+            for any text of unknown origin, it is plain characters. Added tokens that are not
+            special are tokens in any case.
           return_offsets: bool; add `offsets`.
         Returns:
           dict of int32 [batch, length]: input_ids, attention_mask (0 is padding), token_type_ids (1

@@ -92,6 +92,22 @@ REFERENCE_ONLY = code_points("""
 166d 111c9
 """)
 
+# White space of Unicode, which `lstrip` and `rstrip` of added tokens take in.
+WHITE_SPACE = code_points("9-d 20 85 a0 1680 2000-200a 2028-2029 202f 205f 3000")
+
+# What no added token with `single_word` may touch: these categories of the regular expression \w,
+# the joiners and the letters in circles and boxes; and members younger than Unicode 14.
+_WORD_CATEGORIES = frozenset("Lu Ll Lt Lm Lo Nl Mn Mc Me Nd Pc".split())
+_OTHER_WORD = code_points("""
+200c-200d 24b6-24e9 1f130-1f149 1f150-1f169 1f170-1f189
+897 cf3 ece 1c89-1c8a a7cb-a7cd a7da-a7dc 105c0-105f3 10d40-10d65 10d69-10d6d 10d6f-10d85
+10ec2-10ec4 10efc-10eff 1123f-11241 11380-11389 1138b 1138e 11390-113b5 113b7-113c0 113c2 113c5
+113c7-113ca 113cc-113d3 113e1-113e2 116d0-116e3 11bc0-11be0 11bf0-11bf9 11f00-11f10 11f12-11f3a
+11f3e-11f42 11f50-11f5a 1342f 13440-13455 13460-143fa 16100-16139 16d40-16d6c 16d70-16d79 18cff
+1b132 1b155 1ccf0-1ccf9 1df25-1df2a 1e030-1e06d 1e08f 1e4d0-1e4f9 1e5d0-1e5fa 2b739 2ebf0-2ee5d
+31350-323af
+""")
+
 # Capitals younger than the oldest Python we run on (Unicode 14); the last two are whole alphabets.
 _LATE_CAPITALS = {
     0x1C89: 0x1C8A,
@@ -124,6 +140,13 @@ def decompose(code_point):
     """Canonical decomposition (NFD) of one code point as a str."""
     whole = code_point == _NEVER_DECOMPOSED
     return chr(code_point) if whole else unicodedata.normalize("NFD", chr(code_point))
+
+
+@functools.cache
+def word_characters():
+    """The code points of \\w in the reference's regular expressions, a frozenset; made once."""
+    by_category = (c for c in range(0x110000) if unicodedata.category(chr(c)) in _WORD_CATEGORIES)
+    return frozenset(by_category) | _OTHER_WORD
 
 
 @functools.cache

@@ -1,41 +1,53 @@
 """Reading and writing the WordPiece files of a model directory, as Hugging Face lays them out."""
 
+import codecs
 import dataclasses
 import json
+import math
 import os
 import re
-import tempfile
 
-from bert_tf.errors import InputError
+from absl import logging
 
-# The names of the five special tokens in tokenizer_config.json, and what BERT calls them.
-SPECIAL = {
-    "pad_token": "[PAD]",
-    "unk_token": "[UNK]",
-    "cls_token": "[CLS]",
-    "sep_token": "[SEP]",
-    "mask_token": "[MASK]",
-}
-_OTHER_KINDS = (
-    "merges.txt",
-    "vocab.json",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "tokenizer.model",
-    "tokenizer.json",
+from bert_tf.atomic import new_files
+from bert_tf.errors import InputError, shown
+from bert_tf.text import tokenizer_json
+from bert_tf.text.added_tokens import SPECIAL, AddedToken, TokenizerFiles, read_added_tokens
+from bert_tf.text.json_entries import Entries, read_bytes, read_json
+from bert_tf.text.unicode_tables import WHITE_SPACE
+
+# The classes of transformers that cut words as BERT does, each also with "Fast" behind it.
+_BERT_CLASSES = (
+    "BertTokenizer",
+    "ElectraTokenizer",
+    "DistilBertTokenizer",
+    "ConvBertTokenizer",
+    "MobileBertTokenizer",
+    "SqueezeBertTokenizer",
+    "LayoutLMTokenizer",
+    "LxmertTokenizer",
 )
+# Those that are what tokenizer.json says.
+_FILE_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
+# Kinds of models with a vocab.txt that transformers cuts otherwise when no class is named.
+_OTHER_MODELS = ("layoutlmv2", "prophetnet", "roformer", "splinter", "tapas")
+_OTHER_KINDS = ("merges.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
+_OTHER_KINDS += ("tokenizer.model",)
+_WHITE_SPACE = "".join(map(chr, sorted(WHITE_SPACE)))
 
 
 @dataclasses.dataclass(frozen=True)
 class WordPieceSettings:
     """What a WordPiece tokenizer is made of.
 
-    vocabulary: tuple of str, in the order of the ids. strip_accents None: as lowercase says.
-    special_tokens: the five named ones and whatever else may be kept whole in a text.
-    model_max_length None: not known. source: the file an error names.
+    vocabulary: tuple of str, in the order of the ids. base_size: int, how many of them WordPiece
+    knows; those behind are added tokens alone. strip_accents None: as lowercase says.
+    added_tokens: tuple of AddedToken, the special ones among them. model_max_length None: not
+    known. source: the file an error names.
     """
 
     vocabulary: tuple
+    base_size: int
     lowercase: bool
     strip_accents: bool | None
     tokenize_chinese_chars: bool
@@ -44,9 +56,14 @@ class WordPieceSettings:
     cls_token: str
     sep_token: str
     mask_token: str
-    special_tokens: tuple
+    added_tokens: tuple
     model_max_length: int | None
     source: str
+
+    @property
+    def special_tokens(self):
+        """tuple of str, those of the added tokens that are special."""
+        return tuple(token.content for token in self.added_tokens if token.special)
 
 
 def read_wordpiece(path, lowercase=None):
@@ -63,64 +80,142 @@ def read_wordpiece(path, lowercase=None):
     """
     path = os.fspath(path)
     if os.path.isfile(path):
-        directory, vocabulary_file = os.path.dirname(path), path
+        files, source = TokenizerFiles(*(Entries({}, path) for _ in range(4))), path
+        vocabulary, alone = _read_lines(path), False
     else:
-        directory, vocabulary_file = path, os.path.join(path, "vocab.txt")
-    bare = path == vocabulary_file
-    model = {} if bare else _read_json(os.path.join(directory, "tokenizer.json"))
-    config = (
-        {}
-        if bare
-        else {
-            **_read_json(os.path.join(directory, "special_tokens_map.json")),
-            **_read_json(os.path.join(directory, "tokenizer_config.json")),
-        }
-    )
-    if os.path.exists(vocabulary_file):
-        source, vocabulary = vocabulary_file, _read_lines(vocabulary_file)
-    elif model.get("model", {}).get("type") == "WordPiece":
-        source = os.path.join(directory, "tokenizer.json")
-        vocabulary = _vocabulary_of_model(model, source)
-    else:
-        raise _no_vocabulary(path)
+        files = TokenizerFiles.read(path)
+        alone = _check_kind(files, path) in _FILE_CLASSES and bool(files.whole)
+        source, vocabulary = _read_vocabulary(files, path)
     if not any(vocabulary):
         raise InputError(f"{source}: the vocabulary is empty")
-
-    normalizer = _bert_normalizer(model, os.path.join(directory, "tokenizer.json"))
-    names = {key: _content(config.get(key)) or default for key, default in SPECIAL.items()}
-    vocabulary, special = _add_tokens(vocabulary, names.values(), model, config, source)
-    for key, token in names.items():
-        if token not in vocabulary:
-            raise InputError(
-                f"{source}: no line holds {token!r}, which a BERT vocabulary needs ({key})"
-            )
-
-    def setting(config_key, normalizer_key, default):
-        return (
-            config[config_key]
-            if config.get(config_key) is not None
-            else normalizer.get(normalizer_key, default)
-        )
-
-    if lowercase is None:
-        lowercase = setting("do_lower_case", "lowercase", not _has_capitals(vocabulary))
-    if config.get("do_basic_tokenize") is False:
-        raise InputError(
-            f"{os.path.join(directory, 'tokenizer_config.json')}: do_basic_tokenize is false; "
-            "only BERT's own splitting of words is known"
-        )
+    names, added, whole = read_added_tokens(files, vocabulary, source, alone)
+    ids = {token: i for i, token in enumerate(whole)}
+    tokenizer_json.check_bert(files.whole, names, ids, alone)
+    _check_places(vocabulary, added, ids, names["unk_token"], source)
     return WordPieceSettings(
-        vocabulary=tuple(vocabulary),
-        lowercase=bool(lowercase),
-        strip_accents=setting("strip_accents", "strip_accents", None),
-        tokenize_chinese_chars=bool(
-            setting("tokenize_chinese_chars", "handle_chinese_chars", True)
-        ),
-        special_tokens=special,
-        model_max_length=config.get("model_max_length"),
+        vocabulary=tuple(whole),
+        base_size=len(vocabulary),
+        added_tokens=added,
+        model_max_length=_model_max_length(files.config),
         source=source,
+        **_normalization(files, alone, lowercase, vocabulary),
         **names,
     )
+
+
+def _check_kind(files, directory):
+    """The class that transformers would take, or None; InputError if it cuts texts otherwise."""
+    config = files.config
+    config.one_of("word_tokenizer_type", "basic")
+    config.one_of("subword_tokenizer_type", "wordpiece")
+    for key in ("do_basic_tokenize", "do_word_tokenize", "do_subword_tokenize"):
+        if config.get(key, bool) is False:
+            raise config.fault(key, "only true here")
+    for key in ("padding_side", "truncation_side"):
+        config.one_of(key, "right")
+    model = read_json(os.path.join(directory, "config.json"))
+    for entries in (config, model):
+        name = entries.get("tokenizer_class", str)
+        if name is not None:
+            if name.removesuffix("Fast") not in _BERT_CLASSES and name not in _FILE_CLASSES:
+                raise entries.fault("tokenizer_class", "BertTokenizer or one that cuts as it does")
+            return name
+    if model.get("model_type", str) in _OTHER_MODELS:
+        raise model.fault("model_type", "one whose words are cut as BERT cuts them")
+    return None
+
+
+def _read_vocabulary(files, directory):
+    """The file that decides, and list of str, what WordPiece knows."""
+    path = os.path.join(directory, "vocab.txt")
+    of_json = tokenizer_json.read_vocabulary(files.whole)
+    of_lines = _read_lines(path) if os.path.isfile(path) else None
+    if of_json is None and of_lines is None:
+        raise _no_vocabulary(directory)
+    if of_json is None:
+        return path, of_lines
+    if of_lines is None:
+        return files.whole.file, of_json
+    lines, entries = ({token: i for i, token in enumerate(each)} for each in (of_lines, of_json))
+    if _as_lines(entries) == _as_lines(lines):
+        return path, of_lines  # the one with a place for each of two equal lines
+    token, number = min(lines.items() ^ entries.items(), key=lambda item: (item[1], item[0]))
+    logging.warning(
+        "%s is not the vocabulary of %s, which counts, as in transformers; the first that one of "
+        "them alone has is %s with the id %d",
+        path,
+        files.whole.file,
+        shown(token),
+        number,
+    )
+    return files.whole.file, of_json
+
+
+def _as_lines(entries):
+    """The entries of a vocabulary as a vocab.txt holds them, without empty ones."""
+    return {line: i for token, i in entries.items() if (line := _line(token))}
+
+
+def _line(token):
+    """What stands for a token in vocab.txt: nothing for one that a line cannot hold.
+
+    WordPiece never finds such a token, for its words hold no white space.
+    """
+    fits = not re.search(r"[\n\r]", token) and token == token.rstrip(_WHITE_SPACE)
+    return token if fits else ""
+
+
+def _check_places(vocabulary, added, ids, unk_token, source):
+    """Raise InputError where the vocabulary and the added tokens cannot go together."""
+    if ids[unk_token] >= len(vocabulary):
+        raise InputError(
+            f"{source}: {shown(unk_token)} is an added token, and WordPiece needs it (unk_token)"
+        )
+    _check_lines(added, ids, len(vocabulary), source)
+    lines = list(map(_line, vocabulary))
+    if len(ids) > len(set(vocabulary)) and len(set(lines)) < len(lines):
+        raise InputError(
+            f"{source}: {len(lines) - len(set(lines))} ids without an entry of their own; behind "
+            "such a vocabulary an added token has no certain id"
+        )
+
+
+def _check_lines(added, ids, base_size, place):
+    """Raise InputError for an added token within the vocabulary that vocab.txt cannot hold."""
+    for token in added:
+        if ids[token.content] < base_size and not _line(token.content):
+            raise InputError(
+                f"{place}: the added token {shown(token.content)} holds a line break or ends in "
+                "white space, which vocab.txt cannot express"
+            )
+
+
+def _normalization(files, alone, lowercase, vocabulary):
+    """How texts are normalized: dict of the fields of WordPieceSettings."""
+    normalizer = files.whole.inner("normalizer")
+
+    def setting(key, key_of_normalizer):
+        value, of_normalizer = files.config.get(key, bool), normalizer.get(key_of_normalizer, bool)
+        return of_normalizer if alone or value is None else value
+
+    lower = setting("do_lower_case", "lowercase")
+    chinese = setting("tokenize_chinese_chars", "handle_chinese_chars")
+    if lowercase is None:
+        lowercase = not _has_capitals(vocabulary) if lower is None else lower
+    return {
+        "lowercase": bool(lowercase),
+        "strip_accents": setting("strip_accents", "strip_accents"),
+        "tokenize_chinese_chars": chinese is not False,
+    }
+
+
+def _model_max_length(config):
+    """The longest row, as the file says it, or None."""
+    value = config.values.get("model_max_length")
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is not None and not (number and math.isfinite(value) and value >= 1):
+        raise config.fault("model_max_length", "a number of tokens")
+    return value
 
 
 def write_wordpiece(settings, directory):
@@ -130,13 +225,11 @@ def write_wordpiece(settings, directory):
       settings: WordPieceSettings.
       directory: str or os.PathLike; made when it is not there.
     Raises:
-      InputError: a token holds a line break, which vocab.txt cannot express.
+      InputError: the disk is full or the place cannot be written, or vocab.txt cannot hold a token;
+        what was there before still is.
     """
-    for i, token in enumerate(settings.vocabulary):
-        if "\n" in token or "\r" in token:
-            raise InputError(
-                f"token {i} ({token!r}) holds a line break, which vocab.txt cannot express"
-            )
+    ids = {token: i for i, token in enumerate(settings.vocabulary)}
+    _check_lines(settings.added_tokens, ids, settings.base_size, directory)
     config = {
         "tokenizer_class": "BertTokenizer",
         "do_lower_case": settings.lowercase,
@@ -149,119 +242,32 @@ def write_wordpiece(settings, directory):
     ]
     if more:
         config["additional_special_tokens"] = more
+    listed = settings.base_size < len(settings.vocabulary)
+    if listed or any(token != AddedToken(token.content) for token in settings.added_tokens):
+        by_id = sorted(settings.added_tokens, key=lambda token: ids[token.content])
+        config["added_tokens_decoder"] = {
+            str(ids[token.content]): dataclasses.asdict(token) for token in by_id
+        }
     if settings.model_max_length is not None:
         config["model_max_length"] = settings.model_max_length
-    os.makedirs(directory, exist_ok=True)
-    _write(
-        os.path.join(directory, "vocab.txt"), "".join(f"{token}\n" for token in settings.vocabulary)
-    )
-    _write(
-        os.path.join(directory, "tokenizer_config.json"),
-        json.dumps(config, indent=2, ensure_ascii=False) + "\n",
-    )
-
-
-def _write(path, text):
-    """Write a whole UTF-8 file, or leave what was there."""
-    handle, temporary = tempfile.mkstemp(
-        dir=os.path.dirname(path), prefix=f".{os.path.basename(path)}."
-    )
-    try:
-        with open(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp's 0600 is for secrets
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def _read_json(path):
-    """The object in a JSON file; an empty one when there is no file."""
-    if not os.path.exists(path):
-        return {}
-    try:
-        with open(path, encoding="utf-8") as file:
-            value = json.load(file)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise InputError(f"{path}: wanted a JSON object, got {type(value).__name__}")
-    return value
+    lines = "".join(f"{_line(token)}\n" for token in settings.vocabulary[: settings.base_size])
+    with new_files(directory, "vocab.txt", "tokenizer_config.json") as (vocabulary_path, path):
+        vocabulary_path.write_bytes(lines.encode())
+        path.write_bytes(f"{json.dumps(config, indent=2, ensure_ascii=False)}\n".encode())
 
 
 def _read_lines(path):
     """The tokens of a vocab.txt, without white space at the end of a line, as in the reference."""
-    with open(path, "rb") as file:
-        lines = file.read().split(b"\n")
+    lines = read_bytes(path).removeprefix(codecs.BOM_UTF8).split(b"\n")
     if not lines[-1]:
         lines.pop()
     tokens = []
     for number, line in enumerate(lines, 1):
         try:
-            tokens.append(line.decode("utf-8").rstrip())
+            tokens.append(line.decode("utf-8").rstrip(_WHITE_SPACE))
         except UnicodeDecodeError as error:
             raise InputError(f"{path}:{number}: byte {error.start + 1} is not UTF-8") from error
     return tokens
-
-
-def _vocabulary_of_model(model, source):
-    """The tokens of tokenizer.json in the order of their ids."""
-    model = model["model"]
-    for key, wanted in (("continuing_subword_prefix", "##"), ("max_input_chars_per_word", 100)):
-        if model.get(key, wanted) != wanted:
-            raise InputError(f"{source}: model.{key} is {model[key]!r}, only {wanted!r} is known")
-    by_id = {i: token for token, i in model.get("vocab", {}).items()}
-    # A vocab.txt with a token on two lines becomes a tokenizer.json without the earlier id.
-    return [by_id.get(i, "") for i in range(max(by_id, default=-1) + 1)]
-
-
-def _bert_normalizer(model, source):
-    """The normalizer settings of tokenizer.json, {} when there is none."""
-    normalizer = model.get("normalizer") or {}
-    if normalizer and (
-        normalizer.get("type") != "BertNormalizer" or not normalizer.get("clean_text", True)
-    ):
-        raise InputError(
-            f"{source}: normalizer {normalizer.get('type')!r} (clean_text "
-            f"{normalizer.get('clean_text')}) is not known, only BertNormalizer with clean_text"
-        )
-    return normalizer
-
-
-def _content(token):
-    """A special token's text; the files hold it bare or as a described object."""
-    return token.get("content") if isinstance(token, dict) else token
-
-
-def _add_tokens(vocabulary, named, model, config, source):
-    """The vocabulary with the added tokens behind it, and all that may be kept whole in a text."""
-    added = {int(i): token for i, token in config.get("added_tokens_decoder", {}).items()}
-    added = added or {token["id"]: token for token in model.get("added_tokens", [])}
-    special = dict.fromkeys(named)
-    special.update(
-        dict.fromkeys(_content(token) for token in config.get("additional_special_tokens") or ())
-    )
-    known = set(vocabulary)
-    for i, token in sorted(added.items()):
-        content = token["content"]
-        if content in special and content in known:
-            continue
-        if not token.get("special"):
-            raise InputError(
-                f"{source}: the added token {content!r} is not special; "
-                "ordinary tokens outside the vocabulary are not known"
-            )
-        if content not in known and i != len(vocabulary):
-            raise InputError(
-                f"{source}: the added token {content!r} has id {i}, wanted {len(vocabulary)}"
-            )
-        if content not in known:
-            vocabulary = [*vocabulary, content]
-        special[content] = None
-    return vocabulary, tuple(token for token in special if token in vocabulary)
 
 
 def _has_capitals(vocabulary):

@@ -12,6 +12,7 @@ from absl import logging
 
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.text import vocabulary_files
+from bert_tf.text.added_tokens import SPECIAL, AddedToken
 from bert_tf.text.merges import PREFIX, Merges, pieces_of
 from bert_tf.text.tokenizer import Tokenizer
 from bert_tf.text.word_counts import WordCounter
@@ -70,13 +71,15 @@ class Learned:
 
 def bare_settings(lowercase, unused=0):
     """WordPieceSettings of a vocabulary that holds nothing but special and unused tokens."""
-    names = dict(vocabulary_files.SPECIAL)
+    names = dict(SPECIAL)
+    vocabulary = (*names.values(), *(f"[unused{i}]" for i in range(unused)))
     return vocabulary_files.WordPieceSettings(
-        vocabulary=(*names.values(), *(f"[unused{i}]" for i in range(unused))),
+        vocabulary=vocabulary,
+        base_size=len(vocabulary),
         lowercase=lowercase,
         strip_accents=None,
         tokenize_chinese_chars=True,
-        special_tokens=tuple(names.values()),
+        added_tokens=tuple(map(AddedToken, names.values())),
         model_max_length=None,
         source="the vocabulary",
         **names,
@@ -115,7 +118,9 @@ def learn_entries(settings, words, size, min_frequency):
     merges = Merges(*_cut(lettered, words), lettered, min_frequency)
     merged = _compete(alphabet, merges, size - len(held))
     entries = (*alphabet.entries(), *merged)
-    grown = dataclasses.replace(settings, vocabulary=(*held, *entries))
+    # WordPiece then knows the added tokens too: new entries have the ids behind theirs.
+    whole = (*held, *entries)
+    grown = dataclasses.replace(settings, vocabulary=whole, base_size=len(whole))
     cut, counts = _cut(grown.vocabulary, words)
     pieces = sum(count * len(word) for word, count in zip(cut, counts, strict=True))
     total = sum(words.values())

@@ -94,7 +94,7 @@ class WordCounter(tf.Module):
     def _split(self, chunks, times):
         """The different words of string [N] chunks, and int64 how often they occur in all."""
         with tf.device("CPU"):
-            normalized, _ = self._normalizer(chunks)
+            normalized, _, _ = self._normalizer(chunks)
             ids, starts, ends = self._matcher.tokenize_with_offsets(normalized)
             starts, ends = (tf.cast(x, tf.int32) for x in (starts, ends))
             words = tft.ByteSplitter().split_by_offsets(normalized, starts, ends)

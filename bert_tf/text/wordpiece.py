@@ -10,6 +10,7 @@ import tensorflow_text as tft
 
 from bert_tf.errors import InputError
 from bert_tf.text import normalization, unicode_tables
+from bert_tf.text.token_search import TokenSearch
 
 _PREFIX = "##"
 _SPLITS = r"\t\n\r -/:-@\[-`{-~"
@@ -48,19 +49,16 @@ class WordPiece(tf.Module):
         self.__dict__["vocabulary"] = list(settings.vocabulary)
         # A token on two lines has the id of the later one, as in the reference.
         self.__dict__["ids"] = {token: i for i, token in enumerate(self.vocabulary)}
-        special = settings.special_tokens
-        if len(special) > normalization.MAX_SPECIAL_TOKENS:
-            raise InputError(
-                f"{settings.source}: {len(special)} special tokens, "
-                f"at most {normalization.MAX_SPECIAL_TOKENS} can be told apart"
-            )
         strip = settings.lowercase if settings.strip_accents is None else settings.strip_accents
         self._normalizer = normalization.Normalizer(
-            settings.lowercase, strip, settings.tokenize_chinese_chars, special
+            settings.lowercase, strip, settings.tokenize_chinese_chars
         )
-        self._matcher = self._build_matcher(special)
+        self._search = TokenSearch(
+            self._normalizer, settings.added_tokens, self.ids, settings.source
+        )
+        self._matcher = self._build_matcher()
 
-    def _build_matcher(self, special):
+    def _build_matcher(self):
         """The matcher over the vocabulary as it looks in a normalized text."""
         words = [token.translate(self._normalizer.hiding) for token in self.vocabulary]
         for i, token in enumerate(self.vocabulary):
@@ -68,12 +66,13 @@ class WordPiece(tf.Module):
             # nothing else.
             if (
                 self.ids[token] != i
+                or i >= self.settings.base_size
                 or token in ("", _PREFIX)
                 or not _UNREACHABLE.isdisjoint(map(ord, token))
             ):
                 words[i] = f"{chr(normalization.UNMATCHED)}{i}"
-        for i, token in enumerate(special):
-            words[self.ids[token]] = chr(normalization.SPECIAL_NORMALIZED + i)
+        # The id behind the last one is put for every added token, and replaced by its own.
+        words.append(chr(normalization.PLACEHOLDER))
         try:
             return tft.FastWordpieceTokenizer(
                 words,
@@ -91,22 +90,31 @@ class WordPiece(tf.Module):
         Args:
           texts: string [N], UTF-8.
           special_tokens_in_text: bool; "[MASK]" in a text is one token rather than plain
-            characters.
+            characters. Added tokens that are not special are tokens in any case.
           return_offsets: bool.
         Returns:
           ids: int32 ragged [N, (pieces)]; offsets: int32 ragged [N, (pieces), 2] in characters, or
             None.
         """
-        if special_tokens_in_text:
-            texts = self._normalizer.mark_special_tokens(texts)
+        search = self._search if self._search.needed(special_tokens_in_text) else None
         plain = tf.strings.regex_full_match(texts, _PLAIN)
-        rest = tf.where(~plain)
-        normalized, locate = self._normalizer(tf.gather_nd(texts, rest), special_tokens_in_text)
         ready = tf.strings.lower(texts) if self.settings.lowercase else texts
+        if search is not None:
+            plain &= ~search.in_ascii(texts, ready, special_tokens_in_text)
+        rest = tf.where(~plain)
+        normalized, locate, tokens = self._normalizer(
+            tf.gather_nd(texts, rest), search, special_tokens_in_text
+        )
         ready = tf.tensor_scatter_nd_update(ready, rest, normalized)
+        if return_offsets:
+            ids, starts, ends = self._matcher.tokenize_with_offsets(ready)
+        else:
+            ids = self._matcher.tokenize(ready)
+        if search is not None:
+            places = tf.where(ids.flat_values == len(self.vocabulary))
+            ids = ids.with_flat_values(tf.tensor_scatter_nd_update(ids.flat_values, places, tokens))
         if not return_offsets:
-            return self._matcher.tokenize(ready), None
-        ids, starts, ends = self._matcher.tokenize_with_offsets(ready)
+            return ids, None
         offsets = tf.cast(tf.stack([starts.flat_values, ends.flat_values], 1), tf.int32)
         # In plain ASCII a byte is a character; only the pieces of the other texts have a way back
         # to go.

@@ -84,7 +84,7 @@ def test_one_document_has_no_random_next_sentence(given, tmp_path, capsys):
 def test_a_vocabulary_without_mask_is_named(given, tmp_path, capsys):
     (tmp_path / "tokenizer" / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n")
     assert run(given) == 1
-    assert "no line holds '[MASK]'" in capsys.readouterr().err
+    assert "no entry is '[MASK]'" in capsys.readouterr().err
 
 
 def test_records_of_other_settings_are_not_mixed(given, capsys):

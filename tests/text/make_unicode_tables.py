@@ -11,8 +11,9 @@ their versions. Last run with tokenizers 0.23.3, tensorflow-text 2.21.1, Python 
 import textwrap
 import unicodedata
 
-from tokenizers import normalizers, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
 
+WORD_CATEGORIES = "Lu Ll Lt Lm Lo Nl Mn Mc Me Nd Pc".split()
 CODE_POINTS = [c for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
 
 
@@ -45,6 +46,21 @@ def reference_sets():
     return sets, lowered, whole
 
 
+def beside_added_tokens():
+    """What an added token with `single_word` may not follow, and what one with `lstrip` takes in.
+
+    Returns:
+      Two sets of code points.
+    """
+    word, space = (Tokenizer(models.WordPiece({"u": 0}, unk_token="u")) for _ in range(2))
+    word.add_tokens([AddedToken("Q", single_word=True, normalized=False)])
+    space.add_tokens([AddedToken("Q", lstrip=True, normalized=False)])
+    return (
+        {c for c in CODE_POINTS if 1 not in word.encode(f"{chr(c)}Q").ids},
+        {c for c in CODE_POINTS if space.encode(f"{chr(c)}Q").offsets[-1][0] == 0},
+    )
+
+
 def matcher_splits():
     """The code points at which tensorflow_text's matcher cuts a word in three."""
     import tensorflow as tf
@@ -73,6 +89,9 @@ def main():
     gone = set(sets["REMOVED"]) | set(sets["SPACES"])
     sets["MATCHER_ONLY"] = splits - wanted - gone
     sets["REFERENCE_ONLY"] = wanted - splits - gone
+    words, sets["WHITE_SPACE"] = beside_added_tokens()
+    known = {c for c in words if unicodedata.category(chr(c)) in WORD_CATEGORIES}
+    sets["OTHER_WORD"] = words - known
     for name, members in sets.items():
         body = "\n".join(textwrap.wrap(ranges(members), 96, break_on_hyphens=False))
         print(f'{name} = """\n{body}\n"""')

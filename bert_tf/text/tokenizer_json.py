@@ -1,0 +1,107 @@
+"""What tokenizer.json says of a tokenizer: it has to be BERT's, or an error names what is not.
+
+Source of the format: `tokenizers` 0.23, the serialization of its Tokenizer.
+"""
+
+from bert_tf.errors import shown
+from bert_tf.text.json_entries import is_unicode
+
+_MODEL = {"continuing_subword_prefix": "##", "max_input_chars_per_word": 100}
+# BERT's template as TemplateProcessing writes it: what, and the type of its tokens.
+_SINGLE = [("cls", 0), ("A", 0), ("sep", 0)]
+_PAIR = [*_SINGLE, ("B", 1), ("sep", 1)]
+_LOOKS = {"single": "[CLS] A [SEP]", "pair": "[CLS] A [SEP] B:1 [SEP]:1"}
+
+
+def read_vocabulary(whole):
+    """The entries of the WordPiece model.
+
+    Args:
+      whole: Entries of tokenizer.json.
+    Returns:
+      list of str in the order of their ids, "" for an id without an entry; None when there is no
+      such file.
+    Raises:
+      InputError: the model is another one, or the ids cannot be those of a vocabulary.
+    """
+    if not whole:
+        return None
+    model = whole.inner("model")
+    kind = model.get("type", str)
+    if kind is None and _MODEL.keys() <= model.values.keys():
+        kind = "WordPiece"  # older files do not say so
+    if kind != "WordPiece":
+        raise model.fault("type", "'WordPiece', the only kind known here")
+    for key, wanted in _MODEL.items():
+        if model.get(key, type(wanted)) not in (None, wanted):
+            raise model.fault(key, f"only {wanted!r} here")
+    vocabulary = model.inner("vocab")
+    # A vocab.txt with a token on two lines becomes a tokenizer.json without the earlier id.
+    most = 2 * len(vocabulary.values)
+    by_id = {}
+    for token in vocabulary.values:
+        number = vocabulary.get(token, int)
+        if number is None or not 0 <= number < most:
+            raise vocabulary.fault(token, f"an id from 0 to {most - 1}, as there are {most // 2}")
+        if by_id.setdefault(number, token) != token:
+            raise vocabulary.fault(token, f"another id than {shown(by_id[number])} has")
+        if not is_unicode(token):
+            raise vocabulary.fault(token, "a token without half of a surrogate pair")
+    return [by_id.get(i, "") for i in range(max(by_id, default=-1) + 1)]
+
+
+def check_bert(whole, names, ids, alone):
+    """Raise InputError for a step of tokenizer.json that is not BERT's.
+
+    Args:
+      whole: Entries of tokenizer.json.
+      names: dict of "unk_token", "cls_token", "sep_token", ... -> str.
+      ids: dict of str -> int, the vocabulary.
+      alone: bool; no class of BERT's stands for what the file leaves out.
+    """
+    if not whole:
+        return
+    if whole.inner("model").get("unk_token", str) not in (None, names["unk_token"]):
+        raise whole.inner("model").fault("unk_token", f"{names['unk_token']!r}, the unk_token")
+    for key, kinds in (
+        ("normalizer", ["BertNormalizer"]),
+        ("pre_tokenizer", ["BertPreTokenizer"]),
+        ("post_processor", ["TemplateProcessing", "BertProcessing"]),
+    ):
+        step = whole.inner(key)
+        if step:
+            if step.get("type", str) is None:
+                raise step.fault("type", f"{' or '.join(kinds)}")
+            step.one_of("type", *kinds)
+        elif alone:
+            raise whole.fault(key, f"{' or '.join(kinds)}")
+    if whole.inner("normalizer").get("clean_text", bool) is False:
+        raise whole.inner("normalizer").fault("clean_text", "only true here")
+    for key in ("truncation", "padding"):
+        whole.inner(key).one_of("direction", "Right")
+    _check_template(whole.inner("post_processor"), names, ids)
+
+
+def _check_template(step, names, ids):
+    """The post-processor puts BERT's special tokens in BERT's places."""
+    kind = step.get("type", str)
+    frame = {key: names[f"{key}_token"] for key in ("cls", "sep")}
+    if kind == "BertProcessing":
+        for key, token in frame.items():
+            if step.get(key, list) != [token, ids[token]]:
+                raise step.fault(key, f"[{shown(token)}, {ids[token]}]")
+    elif kind == "TemplateProcessing":
+        what = {key: {"SpecialToken": {"id": token}} for key, token in frame.items()}
+        what |= {key: {"Sequence": {"id": key}} for key in "AB"}
+        for key, template in (("single", _SINGLE), ("pair", _PAIR)):
+            wanted = [
+                {kind: inner | {"type_id": number}}
+                for part, number in template
+                for kind, inner in what[part].items()
+            ]
+            if step.get(key, list) != wanted:
+                raise step.fault(key, f"BERT's, {_LOOKS[key]}")
+        for token in frame.values():
+            described = step.inner("special_tokens").inner(token)
+            if described.get("ids", list) != [ids[token]]:
+                raise described.fault("ids", f"[{ids[token]}]")
