@@ -62,13 +62,8 @@ def run_steps(config, after_step):
 
 def load(settings, folder):
     own = os.path.join(folder, "model")
-    model = load_task(own if os.path.isdir(own) else folder)
-
-    def predict(inputs):
-        outputs = model.forward({name: tf.constant(x) for name, x in inputs.items()})
-        return model.masked_lm_logits(outputs).numpy()
-
-    return predict
+    forward = load_task(own if os.path.isdir(own) else folder).forward
+    return lambda inputs: forward({name: tf.constant(x) for name, x in inputs.items()}).numpy()
 
 
 if __name__ == "__main__":

@@ -234,7 +234,7 @@ def _temporary(path):
 
 
 def _unlink(path):
-    with contextlib.suppress(OSError):  # on a read-only disk even where there is no such file
+    with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
 
 

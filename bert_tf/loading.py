@@ -9,7 +9,7 @@ from absl import logging
 from bert_tf import encoders
 from bert_tf.atomic import new_directory
 from bert_tf.conversion import save_google
-from bert_tf.conversion.contents import opened
+from bert_tf.conversion.contents import opened, vocabulary_entries
 from bert_tf.conversion.files import copy_tokenizer_files
 from bert_tf.conversion.labels import labels
 from bert_tf.conversion.leftovers import encoder_tensors
@@ -48,7 +48,7 @@ def load_encoder(directory, **config_changes):
         for name in _upper_layers(contents, encoder.config, stored):
             tensors.pop(name, None)
         table = contents.layout.encoder_table()
-        fresh = fill(encoder, table, tensors, contents.weights_file, optional=("pooler",))
+        fresh = fill(encoder, table, tensors, contents.weights_file, may_lack=("pooler",))
     if fresh:
         logging.warning(
             "%s: holds no pooler; a new one is initialized, and dropped by tasks that do not pool",
@@ -117,7 +117,7 @@ def convert(source, target, format):
     with new_directory(target) as folder, opened(source) as contents:
         contents = dataclasses.replace(contents, task=contents.fullest_task)
         model = _task(contents) if contents.task else _whole_encoder(contents)
-        copied = copy_tokenizer_files(contents.folder, folder)
+        _carry_tokenizer(contents.folder, folder, format)
         if format == "google":
             save_google(model, folder)
         else:
@@ -125,11 +125,26 @@ def convert(source, target, format):
             for name in getattr(model, "companions", ()):
                 if getattr(model, name) is not None:
                     copy_tokenizer_files(contents.folder, folder / name)
-            if "vocab.txt" in copied and "tokenizer_config.json" not in copied:
-                # A bare vocab.txt: let the files say whether it is cased.
-                from bert_tf.text import Tokenizer
 
-                Tokenizer.from_pretrained(str(folder)).save_pretrained(str(folder))
+
+def _carry_tokenizer(source, target, format):
+    """Copy a tokenizer's files, or write what the format has in their place."""
+    file, lines, entries = vocabulary_entries(source)
+    line_by_line = file is not None and file.name == "vocab.txt" and lines == entries
+    if format == "google" and file is not None and not line_by_line:
+        # Google's ids are the lines of vocab.txt, those of added tokens too.
+        from bert_tf.text.vocabulary_files import read_wordpiece, write_wordpiece
+
+        settings = read_wordpiece(source)
+        whole = len(settings.vocabulary)
+        write_wordpiece(dataclasses.replace(settings, base_size=whole), target)
+        return
+    copied = copy_tokenizer_files(source, target)
+    if format == "huggingface" and "vocab.txt" in copied and "tokenizer_config.json" not in copied:
+        # A bare vocab.txt: let the files say whether it is cased.
+        from bert_tf.text import Tokenizer
+
+        Tokenizer.from_pretrained(str(target)).save_pretrained(str(target))
 
 
 def _no_task(contents):

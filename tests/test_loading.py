@@ -283,22 +283,37 @@ def test_files_that_are_missing_are_named(saved, tmp_path):
     refused(lambda: load_encoder(tmp_path), "config.json is there, no model.safetensors")
 
 
-@pytest.mark.parametrize(("entries", "fits"), [(512, 1), (505, 1), (513, 0), (400, 0), (16, 0)])
-def test_a_vocabulary_fits_the_rows_or_is_named(tmp_path, caplog, entries, fits):
+@pytest.mark.parametrize("entries", [512, 505, 16, 513])
+def test_a_vocabulary_fits_the_rows_or_is_named(tmp_path, caplog, entries):
     encoder(vocab_size=512).save_pretrained(tmp_path)
     write_vocabulary(tmp_path, entries)
-    if fits:
-        with caplog.at_level(logging.WARNING, logger="absl"):
-            load_encoder(tmp_path)
-        assert ("the last 7 rows are taken for padding" in caplog.text) == (entries == 505)
-    else:
+    if entries > 512:
         refused(lambda: load_encoder(tmp_path), "vocab.txt", f"{entries} entries for 512 rows")
+        return
+    with caplog.at_level(logging.WARNING, logger="absl"):
+        load_encoder(tmp_path)
+    spare = 512 - entries
+    assert (f"the last {spare} rows have no entry" in caplog.text) == (spare > 0)
+
+
+def test_a_vocabulary_in_tokenizer_json_alone_is_counted_too(saved, caplog):
+    entries = {f"[{i}]": i for i in range(12)}
+    files = {"model": {"vocab": entries}, "added_tokens": [{"id": 12, "content": "<e>"}, None]}
+    (saved[0] / "tokenizer.json").write_text(json.dumps(files))
+    with caplog.at_level(logging.WARNING, logger="absl"):
+        load_encoder(saved[0])
+    assert "tokenizer.json: 13 entries for 16 rows" in caplog.text
+    files["model"]["vocab"]["far"] = 10**12
+    (saved[0] / "tokenizer.json").write_text(json.dumps(files))
+    refused(lambda: load_encoder(saved[0]), f"{10**12 + 1} entries for 16 rows")
 
 
 def test_added_tokens_count_among_the_vocabulary(saved):
     write_vocabulary(saved[0], 7)
     (saved[0] / "added_tokens.json").write_text(json.dumps({"<new>": 15}))
     load_encoder(saved[0])
+    (saved[0] / "added_tokens.json").write_text(json.dumps({"<new>": 16}))
+    refused(lambda: load_encoder(saved[0]), "17 entries for 16 rows")
 
 
 def test_a_task_that_is_not_there_is_named(saved, saved_task):

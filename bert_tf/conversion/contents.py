@@ -18,10 +18,6 @@ from bert_tf.conversion.sizes import config_of, sizes_of
 from bert_tf.conversion.table import StoredTensor, canonical_names
 from bert_tf.errors import InputError, shown
 
-# Embeddings are padded to a multiple of 8 to 64 rows, for a faster last matrix product: then there
-# are fewer than 64 rows without an entry, and never more than a small share of them all.
-PADDED_TO, PADDING, PADDING_SHARE = 8, 64, 1 / 16
-
 
 @dataclasses.dataclass(frozen=True)
 class Contents:
@@ -167,7 +163,7 @@ def opened(source):
     with unpacked(source) as place:
         contents, format = _look_into(place, source)
         family = contents.family
-        _check_required(contents, family.required | ({} if format == OWN else family.expressible))
+        _check_settled(contents, family.settled | ({} if format == OWN else family.expressible))
         _check_vocabulary(contents)
         yield dataclasses.replace(contents, task=task_of(contents, format))
 
@@ -225,24 +221,22 @@ def _nothing_there(place):
 
 def _google_config(place, tensors, weights_file):
     """The config of a Google checkpoint and its file; where there never was one, its sizes."""
-    markers = {
-        name: family.google_marker for name, family in FAMILIES.items() if family.google_marker
-    }
-    seen = [name for name in markers if any(re.search(markers[name], key) for key in tensors)]
+    signs = {name: family.google_sign for name, family in FAMILIES.items() if family.google_sign}
+    seen = [name for name in signs if any(re.search(signs[name], key) for key in tensors)]
     name = seen[0] if seen else "bert"
     family, file = FAMILIES[name], google.config_file(place)
     config = {"model_type": name, **family.google_defaults}
     if file is not None:
-        stored = read_json(file)
-        return file, config | {key: value for key, value in stored.items() if value is not None}
+        told = read_json(file)
+        return file, config | {key: value for key, value in told.items() if value is not None}
     if family.google_head_width is None:
         folder = place if place.is_dir() else place.parent
         raise InputError(
             f"{folder}: no {google.CONFIG_FILE.format(name)} beside the checkpoint; "
             "copy the one it was trained with"
         )
-    found = sizes_of(family.sizes, family.layouts["google"].encoder, tensors)
-    sizes = config_of(found, family.google_head_width)
+    told = sizes_of(family.sizes, family.layouts["google"].encoder, tensors)
+    sizes = config_of(told, family.google_head_width)
     logging.warning(
         "%s: no %s beside it; its sizes are read off the tensors, and num_attention_heads is "
         "taken to be %d, for heads of %d as in every published %s; its generator's likewise",
@@ -255,37 +249,67 @@ def _google_config(place, tensors, weights_file):
     return weights_file, config | sizes
 
 
-def _check_required(contents, required):
-    for key, wanted in required.items():
+def _check_settled(contents, settled):
+    for key, wanted in settled.items():
         given = contents.config.get(key)
         if given is not None and given != wanted:
             raise InputError(f"{contents.config_file}: {key}: {shown(given)}, here only {wanted!r}")
 
 
 def _check_vocabulary(contents):
-    """Rows may outnumber the vocabulary's entries only as padding to a round number."""
-    path, rows = contents.folder / "vocab.txt", contents.config.get("vocab_size")
-    if not path.is_file() or not isinstance(rows, int):
+    """The word embeddings may have more rows than the vocabulary has entries, never fewer."""
+    rows = contents.config.get("vocab_size")
+    file, _, entries = vocabulary_entries(contents.folder)
+    if file is None or not isinstance(rows, int):
         return
-    text = path.read_bytes()
-    entries = text.count(b"\n") + bool(text and not text.endswith(b"\n"))
-    entries = max([entries, *(number + 1 for number in _added_ids(contents.folder))])
-    spare = rows - entries
-    said = f"{path}: {entries} entries for {rows} rows of the word embeddings (vocab_size)"
-    if rows % PADDED_TO == 0 and 0 < spare < min(PADDING, rows * PADDING_SHARE):
-        logging.warning("%s: the last %d rows are taken for padding", said, spare)
-    elif spare:
+    said = f"{file}: {entries} entries for {rows} rows of the word embeddings (vocab_size)"
+    if entries > rows:
         raise InputError(f"{said}: not the vocabulary this model was trained with")
+    if entries < rows:
+        logging.warning("%s: the last %d rows have no entry", said, rows - entries)
 
 
-def _added_ids(folder):
-    """Ids that tokens were given after the vocabulary was made, from the tokenizer's files."""
-    added, decoder = {}, {}
-    if (folder / "added_tokens.json").is_file():
-        added = read_json(folder / "added_tokens.json")
-    if (folder / "tokenizer_config.json").is_file():
-        decoder = read_json(folder / "tokenizer_config.json").get("added_tokens_decoder")
-    decoder = decoder if isinstance(decoder, dict) else {}
-    return [number for number in added.values() if isinstance(number, int)] + [
-        int(number) for number in decoder if number.isdecimal()
+def vocabulary_entries(folder):
+    """How large the vocabulary in a folder is; whether its files are right otherwise is not seen.
+
+    Args:
+      folder: Path.
+
+    Returns:
+      Path of the file that holds it, None where there is none or it is of a kind that this package
+      does not read; int, the ids it has; int, the ids with those of added tokens.
+    """
+    file, whole = folder / "vocab.txt", {}
+    if file.is_file():
+        text = file.read_bytes()
+        entries = text.count(b"\n") + bool(text and not text.endswith(b"\n"))
+    else:
+        file = folder / "tokenizer.json"
+        whole = read_json(file) if file.is_file() else {}
+        model = whole.get("model")
+        vocabulary = model.get("vocab") if isinstance(model, dict) else None
+        if not isinstance(vocabulary, dict):
+            return None, 0, 0
+        entries = max([len(vocabulary), *map(_next, vocabulary.values())])
+    return file, entries, max([entries, *map(_next, _added_ids(folder, whole))])
+
+
+def _next(number):
+    """The number of ids up to one, 0 for what is none."""
+    return number + 1 if isinstance(number, int) else 0
+
+
+def _added_ids(folder, whole):
+    """What the tokenizer's files call the ids of tokens added to the vocabulary."""
+    added, config = (
+        read_json(folder / name) if (folder / name).is_file() else {}
+        for name in ("added_tokens.json", "tokenizer_config.json")
+    )
+    decoder, listed = config.get("added_tokens_decoder"), whole.get("added_tokens")
+    keys = decoder if isinstance(decoder, dict) else {}
+    tokens = listed if isinstance(listed, list) else []
+    return [
+        *added.values(),
+        *(token.get("id") for token in tokens if isinstance(token, dict)),
+        *(int(key) for key in keys if re.fullmatch("[0-9]{1,18}", key)),
     ]

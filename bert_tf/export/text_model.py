@@ -51,11 +51,7 @@ def text_settings(model, tokenizer, max_length=None):
         raise InputError(f"{type(model).__name__}: wanted a task model such as load_task gives")
     if model.no_answer is not None:
         raise InputError(f"{type(model).__name__} {model.no_answer}")
-    rows = model.encoder.config.vocab_size
-    if tokenizer.vocab_size > rows:
-        raise InputError(
-            f"the vocabulary has {tokenizer.vocab_size} entries, the model {rows} rows for them"
-        )
+    tokenizer.require_rows(model.encoder.config.vocab_size, tokenizer.pieces.settings.source)
     saved = model.data_settings
     inputs = {name: column for name, column in model.columns.items() if not column.target}
     columns = {

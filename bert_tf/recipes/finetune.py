@@ -14,7 +14,7 @@ from bert_tf.data import (
 from bert_tf.data.packed_batches import packed_batches, packed_order
 from bert_tf.data.packing import Packing
 from bert_tf.datasets import kinds_of, places_of, task_named
-from bert_tf.errors import ConfigError, InputError, nearest
+from bert_tf.errors import ConfigError, nearest
 from bert_tf.loading import load_encoder
 from bert_tf.recipes.workdir import claimed_workdir, digests, open_workdir, save_run
 from bert_tf.tasks.features import features_of
@@ -218,11 +218,7 @@ def _model(config, task, table, tokenizer):
 
 def require_fit(config, encoder, tokenizer):
     """Raises if the vocabulary or the length of the rows is more than the encoder has room for."""
-    if len(tokenizer.vocabulary) > encoder.config.vocab_size:
-        raise InputError(
-            f"{config.model.path}: the vocabulary has {len(tokenizer.vocabulary)} entries, "
-            f"the weights {encoder.config.vocab_size} rows"
-        )
+    tokenizer.require_rows(encoder.config.vocab_size, config.model.path)
     if config.data.max_length > encoder.config.max_position_embeddings:
         raise ConfigError(
             f"data.max_length: {config.data.max_length}, the model has "

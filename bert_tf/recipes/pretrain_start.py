@@ -32,11 +32,7 @@ def start_model(config, tokenizer, sentences, labels=None):
         with opened(start.path) as contents:
             source = load_task(contents) if pretrains(contents.task) else None
             encoder = load_encoder(contents, **start.changes)
-    if tokenizer.vocab_size > encoder.config.vocab_size:
-        raise InputError(
-            f"{start.path or start.tokenizer}: the vocabulary has {tokenizer.vocab_size} entries, "
-            f"the weights {encoder.config.vocab_size} rows"
-        )
+    tokenizer.require_rows(encoder.config.vocab_size, start.path or start.tokenizer)
     model = _task(config, encoder, source, sentences, labels)
     if start.path is not None:
         fresh = take_heads(model, source)

@@ -169,9 +169,7 @@ class SequenceClassifier(TaskModel):
 
     def higher_is_better(self, name):
         """bool, whether a larger value of this figure is the better one."""
-        from bert_tf.tasks import metrics
-
-        return metrics.higher_is_better(name)
+        return name not in ("loss", "mean_squared_error")
 
     def predictions(self, outputs):
         """The logits."""

@@ -76,7 +76,7 @@ def cut(path, size):
         (lambda x: changed_config(x, num_hidden_layers=1), "model.safetensors"),
         (lambda x: cut(x / "model.safetensors", 5000), "model.safetensors"),
         (lambda x: cut(x / "model.safetensors", 3), "model.safetensors"),
-        (lambda x: cut(x / "vocab.txt", 60), "vocab.txt"),
+        (lambda x: (x / "vocab.txt").open("a").write("more\n"), "vocab.txt"),
         (
             lambda x: (x / "vocab.txt").write_text(
                 (x / "vocab.txt").read_text().replace("[CLS]", "[CLX]")
