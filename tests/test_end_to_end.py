@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from bert_tf import BertConfig, build_encoder, load_export
+from bert_tf import build_encoder, load_export
 from bert_tf.cli import main
 from tests import tiny
 
@@ -37,15 +37,7 @@ def home(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     keras.utils.set_random_seed(1)
     encoder = build_encoder(
-        BertConfig(
-            vocab_size=len(tiny.vocabulary()),
-            hidden_size=16,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            intermediate_size=32,
-            max_position_embeddings=24,
-            initializer_range=0.2,
-        )
+        tiny.config(num_hidden_layers=1, max_position_embeddings=24, initializer_range=0.2)
     )
     encoder.save_pretrained(str(home / "encoder"), tiny.tokenizer(home / "vocabulary"))
     config = {

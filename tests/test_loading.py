@@ -14,16 +14,10 @@ from bert_tf.encoders import AlbertConfig, BertConfig, Encoder, build_encoder
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.loading import convert, load_encoder, load_task
 from bert_tf.tasks import MaskedLM, Pretraining, SequenceClassifier
+from tests import tiny
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-SIZES = dict(
-    vocab_size=16,
-    hidden_size=8,
-    num_hidden_layers=2,
-    num_attention_heads=2,
-    intermediate_size=12,
-    max_position_embeddings=10,
-)
+SIZES = tiny.sizes(vocab_size=16)
 BATCH = {
     "input_ids": np.array([[2, 7, 9, 3], [2, 5, 3, 0]], "int32"),
     "attention_mask": np.array([[1, 1, 1, 1], [1, 1, 1, 0]], "int32"),

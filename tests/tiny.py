@@ -19,19 +19,21 @@ def tokenizer(folder):
     return Tokenizer.from_pretrained(folder)
 
 
+def sizes(**changes):
+    """The fields of a config of any family, for ids below 20 in rows of 10; some changed."""
+    fields = dict(vocab_size=20, hidden_size=8, num_hidden_layers=2, num_attention_heads=2)
+    return fields | dict(intermediate_size=12, max_position_embeddings=10) | changes
+
+
+def config(**changes):
+    """A BertConfig for texts of the vocabulary, some fields changed."""
+    fields = dict(vocab_size=len(vocabulary()), hidden_size=16, intermediate_size=32)
+    return BertConfig(**sizes(**fields | dict(max_position_embeddings=32) | changes))
+
+
 def classifier(text_pair=None, label_names=("bad", "good"), problem_type=None, **settings):
     """A SequenceClassifier with fresh weights, large enough to give different answers."""
-    encoder = build_encoder(
-        BertConfig(
-            vocab_size=len(vocabulary()),
-            hidden_size=16,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            intermediate_size=32,
-            max_position_embeddings=32,
-            initializer_range=0.5,
-        )
-    )
+    encoder = build_encoder(config(initializer_range=0.5))
     model = SequenceClassifier(encoder, len(label_names), list(label_names), problem_type)
     columns = {"text": "text", "text_pair": text_pair, "label": "label", "max_length": 24}
     model.data_settings = {**columns, **settings}

@@ -21,16 +21,9 @@ from bert_tf import (
     load_encoder,
     load_task,
 )
+from tests import tiny
 
-CONFIG = AlbertConfig(
-    vocab_size=16,
-    embedding_size=6,
-    hidden_size=8,
-    num_hidden_layers=4,
-    num_attention_heads=2,
-    intermediate_size=12,
-    max_position_embeddings=10,
-)
+CONFIG = AlbertConfig(**tiny.sizes(vocab_size=16, embedding_size=6, num_hidden_layers=4))
 GROUPED = dataclasses.replace(CONFIG, num_hidden_groups=2, inner_group_num=2)
 TASKS = {
     "AlbertForSequenceClassification": lambda encoder: SequenceClassifier(encoder, 3),

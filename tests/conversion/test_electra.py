@@ -21,16 +21,9 @@ from bert_tf import (
     load_encoder,
     load_task,
 )
+from tests import tiny
 
-CONFIG = ElectraConfig(
-    vocab_size=16,
-    embedding_size=6,
-    hidden_size=8,
-    num_hidden_layers=2,
-    num_attention_heads=2,
-    intermediate_size=12,
-    max_position_embeddings=10,
-)
+CONFIG = ElectraConfig(**tiny.sizes(vocab_size=16, embedding_size=6))
 SMALL = dataclasses.replace(
     CONFIG, hidden_size=4, num_attention_heads=2, num_hidden_layers=1, intermediate_size=5
 )

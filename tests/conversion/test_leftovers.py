@@ -13,15 +13,9 @@ from bert_tf.conversion.google import write_google
 from bert_tf.conversion.leftovers import model_tensors
 from bert_tf.conversion.table import StoredTensor
 from bert_tf.errors import InputError
+from tests import tiny
 
-CONFIG = BertConfig(
-    vocab_size=16,
-    hidden_size=8,
-    num_hidden_layers=2,
-    num_attention_heads=2,
-    intermediate_size=12,
-    max_position_embeddings=10,
-)
+CONFIG = BertConfig(**tiny.sizes(vocab_size=16))
 SLOTS = ("Adam", "Adam_1", "adam_m", "lamb_v", "LAMB", "Momentum", "Adafactor_1", "novograd_v")
 
 

@@ -12,15 +12,9 @@ from bert_tf.encoders import AlbertConfig, BertConfig, ElectraConfig
 from bert_tf.errors import InputError
 from bert_tf.loading import convert, load_encoder, load_task
 from bert_tf.tasks import ElectraPretraining, MaskedLM, Pretraining, SequenceClassifier
+from tests import tiny
 
-SIZES = dict(
-    vocab_size=16,
-    hidden_size=8,
-    num_hidden_layers=2,
-    num_attention_heads=2,
-    intermediate_size=12,
-    max_position_embeddings=10,
-)
+SIZES = tiny.sizes(vocab_size=16)
 CONFIGS = {
     "bert": BertConfig(**SIZES),
     "albert": AlbertConfig(**SIZES, embedding_size=6),

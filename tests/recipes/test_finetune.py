@@ -41,17 +41,7 @@ def folder(tmp_path_factory):
     """Files of an untrained model and of a task it can learn."""
     folder = tmp_path_factory.mktemp("files")
     keras.utils.set_random_seed(1)
-    encoder = build_encoder(
-        BertConfig(
-            vocab_size=len(tiny.vocabulary()),
-            hidden_size=16,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            intermediate_size=32,
-            max_position_embeddings=32,
-            initializer_range=0.2,
-        )
-    )
+    encoder = build_encoder(tiny.config(num_hidden_layers=1, initializer_range=0.2))
     encoder.save_pretrained(str(folder / "encoder"), tiny.tokenizer(folder / "vocabulary"))
     for seed, (part, count) in enumerate({"train": 96, "dev": 32, "test": 32}.items()):
         rows = [(text, "yes" if good else "no") for text, good in sentences(count, seed)]

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from safetensors.numpy import load_file
 
-from bert_tf import BertConfig, SequenceClassifier, Tokenizer, build_encoder, cli, load_task
+from bert_tf import SequenceClassifier, Tokenizer, build_encoder, cli, load_task
 from bert_tf.data.joined import JoinedTable
 from bert_tf.recipes import finetune_incremental
 from bert_tf.tasks import incremental as tasks
@@ -39,15 +39,7 @@ def folder(tmp_path_factory):
     write(folder / "old.tsv", OLD * 5)
     write(folder / "new.tsv", NEW * 4)
     write(folder / "new_test.tsv", NEW)
-    config = BertConfig(
-        vocab_size=len(tiny.vocabulary()),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=32,
-        initializer_range=0.2,
-    )
+    config = tiny.config(num_hidden_layers=1, initializer_range=0.2)
     model = SequenceClassifier(build_encoder(config), 2, ["bad", "good"])
     tokenizer = tiny.tokenizer(folder / "vocabulary")
     texts, labels = zip(*OLD, strict=True)

@@ -7,7 +7,6 @@ import oracles
 import pytest
 
 from bert_tf import (
-    BertConfig,
     ElectraConfig,
     ElectraPretraining,
     InputError,
@@ -31,15 +30,7 @@ def folder(tmp_path_factory):
     """A model with three more rows than its vocabulary has entries, and favours those."""
     folder = tmp_path_factory.mktemp("model")
     encoder = build_encoder(
-        BertConfig(
-            vocab_size=len(tiny.vocabulary()) + 3,
-            hidden_size=16,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            intermediate_size=32,
-            max_position_embeddings=32,
-            initializer_range=0.5,
-        )
+        tiny.config(vocab_size=len(tiny.vocabulary()) + 3, initializer_range=0.5)
     )
     model = oracles.randomize(Pretraining(encoder))
     model.masked_lm_head.output_bias.assign([0.0] * len(tiny.vocabulary()) + [9.0] * 3)

@@ -15,14 +15,7 @@ ROWS = [(f"{word} film {n}", word) for n in range(40) for word in ("good", "bad"
 @pytest.fixture
 def folder(tmp_path):
     """A model of 64 positions, and a file with headers of its own."""
-    config = bert_tf.BertConfig(
-        vocab_size=len(tiny.vocabulary()),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=64,
-    )
+    config = tiny.config(num_hidden_layers=1, max_position_embeddings=64)
     encoder = bert_tf.build_encoder(config)
     encoder.save_pretrained(str(tmp_path / "model"), tiny.tokenizer(tmp_path / "tokenizer"))
     write(tmp_path / "own.tsv", ROWS)

@@ -31,16 +31,8 @@ def config(tmp_path_factory):
     folder = tmp_path_factory.mktemp("replicas")
     keras.utils.set_random_seed(7)
     encoder = bert_tf.build_encoder(
-        bert_tf.BertConfig(
-            vocab_size=len(tiny.vocabulary()),
-            hidden_size=16,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            intermediate_size=32,
-            max_position_embeddings=32,
-            initializer_range=0.3,
-            hidden_dropout_prob=0.0,
-            attention_probs_dropout_prob=0.0,
+        tiny.config(
+            initializer_range=0.3, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
         )
     )
     encoder.save_pretrained(str(folder / "encoder"), tiny.tokenizer(folder / "tokenizer"))

@@ -21,17 +21,9 @@ from bert_tf import (
     load_task,
 )
 from bert_tf.layers import new_key
+from tests import tiny
 
-CONFIG = ElectraConfig(
-    vocab_size=20,
-    embedding_size=6,
-    hidden_size=8,
-    num_hidden_layers=2,
-    num_attention_heads=2,
-    intermediate_size=12,
-    max_position_embeddings=10,
-    layer_norm_eps=1e-6,
-)
+CONFIG = ElectraConfig(**tiny.sizes(embedding_size=6, layer_norm_eps=1e-6))
 SMALL = dataclasses.replace(CONFIG, hidden_size=4, num_attention_heads=1, num_hidden_layers=1)
 INPUTS = {
     "input_ids": np.array([[2, 4, 4, 4, 3], [2, 8, 4, 3, 0]], "int32"),

@@ -7,16 +7,9 @@ import pytest
 import tensorflow as tf
 
 from bert_tf import AlbertConfig, BertConfig, ElectraConfig, MaskedLM, build_encoder
+from tests import tiny
 
-SIZES = dict(
-    vocab_size=20,
-    hidden_size=8,
-    num_hidden_layers=2,
-    num_attention_heads=2,
-    intermediate_size=12,
-    max_position_embeddings=10,
-    layer_norm_eps=1e-6,
-)
+SIZES = tiny.sizes(layer_norm_eps=1e-6)
 CONFIGS = {
     "bert": BertConfig(**SIZES),
     "albert": AlbertConfig(**SIZES, embedding_size=6),

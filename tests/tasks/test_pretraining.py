@@ -9,16 +9,9 @@ import pytest
 import tensorflow as tf
 
 from bert_tf import BertConfig, InputError, Pretraining, build_encoder, load_task
+from tests import tiny
 
-CONFIG = BertConfig(
-    vocab_size=20,
-    hidden_size=8,
-    num_hidden_layers=1,
-    num_attention_heads=2,
-    intermediate_size=12,
-    max_position_embeddings=10,
-    layer_norm_eps=1e-6,
-)
+CONFIG = BertConfig(**tiny.sizes(num_hidden_layers=1, layer_norm_eps=1e-6))
 INPUTS = {
     "input_ids": np.array([[2, 4, 6, 7, 3], [2, 8, 4, 3, 0]], "int32"),
     "attention_mask": np.array([[1, 1, 1, 1, 1], [1, 1, 1, 1, 0]], "int32"),

@@ -11,14 +11,7 @@ from bert_tf.data.packing import Packing, pack_rows
 from bert_tf.layers import new_key
 from tests import tiny
 
-CONFIG = BertConfig(
-    vocab_size=20,
-    hidden_size=8,
-    num_hidden_layers=1,
-    num_attention_heads=2,
-    intermediate_size=12,
-    max_position_embeddings=10,
-)
+CONFIG = BertConfig(**tiny.sizes(num_hidden_layers=1))
 INPUTS = {
     "input_ids": np.array([[2, 5, 6, 7], [2, 8, 3, 0], [2, 9, 9, 3]], "int32"),
     "attention_mask": np.array([[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 1, 1]], "int32"),

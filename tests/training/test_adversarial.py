@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from bert_tf import BertConfig, Pretraining, build_encoder
+from tests import tiny
 
 INPUTS = {
     "input_ids": np.array([[2, 4, 6, 7, 3], [2, 8, 4, 3, 0]], "int32"),
@@ -24,14 +25,7 @@ def model_of(accumulate=1, adversarial=0.7):
     """A model without dropout that descends by exactly its gradient."""
     keras.utils.set_random_seed(4)
     config = BertConfig(
-        vocab_size=20,
-        hidden_size=8,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=12,
-        max_position_embeddings=10,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
+        **tiny.sizes(num_hidden_layers=1, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     )
     model = oracles.randomize(Pretraining(build_encoder(config)))
     model.compile(

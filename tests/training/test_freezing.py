@@ -11,15 +11,9 @@ from bert_tf.errors import ConfigError
 from bert_tf.training import loop
 from bert_tf.training.freezing import freeze, gradual_factors, layer_decay_factors
 from bert_tf.training.optimizers import AdamW
+from tests import tiny
 
-CONFIG = BertConfig(
-    vocab_size=20,
-    hidden_size=8,
-    num_hidden_layers=2,
-    num_attention_heads=2,
-    intermediate_size=12,
-    max_position_embeddings=10,
-)
+CONFIG = BertConfig(**tiny.sizes())
 BATCH = (
     {
         "input_ids": tf.constant([[2, 5, 6, 3], [2, 7, 3, 0]]),

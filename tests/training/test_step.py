@@ -8,18 +8,12 @@ import tensorflow as tf
 
 from bert_tf import BertConfig, Pretraining, SequenceClassifier, build_encoder
 from bert_tf.training.optimizers import AdamW
+from tests import tiny
 
 from .stand_in import DATA, LABELS, batch, line, same_bits
 
 CONFIG = BertConfig(
-    vocab_size=20,
-    hidden_size=8,
-    num_hidden_layers=1,
-    num_attention_heads=2,
-    intermediate_size=12,
-    max_position_embeddings=10,
-    hidden_dropout_prob=0.0,
-    attention_probs_dropout_prob=0.0,
+    **tiny.sizes(num_hidden_layers=1, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
 )
 NUMBERS = np.random.default_rng(1)
 INPUTS = {
