@@ -62,8 +62,13 @@ def run_steps(config, after_step):
 
 def load(settings, folder):
     own = os.path.join(folder, "model")
-    forward = load_task(own if os.path.isdir(own) else folder).forward
-    return lambda inputs: forward({name: tf.constant(x) for name, x in inputs.items()}).numpy()
+    model = load_task(own if os.path.isdir(own) else folder)
+
+    def predict(inputs):
+        outputs = model.forward({name: tf.constant(x) for name, x in inputs.items()})
+        return model.masked_lm_logits(outputs).numpy()
+
+    return predict
 
 
 if __name__ == "__main__":

@@ -234,7 +234,7 @@ def _temporary(path):
 
 
 def _unlink(path):
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):  # on a read-only disk even where there is no such file
         os.unlink(path)
 
 

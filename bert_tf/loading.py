@@ -48,7 +48,7 @@ def load_encoder(directory, **config_changes):
         for name in _upper_layers(contents, encoder.config, stored):
             tensors.pop(name, None)
         table = contents.layout.encoder_table()
-        fresh = fill(encoder, table, tensors, contents.weights_file, may_lack=("pooler",))
+        fresh = fill(encoder, table, tensors, contents.weights_file, optional=("pooler",))
     if fresh:
         logging.warning(
             "%s: holds no pooler; a new one is initialized, and dropped by tasks that do not pool",

@@ -13,7 +13,7 @@ import typing
 
 import yaml
 
-from bert_tf.errors import ConfigError, nearest
+from bert_tf.errors import ConfigError, nearest, shown, shown_name
 
 
 class Kind(typing.NamedTuple):
@@ -163,15 +163,15 @@ def _is_section(kind):
 def _checked(config_class, values, source, prefix=""):
     """What was given, each value as its kind keeps it; what was not given stays absent."""
     if not isinstance(values, dict):
-        place = f"{prefix.rstrip('.')} is {values!r}" if prefix else f"the file holds {values!r}"
-        raise ConfigError(f"{source}: {place}, wanted a mapping of keys to values")
+        place = f"{prefix.rstrip('.')} is" if prefix else "the file holds"
+        raise ConfigError(f"{source}: {place} {shown(values)}, wanted a mapping of keys to values")
     sections, lists = _sections(config_class), _lists(config_class)
     fields = {field.name: field for field in dataclasses.fields(config_class)}
     checked = {}
     for key, value in values.items():
         if key not in fields:
             hint = _nearest(config_class, key, prefix)
-            raise ConfigError(f"{source}: unknown key {prefix}{key}; {hint}")
+            raise ConfigError(f"{source}: unknown key {prefix}{shown_name(str(key))}; {hint}")
         if key in sections:
             value = {} if value is None else value  # a section with nothing below its name
             checked[key] = _checked(sections[key], value, source, f"{prefix}{key}.")
@@ -181,7 +181,7 @@ def _checked(config_class, values, source, prefix=""):
             continue
         kind = fields[key].metadata["kind"]
         if not kind.accepts(value):
-            raise ConfigError(f"{source}: {prefix}{key} is {value!r}, wanted {kind.wanted}")
+            raise ConfigError(f"{source}: {prefix}{key} is {shown(value)}, wanted {kind.wanted}")
         checked[key] = kind.kept(value)
     return checked
 
@@ -189,7 +189,7 @@ def _checked(config_class, values, source, prefix=""):
 def _checked_list(section, value, source, name):
     """A list of sections as {"1": ..., "2": ...}: so `--set phases.2.steps=9` can be laid over."""
     if not isinstance(value, list | dict) or not value:
-        raise ConfigError(f"{source}: {name} is {value!r}, wanted a list of sections")
+        raise ConfigError(f"{source}: {name} is {shown(value)}, wanted a list of sections")
     numbered = value.items() if isinstance(value, dict) else enumerate(value, 1)
     return {
         str(number): _checked(section, item, source, f"{name}.{number}.")

@@ -78,6 +78,16 @@ def test_a_room_imports_only_the_rooms_it_may(name):
             assert top in BESIDE_KERAS | {"keras"}, f"{name}, line {line}: imports {target}"
 
 
+@pytest.mark.parametrize("name", [x for x in FILES if x.startswith("bert_tf.tasks")])
+def test_tasks_load_tensorflow_in_functions_only_so_that_they_run_under_jax(name):
+    tensorflow = {"tensorflow", "tensorflow_text", "sklearn", "scipy"}
+    tops = {target.split(".")[0] for _, target in imports(name, whole=False)}
+    if name != "bert_tf.tasks.metrics":  # imported in functions itself
+        assert not tops & tensorflow
+        deep = {target for _, target in imports(name, whole=False) if target in FILES}
+        assert not [x for x in deep if place(x)[0] in ("training", "text") or "metrics" in x]
+
+
 def test_there_are_no_cycles():
     done = set()
 

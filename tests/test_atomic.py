@@ -74,6 +74,16 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
             atomic.write_file(tmp_path / name, "x")
 
 
+def test_a_read_only_disk_is_named_though_nothing_can_be_removed_from_it(tmp_path, monkeypatch):
+    def read_only(path, *_, **__):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), os.fspath(path))
+
+    monkeypatch.setattr(builtins, "open", read_only)
+    monkeypatch.setattr(os, "unlink", read_only)
+    with pytest.raises(InputError, match="a: cannot be written: Read-only file system"):
+        atomic.write_file(tmp_path / "a", "x")
+
+
 def test_a_pipe_and_a_link_stay_what_they_are(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "a")
     atomic.write_file(tmp_path / "link", "x")

@@ -265,3 +265,10 @@ def test_what_pretraining_cannot_be_told_is_one_line(load_pretrain, overrides, m
     with pytest.raises(ConfigError) as caught:
         load_pretrain(PHASES, *overrides)
     assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_keys_and_values_of_a_file_are_cut_and_escaped_in_messages(load_pretrain):
+    for text in (f"{'x' * 9999}: 1", '"\\e[2J": 1', f"masking: {'x' * 9999}"):
+        with pytest.raises(ConfigError) as caught:
+            load_pretrain(f"{PHASES}\n{text}\n")
+        assert len(str(caught.value)) < 400 and "\x1b" not in str(caught.value)

@@ -10,6 +10,7 @@ import bert_tf
 
 # name -> the arguments that users may give by name
 PUBLIC = {
+    "AdamW": {"learning_rate", "weight_decay"},
     "AlbertConfig": {"vocab_size", "hidden_size", "embedding_size", "num_hidden_groups"},
     "BertConfig": {"vocab_size", "hidden_size", "num_hidden_layers"},
     "ElectraConfig": {"vocab_size", "hidden_size", "embedding_size"},
@@ -34,9 +35,10 @@ PUBLIC = {
     "load_encoder": {"directory"},
     "load_export": {"directory"},
     "load_task": {"directory"},
+    "pipeline": {"directory"},
     "read_dataset": {
         *("file", "tokenizer", "batch_size", "max_length", "text", "text_pair", "label"),
-        "shuffle_seed",
+        *("shuffle_seed", "task", "columns"),
     },
     "read_documents": {"paths", "layout", "language", "policy", "field", "duplicates", "counts"},
     "split_sentences": {"text", "language"},

@@ -9,9 +9,9 @@ from bert_tf.conversion import rows
 from bert_tf.conversion.family import Family, Layout, own_layout
 from bert_tf.conversion.table import Row
 
-_HUGGINGFACE_WORDS = (
-    *rows.linear("cls.predictions.transform.dense", "masked_lm_head.dense"),
-    *rows.norm("cls.predictions.transform.LayerNorm", "masked_lm_head.norm"),
+_HF_MASKED_LM = (
+    *rows.hf_dense("cls.predictions.transform.dense", "masked_lm_head.dense"),
+    *rows.hf_norm("cls.predictions.transform.LayerNorm", "masked_lm_head.norm"),
     Row("cls.predictions.bias", "masked_lm_head.output_bias"),
 )
 _TIED = (
@@ -23,21 +23,21 @@ HUGGINGFACE = Layout(
     encoder=(
         *rows.huggingface_embeddings(),
         *rows.huggingface_blocks(),
-        *rows.linear("pooler.dense", "pooler.dense"),
+        *rows.hf_dense("pooler.dense", "pooler.dense"),
     ),
     heads={
-        "SequenceClassifier": rows.linear("classifier", "head.projection"),
-        "MaskedLM": _HUGGINGFACE_WORDS,
+        "SequenceClassifier": rows.hf_dense("classifier", "head.projection"),
+        "MaskedLM": _HF_MASKED_LM,
         "Pretraining": (
-            *_HUGGINGFACE_WORDS,
-            *rows.linear("cls.seq_relationship", "sentence_head.projection"),
+            *_HF_MASKED_LM,
+            *rows.hf_dense("cls.seq_relationship", "sentence_head.projection"),
         ),
     },
     any_head=r"^(cls|classifier|qa_outputs)\.",
     prefix="bert.",
     old_names=rows.OLD_NORMS,
     ignorable=rows.BUFFERS,
-    twins={"MaskedLM": _TIED, "Pretraining": _TIED},
+    tied={"MaskedLM": _TIED, "Pretraining": _TIED},
     unused={"MaskedLM": r"^(bert\.pooler|cls\.seq_relationship)\."},
 )
 
@@ -45,18 +45,17 @@ GOOGLE = Layout(
     encoder=(
         *rows.google_embeddings("bert"),
         *rows.google_blocks("bert"),
-        *rows.dense("bert/pooler/dense", "pooler.dense"),
+        *rows.google_dense("bert/pooler/dense", "pooler.dense"),
     ),
     heads={
-        "SequenceClassifier": rows.output("", "head.projection"),
-        "MaskedLM": rows.google_words(),
+        "SequenceClassifier": rows.google_output("", "head.projection"),
+        "MaskedLM": rows.google_masked_lm(),
         "Pretraining": (
-            *rows.google_words(),
-            *rows.output("cls/seq_relationship/", "sentence_head.projection"),
+            *rows.google_masked_lm(),
+            *rows.google_output("cls/seq_relationship/", "sentence_head.projection"),
         ),
     },
     any_head=r"^(cls/|output_weights$|output_bias$)",
-    ignorable=rows.TRAINING,
     unused={"MaskedLM": r"^bert/pooler/"},
 )
 
@@ -74,7 +73,7 @@ BERT = Family(
         "bert_tf": own_layout(HUGGINGFACE, rows.OWN_ENCODER),
     },
     sizes=rows.sizes("blocks.{i}", num_hidden_layers=("blocks.{i}.attention_norm.gamma", "i")),
-    settled=rows.SETTLED,
+    required=rows.REQUIRED,
     expressible=rows.EXPRESSIBLE,
     # Google's BERTs stand at Hugging Face under the name of a part of their heads.
     fuller={"MaskedLM": "Pretraining"},

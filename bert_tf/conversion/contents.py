@@ -163,7 +163,7 @@ def opened(source):
     with unpacked(source) as place:
         contents, format = _look_into(place, source)
         family = contents.family
-        _check_settled(contents, family.settled | ({} if format == OWN else family.expressible))
+        _check_required(contents, family.required | ({} if format == OWN else family.expressible))
         _check_vocabulary(contents)
         yield dataclasses.replace(contents, task=task_of(contents, format))
 
@@ -221,22 +221,24 @@ def _nothing_there(place):
 
 def _google_config(place, tensors, weights_file):
     """The config of a Google checkpoint and its file; where there never was one, its sizes."""
-    signs = {name: family.google_sign for name, family in FAMILIES.items() if family.google_sign}
-    seen = [name for name in signs if any(re.search(signs[name], key) for key in tensors)]
+    markers = {
+        name: family.google_marker for name, family in FAMILIES.items() if family.google_marker
+    }
+    seen = [name for name in markers if any(re.search(markers[name], key) for key in tensors)]
     name = seen[0] if seen else "bert"
     family, file = FAMILIES[name], google.config_file(place)
     config = {"model_type": name, **family.google_defaults}
     if file is not None:
-        told = read_json(file)
-        return file, config | {key: value for key, value in told.items() if value is not None}
+        stored = read_json(file)
+        return file, config | {key: value for key, value in stored.items() if value is not None}
     if family.google_head_width is None:
         folder = place if place.is_dir() else place.parent
         raise InputError(
             f"{folder}: no {google.CONFIG_FILE.format(name)} beside the checkpoint; "
             "copy the one it was trained with"
         )
-    told = sizes_of(family.sizes, family.layouts["google"].encoder, tensors)
-    sizes = config_of(told, family.google_head_width)
+    found = sizes_of(family.sizes, family.layouts["google"].encoder, tensors)
+    sizes = config_of(found, family.google_head_width)
     logging.warning(
         "%s: no %s beside it; its sizes are read off the tensors, and num_attention_heads is "
         "taken to be %d, for heads of %d as in every published %s; its generator's likewise",
@@ -249,8 +251,8 @@ def _google_config(place, tensors, weights_file):
     return weights_file, config | sizes
 
 
-def _check_settled(contents, settled):
-    for key, wanted in settled.items():
+def _check_required(contents, required):
+    for key, wanted in required.items():
         given = contents.config.get(key)
         if given is not None and given != wanted:
             raise InputError(f"{contents.config_file}: {key}: {shown(given)}, here only {wanted!r}")

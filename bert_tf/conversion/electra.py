@@ -16,22 +16,22 @@ from bert_tf.conversion.table import Row
 HUGGINGFACE = Layout(
     encoder=(
         *rows.huggingface_embeddings(),
-        *rows.linear("embeddings_project", "embeddings_projection"),
+        *rows.hf_dense("embeddings_project", "embeddings_projection"),
         *rows.huggingface_blocks(),
     ),
     heads={
         "SequenceClassifier": (
-            *rows.linear("classifier.dense", "head.hidden.0"),
-            *rows.linear("classifier.out_proj", "head.projection"),
+            *rows.hf_dense("classifier.dense", "head.hidden.0"),
+            *rows.hf_dense("classifier.out_proj", "head.projection"),
         ),
         "MaskedLM": (
-            *rows.linear("generator_predictions.dense", "masked_lm_head.dense"),
-            *rows.norm("generator_predictions.LayerNorm", "masked_lm_head.norm"),
+            *rows.hf_dense("generator_predictions.dense", "masked_lm_head.dense"),
+            *rows.hf_norm("generator_predictions.LayerNorm", "masked_lm_head.norm"),
             Row("generator_lm_head.bias", "masked_lm_head.output_bias"),
         ),
         "ElectraPretraining": (
-            *rows.linear("discriminator_predictions.dense", "head.hidden.0"),
-            *rows.linear("discriminator_predictions.dense_prediction", "head.projection"),
+            *rows.hf_dense("discriminator_predictions.dense", "head.hidden.0"),
+            *rows.hf_dense("discriminator_predictions.dense_prediction", "head.projection"),
         ),
     },
     any_head=r"^(discriminator_predictions|generator_predictions|generator_lm_head|classifier"
@@ -39,16 +39,14 @@ HUGGINGFACE = Layout(
     prefix="electra.",
     old_names=rows.OLD_NORMS,
     ignorable=rows.BUFFERS,
-    twins={
-        "MaskedLM": (("generator_lm_head.weight", "electra.embeddings.word_embeddings.weight"),)
-    },
+    tied={"MaskedLM": (("generator_lm_head.weight", "electra.embeddings.word_embeddings.weight"),)},
 )
 
 
-def _google_words(ours=""):
+def _google_masked_lm(ours=""):
     return (
-        *rows.dense("generator_predictions/dense", f"{ours}masked_lm_head.dense"),
-        *rows.scale("generator_predictions/LayerNorm", f"{ours}masked_lm_head.norm"),
+        *rows.google_dense("generator_predictions/dense", f"{ours}masked_lm_head.dense"),
+        *rows.google_norm("generator_predictions/LayerNorm", f"{ours}masked_lm_head.norm"),
         Row("generator_predictions/output_bias", f"{ours}masked_lm_head.output_bias"),
     )
 
@@ -56,22 +54,24 @@ def _google_words(ours=""):
 GOOGLE = Layout(
     encoder=(
         *rows.google_embeddings("electra"),
-        *rows.dense("electra/embeddings_project", "embeddings_projection"),
+        *rows.google_dense("electra/embeddings_project", "embeddings_projection"),
         *rows.google_blocks("electra"),
     ),
     heads={
         # What their code trains with `electra_objective` off: one encoder, and words.
-        "MaskedLM": _google_words(),
+        "MaskedLM": _google_masked_lm(),
         "ElectraPretraining": (
-            *rows.dense("discriminator_predictions/dense", "head.hidden.0"),
-            *rows.dense("discriminator_predictions/dense_1", "head.projection"),
-            *rows.dense("generator/embeddings_project", "generator.encoder.embeddings_projection"),
+            *rows.google_dense("discriminator_predictions/dense", "head.hidden.0"),
+            *rows.google_dense("discriminator_predictions/dense_1", "head.projection"),
+            *rows.google_dense(
+                "generator/embeddings_project", "generator.encoder.embeddings_projection"
+            ),
             *rows.google_blocks("generator", "generator.encoder."),
-            *_google_words("generator."),
+            *_google_masked_lm("generator."),
         ),
     },
     any_head=r"^(discriminator_predictions|generator_predictions|generator|task_specific)/",
-    ignorable=(*rows.TRAINING, (r"(^|/)temperature$", "a constant of the sampling")),
+    ignorable=((r"(^|/)temperature$", "a constant of the sampling"),),
 )
 
 
@@ -101,10 +101,10 @@ def generator_config(contents):
     ours = contents.config.get("bert_tf")
     if isinstance(ours, dict) and isinstance(ours.get("generator"), dict):
         return ours["generator"]
-    told = generator_sizes(contents.tensors)
-    if not told["num_hidden_layers"].value:
+    found = generator_sizes(contents.tensors)
+    if not found["num_hidden_layers"].value:
         return None
-    sizes = config_of(told, HEAD_WIDTH)
+    sizes = config_of(found, HEAD_WIDTH)
     if contents.config_file != contents.weights_file:  # without any config it is said already
         logging.warning(
             "%s: no config of the generator; its num_attention_heads is taken to be %d, for heads "
@@ -130,9 +130,9 @@ ELECTRA = Family(
         "bert_tf": own_layout(HUGGINGFACE, rows.OWN_ENCODER),
     },
     sizes=SIZES,
-    settled=rows.SETTLED,
+    required=rows.REQUIRED,
     expressible=rows.EXPRESSIBLE,
-    google_sign=r"^electra/embeddings/",
+    google_marker=r"^electra/embeddings/",
     google_head_width=HEAD_WIDTH,
     companions={"generator": (generator_config, generator_sizes)},
 )

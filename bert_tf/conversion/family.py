@@ -18,7 +18,7 @@ class Layout:
         an encoder alone.
       any_head: str, regex of the names of every published head, which an encoder sets aside.
       old_names, ignorable: as in Table.
-      twins: task name -> twins as in Table.
+      tied: task name -> `tied` of a Table.
       unused: task name -> regex of the names that published files of a task hold besides, for
         another task; whoever reads the files tells of it.
     """
@@ -29,7 +29,7 @@ class Layout:
     prefix: str = ""
     old_names: tuple[tuple[str, str], ...] = ()
     ignorable: tuple[tuple[str, str], ...] = ()
-    twins: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    tied: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     unused: Mapping[str, str] = field(default_factory=dict)
 
     def encoder_table(self):
@@ -58,7 +58,7 @@ class Layout:
             rows + self.heads[task],
             self.old_names + prefixed,
             self.ignorable + unused,
-            self.twins.get(task, ()),
+            self.tied.get(task, ()),
         )
 
     def own_task_table(self, model):
@@ -94,10 +94,10 @@ class Family:
       layouts: format name -> Layout: "huggingface", "google" and "bert_tf", our own.
       sizes: config key -> (our path in an encoder, axis of the tensor there, or the letter of the
         layers to count): what the shapes in a file tell, see `sizes.sizes_of`.
-      settled: config key -> the only value this family has here; another one would load wrongly.
+      required: config key -> the only value this family has here; another one would load wrongly.
       expressible: config key of our family `transformer` -> the only value foreign files can mean;
         another one is refused there.
-      google_sign: str, regex of a variable of Google's that no other family has, whose configs do
+      google_marker: str, regex of a variable of Google's that no other family has, whose configs do
         not say which family they are of; "" for the family that has none.
       google_defaults: config key -> what Google's code takes where their config is silent.
       google_head_width: int, the width of each attention head, where Google's checkpoints come
@@ -113,9 +113,9 @@ class Family:
     pooled: tuple[str, ...]
     layouts: Mapping[str, Layout]
     sizes: Mapping[str, tuple[str, int | str]]
-    settled: Mapping[str, object] = field(default_factory=dict)
+    required: Mapping[str, object] = field(default_factory=dict)
     expressible: Mapping[str, object] = field(default_factory=dict)
-    google_sign: str = ""
+    google_marker: str = ""
     google_defaults: Mapping[str, object] = field(default_factory=dict)
     google_head_width: int | None = None
     companions: Mapping[str, tuple[Callable, Callable]] = field(default_factory=dict)

@@ -23,7 +23,7 @@ def labels(contents):
     config, names = contents.config, _names(contents)
     bias, tensors = _bias(contents)
     if bias is None:
-        return _given(names, config)
+        return _given(contents, names)
     tensor = tensors.get(bias)
     if tensor is None or len(tensor.shape) != 1:
         there = "is not there" if tensor is None else f"is {list(tensor.shape)}"
@@ -55,9 +55,16 @@ def _bias(contents):
     return bias, canonical_names(table, contents.tensors, contents.weights_file)
 
 
-def _given(names, config):
-    """The arguments as the config alone has them."""
+def _given(contents, names):
+    """The arguments as the config alone has them, of a head of our own format."""
+    config = contents.config
     count = len(names) if names else config.get("num_labels")
+    shapes = [tensor.shape for tensor in contents.tensors.values()]
+    if isinstance(count, int) and not any(count in shape for shape in shapes):
+        raise InputError(
+            f"{contents.config_file}: {'id2label' if names else 'num_labels'}: {shown(count)} "
+            f"labels, but no tensor of {contents.weights_file} has as many entries along an axis"
+        )
     return {"num_labels": count, "label_names": names, "problem_type": config.get("problem_type")}
 
 

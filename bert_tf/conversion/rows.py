@@ -15,7 +15,7 @@ def joined(template, parts=("query", "key", "value")):
     return tuple(template.replace("{}", part) for part in parts)
 
 
-def linear(theirs, ours):
+def hf_dense(theirs, ours):
     """A dense layer of Hugging Face, two rows: the weight is [out, in].
 
     Args:
@@ -30,13 +30,13 @@ def linear(theirs, ours):
     )
 
 
-def norm(theirs, ours):
-    """A layer normalization of Hugging Face, as `linear`."""
+def hf_norm(theirs, ours):
+    """A layer normalization of Hugging Face, as `hf_dense`."""
     return Row(f"{theirs}.weight", f"{ours}.gamma"), Row(f"{theirs}.bias", f"{ours}.beta")
 
 
-def dense(theirs, ours):
-    """A dense layer of Google, as `linear`: the kernel is [in, out], as ours."""
+def google_dense(theirs, ours):
+    """A dense layer of Google, as `hf_dense`: the kernel is [in, out], as ours."""
     names = (theirs,) if isinstance(theirs, str) else theirs
     return (
         Row(tuple(f"{name}/kernel" for name in names), f"{ours}.kernel"),
@@ -44,13 +44,13 @@ def dense(theirs, ours):
     )
 
 
-def scale(theirs, ours):
-    """A layer normalization of Google, as `linear`."""
+def google_norm(theirs, ours):
+    """A layer normalization of Google, as `hf_dense`."""
     return Row(f"{theirs}/gamma", f"{ours}.gamma"), Row(f"{theirs}/beta", f"{ours}.beta")
 
 
-def output(theirs, ours):
-    """An output layer of Google, as `linear`: its weights are [labels, in]."""
+def google_output(theirs, ours):
+    """An output layer of Google, as `hf_dense`: its weights are [labels, in]."""
     return (
         Row(f"{theirs}output_weights", f"{ours}.kernel", TRANSPOSED),
         Row(f"{theirs}output_bias", f"{ours}.bias"),
@@ -78,19 +78,19 @@ def huggingface_embeddings():
     """The three tables and their norm, as BERT, ALBERT and ELECTRA have them at Hugging Face."""
     tables = ("word_embeddings", "position_embeddings", "token_type_embeddings")
     rows = tuple(Row(f"embeddings.{name}.weight", f"embeddings.{name}") for name in tables)
-    return (*rows, *norm("embeddings.LayerNorm", "embeddings.norm"))
+    return (*rows, *hf_norm("embeddings.LayerNorm", "embeddings.norm"))
 
 
 def huggingface_blocks():
     """The blocks of BERT and ELECTRA at Hugging Face."""
     theirs, ours = "encoder.layer.{i}", "blocks.{i}"
     return (
-        *linear(joined(f"{theirs}.attention.self.{{}}"), f"{ours}.attention.qkv"),
-        *linear(f"{theirs}.attention.output.dense", f"{ours}.attention.projection"),
-        *norm(f"{theirs}.attention.output.LayerNorm", f"{ours}.attention_norm"),
-        *linear(f"{theirs}.intermediate.dense", f"{ours}.feed_forward.expand"),
-        *linear(f"{theirs}.output.dense", f"{ours}.feed_forward.contract"),
-        *norm(f"{theirs}.output.LayerNorm", f"{ours}.feed_forward_norm"),
+        *hf_dense(joined(f"{theirs}.attention.self.{{}}"), f"{ours}.attention.qkv"),
+        *hf_dense(f"{theirs}.attention.output.dense", f"{ours}.attention.projection"),
+        *hf_norm(f"{theirs}.attention.output.LayerNorm", f"{ours}.attention_norm"),
+        *hf_dense(f"{theirs}.intermediate.dense", f"{ours}.feed_forward.expand"),
+        *hf_dense(f"{theirs}.output.dense", f"{ours}.feed_forward.contract"),
+        *hf_norm(f"{theirs}.output.LayerNorm", f"{ours}.feed_forward_norm"),
     )
 
 
@@ -98,7 +98,7 @@ def google_embeddings(root):
     """The three tables and their norm, below Google's scope `root`."""
     tables = ("word_embeddings", "position_embeddings", "token_type_embeddings")
     rows = tuple(Row(f"{root}/embeddings/{name}", f"embeddings.{name}") for name in tables)
-    return (*rows, *scale(f"{root}/embeddings/LayerNorm", "embeddings.norm"))
+    return (*rows, *google_norm(f"{root}/embeddings/LayerNorm", "embeddings.norm"))
 
 
 def google_blocks(root, encoder=""):
@@ -110,20 +110,20 @@ def google_blocks(root, encoder=""):
     """
     theirs, ours = f"{root}/encoder/layer_{{i}}", f"{encoder}blocks.{{i}}"
     return (
-        *dense(joined(f"{theirs}/attention/self/{{}}"), f"{ours}.attention.qkv"),
-        *dense(f"{theirs}/attention/output/dense", f"{ours}.attention.projection"),
-        *scale(f"{theirs}/attention/output/LayerNorm", f"{ours}.attention_norm"),
-        *dense(f"{theirs}/intermediate/dense", f"{ours}.feed_forward.expand"),
-        *dense(f"{theirs}/output/dense", f"{ours}.feed_forward.contract"),
-        *scale(f"{theirs}/output/LayerNorm", f"{ours}.feed_forward_norm"),
+        *google_dense(joined(f"{theirs}/attention/self/{{}}"), f"{ours}.attention.qkv"),
+        *google_dense(f"{theirs}/attention/output/dense", f"{ours}.attention.projection"),
+        *google_norm(f"{theirs}/attention/output/LayerNorm", f"{ours}.attention_norm"),
+        *google_dense(f"{theirs}/intermediate/dense", f"{ours}.feed_forward.expand"),
+        *google_dense(f"{theirs}/output/dense", f"{ours}.feed_forward.contract"),
+        *google_norm(f"{theirs}/output/LayerNorm", f"{ours}.feed_forward_norm"),
     )
 
 
-def google_words():
+def google_masked_lm():
     """The masked-LM head of BERT and ALBERT at Google."""
     return (
-        *dense("cls/predictions/transform/dense", "masked_lm_head.dense"),
-        *scale("cls/predictions/transform/LayerNorm", "masked_lm_head.norm"),
+        *google_dense("cls/predictions/transform/dense", "masked_lm_head.dense"),
+        *google_norm("cls/predictions/transform/LayerNorm", "masked_lm_head.norm"),
         Row("cls/predictions/output_bias", "masked_lm_head.output_bias"),
     )
 
@@ -136,16 +136,10 @@ BUFFERS = (
         "a buffer of older files: 0, 1, 2, ... or zeros",
     ),
 )
-# What training leaves in Google's checkpoints.
-TRAINING = (
-    (r"(^|/)(adam|lamb)_[mv](_\d+)?$", "an optimizer's moments"),
-    (r"^global_step$", "how long the model was trained"),
-    (r"AdamWeightDecayOptimizer|LAMBOptimizer", "an optimizer's state"),
-)
 # The paths of our options that no foreign format has, for `own_layout`.
 OWN_ENCODER = ("final_norm.gamma", "final_norm.beta")
 # Keys of config.json that would make another model of one of these families.
-SETTLED = {
+REQUIRED = {
     "position_embedding_type": "absolute",
     "is_decoder": False,
     "add_cross_attention": False,

@@ -36,11 +36,11 @@ def sizes_of(sizes, rows, tensors, root=""):
       dict of config key to Size.
     """
     names = {row.ours: row.names[0] for row in rows}
-    told = {}
+    found = {}
     for key, (path, axis) in sizes.items():
         if root + path in names:
-            told[key] = _size(names[root + path], axis, tensors)
-    return told
+            found[key] = _size(names[root + path], axis, tensors)
+    return found
 
 
 def _size(template, axis, tensors):
@@ -57,33 +57,33 @@ def _size(template, axis, tensors):
     return Size(value, f"{found[0].string} is {list(shape)}")
 
 
-def config_of(told, head_width):
+def config_of(found, head_width):
     """The config that goes with the sizes of a file, where there is none.
 
     Args:
-      told: dict of config key to Size, from `sizes_of`.
+      found: dict of config key to Size, from `sizes_of`.
       head_width: int, the width of each attention head, which no shape tells.
     Returns:
       dict of config key to int; without what the tensors do not tell.
     """
-    config = {key: size.value for key, size in told.items() if size.value is not None}
+    config = {key: size.value for key, size in found.items() if size.value is not None}
     width = config.get("hidden_size", head_width)
     return config | {"num_attention_heads": max(1, width // head_width)}
 
 
-def check_sizes(config, told, config_file, weights_file):
+def check_sizes(config, found, config_file, weights_file):
     """Refuses a config whose sizes are not those of the tensors.
 
     Args:
       config: a config of any family, its sizes as attributes.
-      told: dict of config key to Size, from `sizes_of`.
+      found: dict of config key to Size, from `sizes_of`.
       config_file, weights_file: Path, for the message.
     Raises:
       InputError: one line with every such key, its value, and the tensor that has another size.
     """
     wrong = [
         f"{key}: {shown(getattr(config, key))}, but {size.evidence}"
-        for key, size in told.items()
+        for key, size in found.items()
         if size.value != getattr(config, key)
         # Positions that are computed stand in no file.
         and (key != "max_position_embeddings" or _learns_positions(config))

@@ -104,14 +104,14 @@ class Table:
       old_names: tuple of (regex, replacement): names of older files, rewritten in this order before
         anything else.
       ignorable: tuple of (regex, reason): tensors that carry nothing a model needs.
-      twins: tuple of (name, original): a tied tensor. A file may hold it as well as the original,
-        and then it must equal it, or in its place.
+      tied: tuple of (name, original), two tensors for one variable. A file may hold the first as
+        well as the original, and then they must be equal, or in its place.
     """
 
     rows: tuple[Row, ...]
     old_names: tuple[tuple[str, str], ...] = ()
     ignorable: tuple[tuple[str, str], ...] = ()
-    twins: tuple[tuple[str, str], ...] = ()
+    tied: tuple[tuple[str, str], ...] = ()
 
 
 def check_count(tensors, source):
@@ -187,13 +187,13 @@ def canonical_names(table, tensors, source):
                 "names of one tensor"
             )
         renamed[name], came_from[name] = tensor, stored_name
-    for name, original in table.twins:
+    for name, original in table.tied:
         if name in renamed and original not in renamed:
             renamed[original] = renamed.pop(name)
     return renamed
 
 
-def fill(model, table, tensors, source, may_lack=()):
+def fill(model, table, tensors, source, optional=()):
     """Put the tensors of a file into a model; first everything is checked, then assigned.
 
     Args:
@@ -201,11 +201,11 @@ def fill(model, table, tensors, source, may_lack=()):
       table: Table.
       tensors: dict of name to StoredTensor.
       source: str, the file or folder, for messages.
-      may_lack: tuple of str, parts of our model (`pooler`) that a file may lack as a whole; they
+      optional: tuple of str, parts of our model (`pooler`) that a file may lack as a whole; they
         keep their values.
 
     Returns:
-      list of str, the parts in `may_lack` that the file lacked.
+      list of str, the parts in `optional` that the file lacked.
 
     Raises:
       InputError: tensors are missing, left over, of another shape or no floats; one line names the
@@ -214,15 +214,15 @@ def fill(model, table, tensors, source, may_lack=()):
     rows = expand(table.rows, model)
     _check_reached(model, rows, source)
     tensors = canonical_names(table, tensors, source)
-    fresh = [part for part in may_lack if _lacks(part, rows, tensors)]
+    fresh = [part for part in optional if _lacks(part, rows, tensors)]
     kept = [row for row in rows if not any(row.ours.startswith(part + ".") for part in fresh)]
 
     wanted = _shapes_wanted(model, kept)
-    idle = [pattern for pattern, _ in table.ignorable]
-    idle += [f"^{re.escape(name)}$" for name, _ in table.twins]
-    _check_fit(wanted, tensors, idle, source)
-    _check_twins(table.twins, tensors, source)
-    _say_casts([tensors[name] for name in wanted], source)
+    ignored = [pattern for pattern, _ in table.ignorable]
+    ignored += [f"^{re.escape(name)}$" for name, _ in table.tied]
+    _check_fit(wanted, tensors, ignored, source)
+    _check_tied(table.tied, tensors, source)
+    _log_casts([tensors[name] for name in wanted], source)
     arrays = [row.transform.join([tensors[name].read() for name in row.names]) for row in kept]
     for row, array in zip(kept, arrays, strict=True):
         find(model, row.ours).assign(array)
@@ -233,7 +233,7 @@ def read_out(model, table):
     """The model's weights under the table's names.
 
     Returns:
-      dict of name to float32 numpy array, contiguous, in the table's order; twins are left out.
+      dict of name to float32 numpy array, contiguous, in the table's order, without the tied ones.
 
     Raises:
       InputError: the model holds a variable that no row of the table reaches.
@@ -253,8 +253,10 @@ def _shapes_wanted(model, rows):
     shapes = {}
     for row in rows:
         # No number is touched, or even there: every entry is the same one.
-        hollow = np.broadcast_to(np.float32(0), tuple(find(model, row.ours).shape))
-        for name, part in zip(row.names, row.transform.split(hollow, len(row.names)), strict=True):
+        placeholder = np.broadcast_to(np.float32(0), tuple(find(model, row.ours).shape))
+        for name, part in zip(
+            row.names, row.transform.split(placeholder, len(row.names)), strict=True
+        ):
             shapes[name] = part.shape
     return shapes
 
@@ -268,15 +270,15 @@ def _check_reached(model, rows, source):
         )
 
 
-def _check_fit(wanted, tensors, idle, source):
-    """Every wanted name is there, in its shape and a float; what else is there is idle."""
+def _check_fit(wanted, tensors, ignored, source):
+    """Every wanted name is there, in its shape and a float; what else is there is ignored."""
     present = [name for name in wanted if name in tensors]
     kinds = {
         "missing": [name for name in wanted if name not in tensors],
         "left over": [
             name
             for name in tensors
-            if name not in wanted and not any(re.search(pattern, name) for pattern in idle)
+            if name not in wanted and not any(re.search(pattern, name) for pattern in ignored)
         ],
         "of another shape": [
             f"{name} is {list(tensors[name].shape)}, wanted {list(wanted[name])}"
@@ -294,8 +296,8 @@ def _check_fit(wanted, tensors, idle, source):
         raise InputError(f"{source}: tensors do not fit: {'; '.join(found)}")
 
 
-def _check_twins(twins, tensors, source):
-    for name, original in twins:
+def _check_tied(tied, tensors, source):
+    for name, original in tied:
         if name in tensors and original in tensors:
             copy, first = tensors[name], tensors[original]
             comparable = copy.shape == first.shape and copy.dtype in FLOATS
@@ -310,7 +312,7 @@ def _lacks(part, rows, tensors):
     return bool(names) and not any(name in tensors for name in names)
 
 
-def _say_casts(tensors, source):
+def _log_casts(tensors, source):
     narrow = sorted({tensor.dtype for tensor in tensors} - {"float32"})
     if narrow:
         logging.info("%s: tensors stored as %s are read as float32", source, " and ".join(narrow))

@@ -54,8 +54,8 @@ def _vocabulary_tensors(contents):
     layout, rows = contents.layout, contents.config.get("vocab_size")
     known = [*layout.encoder, *(row for head in layout.heads.values() for row in head)]
     bare = {name for row in known if row.ours.split(".")[-1] in _OURS for name in row.names}
-    for twins in layout.twins.values():
-        bare |= {twin for twin, first in twins if first.removeprefix(layout.prefix) in bare}
+    for pairs in layout.tied.values():
+        bare |= {name for name, original in pairs if original.removeprefix(layout.prefix) in bare}
     # Layer numbers stand in the tables as {i}.
     others = [re.escape(name).replace(r"\{i\}", r"\d+") for row in known for name in row.names]
     other = re.compile("|".join(others))

@@ -12,7 +12,7 @@ from absl import logging
 
 from bert_tf import config as configs
 from bert_tf.atomic import locked, new_directory, write_file
-from bert_tf.errors import ConfigError, InputError
+from bert_tf.errors import ConfigError, InputError, shown
 from bert_tf.training.journal import draw_curves, finite
 
 # What a killed run leaves beside the files of a workdir, of this version and of earlier ones.
@@ -34,7 +34,7 @@ def open_workdir(workdir, config, data=None):
       ConfigError: it belongs to a run with another configuration; the keys that differ are named.
       InputError: it cannot be used, or its configuration is damaged.
     """
-    if set(workdir) & set("*?[\\"):
+    if set(os.fspath(workdir)) & set("*?[\\"):
         raise InputError(
             f"{workdir}: TensorFlow reads no checkpoints below a name with *, ?, [ or \\; "
             "wanted another workdir"
@@ -43,13 +43,14 @@ def open_workdir(workdir, config, data=None):
     if os.path.exists(path):
         differing = configs.differing_keys(_read_config(type(config), path), config)
         if differing:
-            shown = ", ".join(
-                f"{key} ({before!r} there, {now!r} now)" for key, (before, now) in differing.items()
+            keys = ", ".join(
+                f"{key} ({shown(before)} there, {shown(now)} now)"
+                for key, (before, now) in differing.items()
             )
-            raise ConfigError(f"{workdir}: belongs to a run with another configuration: {shown}")
+            raise ConfigError(f"{workdir}: belongs to a run with another configuration: {keys}")
     with _usable(workdir):
         if os.path.exists(workdir):
-            os.listdir(workdir)  # a folder, and ours to read; said before the long work begins
+            os.listdir(workdir)  # fails now, not after the long work, if it is no readable folder
     results = results_in(workdir)
     if results is not None:
         logging.info("%s: this run is finished", workdir)

@@ -3,13 +3,11 @@
 The figures are scikit-learn's and SciPy's; here stands only which of them a task has.
 """
 
-import difflib
-
 import numpy as np
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
-from bert_tf.errors import ConfigError, InputError
+from bert_tf.errors import InputError
 
 _OF_CLASSES = ("precision", "recall", "f1")
 _AVERAGES = tuple(f"{name}_{average}" for average in ("macro", "micro") for name in _OF_CLASSES)
@@ -31,7 +29,7 @@ MOST_CLASSES = 200
 
 
 def metric_names(problem_type, num_labels=None):
-    """The figures of `measure` that rank models, the one watched by default first.
+    """The figures of `measure` that rank models, the default monitor first.
 
     Args:
       problem_type: str, as in Hugging Face's config.
@@ -47,26 +45,6 @@ def metric_names(problem_type, num_labels=None):
 def higher_is_better(name):
     """bool, whether a larger value of this metric is a better one."""
     return name not in _LOWER_IS_BETTER
-
-
-def watched(name, problem_type, num_labels=None):
-    """The metric that picks the best weights, and its direction.
-
-    Args:
-      name: str, one of `metric_names` or "loss"; None takes the task's usual one.
-      problem_type, num_labels: as in `metric_names`.
-    Returns:
-      (name, True if higher is better).
-    Raises:
-      ConfigError: there is no such metric.
-    """
-    names = (*metric_names(problem_type, num_labels), "loss")
-    name = name or names[0]
-    if name not in names:
-        near = difflib.get_close_matches(name, names, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise ConfigError(f"train.best_metric is {name}, wanted one of {', '.join(names)}{hint}")
-    return name, higher_is_better(name)
 
 
 def measure(labels, logits, model):

@@ -169,7 +169,9 @@ class SequenceClassifier(TaskModel):
 
     def higher_is_better(self, name):
         """bool, whether a larger value of this figure is the better one."""
-        return name not in ("loss", "mean_squared_error")
+        from bert_tf.tasks import metrics
+
+        return metrics.higher_is_better(name)
 
     def predictions(self, outputs):
         """The logits."""

@@ -212,7 +212,7 @@ class RunningCheckpoint:
         return [[weight.path, list(weight.shape)] for weight in self.model.weights]
 
     def _require_shapes(self, prefix):
-        # Keras numbers names as it makes layers: the order and the shapes tell, not the names.
+        # Keras numbers names in the order of creation: order and shapes are compared, not names.
         there, here = _read_digest(prefix)["shapes"], self._shapes()
         pairs = itertools.zip_longest(there, here, fillvalue=("nothing", "absent"))
         differing = [

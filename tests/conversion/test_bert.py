@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bert_tf.conversion.bert import BERT, GOOGLE, HUGGINGFACE
+from bert_tf.conversion.leftovers import model_tensors
 from bert_tf.conversion.table import StoredTensor, fill, read_out
 from bert_tf.errors import InputError
 
@@ -145,11 +146,11 @@ def test_what_training_leaves_in_google_checkpoints_is_ignored():
     slots = {f"{name}/{slot}": array for name, array in tensors.items() for slot in ("adam_m",)}
     slots |= {"bert/pooler/dense/bias/adam_v": np.zeros(D, "f"), "global_step": np.array(7)}
     slots |= {"AdamWeightDecayOptimizer/step": np.zeros(1), "LAMBOptimizer/x": np.zeros(1)}
-    fill(stand_in.encoder(), table, stored(tensors | slots), "f")
+    fill(stand_in.encoder(), table, model_tensors(stored(tensors | slots), "f"), "f")
     with pytest.raises(InputError, match="1 left over: bert/pooler/dense/scale"):
         fill(
             stand_in.encoder(),
             table,
-            stored(tensors | {"bert/pooler/dense/scale": np.zeros(1, "f")}),
+            model_tensors(stored(tensors | {"bert/pooler/dense/scale": np.zeros(1, "f")}), "f"),
             "f",
         )

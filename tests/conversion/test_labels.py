@@ -85,3 +85,11 @@ def test_without_the_projection_no_head_is_built_on_trust(tensor):
     given = dataclasses.replace(contents(num_labels=10**12), tensors=tensors)
     with pytest.raises(InputError, match="w.bin: classifier.bias is"):
         labels(given)
+
+
+def test_a_head_of_our_own_without_such_a_projection_has_as_many_labels_as_some_tensor():
+    tensors = {"head.tags": StoredTensor("f", (8, 3), "float32", None)}
+    own = dict(layout=BERT.layouts["bert_tf"], tensors=tensors, task="Tagger")
+    assert labels(dataclasses.replace(contents(id2label=names(3)), **own))["num_labels"] == 3
+    with pytest.raises(InputError, match="num_labels: 1000000000000 labels, but no tensor"):
+        labels(dataclasses.replace(contents(num_labels=10**12), **own))

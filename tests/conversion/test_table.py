@@ -20,7 +20,7 @@ TABLE = Table(
     ),
     old_names=((r"^old_words$", "words"),),
     ignorable=((r"^position_ids$", "a buffer"),),
-    twins=(("decoder", "words"),),
+    tied=(("decoder", "words"),),
 )
 
 
@@ -138,7 +138,7 @@ def test_a_part_that_may_be_lacking_keeps_its_numbers_and_is_reported():
     given = arrays()
     del given["pool"]
     made = model()
-    assert fill(made, TABLE, stored(given), "f", may_lack=("pooler",)) == ["pooler"]
+    assert fill(made, TABLE, stored(given), "f", optional=("pooler",)) == ["pooler"]
     assert not made.pooler.kernel.assigned and made.words.assigned
     refused(stored(given), "1 missing: pool")
 

@@ -309,3 +309,16 @@ def test_a_vocabulary_larger_than_the_weights_is_one_line(folder, tmp_path):
 
 def load_task_config(folder):
     return BertConfig.from_dict(json.loads((folder / "encoder" / "config.json").read_text()))
+
+
+def test_the_monitored_metric_has_a_default_and_a_direction():
+    model, five = tiny.classifier(), tiny.classifier(label_names="abcde")
+    rating = tiny.classifier(label_names=("LABEL_0",), problem_type="regression")
+    assert recipe.monitor_of(None, model) == ("accuracy", True)
+    assert recipe.monitor_of(None, rating) == ("pearson", True)
+    assert recipe.monitor_of("mean_squared_error", rating) == ("mean_squared_error", False)
+    assert recipe.monitor_of("loss", model) == ("loss", False)
+    with pytest.raises(ConfigError, match="train.best_metric is acuracy.*did you mean accuracy"):
+        recipe.monitor_of("acuracy", model)
+    with pytest.raises(ConfigError, match="train.best_metric is f1, wanted one of accuracy"):
+        recipe.monitor_of("f1", five)  # of the positive class, of which five have none

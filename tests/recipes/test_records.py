@@ -83,6 +83,16 @@ def test_the_same_command_again_changes_nothing(corpus, tokenizer, tmp_path, mon
     assert make(corpus, tokenizer, tmp_path) == before
 
 
+def test_a_file_whose_name_is_no_utf_8_can_be_read(corpus, tokenizer, tmp_path):
+    (tmp_path / "text").mkdir()
+    for path in glob.glob(corpus):
+        name = os.fsdecode(b"caf\xe9-" + os.path.basename(path).encode())
+        (tmp_path / "text" / name).write_bytes(pathlib.Path(path).read_bytes())
+    text = str(tmp_path / "text" / "*.txt")
+    before = make(text, tokenizer, tmp_path / "records")
+    assert make(text, tokenizer, tmp_path / "records") == before
+
+
 def test_a_run_that_was_stopped_makes_only_what_is_missing(
     corpus, tokenizer, tmp_path, monkeypatch
 ):

@@ -148,7 +148,7 @@ def test_rows_that_changed_since_the_run_began_are_named(tmp_path, rows, caplog)
     with open(rows[0], "r+") as file:
         file.write("t3xt")
     assert os.path.getsize(rows[0]) == size
-    for _ in range(2):  # it is told as often as the run goes on
+    for _ in range(2):  # every restart warns
         caplog.clear()
         claim(workdir, digests(rows))
         assert caplog.text.count("changed since the run") == 1 and f"{rows[0]}: " in caplog.text

@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 from sklearn import metrics as reference
 
-from bert_tf.errors import ConfigError, InputError
-from bert_tf.tasks.metrics import higher_is_better, measure, metric_names, watched
+from bert_tf.errors import InputError
+from bert_tf.tasks.metrics import measure, metric_names
 
 SINGLE, MULTI = "single_label_classification", "multi_label_classification"
 
@@ -106,17 +106,3 @@ def test_undefined_figures_are_zero_and_everything_is_json(problem_type, labels,
 def test_an_answer_that_is_no_number_is_refused():
     with pytest.raises(InputError, match="1 of 2 rows is not a finite number"):
         measure(np.array([0, 1]), np.array([[0.0, np.nan], [0, 1]]), model(SINGLE))
-
-
-def test_watched_metric_has_a_default_and_a_direction():
-    assert watched(None, SINGLE) == ("accuracy", True)
-    assert watched(None, "regression") == ("pearson", True)
-    assert watched("loss", MULTI) == ("loss", False)
-    assert not higher_is_better("mean_squared_error")
-
-
-def test_an_unknown_metric_gets_the_nearest_name():
-    with pytest.raises(ConfigError, match="did you mean accuracy?"):
-        watched("acuracy", SINGLE)
-    with pytest.raises(ConfigError, match="best_metric is f1,"):
-        watched("f1", SINGLE, 5)

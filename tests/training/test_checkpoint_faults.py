@@ -13,6 +13,7 @@ from bert_tf.errors import InputError
 from bert_tf.training import checkpoints
 from bert_tf.training.checkpoints import Progress, RunningCheckpoint
 from tests import tiny
+from tests.test_atomic import disk_of
 
 STEPS = (10, 20)
 
@@ -285,6 +286,18 @@ def test_a_disk_that_fills_up_during_a_save_is_one_line(model, saved, tmp_path, 
     with pytest.raises(InputError, match="could not be written: .*No space left on device"):
         saver.save(30)
     assert {path.name for path in folder.iterdir()} == before
+    assert _outcome(model, folder) == 20
+
+
+def test_a_disk_that_is_full_leaves_nothing_of_the_new_checkpoint(model, saved, tmp_path):
+    folder = tmp_path / "full"
+    shutil.copytree(saved, folder)
+    saver = RunningCheckpoint(str(folder), model, Progress())
+    before = sorted(folder.iterdir())
+    for save in (saver.save, saver.save_best):
+        with disk_of(1000), pytest.raises(InputError, match="could not be written: [^\n]+$"):
+            save(30)
+        assert sorted(folder.iterdir()) == before
     assert _outcome(model, folder) == 20
 
 

@@ -208,8 +208,8 @@ def test_a_step_that_is_not_finite_is_skipped_and_its_rows_are_named(tmp_path, c
     model = adam()
     outcome = run(tmp_path, model, source=poisoned(4, 7), max_skips=1)
     assert outcome["skipped"] == 2 and outcome["steps"] == 12
-    told = capsys.readouterr().err
-    assert "step 5: loss or gradient not finite" in told and "rows 16, 17, 18, 19" in told
+    printed = capsys.readouterr().err
+    assert "step 5: loss or gradient not finite" in printed and "rows 16, 17, 18, 19" in printed
     assert all(np.isfinite(weight).all() for weight in model.get_weights())
 
 

@@ -76,8 +76,8 @@ def test_settings_reach_the_optimizer():
     assert (chosen("adamw")().epsilon, chosen("adamw")().bias_correction) == (1e-7, True)
     google = chosen("google_adamw")()
     assert (google.epsilon, google.beta_2, google.bias_correction) == (1e-6, 0.999, False)
-    told = TrainSection(optimizer="google_adamw", epsilon=1e-8, beta_2=0.98)
-    google = choose_optimizer(None, told, 10, 5)
+    settings = TrainSection(optimizer="google_adamw", epsilon=1e-8, beta_2=0.98)
+    google = choose_optimizer(None, settings, 10, 5)
     assert (google.epsilon, google.beta_2) == (1e-8, 0.98)
     outer = chosen("all_at_once")()
     assert [type(x) for x in (outer, outer.inner, outer.inner.inner)] == [Averaged, Averaged, Lamb]
@@ -159,11 +159,11 @@ def run(workdir, seen):
     return model
 
 
-def test_a_run_is_judged_by_its_averages(tmp_path):
-    judged = []
-    model = run(tmp_path / "whole", judged)
+def test_a_run_is_evaluated_by_its_averages(tmp_path):
+    evaluated = []
+    model = run(tmp_path / "whole", evaluated)
     weights = [weight.numpy() for weight in model.trainable_weights]
-    np.testing.assert_equal(weights, judged[0])
+    np.testing.assert_equal(weights, evaluated[0])
     np.testing.assert_equal(weights, [x.numpy() for x in model.optimizer.averages])
 
 

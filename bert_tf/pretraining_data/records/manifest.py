@@ -100,7 +100,9 @@ def write_json(path, value):
     Raises:
       InputError: it cannot be written, or the disk is full.
     """
-    write_file(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    # A file's name need not be UTF-8; what is not becomes \udcXX, which is JSON.
+    write_file(path, text.encode("utf-8", "backslashreplace"))
 
 
 def _read_object(path):

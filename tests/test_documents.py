@@ -1,4 +1,4 @@
-"""What the two READMEs name exists, and the Python examples run as they stand there."""
+"""What documents and scripts beside the package name exists; the examples of README.md run."""
 
 import ast
 import dataclasses
@@ -30,11 +30,27 @@ def blocks(name):
     return re.findall(r"```python\n(.*?)```", read(name), re.DOTALL)
 
 
-@pytest.mark.parametrize("name", READMES)
-def test_the_examples_import_and_call_what_there_is(name):
-    for example in blocks(name):
+def python_in(path):
+    """The Python of a file, list of str."""
+    if path.suffix == ".ipynb":
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    return blocks(path.name) if path.suffix == ".md" else [path.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(ROOT / name for name in READMES),
+        *sorted(ROOT.glob("benchmarks/*.py")),
+        *sorted(ROOT.glob("notebooks/*.ipynb")),
+    ],
+    ids=lambda path: path.name,
+)
+def test_what_is_imported_and_called_of_the_package_is_there(path):
+    for example in python_in(path):
         for node in ast.walk(ast.parse(example)):
-            if isinstance(node, ast.ImportFrom):
+            if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "bert_tf":
                 module = importlib.import_module(node.module)
                 assert all(hasattr(module, alias.name) for alias in node.names), node.module
             elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == "bert_tf":
