@@ -71,11 +71,11 @@ FAMILY = Family(
 def _block_rows():
     theirs, ours = "layers.{i}", "blocks.{i}"
     return (
-        *rows.linear(f"{theirs}.mix", f"{ours}.attention.projection"),
-        *rows.norm(f"{theirs}.mix_norm", f"{ours}.attention_norm"),
-        *rows.linear(f"{theirs}.up", f"{ours}.feed_forward.expand"),
-        *rows.linear(f"{theirs}.down", f"{ours}.feed_forward.contract"),
-        *rows.norm(f"{theirs}.norm", f"{ours}.feed_forward_norm"),
+        *rows.hf_dense(f"{theirs}.mix", f"{ours}.attention.projection"),
+        *rows.hf_norm(f"{theirs}.mix_norm", f"{ours}.attention_norm"),
+        *rows.hf_dense(f"{theirs}.up", f"{ours}.feed_forward.expand"),
+        *rows.hf_dense(f"{theirs}.down", f"{ours}.feed_forward.contract"),
+        *rows.hf_norm(f"{theirs}.norm", f"{ours}.feed_forward_norm"),
     )
 
 
@@ -84,13 +84,13 @@ _HUGGINGFACE = Layout(
         Row("words", "embeddings.word_embeddings"),
         Row("places", "embeddings.position_embeddings"),
         Row("kinds", "embeddings.token_type_embeddings"),
-        *rows.norm("words_norm", "embeddings.norm"),
+        *rows.hf_norm("words_norm", "embeddings.norm"),
         *_block_rows(),
     ),
     heads={
         "SequenceClassifier": (
-            *rows.linear("classifier.dense", "head.hidden.0"),
-            *rows.linear("classifier.out", "head.projection"),
+            *rows.hf_dense("classifier.dense", "head.hidden.0"),
+            *rows.hf_dense("classifier.out", "head.projection"),
         )
     },
     any_head=r"^classifier\.",
