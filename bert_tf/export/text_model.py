@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from bert_tf.errors import ConfigError, InputError, nearest, shown
 from bert_tf.tasks import TASKS, TaskModel
-from bert_tf.tasks.features import features_of
+from bert_tf.tasks.features import check_token_types, features_of
 
 # Kind of a column -> its tensor in a signature.
 SPECS = {"text": tf.TensorSpec([None], tf.string), "texts": tf.TensorSpec([None, None], tf.string)}
@@ -45,7 +45,7 @@ def text_settings(model, tokenizer, max_length=None):
       `text_pair`; the label arguments the task has.
     Raises:
       InputError: no text can be put to the model's task, the tokenizer has more entries than the
-        model has rows, or `max_length` exceeds the positions.
+        model has rows, `max_length` exceeds the positions, or pairs have a token type too many.
     """
     if not isinstance(model, TaskModel):
         raise InputError(f"{type(model).__name__}: wanted a task model such as load_task gives")
@@ -59,11 +59,12 @@ def text_settings(model, tokenizer, max_length=None):
         for name, column in inputs.items()
         if saved.get(name) is not None or not column.optional
     }
-    labels = ("problem_type", "label_names")
+    length, labels = row_length(model, max_length), ("problem_type", "label_names")
+    check_token_types(model, tokenizer, {**saved, "max_length": length}, model.encoder.config)
     return {
         "task": next(name for name, kind in TASKS.items() if isinstance(model, kind)),
         "columns": columns,
-        "max_length": row_length(model, max_length),
+        "max_length": length,
         "special_tokens_in_text": bool(saved.get("special_tokens_in_text", False)),
         "text": columns.get("text"),
         "text_pair": columns.get("text_pair"),

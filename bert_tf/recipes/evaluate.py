@@ -8,7 +8,7 @@ from bert_tf.datasets import kinds_of, places_of
 from bert_tf.errors import InputError
 from bert_tf.export import row_length
 from bert_tf.loading import load_with_tokenizer
-from bert_tf.tasks.features import features_of
+from bert_tf.tasks.features import check_token_types, features_of
 from bert_tf.training import evaluation
 
 BATCH_ROWS = 32
@@ -39,7 +39,8 @@ def evaluate(model_directory, data_file, output=None, text=None, text_pair=None,
     given = {name: place for name, place in given.items() if place is not None}
     places = places_of(task, {**columns, **given})
     table = read_table(data_file, places, kinds_of(task), like=model)
-    settings = {**saved, "max_length": row_length(model)}
+    settings = {**saved, **places, "max_length": row_length(model)}
+    check_token_types(task, tokenizer, settings, model.encoder.config)
     batches = evaluation_batches(
         table, features_of(model, tokenizer, settings), batch_size=BATCH_ROWS
     )

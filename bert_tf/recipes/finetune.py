@@ -14,10 +14,10 @@ from bert_tf.data import (
 from bert_tf.data.packed_batches import packed_batches, packed_order
 from bert_tf.data.packing import Packing
 from bert_tf.datasets import kinds_of, places_of, task_named
-from bert_tf.errors import ConfigError, nearest
+from bert_tf.errors import ConfigError, InputError, nearest
 from bert_tf.loading import load_encoder
 from bert_tf.recipes.workdir import claimed_workdir, digests, open_workdir, save_run
-from bert_tf.tasks.features import features_of
+from bert_tf.tasks.features import check_token_types, features_of
 from bert_tf.text import Tokenizer
 from bert_tf.training.distribution import is_chief, make_strategy, require_divisible
 from bert_tf.training.evaluation import evaluate
@@ -217,13 +217,18 @@ def _model(config, task, table, tokenizer):
 
 
 def require_fit(config, encoder, tokenizer):
-    """Raises if the vocabulary or the length of the rows is more than the encoder has room for."""
+    """Raises if the rows have more entries, positions or token types than the encoder."""
     tokenizer.require_rows(encoder.config.vocab_size, config.model.path)
     if config.data.max_length > encoder.config.max_position_embeddings:
         raise ConfigError(
             f"data.max_length: {config.data.max_length}, the model has "
             f"{encoder.config.max_position_embeddings} positions"
         )
+    task = task_named(config.task)
+    try:
+        check_token_types(task, tokenizer, data_settings(config, task), encoder.config)
+    except InputError as error:
+        raise InputError(f"{config.model.path}: {error}") from None
 
 
 def configure(model, config):

@@ -4,6 +4,8 @@ import functools
 import typing
 from collections.abc import Callable, Mapping
 
+from bert_tf.errors import InputError
+
 # Axis of the tokens in the tensors that every tokenizer gives; a task adds its own.
 TOKEN_AXES = {
     "input_ids": 1,
@@ -62,6 +64,37 @@ def features_of(task, tokenizer, settings, padding="max_length"):
     settings = {**settings, "padding": padding}
     function = functools.partial(task.features, tokenizer=tokenizer, settings=settings)
     return Features(function, {**TOKEN_AXES, **task.token_axes}, settings["max_length"])
+
+
+def check_token_types(task, tokenizer, settings, config):
+    """Refuses rows whose second text has a token type that the model's table lacks.
+
+    In a graph such a type counts as a vector of zeros, and nothing is said: so a row of empty texts
+    goes through the task's `features` beforehand. Where both texts of a pair have type 0, as in
+    RoBERTa's template, one row of the table will do.
+
+    Args:
+      task: a TaskModel class or instance.
+      tokenizer, settings: as in `features_of`; an optional column is there if a setting names it.
+      config: a family's config.
+    Raises:
+      InputError: the rows have more types than the model.
+    """
+    import tensorflow as tf
+
+    empty = {"text": [""], "texts": [["", ""]]}
+    cells = {
+        name: tf.constant(empty[column.kind])
+        for name, column in task.columns.items()
+        if not column.target and (settings.get(name) is not None or not column.optional)
+    }
+    inputs, _ = task.features(cells, tokenizer, {**settings, "padding": "longest"})
+    most = int(tf.reduce_max(inputs["token_type_ids"]))
+    if config.type_vocab_size and most >= config.type_vocab_size:
+        raise InputError(
+            f"type_vocab_size: {config.type_vocab_size}, and the rows have the token types 0 to "
+            f"{most}: the model was not made for pairs of texts"
+        )
 
 
 def tokenized(texts, text_pairs, tokenizer, settings, **options):
