@@ -1,10 +1,8 @@
 """Masked words, a relation between sentences, and further labels, predicted together."""
 
-import difflib
-
 from keras import ops
 
-from bert_tf.errors import InputError
+from bert_tf.errors import InputError, nearest
 from bert_tf.layers import ProjectionHead, fold_in, key_for, truncated_normal
 from bert_tf.tasks import fill_mask
 from bert_tf.tasks.features import Column
@@ -173,8 +171,8 @@ class Pretraining(TaskModel):
 
 def _check(encoder, objective, extra):
     if objective not in SENTENCE_OBJECTIVES:
-        near = difflib.get_close_matches(str(objective), SENTENCE_OBJECTIVES, n=1)
-        hint = f" (nearest: {near[0]})" if near else ""
+        near = nearest(objective, SENTENCE_OBJECTIVES)
+        hint = f" (nearest: {near})" if near else ""
         known = ", ".join(SENTENCE_OBJECTIVES)
         raise InputError(f"sentence_objective: {objective!r}, wanted one of {known}{hint}")
     if objective == "none" and not extra:
