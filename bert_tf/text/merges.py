@@ -49,7 +49,7 @@ class Merges:
         self.words, self._counts = words, counts
         self.pieces = list(vocabulary)
         self.ids = {piece: i for i, piece in enumerate(self.pieces)}
-        self._least = min_frequency
+        self._min_frequency = min_frequency
         self._totals = collections.defaultdict(int)
         self._places = collections.defaultdict(lambda: array.array("i"))
         for number, word in enumerate(words):
@@ -71,12 +71,12 @@ class Merges:
         """(count, pair, text) of the most frequent pair, the first by spelling among equals."""
         while self._heap:
             count, text, pair = self._heap[0]
-            now = self._totals.get(pair, 0)
-            if now == -count:
-                return now, pair, text
+            total = self._totals.get(pair, 0)
+            if total == -count:
+                return total, pair, text
             # It became rarer since it was put there.
-            if now >= self._least:
-                heapq.heapreplace(self._heap, (-now, text, pair))
+            if total >= self._min_frequency:
+                heapq.heapreplace(self._heap, (-total, text, pair))
             else:
                 heapq.heappop(self._heap)
         return None
@@ -107,7 +107,7 @@ class Merges:
 
     def _change(self, pair, change):
         total = self._totals.get(pair, 0) + change
-        if total < self._least:
+        if total < self._min_frequency:
             self._totals.pop(pair, None)
             self._places.pop(pair, None)
         elif change:

@@ -1,9 +1,9 @@
-"""BERT's text normalization as TensorFlow ops on flat code points, exact and with its way back.
+"""BERT's text normalization as TensorFlow ops on flat code points, with offsets into raw text.
 
 The reference cleans, sets ideographs apart, decomposes, strips accents and lower-cases one
 character at a time, so all of it is one table from a code point to its new spelling. What is left
-are the words of more than 100 characters, which become one [UNK], and the way from a place in the
-new text to a place in the old.
+are the words of more than 100 characters, which become one [UNK], and the map from places in
+normalized text to places in raw text.
 
 One thing a table per character cannot do: put combining marks into canonical order. It would show
 only where the reference keeps a mark (96 of them, in Adlam, Balinese, Javanese and other scripts,
@@ -22,10 +22,11 @@ MAX_WORD_CHARACTERS = 100
 _CODE_SPACE = 0x110000  # a table value from here on names a spelling that is not one character
 
 # Private-use characters never survive normalization, so they are free to carry meaning of our own:
-HIDDEN = np.r_[0xF0000:0xFFFFE, 0x100000:0x10F000]  # characters that the matcher must not split at
+# these stand for characters that the matcher must not split at.
+SUBSTITUTES = np.r_[0xF0000:0xFFFFE, 0x100000:0x10F000]
 UNMATCHED = 0x10F000  # stands in no vocabulary
 # What an added token becomes in a normalized text: a character that the matcher splits at, and free
-# because it is hidden wherever a text holds it.
+# because it is replaced wherever a text holds it.
 PLACEHOLDER = 0x2B820
 
 # Runs that may be a word of more than 100 characters. Leaving separators out of the class makes the
@@ -82,10 +83,10 @@ def exclusive_sums(counts):
     return tf.concat([[tf.zeros([], counts.dtype)], tf.cumsum(counts)], 0)
 
 
-def _hiding(chinese):
+def _substitutes(chinese):
     """Characters that the matcher must not split at -> what stands for each, for str.translate."""
-    hidden = unicode.MATCHER_ONLY | (unicode.CHINESE - chinese)
-    return dict(zip(sorted(hidden), HIDDEN[: len(hidden)].tolist(), strict=True))
+    replaced = unicode.MATCHER_ONLY | (unicode.CHINESE - chinese)
+    return dict(zip(sorted(replaced), SUBSTITUTES[: len(replaced)].tolist(), strict=True))
 
 
 @functools.cache
@@ -97,15 +98,15 @@ def _spelling(lowercase, strip_accents, chinese):
       of one that is not of length one; a step rather than a target, as all blocks that nothing
       changes are alike then. And these spellings, list of str.
     """
-    hiding = _hiding(chinese)
+    substitutes = _substitutes(chinese)
     split_at = (unicode.PUNCTUATION | chinese) - unicode.REFERENCE_ONLY
 
     def for_matcher(code_point, text):
         apart = code_point in chinese or any(ord(x) in unicode.REFERENCE_ONLY for x in text)
         apart = apart and not (len(text) == 1 and ord(text) in split_at)
-        return f" {text} ".translate(hiding) if apart else text.translate(hiding)
+        return f" {text} ".translate(substitutes) if apart else text.translate(substitutes)
 
-    spelling = {c: chr(c) for c in hiding.keys() | unicode.CHINESE | unicode.REFERENCE_ONLY}
+    spelling = {c: chr(c) for c in substitutes.keys() | unicode.CHINESE | unicode.REFERENCE_ONLY}
     spelling.update(unicode.changed_by_spelling(lowercase, strip_accents))
     spelling = {c: for_matcher(c, text) for c, text in spelling.items()}
     spelling.update((c, "") for c in unicode.REMOVED)
@@ -132,7 +133,7 @@ class Normalizer(tf.Module):
         chinese = unicode.CHINESE if tokenize_chinese_chars else frozenset()
         steps, texts = _spelling(lowercase, strip_accents, chinese)
         # Past tf.Module, which would wrap the dict and look at each of its entries.
-        self.__dict__["hiding"] = _hiding(chinese)
+        self.__dict__["substitutes"] = _substitutes(chinese)
         self.__dict__["_spelling"] = steps, texts
         self.chinese = chinese
         self._steps = CodePointTable(steps)

@@ -40,7 +40,7 @@ _BEFORE_NUMBERS = frozenset(
     """no nos nr p pg par art sec ch chap op jan feb mar apr jun jul aug sep sept oct nov dec
     c ca""".split()
 )
-# The end only when a word follows that likes to begin a sentence.
+# The end only when a word follows that often begins a sentence.
 _ABBREVIATIONS = frozenset(
     """inc ltd co corp bros plc llc jr sr esq ph.d b.a m.a m.d etc al ave blvd rd bldg dept univ
     assn est jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thurs fri sat

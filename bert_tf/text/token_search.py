@@ -12,18 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from absl import logging
 
-from bert_tf.errors import InputError, shown
+from bert_tf.text import token_patterns
 from bert_tf.text import unicode_tables as unicode
 from bert_tf.text.normalization import PLACEHOLDER, Characters, CodePointTable, exclusive_sums
+from bert_tf.text.token_patterns import MARK, VOID
 
-# A private-use character on both sides of a match, and what stands for the same in a text: texts
-# lose both in normalization, and no token may hold them.
-_MARK, _VOID = 0x10F100, 0x10F101
-# One regular expression finds all tokens of a pass. Its automaton has a state for each different
-# beginning of a token, in bytes, and RE2's memory is enough for about so many.
-MOST_BEGINNINGS, LONGEST = 8_000, 500
 _KEYS = 1 << 62
 
 
@@ -41,12 +35,10 @@ class TokenSearch(tf.Module):
 
     def __init__(self, normalizer, tokens, ids, source):
         super().__init__()
-        _check(normalizer, tokens, source)
-        raw = [(token.content, token) for token in tokens if not token.normalized]
-        spelled = [(normalizer.spell(token.content), token) for token in tokens if token.normalized]
+        raw, normalized = token_patterns.spellings(tokens, normalizer, source)
         words = functools.partial(_words_when_normalized, normalizer)
-        self._raw = _Pass(raw, ids, unicode.word_characters, frozenset(), source)
-        self._normalized = _Pass(spelled, ids, words, normalizer.chinese, source)
+        self._raw = _Pass(raw, ids, unicode.word_characters, frozenset())
+        self._normalized = _Pass(normalized, ids, words, normalizer.chinese)
 
     def needed(self, special_tokens):
         """bool, whether any token could be cut out of a text."""
@@ -108,24 +100,21 @@ class _Pass(tf.Module):
     """One of the two searches.
 
     Args:
-      patterns: list of (str, AddedToken), and how the texts of this pass spell it.
+      tokens: dict of str -> AddedToken, by its spelling in the texts of this pass.
       ids: dict of str -> int.
       words: function that gives the code points that no `single_word` stands beside.
       apart: frozenset of code points that the reference has put between two spaces by then, and
         `Normalizer` has not.
-      source: str.
     """
 
-    def __init__(self, patterns, ids, words, apart, source):
+    def __init__(self, tokens, ids, words, apart):
         super().__init__()
-        tokens = _by_spelling(patterns, source)
-        _check_size(list(tokens), source)
         self._any_ordinary = not all(token.special for token in tokens.values())
-        self._pattern = "|".join(map(_literal, sorted(tokens, reverse=True)))
+        self._pattern = token_patterns.regular_expression(tokens)
         if not tokens:
             return
         with tf.device("CPU"):
-            # A match is told by a number made of its spelling.
+            # A match is identified by a hash of its spelling.
             keys = tf.strings.to_hash_bucket_fast(list(tokens), _KEYS)
             self._number = tf.argsort(keys)
             self._keys = tf.gather(keys, self._number)
@@ -152,7 +141,7 @@ class _Pass(tf.Module):
         """`Characters` with PLACEHOLDER for each token that is found."""
         if not self.needed(special_tokens):
             return characters
-        values = tf.where(characters.values == _MARK, _VOID, characters.values)
+        values = tf.where(characters.values == MARK, VOID, characters.values)
         texts = characters._replace(values=values).encode()
         return tf.cond(
             tf.reduce_any(self.hold(texts)),
@@ -182,9 +171,9 @@ class _Pass(tf.Module):
 
     def _spelled_in(self, texts):
         """Where tokens are spelled in string [N] texts: int32 [M] flat starts, ends, numbers."""
-        mark = chr(_MARK)
+        mark = chr(MARK)
         marked = tf.strings.regex_replace(texts, self._pattern, rf"{mark}\0{mark}")
-        is_mark = tf.strings.unicode_decode(marked, "UTF-8").flat_values == _MARK
+        is_mark = tf.strings.unicode_decode(marked, "UTF-8").flat_values == MARK
         place = tf.cumsum(tf.cast(~is_mark, tf.int32), exclusive=True)
         bounds = tf.reshape(tf.boolean_mask(place, is_mark), [-1, 2])
         parts = tf.strings.split(marked, mark)  # a match is every second one of a text
@@ -236,64 +225,11 @@ class _Pass(tf.Module):
         return starts, ends, first, last
 
 
-def _check(normalizer, tokens, source):
-    """Raise InputError for tokens that cannot be looked for."""
-    for token in tokens:
-        reason = None
-        if not {_MARK, _VOID}.isdisjoint(map(ord, token.content)):
-            reason = f"holds U+{_MARK:X} or U+{_VOID:X}, which have a meaning of their own here"
-        left = [ord(x) for x in token.content if normalizer.spell(x)]
-        if token.normalized and not unicode.SPACES.isdisjoint(left[:1] + left[-1:]):
-            reason = "is normalized and has white space at an end, which cannot be looked for"
-        if reason:
-            raise InputError(f"{source}: the added token {shown(token.content)} {reason}")
-
-
-def _by_spelling(patterns, source):
-    """The token that each spelling means, dict of str -> AddedToken."""
-    tokens = {}
-    for spelling, token in patterns:
-        # What normalization leaves nothing of is never found. Of two tokens that it makes one the
-        # reference finds either, not the same in every run.
-        known = tokens.setdefault(spelling, token) if spelling else token
-        if known is not token:
-            logging.warning(
-                "%s: the added tokens %s and %s are the same to it, once normalized; the first "
-                "stands for both",
-                source,
-                shown(known.content),
-                shown(token.content),
-            )
-    return tokens
-
-
-def _check_size(spellings, source):
-    """Raise InputError for tokens that are too many, or too long, for one regular expression."""
-    beginnings = set()
-    for spelling in map(str.encode, spellings):
-        if len(spelling) > LONGEST:
-            raise InputError(
-                f"{source}: the added token {shown(spelling.decode())} has {len(spelling)} bytes, "
-                f"at most {LONGEST} can be looked for"
-            )
-        beginnings.update(spelling[:end] for end in range(1, len(spelling) + 1))
-        if len(beginnings) > MOST_BEGINNINGS:
-            raise InputError(
-                f"{source}: {len(spellings)} added tokens are too many to be looked for: they "
-                f"begin in more than {MOST_BEGINNINGS} different ways"
-            )
-
-
-def _literal(text):
-    """A regular expression that matches a str."""
-    return "".join(rf"\x{{{ord(x):x}}}" for x in text)
-
-
 def _words_when_normalized(normalizer):
     """The characters of normalized texts that belong to words, ideographs between spaces apart."""
     words = unicode.word_characters()
-    hidden = {new for old, new in normalizer.hiding.items() if old in words}
-    return words - normalizer.chinese | hidden
+    replaced = {new for old, new in normalizer.substitutes.items() if old in words}
+    return words - normalizer.chinese | replaced
 
 
 def _table(code_points):

@@ -79,15 +79,18 @@ class Tokenizer(tf.Module):
     def fingerprint(self):
         """str of 16 hexadecimal digits, equal when vocabulary and settings are."""
         settings = self.pieces.settings
-        told = {**vars(settings), "source": None, "model_max_length": None}
-        added, base_size = told.pop("added_tokens"), told.pop("base_size")
-        told["special_tokens"] = settings.special_tokens
+        values = {**vars(settings), "source": None, "model_max_length": None}
+        added, base_size = values.pop("added_tokens"), values.pop("base_size")
+        values["special_tokens"] = settings.special_tokens
         # Left out where there is nothing beside the names of special tokens, as it ever was.
         if base_size < self.vocab_size or any(
             token != AddedToken(token.content) for token in added
         ):
-            told |= {"base_size": base_size, "added_tokens": list(map(dataclasses.astuple, added))}
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+            values |= {
+                "base_size": base_size,
+                "added_tokens": list(map(dataclasses.astuple, added)),
+            }
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
     def require_rows(self, rows, where):
         """Raise InputError if the vocabulary has more entries than a model has rows for them.
@@ -130,7 +133,7 @@ class Tokenizer(tf.Module):
           padding.
         Raises:
           InputError: texts are not strings, or the two sides differ in number.
-          ConfigError: max_length or padding cannot be meant.
+          ConfigError: padding is none of the two, or max_length too small for the special tokens.
         """
         if padding not in _PADDINGS:
             raise ConfigError(
@@ -169,7 +172,7 @@ class Tokenizer(tf.Module):
 
     def _encode(self, texts, pairs, max_length, fixed, special_tokens_in_text, return_offsets):
         """`__call__` in the graph; `fixed` pads to max_length."""
-        with tf.device("CPU"):  # strings live on the host, and their ids come into being there
+        with tf.device("CPU"):  # there are no kernels for strings elsewhere
             sides = [texts] if pairs is None else [texts, pairs]
             cut = [self.pieces(side, special_tokens_in_text, return_offsets) for side in sides]
             lengths = [ids.row_lengths() for ids, _ in cut]

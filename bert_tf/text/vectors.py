@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 
-from bert_tf.errors import InputError
+from bert_tf.errors import InputError, shown
 
 
 def read_vectors(path, rows, width):
@@ -52,7 +52,7 @@ def read_vectors(path, rows, width):
 
 def _is_header(line):
     fields = line.split()
-    return len(fields) == 2 and all(field.isdigit() for field in fields)
+    return len(fields) == 2 and all(field.isdigit() and len(field) < 16 for field in fields)
 
 
 def _check_width(found, width, path):
@@ -64,10 +64,12 @@ def _check_width(found, width, path):
 
 
 def _vector(numbers, place):
-    try:
-        vector = np.array([float(number) for number in numbers], np.float32)
-    except ValueError as error:
-        raise InputError(f"{place}: {error}") from None
+    vector = np.empty(len(numbers), np.float32)
+    for i, number in enumerate(numbers):
+        try:
+            vector[i] = float(number)
+        except ValueError:
+            raise InputError(f"{place}: {shown(number)} is no number") from None
     if not np.isfinite(vector).all():
         raise InputError(f"{place}: a number is not finite")
     return vector

@@ -18,10 +18,10 @@ from bert_tf.text.tokenizer import Tokenizer
 from bert_tf.text.word_counts import WordCounter
 from bert_tf.text.wordpiece import WordPiece
 
-# A word with a character that is no entry becomes [UNK] and says nothing any more. That is taken
-# for as bad as so many further pieces, when a rare character and a merge compete for an entry.
+# A word with a character that is no entry becomes [UNK] and says nothing any more. It counts as
+# so many pieces when a rare character and a merge compete for an entry.
 COST_OF_UNKNOWN = 10
-_SECONDS_BETWEEN_NOTES = 15
+_SECONDS_BETWEEN_LOGS = 15
 
 
 def train_vocabulary(texts, size=30000, min_frequency=2, lowercase=False, unused=0):
@@ -87,7 +87,7 @@ def bare_settings(lowercase, unused=0):
 
 
 def check_numbers(settings, size, min_frequency):
-    """Raises ConfigError for a size or a frequency that `learn_entries` cannot do with."""
+    """Raises ConfigError for a size or a frequency that `learn_entries` cannot use."""
     held = len(settings.vocabulary)
     if min_frequency < 1:
         raise ConfigError(f"min_frequency: {min_frequency}, wanted 1 or more")
@@ -96,7 +96,7 @@ def check_numbers(settings, size, min_frequency):
 
 
 def learn_entries(settings, words, size, min_frequency):
-    """Grow a vocabulary to a size by entries that words call for; what it holds keeps its place.
+    """Grow a vocabulary to a size by the entries that cut words best; the old ones keep their ids.
 
     Args:
       settings: `vocabulary_files.WordPieceSettings` to start from.
@@ -116,7 +116,7 @@ def learn_entries(settings, words, size, min_frequency):
     alphabet.shrink(size - len(held))
     lettered = (*held, *alphabet.entries())
     merges = Merges(*_cut(lettered, words), lettered, min_frequency)
-    merged = _compete(alphabet, merges, size - len(held))
+    merged = _select_merges(alphabet, merges, size - len(held))
     entries = (*alphabet.entries(), *merged)
     # WordPiece then knows the added tokens too: new entries have the ids behind theirs.
     whole = (*held, *entries)
@@ -154,7 +154,7 @@ class Alphabet:
             if len(word) > 1:
                 joined.update(word)
         held = set(held)
-        self._ranked = []  # (worth, character, its new entries), the worthiest first
+        self._ranked = []  # (value, character, its new entries), the highest value first
         for character, count in seen.items():
             forms = [character] + [PREFIX + character] * (character in joined)
             forms = [form for form in forms if form not in held]
@@ -164,16 +164,16 @@ class Alphabet:
         self.size = sum(len(forms) for _, _, forms in self._ranked)
 
     def shrink(self, size):
-        """Give the least worthy characters up until at most `size` entries are taken."""
+        """Drop the characters of the lowest value until at most `size` entries are taken."""
         while self.size > size:
-            self.give_up()
+            self.drop_lowest()
 
-    def least_worth(self):
-        """int, what the least worthy character's entry is worth in pieces saved; None if none."""
+    def lowest_value(self):
+        """int, the pieces saved by an entry of the last character; None if there is none."""
         return self._ranked[-1][0] if self._ranked else None
 
-    def give_up(self):
-        """Leave the least worthy character out."""
+    def drop_lowest(self):
+        """Drop the character of the lowest value."""
         self.size -= len(self._ranked.pop()[2])
 
     def entries(self):
@@ -195,22 +195,22 @@ def _cut(vocabulary, words):
     return cut, counts
 
 
-def _compete(alphabet, merges, room):
-    """Take merges, the most frequent first, while there is room or a character worth less."""
-    taken, noted = [], time.monotonic()
+def _select_merges(alphabet, merges, room):
+    """Take merges, the most frequent first, while there is room or a character of lower value."""
+    taken, last_log = [], time.monotonic()
     while (best := merges.best()) is not None:
         count, pair, text = best
         if text in merges.ids:  # the same piece, put together in another way
             merges.apply(pair, text)
             continue
         while alphabet.size + len(taken) >= room:
-            worth = alphabet.least_worth()
-            if worth is None or worth >= count:
+            value = alphabet.lowest_value()
+            if value is None or value >= count:
                 return taken
-            alphabet.give_up()
+            alphabet.drop_lowest()
         merges.apply(pair, text)
         taken.append(text)
-        if time.monotonic() - noted > _SECONDS_BETWEEN_NOTES:
-            noted = time.monotonic()
+        if time.monotonic() - last_log > _SECONDS_BETWEEN_LOGS:
+            last_log = time.monotonic()
             logging.info("%d of %d entries learned", alphabet.size + len(taken), room)
     return taken

@@ -52,24 +52,24 @@ class WordCounter(tf.Module):
         self._counts = collections.defaultdict(int)  # bytes of a normalized word -> int
         # No word goes across a space, so what stands between two is normalized once for all the
         # times it occurs.
-        self._chunks, self._unweighed = collections.Counter(), 0
+        self._chunks, self._pending = collections.Counter(), 0
 
     def add(self, text):
         """Count the words of one str."""
         self._chunks.update(text.split(" "))
-        self._unweighed += len(text)
-        if self._unweighed >= BLOCK // 2:
-            self._unweighed = 0
+        self._pending += len(text)
+        if self._pending >= BLOCK // 2:
+            self._pending = 0
             if sum(map(len, self._chunks)) >= BLOCK // 2:
                 self._count_chunks()
 
     def words(self):
         """The words counted so far, dict of str -> int, in the order of their spelling."""
         self._count_chunks()
-        shown = {hidden: chr(c) for c, hidden in self._normalizer.hiding.items()}
+        originals = {new: chr(c) for c, new in self._normalizer.substitutes.items()}
         too_long = chr(normalization.UNMATCHED).encode()
         words = {
-            word.decode().translate(shown): count
+            word.decode().translate(originals): count
             for word, count in self._counts.items()
             if too_long not in word
         }

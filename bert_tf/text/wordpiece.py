@@ -60,7 +60,7 @@ class WordPiece(tf.Module):
 
     def _build_matcher(self):
         """The matcher over the vocabulary as it looks in a normalized text."""
-        words = [token.translate(self._normalizer.hiding) for token in self.vocabulary]
+        words = [token.translate(self._normalizer.substitutes) for token in self.vocabulary]
         for i, token in enumerate(self.vocabulary):
             # A token that no normalized text can hold keeps its id and the ids of the others,
             # nothing else.
@@ -116,17 +116,16 @@ class WordPiece(tf.Module):
         if not return_offsets:
             return ids, None
         offsets = tf.cast(tf.stack([starts.flat_values, ends.flat_values], 1), tf.int32)
-        # In plain ASCII a byte is a character; only the pieces of the other texts have a way back
-        # to go.
+        # In plain ASCII a byte is a character; the offsets of the other texts are mapped.
         rows = ids.value_rowids()
-        moved = tf.where(~tf.gather(plain, rows))
+        mapped = tf.where(~tf.gather(plain, rows))
         rank = tf.cumsum(tf.cast(~plain, tf.int64), exclusive=True)
         located = locate(
-            tf.gather(rank, tf.gather_nd(rows, moved)),
-            tf.gather_nd(starts.flat_values, moved),
-            tf.gather_nd(ends.flat_values, moved),
+            tf.gather(rank, tf.gather_nd(rows, mapped)),
+            tf.gather_nd(starts.flat_values, mapped),
+            tf.gather_nd(ends.flat_values, mapped),
         )
-        offsets = tf.tensor_scatter_nd_update(offsets, moved, tf.stack(located, 1))
+        offsets = tf.tensor_scatter_nd_update(offsets, mapped, tf.stack(located, 1))
         return ids, ids.with_flat_values(offsets)
 
     @staticmethod

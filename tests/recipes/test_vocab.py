@@ -154,6 +154,25 @@ def test_other_kinds_of_models_are_written_too(make, files, tmp_path):
         np.testing.assert_allclose(before[key], after[key], atol=1e-5)
 
 
+def test_added_tokens_stay_added_tokens_with_their_rows(files, tmp_path):
+    entries = list(dict.fromkeys(tiny.vocabulary()))
+    ids = {"[E1]": len(entries), "Qq": len(entries) + 1}
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "vocab.txt").write_text("\n".join(entries))
+    (tmp_path / "t" / "added_tokens.json").write_text(json.dumps(ids))
+    encoder = encoder_of(len(entries) + 2)
+    encoder.save_pretrained(str(tmp_path / "m"), Tokenizer.from_pretrained(tmp_path / "t"))
+    vocab.trim(str(tmp_path / "m"), files, str(tmp_path / "small"), min_frequency=1)
+    vocab.extend(str(tmp_path / "m"), files, str(tmp_path / "large"), len(entries) + 6)
+    rows = np.asarray(encoder.embeddings.word_embeddings)
+    for name in ("small", "large"):
+        tokenizer = Tokenizer.from_pretrained(tmp_path / name)
+        assert tokenizer.tokenize("film[E1]qq") == ["film", "[E1]", "Qq"]
+        new = np.asarray(load_encoder(str(tmp_path / name)).embeddings.word_embeddings)
+        for token, i in ids.items():
+            np.testing.assert_array_equal(new[tokenizer.pieces.ids[token]], rows[i])
+
+
 def test_what_cannot_be_done_is_one_line_and_leaves_nothing(pretrained, files, tmp_path):
     out = tmp_path / "out"
     (tmp_path / "narrow.txt").write_text("film 1 2 3\n")
