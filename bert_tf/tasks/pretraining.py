@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from bert_tf.errors import InputError, nearest
+from bert_tf.errors import InputError, nearest, shown
 from bert_tf.layers import ProjectionHead, fold_in, key_for, truncated_normal
 from bert_tf.tasks import fill_mask
 from bert_tf.tasks.features import Column
@@ -56,8 +56,9 @@ class Pretraining(TaskModel):
 
     def __init__(self, encoder, sentence_objective=None, extra_labels=None, **kwargs):
         published = encoder.published.sentence_objective or "next_sentence"
-        objective, extra = sentence_objective or published, dict(extra_labels or {})
+        objective, extra = sentence_objective or published, extra_labels or {}
         _check(encoder, objective, extra)
+        extra = dict(extra)
         if not _of_sentences(objective, extra):
             encoder = encoder.without_pooler()
         self.loss_names = ("masked_lm", *["sentence"] * (objective != "none"), *extra)
@@ -170,18 +171,20 @@ class Pretraining(TaskModel):
 
 
 def _check(encoder, objective, extra):
-    if objective not in SENTENCE_OBJECTIVES:
+    if not isinstance(objective, str) or objective not in SENTENCE_OBJECTIVES:
         near = nearest(objective, SENTENCE_OBJECTIVES)
         hint = f" (nearest: {near})" if near else ""
         known = ", ".join(SENTENCE_OBJECTIVES)
-        raise InputError(f"sentence_objective: {objective!r}, wanted one of {known}{hint}")
+        raise InputError(f"sentence_objective: {shown(objective)}, wanted one of {known}{hint}")
+    if not isinstance(extra, dict):
+        raise InputError(f"extra_labels: {shown(extra)}, wanted a label by its name")
     if objective == "none" and not extra:
         raise InputError("sentence_objective: none, and no extra_labels; wanted MaskedLM for that")
     for name, label in extra.items():
         if not _is_label(label):
             raise InputError(
-                f"extra_labels: {name!r} is {label!r}, wanted `of` (sentence, token or cloze) and "
-                "`num_labels`, 2 or more; perhaps `names` of all classes"
+                f"extra_labels: {shown(name)} is {shown(label)}, wanted `of` (sentence, token or "
+                "cloze) and `num_labels`, 2 or more; perhaps `names` of all classes"
             )
         if name in ("masked_lm", "sentence"):
             raise InputError(f"extra_labels: {name!r} is the name of another loss")

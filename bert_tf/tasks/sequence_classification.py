@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from bert_tf.errors import InputError
+from bert_tf.errors import InputError, shown
 from bert_tf.layers import (
     ACTIVATIONS_OF_HEADS,
     ProjectionHead,
@@ -261,22 +261,22 @@ def _as_rows(labels, outputs, sample_weight):
 
 def _check(num_labels, label_names, problem_type, pooling, head_layers):
     if not _is_count(num_labels):
-        raise InputError(f"num_labels: {num_labels!r}, wanted a whole number of 1 or more")
+        raise InputError(f"num_labels: {shown(num_labels)}, wanted a whole number of 1 or more")
     if label_names is not None and len(label_names) != num_labels:
         raise InputError(f"label_names: {len(label_names)} names for num_labels: {num_labels}")
     if label_names is not None and len(set(label_names)) < num_labels:
         twice = next(name for name in label_names if list(label_names).count(name) > 1)
-        raise InputError(f"label_names: {twice!r} twice, wanted a name for each label")
+        raise InputError(f"label_names: {shown(twice)} twice, wanted a name for each label")
     if not isinstance(head_layers, list | tuple | None):
-        raise InputError(f"head_layers: {head_layers!r}, wanted a list of widths")
+        raise InputError(f"head_layers: {shown(head_layers)}, wanted a list of widths")
     if problem_type is not None and problem_type not in PROBLEM_TYPES:
         raise InputError(
-            f"problem_type: {problem_type!r}, wanted one of {', '.join(PROBLEM_TYPES)}"
+            f"problem_type: {shown(problem_type)}, wanted one of {', '.join(PROBLEM_TYPES)}"
         )
     if problem_type == "single_label_classification" and num_labels < 2:
         raise InputError("num_labels: 1, wanted 2 or more for single_label_classification")
     if pooling is not None and pooling not in POOLINGS:
-        raise InputError(f"pooling: {pooling!r}, wanted one of {', '.join(POOLINGS)}")
+        raise InputError(f"pooling: {shown(pooling)}, wanted one of {', '.join(POOLINGS)}")
 
 
 def _is_count(number):
@@ -287,8 +287,8 @@ def _layer(layer):
     paired = isinstance(layer, list | tuple) and len(layer) == 2
     width, activation = layer if paired else (layer, "tanh")
     if not _is_count(width):
-        raise InputError(f"head_layers: width {width!r}, wanted a whole number of 1 or more")
-    if activation not in ACTIVATIONS_OF_HEADS:
+        raise InputError(f"head_layers: width {shown(width)}, wanted a whole number of 1 or more")
+    if not isinstance(activation, str) or activation not in ACTIVATIONS_OF_HEADS:
         known = ", ".join(ACTIVATIONS_OF_HEADS)
-        raise InputError(f"head_layers: activation {activation!r}, wanted one of {known}")
+        raise InputError(f"head_layers: activation {shown(activation)}, wanted one of {known}")
     return [width, activation]

@@ -271,6 +271,9 @@ def test_two_answers_are_saved_as_the_published_class_and_say_which(objective, t
     [
         ({"sentence_objective": "next_sentense"}, ["'next_sentense'", "nearest: next_sentence"]),
         ({"sentence_objective": "none"}, ["none", "MaskedLM"]),
+        ({"sentence_objective": [["none"]]}, ["[['none']]"]),
+        ({"extra_labels": "topic"}, ["'topic'", "wanted a label by its name"]),
+        ({"extra_labels": [1]}, ["[1]", "wanted a label by its name"]),
         (
             {"extra_labels": {"topic": {"of": "row", "num_labels": 2}}},
             ["'topic'", "token or cloze"],

@@ -304,6 +304,7 @@ def test_eager_and_compiled_steps_are_the_plain_ones(kind):
         (dict(pooling="first"), "pooling: 'first', wanted one of cls, mean, max"),
         (dict(head_layers=[0]), "head_layers: width 0"),
         (dict(head_layers=[(8, "gelo")]), "head_layers: activation 'gelo'"),
+        (dict(head_layers=[(8, ["gelu"])]), "head_layers: activation \\['gelu'\\]"),
         (dict(head_layers=8), "head_layers: 8"),
         (dict(head_layers=["big"]), "head_layers: width 'big'"),
     ],
