@@ -239,7 +239,9 @@ def _one_line(path, what):
     except OSError as error:
         raise InputError(f"{path}: {what}: {error.strerror or error}") from error
     except tf.errors.OpError as error:
-        raise InputError(f"{path}: {what}: {error.message.splitlines()[0]}") from error
+        # Without the names of TensorFlow's graph and operation.
+        reason = re.sub(r"\{\{.*?\}\} *| *\[Op:.*", "", error.message.splitlines()[0])
+        raise InputError(f"{path}: {what}: {reason}") from error
 
 
 def _files(prefix):
