@@ -16,7 +16,7 @@ from bert_tf.conversion.leftovers import encoder_tensors
 from bert_tf.conversion.saving import OWN
 from bert_tf.conversion.sizes import check_own_heads, check_sizes
 from bert_tf.conversion.table import canonical_names, fill
-from bert_tf.errors import ConfigError, InputError, nearest, shown
+from bert_tf.errors import ConfigError, InputError, nearest, shown, shown_name
 
 FORMATS = ("huggingface", "google")
 
@@ -252,7 +252,7 @@ def _say_unused(contents, table):
             contents.weights_file,
             contents.task,
             len(left),
-            left[0],
+            shown_name(left[0]),
         )
 
 

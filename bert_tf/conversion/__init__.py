@@ -1,10 +1,15 @@
-"""Checkpoints of other homes, in and out: a strict engine over tables of names.
+"""Checkpoints of other libraries, in and out: a strict engine over tables of names.
 
-    table.py             Row, Table, fill, read_out: the engine
-    family.py, bert.py   what a family is called in each format
-    contents.py          what a directory, an archive or a checkpoint holds
+    table.py              Row, Table, fill, read_out: the engine
+    family.py, rows.py    what a family says about its files, and the rows that several share
+    bert.py, albert.py, ...   what a family is called in each format
     huggingface.py, safetensors_file.py, google.py, files.py   the files themselves
-    saving.py            save_encoder, save_task, save_google, for `save_pretrained` and `convert`
+    contents.py           what a directory, an archive or a checkpoint holds, before any is built
+    recognition.py        which family and task it is of, by its config or by its tensors
+    leftovers.py          what training and other code left beside the model
+    sizes.py, labels.py   sizes and labels as the tensors have them, against the config
+    saving.py             save_encoder, save_task, save_google, for `save_pretrained` and `convert`
+    vocabulary_rows.py    a model written again with other vocabulary rows
 
 Nothing here builds a model or imports another room.
 """

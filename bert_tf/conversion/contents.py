@@ -189,7 +189,7 @@ def _look_into(place, source):
         format = "google"
         tensors, weights_file = google.read_google(place)
         tensors = model_tensors(tensors, named(weights_file))
-        config_file, config = _google_config(place, tensors, weights_file)
+        config_file, config = _google_config(place, tensors, named(weights_file))
     else:
         raise InputError(_nothing_there(place))
     config_file, weights_file = named(config_file), named(weights_file)
