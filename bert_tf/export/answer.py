@@ -16,6 +16,8 @@ from bert_tf.export.text_model import (
 )
 from bert_tf.loading import load_with_tokenizer
 
+# Texts of like lengths that go through a model together.
+BATCH_ROWS = 32
 SETTINGS_FILE = os.path.join("assets.extra", "bert_tf.json")
 
 
@@ -62,22 +64,34 @@ class Answer:
         return {name: _as_numpy(value) for name, value in outputs.items()}
 
     def records(self, *columns):
-        """Answers N rows for people: a list of N dicts, ready for JSON; arguments as in a call.
+        """Answers any number of rows for people, in batches of like lengths.
 
+        Args:
+          *columns: as in a call.
+        Returns:
+          list of a dict for each row, ready for JSON, see the task's `record`.
         Raises:
           InputError: as a call; or a row cannot be answered, or an answer is no finite number. Its
             attribute `row` is the row's number, from 0.
         """
-        outputs = self(*columns)
-        found = []
-        for row in range(len(columns[0])):
-            answer = {name: value[row] for name, value in outputs.items()}
-            try:
-                _require_finite(answer)
-                found.append(self.task.record(answer))
-            except InputError as error:
-                error.row = row
-                raise
+        columns = [column for column in columns if column is not None]
+        fit = len(columns) == len(self.columns) and len(set(map(len, columns))) == 1
+        if not fit or any(isinstance(column, str | bytes) for column in columns):
+            self(*columns)  # raises, and says why
+        sizes = [sum(map(_size, row)) for row in zip(*columns, strict=True)]
+        ranks = sorted(range(len(sizes)), key=sizes.__getitem__)
+        found = [None] * len(ranks)
+        for start in range(0, max(len(ranks), 1), BATCH_ROWS):
+            rows = ranks[start : start + BATCH_ROWS]
+            outputs = self(*([column[row] for row in rows] for column in columns))
+            for place, row in enumerate(rows):
+                answer = {name: value[place] for name, value in outputs.items()}
+                try:
+                    _require_finite(answer)
+                    found[row] = self.task.record(answer)
+                except InputError as error:
+                    error.row = row
+                    raise
         return found
 
 
@@ -103,11 +117,20 @@ def answer_with(model, tokenizer, max_length=None, **options):
     )
 
 
-def load_answer(directory):
-    """An Answer from an export or a model directory."""
+def pipeline(directory):
+    """Answers texts with a model directory or an export: the short way to ask any model.
+
+    Args:
+      directory: str.
+    Returns:
+      Function of lists of texts, one for each column the model takes, such as the texts and their
+      partners, giving a list of dicts in their order; see `Answer.records`.
+    Raises:
+      InputError: the directory holds no model that answers texts, or cannot be read.
+    """
     if is_export(directory):
-        return load_export(directory)
-    return answer_with(*load_with_tokenizer(directory))
+        return load_export(directory).records
+    return answer_with(*load_with_tokenizer(directory)).records
 
 
 def load_export(directory):
@@ -229,6 +252,13 @@ def _checked(texts, name):
         return [text.encode() for text in texts]
     except UnicodeEncodeError as error:
         raise InputError(f"{name}: {error.object!r} holds half a surrogate pair") from None
+
+
+def _size(cell):
+    """The characters of a text, or of a list of texts."""
+    if isinstance(cell, list | tuple):
+        return sum(map(_size, cell))
+    return len(cell) if isinstance(cell, str) else 0
 
 
 def _as_numpy(tensor):

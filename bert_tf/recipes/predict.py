@@ -12,8 +12,8 @@ from bert_tf.loading import load_with_tokenizer
 from bert_tf.recipes.perplexity import Perplexity
 from bert_tf.recipes.prediction_rows import open_rows
 
-# Texts are read a window at a time, and within it those of like length go through together.
-WINDOW_ROWS, BATCH_ROWS = 1024, 32
+# Texts are read, and their answers written, a window at a time.
+WINDOW_ROWS = 1024
 
 
 def predict(
@@ -100,19 +100,15 @@ def _windows(rows):
 
 def _answered(answerer, window, name):
     """The lines for a window of rows, in their order."""
-    sizes = [sum(len(str(cell)) for cell in row.cells) for row in window]
-    ranks = sorted(range(len(window)), key=sizes.__getitem__)
-    lines = [None] * len(window)
-    for start in range(0, len(ranks), BATCH_ROWS):
-        batch = [window[rank] for rank in ranks[start : start + BATCH_ROWS]]
-        columns = [list(column) for column in zip(*(row.cells for row in batch), strict=True)]
-        try:
-            records = answerer.records(*columns)
-        except InputError as error:
-            if getattr(error, "row", None) is None:
-                raise
-            raise InputError(f"{name}, line {batch[error.row].line}: {error}") from None
-        for rank, row, record in zip(ranks[start:], batch, records, strict=False):
-            line = {**record, **dict(zip(answerer.columns, row.cells, strict=True))}
-            lines[rank] = json.dumps(line, ensure_ascii=False) + "\n"
-    return lines
+    columns = zip(*(row.cells for row in window), strict=True)
+    try:
+        records = answerer.records(*map(list, columns))
+    except InputError as error:
+        if getattr(error, "row", None) is None:
+            raise
+        raise InputError(f"{name}, line {window[error.row].line}: {error}") from None
+    cells = (dict(zip(answerer.columns, row.cells, strict=True)) for row in window)
+    return [
+        json.dumps({**record, **row}, ensure_ascii=False) + "\n"
+        for record, row in zip(records, cells, strict=True)
+    ]

@@ -5,7 +5,7 @@ import shutil
 import pytest
 import tensorflow as tf
 
-from bert_tf import InputError, SequenceClassifier, export_saved_model, load_export
+from bert_tf import InputError, MaskedLM, SequenceClassifier, export_saved_model, load_export
 from bert_tf.export import answer_with, is_export
 from tests import tiny
 
@@ -125,3 +125,23 @@ def test_no_text_is_answered_with_no_row_by_the_served_signature(tokenizer, tmp_
     served = tf.saved_model.load(folder).signatures["serving_default"]
     shapes = {name: x.shape.as_list() for name, x in served(tf.zeros([0], tf.string)).items()}
     assert shapes == {"label": [0], "logits": [0, 3], "probabilities": [0, 3]}
+
+
+def test_records_come_in_the_order_of_the_texts_and_name_the_row_that_fails(tokenizer, monkeypatch):
+    from bert_tf.export import answer as module
+
+    monkeypatch.setattr(module, "BATCH_ROWS", 2)
+    answer = answer_with(tiny.classifier(), tokenizer)
+    texts = ["a bad bad film", "good", "the story is not very good", "bad", "a film"]
+    alone = [answer.records([text])[0] for text in texts]
+    for one, other in zip(answer.records(texts), alone, strict=True):
+        assert one["label"] == other["label"]
+        assert one["probabilities"] == pytest.approx(other["probabilities"], abs=1e-5)
+    assert answer.records([]) == []
+    for wrong in ([texts, texts], [["good", 3]], ["good"]):
+        with pytest.raises(InputError):
+            answer.records(*wrong)
+    words = answer_with(MaskedLM(tiny.classifier().encoder), tokenizer)
+    with pytest.raises(InputError, match="no mask token") as caught:
+        words.records(["[MASK]", "good good good", "a [MASK]"])
+    assert caught.value.row == 1

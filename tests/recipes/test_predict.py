@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from bert_tf import ConfigError, InputError, export_saved_model
+from bert_tf.export import answer
 from bert_tf.loading import load_with_tokenizer as load_model
 from bert_tf.recipes import predict as recipe
 from bert_tf.recipes.predict import predict
@@ -42,7 +43,7 @@ def asked(folder, content, tmp_path, name="in.txt"):
 
 def test_answers_come_in_order_over_windows_of_mixed_lengths(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(recipe, "WINDOW_ROWS", 10)
-    monkeypatch.setattr(recipe, "BATCH_ROWS", 3)
+    monkeypatch.setattr(answer, "BATCH_ROWS", 3)
     texts = [" ".join(["good", "bad", "film"][: 1 + i % 3] * (1 + i * 7 % 5)) for i in range(37)]
     found = asked(folder, "\n".join(texts), tmp_path)
     assert [answer["text"] for answer in found] == texts
