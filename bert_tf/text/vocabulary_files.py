@@ -194,17 +194,29 @@ def _normalization(files, alone, lowercase, vocabulary):
     """How texts are normalized: dict of the fields of WordPieceSettings."""
     normalizer = files.whole.inner("normalizer")
 
-    def setting(key, key_of_normalizer):
+    def setting(key, key_of_normalizer, default):
         value, of_normalizer = files.config.get(key, bool), normalizer.get(key_of_normalizer, bool)
-        return of_normalizer if alone or value is None else value
+        if alone or value is None:
+            if not alone and of_normalizer not in (None, default):
+                logging.warning(
+                    "%s: %s: %s is followed; transformers takes %s where tokenizer_config.json "
+                    "does not say %s",
+                    files.whole.file,
+                    f"normalizer.{key_of_normalizer}",
+                    of_normalizer,
+                    default,
+                    key,
+                )
+            return of_normalizer
+        return value
 
-    lower = setting("do_lower_case", "lowercase")
-    chinese = setting("tokenize_chinese_chars", "handle_chinese_chars")
+    lower = setting("do_lower_case", "lowercase", True)
+    chinese = setting("tokenize_chinese_chars", "handle_chinese_chars", True)
     if lowercase is None:
         lowercase = not _has_capitals(vocabulary) if lower is None else lower
     return {
         "lowercase": bool(lowercase),
-        "strip_accents": setting("strip_accents", "strip_accents"),
+        "strip_accents": setting("strip_accents", "strip_accents", None),
         "tokenize_chinese_chars": chinese is not False,
     }
 

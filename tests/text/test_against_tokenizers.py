@@ -87,6 +87,20 @@ def test_the_unicode_tables_are_the_reference_s():
         assert (len(split(f"a{chr(c)}b")) == 3) == (c in unicode_tables.PUNCTUATION), hex(c)
 
 
+def test_what_stands_beside_added_tokens_is_told_as_the_reference_does():
+    word, space = (
+        tokenizers.Tokenizer(tokenizers.models.WordPiece({"u": 0}, unk_token="u")) for _ in range(2)
+    )
+    word.add_tokens([tokenizers.AddedToken("Q", single_word=True, normalized=False)])
+    space.add_tokens([tokenizers.AddedToken("Q", lstrip=True, normalized=False)])
+    code_points = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+    texts = [f"{chr(c)}Q" for c in code_points]
+    found = zip(code_points, word.encode_batch(texts), space.encode_batch(texts), strict=True)
+    for c, alone, stripped in found:
+        assert (1 not in alone.ids) == (c in unicode_tables.word_characters()), hex(c)
+        assert (stripped.offsets[-1][0] == 0) == (c in unicode_tables.WHITE_SPACE), hex(c)
+
+
 def test_transformers_reads_what_we_save(tmp_path):
     transformers = pytest.importorskip("transformers")
     tokens = vocabulary(random.Random(1))
