@@ -236,9 +236,27 @@ def _task(contents):
     _say_unused(contents, table)
     for name in beside:
         _fill_companion(contents, model, name)
-    ours = {"family", "task", *kind.arguments, *kind.companions}
-    model.data_settings = {key: x for key, x in options.items() if key not in ours}
+    model.data_settings = _data_settings(contents, kind)
     return model
+
+
+def _data_settings(contents, kind):
+    """What config.json holds of the data that a task was trained on: columns and how rows are made.
+
+    Raises:
+      InputError: a value has another type.
+    """
+    others = {"family", "task", *kind.arguments, *kind.companions}
+    settings = {key: value for key, value in contents.options.items() if key not in others}
+    types = {name: (str, int) for name in kind.columns}
+    types |= {name: (str, int, list) for name, x in kind.columns.items() if x.kind == "texts"}
+    types |= {"max_length": (int,), "special_tokens_in_text": (bool,)}
+    for key, wanted in types.items():
+        value = settings.get(key)
+        if value is not None and type(value) not in wanted:
+            names = " or ".join(each.__name__ for each in wanted)
+            raise InputError(f"{contents.config_file}: {OWN}.{key}: {shown(value)}, wanted {names}")
+    return settings
 
 
 def _say_unused(contents, table):

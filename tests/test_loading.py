@@ -215,6 +215,8 @@ def test_a_truncated_weights_file_is_named_by_byte(saved):
         ({"architectures": "BertModel"}, ["architectures: 'BertModel', wanted a list"]),
         ({"architectures": [["BertModel"]]}, ["architectures: [['BertModel']], wanted a list"]),
         ({"model_type": ["bert"]}, ["model_type: ['bert']"]),
+        ({"bert_tf": [1]}, ["bert_tf: [1], wanted an object"]),
+        ({"model_type": "bert_tf", "bert_tf": {"family": ["bert"]}}, ["family: ['bert']"]),
         ({"pruned_heads": {"0": [1]}}, ["pruned_heads: {'0': [1]}"]),
         ({"model_type": "bert_tf"}, ["bert_tf.family: None"]),
         ({"position_embedding_type": "relative_key"}, ["position_embedding_type: 'relative_key'"]),
@@ -260,6 +262,25 @@ def test_layers_that_share_their_weights_are_not_without_number(tmp_path):
 
 def test_a_changed_size_that_no_tensor_has_is_refused(saved):
     refused(lambda: load_encoder(saved[0], vocab_size=10**12), "the changed config", "[16, 8]")
+
+
+@pytest.mark.parametrize(
+    ("ours", "message"),
+    [
+        ({"text": {"a": 1}}, "bert_tf.text: {'a': 1}, wanted str or int"),
+        ({"label": True}, "bert_tf.label: True, wanted str or int"),
+        ({"text_pair": ["a"]}, "bert_tf.text_pair: ['a'], wanted str or int"),
+        ({"max_length": "128"}, "bert_tf.max_length: '128', wanted int"),
+        ({"max_length": 1e30}, "bert_tf.max_length: 1e+30, wanted int"),
+        ({"special_tokens_in_text": "false"}, "special_tokens_in_text: 'false', wanted bool"),
+        ({"pooling": ["cls"]}, "pooling: ['cls'], wanted one of"),
+        ({"head_layers": "8"}, "head_layers: '8', wanted a list"),
+        ({"head_layers": [[8, ["gelu"]]]}, "head.hidden.0.bias"),
+    ],
+)
+def test_data_settings_and_arguments_of_another_type_are_one_line(saved_task, ours, message):
+    change_config(saved_task[0], bert_tf={"text": "sentence", **ours})
+    refused(lambda: load_task(saved_task[0]), "config.json: ", message)
 
 
 def test_a_config_that_is_no_json_is_named(saved):

@@ -93,8 +93,7 @@ class Contents:
     @property
     def options(self):
         """dict, what our own key of config.json holds."""
-        ours = self.config.get(OWN)
-        return dict(ours) if isinstance(ours, dict) else {}
+        return dict(self.config.get(OWN) or {})
 
     def companion(self, name):
         """What is known of a model that is saved beside this one.

@@ -28,18 +28,10 @@ def family_of(config, config_file, tensors, weights_file):
     Raises:
       InputError: the family is none of these, or a value has the wrong type.
     """
-    classes = config.get("architectures")
-    if classes is not None and not (
-        isinstance(classes, list) and all(isinstance(name, str) for name in classes)
-    ):
-        raise InputError(
-            f"{config_file}: architectures: {shown(classes)}, wanted a list with the name of a "
-            "class"
-        )
+    _check_types(config, config_file)
     key, name = "model_type", config.get("model_type")
     if name == OWN:
-        key, ours = f"{OWN}.family", config.get(OWN)
-        name = ours.get("family") if isinstance(ours, dict) else None
+        key, name = f"{OWN}.family", (config.get(OWN) or {}).get("family")
     elif name is None:
         name = _by_class(architecture(config)) or _by_tensors(tensors)
         if name is None:
@@ -86,6 +78,19 @@ def task_of(contents, format):
             contents.family_name,
         )
     return task
+
+
+def _check_types(config, config_file):
+    """Refuses values of a type that nothing could be read from."""
+    classes, ours = config.get("architectures"), config.get(OWN)
+    listed = isinstance(classes, list) and all(isinstance(name, str) for name in classes)
+    if classes is not None and not listed:
+        raise InputError(
+            f"{config_file}: architectures: {shown(classes)}, wanted a list with the name of a "
+            "class"
+        )
+    if ours is not None and not isinstance(ours, dict):
+        raise InputError(f"{config_file}: {OWN}: {shown(ours)}, wanted an object")
 
 
 def _most_complete(contents):
