@@ -32,8 +32,10 @@ def test_it_loads(file):
     load(FinetuneConfig, str(file))
 
 
-# Each other way of training and of reading; these differ from one of them by names alone.
-ALIKE = ("sst2", "chinese", "last_two_layers")
+# Each way of reading, and rows kept of an older task. The first two differ from one of these by
+# names alone, two by what is frozen, which training/test_freezing.py tries; and quickstart.yaml
+# is what recipes/test_quickstart.py runs.
+ALIKE = ("sst2", "chinese", "last_two_layers", "head_only", "gradual", "quickstart")
 
 
 @pytest.mark.parametrize(

@@ -187,23 +187,3 @@ def test_finetune_draws_its_schedule_and_trains_nothing(data, tmp_path, capsys):
     assert picture.read_bytes().startswith(b"\x89PNG") and not (tmp_path / "run").exists()
     assert cli.main(["finetune", *argv, "--draw_schedule=rate.txt"]) == 2
     assert "rate.txt: wanted a name that ends in .png" in capsys.readouterr().err
-
-
-def test_finetune_evaluate_predict_on_one_workdir(folder, data, tmp_path, capsys):
-    text = "text\tlabel\n" + "".join(f"{text}\t{label}\n" for text, label in ROWS * 8)
-    (tmp_path / "train.tsv").write_text(text)
-    (tmp_path / "config.yaml").write_text(
-        f"model: {{path: {folder}}}\n"
-        f"data: {{train: {tmp_path / 'train.tsv'}, validation: {data}, max_length: 16}}\n"
-        "train: {batch_size: 8, epochs: 1, learning_rate: 1e-3}\n"
-    )
-    argv = [f"--config={tmp_path / 'config.yaml'}", f"--workdir={tmp_path / 'run'}"]
-    assert cli.main(["finetune", *argv]) == 0
-    assert "validation: " in capsys.readouterr().out
-    model = tmp_path / "run" / "model"
-    assert cli.main(["evaluate", f"--model={model}", f"--data={data}"]) == 0
-    assert json.loads(capsys.readouterr().out)["rows"] == 4
-    assert cli.main(["finetune", *argv]) == 0
-    assert "finished" in capsys.readouterr().err
-    assert cli.main(["finetune", *argv, "--set", "train.epochs=2"]) == 2
-    assert "train.epochs" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """Tables: each format read right, each bad file refused in one line, no file held in memory."""
 
+import csv
 import tracemalloc
 
 import numpy as np
@@ -74,6 +75,17 @@ def test_a_long_cell_of_a_csv_file_is_read(write, size):
     assert everything(table)[0] == [long, "b"]
 
 
+def test_a_cell_beyond_the_limit_is_named(write):
+    file = write("a.csv", 'text,label\na,x\n"' + "a\n" * 600 + '",y\n')
+    limit = csv.field_size_limit(1000)
+    try:
+        with pytest.raises(InputError, match=r"line 3: not CSV: field larger than .* \(1000\)"):
+            read_table(file)
+    finally:
+        csv.field_size_limit(limit)
+    assert limit == 1 << 24
+
+
 def test_unlabelled_table_has_no_labels(write):
     table = read_table(write("a.tsv", "text\na\nb\n"), label=None)
     assert everything(table) == (["a", "b"], None, None)
@@ -134,12 +146,6 @@ def test_split_is_settled_by_the_seed_and_loses_no_row(write):
             'text,label\na,x\n"b,x\nc,y\n',
             {},
             "a.csv, line 3: not CSV: unexpected end of data",
-        ),
-        (
-            "a.csv",
-            'text,label\na,x\n"' + "a\n" * (9 + (1 << 23)) + '",y\n',
-            {},
-            "a.csv, line 3: not CSV: field larger than field limit (16777216)",
         ),
         (
             "a.jsonl",
@@ -242,15 +248,15 @@ def test_texts_of_a_big_file_are_never_held_in_memory(tmp_path):
     path = tmp_path / "big.tsv"
     with open(path, "w", encoding="utf-8") as file:
         file.write(HEAD)
-        file.writelines(f"{row} {'word ' * 40}\t{row % 7}\n" for row in range(200_000))
+        file.writelines(f"{row} {'word ' * 40}\t{row % 7}\n" for row in range(60_000))
     tracemalloc.start()
     try:
         table = read_table(path)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert len(table) == 200_000 and path.stat().st_size > 40e6
-    assert peak < 12e6
-    rows = np.array([199_999, 0, 123_456])
-    assert [text.split()[0] for text in table.cells(rows)["text"]] == ["199999", "0", "123456"]
-    assert table.labels(rows).tolist() == [199_999 % 7, 0, 123_456 % 7]
+    assert len(table) == 60_000 and path.stat().st_size > 12e6
+    assert peak < 4e6
+    rows = np.array([59_999, 0, 12_345])
+    assert [text.split()[0] for text in table.cells(rows)["text"]] == ["59999", "0", "12345"]
+    assert table.labels(rows).tolist() == [59_999 % 7, 0, 12_345 % 7]

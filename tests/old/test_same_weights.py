@@ -15,11 +15,12 @@ from . import insides
 from .weights import assert_final_weights
 
 DRAWS = np.load(pathlib.Path(__file__).parent / "draws.npz")
-# The first has the batches and steps that test_old_runs.py goes on with, and is slow for it.
+# Those of test_old_runs.py go on with the batches and steps of "finetune" and "pretrain", and the
+# draws above are those of packed rows too: so these three are slow.
 RUNS = [
     pytest.param("finetune", "finetune", marks=pytest.mark.slow),
-    ("finetune", "packed"),
-    ("pretrain", "pretrain"),
+    pytest.param("finetune", "packed", marks=pytest.mark.slow),
+    pytest.param("pretrain", "pretrain", marks=pytest.mark.slow),
     ("pretrain", "electra"),
 ]
 

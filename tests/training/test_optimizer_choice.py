@@ -127,7 +127,7 @@ def test_layer_decay_is_electras_formula_and_multiplies_gradual_unfreezing():
     np.testing.assert_array_equal(rate_factors(model, TrainSection(layer_decay=0.8))(0), 1.0)
 
 
-def run(workdir, seen):
+def run(workdir, seen, **choice):
     """Six steps of the training loop; what an evaluation finds as weights goes into `seen`."""
     keras.utils.clear_session()
     keras.utils.set_random_seed(3)
@@ -139,8 +139,7 @@ def run(workdir, seen):
         learning_rate=1e-2,
         evaluate_every=6,
         checkpoint_every=2,
-        layer_decay=0.9,
-        **CHOICES["all_at_once"],
+        **choice,
     )
     model.compile(choose_optimizer(model, settings, 6, 6), seed=1)
     source = BatchSource(
@@ -161,7 +160,7 @@ def run(workdir, seen):
 
 def test_a_run_is_evaluated_by_its_averages(tmp_path):
     evaluated = []
-    model = run(tmp_path / "whole", evaluated)
+    model = run(tmp_path / "whole", evaluated, ema=0.9)
     weights = [weight.numpy() for weight in model.trainable_weights]
     np.testing.assert_equal(weights, evaluated[0])
     np.testing.assert_equal(weights, [x.numpy() for x in model.optimizer.averages])
@@ -169,7 +168,9 @@ def test_a_run_is_evaluated_by_its_averages(tmp_path):
 
 @pytest.mark.slow
 def test_a_stop_of_a_run_with_averages_changes_no_bit(tmp_path, monkeypatch):
-    weights = [weight.numpy() for weight in run(tmp_path / "whole", []).trainable_weights]
+    choice = {"layer_decay": 0.9, **CHOICES["all_at_once"]}
+    model = run(tmp_path / "whole", [], **choice)
+    weights = [weight.numpy() for weight in model.trainable_weights]
     save = RunningCheckpoint.save
 
     def save_and_die(self, step):
@@ -179,6 +180,6 @@ def test_a_stop_of_a_run_with_averages_changes_no_bit(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
         patch.setattr(RunningCheckpoint, "save", save_and_die)
-        run(tmp_path / "stopped", [])
-    again = run(tmp_path / "stopped", [])
+        run(tmp_path / "stopped", [], **choice)
+    again = run(tmp_path / "stopped", [], **choice)
     np.testing.assert_equal([weight.numpy() for weight in again.trainable_weights], weights)
