@@ -14,7 +14,7 @@ from pathlib import Path
 
 from absl import logging
 
-from bert_tf.errors import InputError
+from bert_tf.errors import ConfigError, InputError
 
 _LEFT = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")  # as _temporary names them
 # In a directory while a process writes there.
@@ -52,6 +52,14 @@ def new_file(path, mode="w"):
     with contextlib.nullcontext(path) if special else new_path(path) as place:
         with _writing(path, path, place), open(place, mode, **encoding) as file:
             yield file
+
+
+def require_another_file(output, source):
+    """ConfigError where an output would replace the file that is read; None, "-", devices may."""
+    if output is None or not (os.path.isfile(output) and os.path.isfile(source)):
+        return
+    if os.path.samefile(output, source):
+        raise ConfigError(f"--output: {output} is the file that is read, wanted another")
 
 
 @contextlib.contextmanager

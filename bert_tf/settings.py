@@ -93,7 +93,7 @@ def load(config_class, path=None, overrides=()):
     """
     values = {} if path is None else _checked(config_class, _read_yaml(path), path)
     for override in overrides:
-        source = f"--set {override}"
+        source = f"--set {shown_name(override, limit=200)}"
         key, separator, text = override.partition("=")
         if not (key and separator):
             raise ConfigError(f"{source}: wanted section.key=value")
@@ -266,9 +266,11 @@ def _parse_yaml(text, source):
         return yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{source}, line {line}: {error.problem}") from None
-    except (yaml.YAMLError, RecursionError) as error:
-        reason = (str(error) or "unreadable").splitlines()[0]
+        raise ConfigError(f"{source}, line {line}: {shown_name(error.problem, 200)}") from None
+    # PyYAML's own constructors fail over the 13th month, an int of thousands of digits, and
+    # values that a tag says are of another type (!!timestamp x).
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError) as error:
+        reason = shown_name((str(error) or "unreadable").splitlines()[0], limit=200)
         raise ConfigError(f"{source}: not YAML: {reason}") from None
 
 

@@ -137,6 +137,10 @@ def test_differing_keys_are_named_with_both_values(load):
         ("train:\n  epochs: 3\n  epochs: 4", ", line 3: key epochs is given twice"),
         ("train: {epochs: [", "run.yaml, line 3: expected ',' or ']'"),
         ("train: !!python/object:os.system {}", ", line 1: could not determine a constructor"),
+        ("train: {steps: 2024-13-45}", "run.yaml: not YAML: month must be in 1..12"),
+        ("train: {steps: " + "9" * 5000 + "}", "run.yaml: not YAML: Exceeds the limit"),
+        ("train: {steps: !!timestamp x}", "run.yaml: not YAML: "),
+        ("train: {steps: !!bool x}", "run.yaml: not YAML: "),
     ],
 )
 def test_bad_file_is_one_line_that_names_file_key_and_value(load, tmp_path, text, message):
@@ -162,6 +166,8 @@ def test_bad_file_is_one_line_that_names_file_key_and_value(load, tmp_path, text
         ),
         ("batch_size=1", "unknown key batch_size; did you mean train.batch_size?"),
         ("train.steps=[", "--set train.steps=[, line 1: "),
+        ("train.steps=\t", "--set 'train.steps=\\t', line 1: "),
+        ("train.steps=" + "9" * 5000, "9999...: not YAML: "),
     ],
 )
 def test_bad_override_is_one_line_that_repeats_it(load, override, message):

@@ -2,7 +2,7 @@
 
 import json
 
-from bert_tf.atomic import write_file
+from bert_tf.atomic import require_another_file, write_file
 from bert_tf.data import evaluation_batches, read_table
 from bert_tf.datasets import kinds_of, places_of
 from bert_tf.errors import InputError
@@ -28,8 +28,9 @@ def evaluate(model_directory, data_file, output=None, text=None, text_pair=None,
       dict, ready for JSON: what `training.evaluation.evaluate` gives.
     Raises:
       InputError: a file cannot be read or written, or holds a label that the model does not know.
-      ConfigError: a column is given that the model's task does not read.
+      ConfigError: a column is given that the model's task does not read, or the output is the data.
     """
+    require_another_file(output, data_file)
     model, tokenizer = load_with_tokenizer(model_directory)
     task, saved = type(model), model.data_settings
     if not any(column.target for column in task.columns.values()):

@@ -5,7 +5,7 @@ import itertools
 import json
 import sys
 
-from bert_tf.atomic import new_file
+from bert_tf.atomic import new_file, require_another_file
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.export import answer_with, is_export, load_export
 from bert_tf.loading import load_with_tokenizer
@@ -41,8 +41,10 @@ def predict(
         model was trained with. `text_pair` makes a model that was saved elsewhere take pairs.
     Raises:
       InputError: a file or the model cannot be read, a line is no text, or the disk is full.
-      ConfigError: an option is given that the model's task does not have.
+      ConfigError: an option is given that the model's task does not have, or the output is the
+        input.
     """
+    require_another_file(output, input_file)
     with contextlib.ExitStack() as stack:
         rows = open_rows(input_file, stack)
         answerer = _answerer(

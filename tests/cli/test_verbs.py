@@ -44,6 +44,13 @@ def test_evaluate_names_an_unknown_label(folder, data, capsys):
     assert "dev.tsv, line 2" in told and "great" in told and told.count("\n") == 1
 
 
+def test_evaluate_never_replaces_the_rows_by_their_figures(folder, data, capsys):
+    rows = data.read_text()
+    assert cli.main(["evaluate", f"--model={folder}", f"--data={data}", f"--output={data}"]) == 2
+    assert f"--output: {data} is the file that is read" in capsys.readouterr().err
+    assert data.read_text() == rows
+
+
 def test_evaluate_names_an_output_that_cannot_be_written(folder, data, tmp_path, capsys):
     out = tmp_path / "absent" / "x.json"
     assert cli.main(["evaluate", f"--model={folder}", f"--data={data}", f"--output={out}"]) == 1

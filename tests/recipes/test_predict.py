@@ -174,6 +174,15 @@ def test_an_output_that_cannot_be_written_is_named(folder, tmp_path):
         predict(folder, str(tmp_path / "in.txt"), str(tmp_path / "absent" / "out.jsonl"))
 
 
+def test_the_input_is_never_replaced_by_its_answers(folder, tmp_path):
+    (tmp_path / "in.txt").write_text("good")
+    (tmp_path / "same.txt").symlink_to(tmp_path / "in.txt")
+    for name in ("in.txt", "same.txt"):
+        with pytest.raises(ConfigError, match=f"--output: .*{name} is the file that is read"):
+            predict(folder, str(tmp_path / "in.txt"), str(tmp_path / name))
+    assert (tmp_path / "in.txt").read_text() == "good"
+
+
 def test_a_full_disk_leaves_nothing_half_written(folder, tmp_path, monkeypatch):
     (tmp_path / "in.txt").write_text("good")
 
