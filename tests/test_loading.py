@@ -311,6 +311,14 @@ def test_a_vocabulary_fits_the_rows_or_is_named(tmp_path, caplog, entries):
     assert (f"the last {spare} rows have no entry" in caplog.text) == (spare > 0)
 
 
+def test_a_warning_about_an_archive_names_the_archive(saved, tmp_path, caplog):
+    write_vocabulary(saved[0], 9)
+    archive = shutil.make_archive(str(tmp_path / "packed"), "zip", saved[0])
+    with caplog.at_level(logging.WARNING, logger="absl"):
+        load_encoder(archive)
+    assert f"{archive}/vocab.txt: 9 entries for 16 rows" in caplog.text
+
+
 def test_a_vocabulary_in_tokenizer_json_alone_is_counted_too(saved, caplog):
     entries = {f"[{i}]": i for i in range(12)}
     files = {"model": {"vocab": entries}, "added_tokens": [{"id": 12, "content": "<e>"}, None]}

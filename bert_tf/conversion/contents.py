@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import re
 import typing
 from pathlib import Path
@@ -163,19 +164,18 @@ def opened(source):
         contents, format = _look_into(place, source)
         family = contents.family
         _check_required(contents, family.required | ({} if format == OWN else family.expressible))
-        _check_vocabulary(contents)
+        _check_vocabulary(contents, place, source)
         yield dataclasses.replace(contents, task=task_of(contents, format))
 
 
+def _named(file, place, source):
+    """A file as messages name it: by the source, not by the folder that it was unpacked to."""
+    return Path(str(file).replace(str(place), str(source), 1))
+
+
 def _look_into(place, source):
-    """(Contents without a task, the name of their format) of what lies at a place.
-
-    The place is the source, or the folder it was unpacked to, which the user does not know.
-    """
-
-    def named(file):
-        return Path(str(file).replace(str(place), str(source), 1))
-
+    """(Contents without a task, the name of their format) of what lies at a place."""
+    named = functools.partial(_named, place=place, source=source)
     config_file = huggingface.config_file(place)
     checkpoint = google.checkpoint_prefixes(place) or google.data_files(place)
     # Google's checkpoint goes before weights that only have Google's config beside them.
@@ -257,12 +257,13 @@ def _check_required(contents, required):
             raise InputError(f"{contents.config_file}: {key}: {shown(given)}, here only {wanted!r}")
 
 
-def _check_vocabulary(contents):
+def _check_vocabulary(contents, place, source):
     """The word embeddings may have more rows than the vocabulary has entries, never fewer."""
     rows = contents.config.get("vocab_size")
     file, _, entries = vocabulary_entries(contents.folder)
     if file is None or not isinstance(rows, int):
         return
+    file = _named(file, place, source)
     said = f"{file}: {entries} entries for {rows} rows of the word embeddings (vocab_size)"
     if entries > rows:
         raise InputError(f"{said}: not the vocabulary this model was trained with")

@@ -5,6 +5,7 @@ import dataclasses
 from bert_tf.encoders import parts
 from bert_tf.encoders.checks import OF_TRANSFORMER, check_choice, check_groups
 from bert_tf.encoders.config import EncoderConfig
+from bert_tf.encoders.electra import ELECTRA
 from bert_tf.encoders.family import Family, Published
 from bert_tf.errors import InputError
 from bert_tf.layers import EncoderBlock, LayerNorm, PreNormBlock, sinusoidal
@@ -68,16 +69,10 @@ def as_transformer(config):
 
 
 def _published(config):
-    if config.parts_of != "electra":
-        order = config.parts_of == "albert"
-        return Published(sentence_objective="sentence_order" if order else "next_sentence")
-    return Published(
-        has_pooler=False,
-        pooling="cls",
-        head_layers=((config.hidden_size, "gelu"),),
-        sentence_objective=None,
-        replaces_tokens=True,
-    )
+    if config.parts_of == "electra":
+        return ELECTRA.published(config)
+    order = config.parts_of == "albert"
+    return Published(sentence_objective="sentence_order" if order else "next_sentence")
 
 
 def _embeddings(config, dtype):
