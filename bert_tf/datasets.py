@@ -1,8 +1,9 @@
 """A table of one task as a dataset for plain Keras, and where each task finds its columns."""
 
-from bert_tf.data import evaluation_batches, read_table, repeated_epochs
+from bert_tf.data import evaluation_batches, read_table, repeated_epochs, windowed
+from bert_tf.data.formats import given_columns, guess_format
 from bert_tf.errors import ConfigError, nearest
-from bert_tf.tasks import TASKS
+from bert_tf.tasks import TASKS, TaskModel
 from bert_tf.tasks.features import features_of
 
 
@@ -24,7 +25,7 @@ def read_dataset(
     """Read a table as a dataset for `fit`, `evaluate` or `predict`.
 
     Args:
-      file: str. A TSV, CSV or JSON lines file.
+      file: str. A TSV, CSV or JSON lines file, or another that the task reads.
       tokenizer: Tokenizer.
       batch_size: int. Rows a batch.
       max_length: int. The longest row in tokens; longer texts are cut.
@@ -49,10 +50,13 @@ def read_dataset(
     """
     kind = task_named(task)
     given = {"text": text, "text_pair": text_pair, "label": label}
+    format = format or guess_format(file)
+    places = places_of(kind, given, columns or {}, format=format)
     table = read_table(
-        file, places_of(kind, given, columns or {}), kinds_of(kind), format, problem_type, like
+        file, places, kinds_of(kind), format, problem_type, like, fault=fault_of(kind)
     )
     features = features_of(kind, tokenizer, {"max_length": max_length})
+    table = windowed(table if shuffle_seed is None else table.sound(), features)
     if shuffle_seed is None:
         by_length = table.label is not None
         dataset = evaluation_batches(table, features, batch_size=batch_size, by_length=by_length)
@@ -75,12 +79,17 @@ def task_named(name, key="task"):
     return TASKS[name]
 
 
+def fault_of(task):
+    """A task's `fault`, or None where no row can have one."""
+    return None if task.fault is TaskModel.fault else task.fault
+
+
 def kinds_of(task):
     """The kinds of a task's columns, dict of name -> str."""
     return {name: column.kind for name, column in task.columns.items()}
 
 
-def places_of(task, given, further=(), key="columns"):
+def places_of(task, given, further=(), key="columns", format=None):
     """Where each column of a task is in a file.
 
     Args:
@@ -89,6 +98,7 @@ def places_of(task, given, further=(), key="columns"):
         unused `text_pair`, may only be None or the name itself.
       further: dict of column name -> its place, for the other columns.
       key: str, what messages call `further`.
+      format: str, of the file: optional columns that such files always have are read.
     Returns:
       dict of column name -> name, number or None.
     Raises:
@@ -103,8 +113,8 @@ def places_of(task, given, further=(), key="columns"):
         if name not in task.columns and place not in (None, name):
             reads = ", ".join(task.columns)
             raise ConfigError(f"{name}: {place!r}, and {task.__name__} reads {reads} alone")
-    places = {}
+    places, there = {}, given_columns(format)
     for name, column in task.columns.items():
-        default = None if column.optional else name
+        default = None if column.optional and name not in there else name
         places[name] = given[name] if name in given else dict(further).get(name, default)
     return places

@@ -20,6 +20,7 @@ from bert_tf.settings import (
 )
 
 OPTIMIZERS = ("adamw", "google_adamw", "lamb", "adafactor")
+FORMATS = ("tsv", "csv", "jsonl", "squad")
 SCHEDULES = ("linear", "constant", "cosine", "inverse_sqrt", "polynomial", "steps")
 
 FILE_OR_SHARE = Kind(
@@ -74,12 +75,16 @@ class DataSection:
     train: str = setting(WORD)
     validation: str | float = setting(FILE_OR_SHARE, 0.1)
     test: str | None = setting(optional(WORD), None)
-    format: str | None = setting(optional(one_of("tsv", "csv", "jsonl")), None)  # null: by the name
+    # null: as the file's name, and of .json its beginning, says
+    format: str | None = setting(optional(one_of(*FORMATS)), None)
     text: str | int = setting(_COLUMN, "text")
     text_pair: str | int | None = setting(optional(_COLUMN), None)
     label: str | int = setting(_COLUMN, "label")
     columns: dict = setting(MAPPING, {})  # of tasks that read others: name -> where it is
     max_length: int = setting(whole(3), 128)  # in tokens, special ones included
+    # Tokens that two windows of a long text share, of tasks that read such texts; null: a quarter
+    # of max_length
+    overlap: int | None = setting(optional(whole(0)), None)
     # true: "[MASK]" and its like in a text are one token, not plain characters; kept with the model
     special_tokens_in_text: bool = setting(FLAG, False)
     # Several short texts in a row of max_length tokens; train.batch_size then counts such rows.

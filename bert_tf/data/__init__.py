@@ -11,6 +11,7 @@ from bert_tf.data.pipeline import (
     training_batches,
 )
 from bert_tf.data.readers import Table, read_table
+from bert_tf.data.windowed import windowed
 
 __all__ = [
     "Table",
@@ -23,4 +24,5 @@ __all__ = [
     "repeated_epochs",
     "rows_of_step",
     "training_batches",
+    "windowed",
 ]

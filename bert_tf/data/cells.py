@@ -59,6 +59,12 @@ def _is_texts(value):
     return isinstance(value, list) and value and all(isinstance(x, str) for x in value)
 
 
+def _is_number(value):
+    if isinstance(value, str):
+        return value.strip().isascii() and value.strip().isdigit()
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
 def _flat_lists(lists):
     lengths = np.array([len(texts) for texts in lists], np.int64)
     return as_bytes([text for texts in lists for text in texts]), lengths
@@ -80,6 +86,13 @@ KINDS = {
         lambda flat, lengths: tf.RaggedTensor.from_row_lengths(
             tf.ensure_shape(flat, [None]), tf.ensure_shape(lengths, [None])
         ),
+    ),
+    "number": Kind(
+        "a whole number, 0 or more",
+        _is_number,
+        lambda values: (np.array(list(map(int, values)), np.int32),),
+        (tf.int32,),
+        lambda values: tf.ensure_shape(values, [None]),
     ),
 }
 

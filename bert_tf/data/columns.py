@@ -1,6 +1,7 @@
 """Which cells of a record are which column of a task; checks that they are there."""
 
 from bert_tf.data.cells import KINDS, check_unicode
+from bert_tf.data.formats import has_keys, unit
 from bert_tf.errors import ConfigError, InputError, nearest, shown
 
 # The kind of a column of labels, which are numbered as a whole (labels.py).
@@ -25,12 +26,12 @@ def choose(places, kinds, records, path, format):
     """
     places = {column: place for column, place in places.items() if place is not None}
     named = [isinstance(place, str) for place in places.values()]
-    if not (all(named) or (format != "jsonl" and not any(named))):
-        wanted = "names" if format == "jsonl" else "all names (a header) or all numbers (none)"
+    if not (all(named) or (not has_keys(format) and not any(named))):
+        wanted = "names" if has_keys(format) else "all names (a header) or all numbers (none)"
         given = ", ".join(map(repr, places.values()))
         raise ConfigError(f"{path}: columns are {given}; wanted {wanted}")
-    if format == "jsonl":
-        return Columns(places, kinds)
+    if has_keys(format):
+        return Columns(places, kinds, unit=unit(format))
     if not all(named):
         return Columns(places, kinds, least=max(places.values()) + 1)
     record = next(records, None)
@@ -65,13 +66,15 @@ class Columns:
       kinds: dict of column name -> key of cells.KINDS, or LABEL.
       least, header_width: int. How many cells a record must have at least, and, if there is a
         header, exactly.
+      unit: str, what messages call a record's place.
 
     Attributes:
       kinds: dict of column name -> key of cells.KINDS, of the columns that are read on demand.
       label: str or None, the column of labels.
     """
 
-    def __init__(self, places, kinds, least=0, header_width=None):
+    def __init__(self, places, kinds, least=0, header_width=None, unit="line"):
+        self._unit = unit
         self._places, self._least, self._header_width = places, least, header_width
         self.kinds = {name: kinds[name] for name in places if kinds[name] != LABEL}
         self.label = next((name for name in places if kinds[name] == LABEL), None)
@@ -79,6 +82,10 @@ class Columns:
     def cells(self, record):
         """The values of a record that `check` has found whole, dict of column name -> value."""
         return {name: record[self._places[name]] for name in self.kinds}
+
+    def place(self, path, line):
+        """Where a record is, for messages."""
+        return f"{path}, {self._unit} {line}"
 
     def check(self, record, path, line):
         """Sees that a record is whole.
@@ -88,7 +95,7 @@ class Columns:
         Raises:
           InputError: a cell is missing or of another kind; with line and column.
         """
-        place = f"{path}, line {line}"
+        place = self.place(path, line)
         if isinstance(record, dict):
             for key in self._places.values():
                 if key not in record:

@@ -1,8 +1,8 @@
 """The record formats: where each record of a file begins and ends, and what its cells are.
 
 A record is a run of bytes, and its cells come out of these bytes alone: a file is scanned once, and
-then any record can be read again by itself. All text is UTF-8, with or without a byte order mark.
-Blank lines are no records.
+then any record can be read again by itself; files that are one document are read by `documents`.
+All text is UTF-8, with or without a byte order mark. Blank lines are no records.
 """
 
 import csv
@@ -11,6 +11,7 @@ import json
 import os
 import typing
 
+from bert_tf.data.documents import DOCUMENTS
 from bert_tf.errors import ConfigError, InputError
 
 _SUFFIXES = {".tsv": "tsv", ".txt": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".json": "jsonl"}
@@ -22,16 +23,34 @@ csv.field_size_limit(max(_LONGEST_CELL, csv.field_size_limit()))
 
 
 class Record(typing.NamedTuple):
-    """One record: its first byte, its size in bytes, its first line (from 1) and its cells."""
+    """One record: its first byte, its size in bytes, its first line (from 1) and its cells.
 
-    start: int
-    size: int
+    Of a document `start` and `size` are None, and `line` counts the records.
+    """
+
+    start: int | None
+    size: int | None
     line: int
-    cells: list | dict  # list of str; of JSON lines, the object
+    cells: list | dict  # list of str; of formats with keys, the object
+
+
+def has_keys(format):
+    """bool, whether the records of a format are objects with keys rather than lists of cells."""
+    return format == "jsonl" or format in DOCUMENTS
+
+
+def unit(format):
+    """What a message calls a record's place, str: "line", or the record itself in a document."""
+    return DOCUMENTS[format][2] if format in DOCUMENTS else "line"
+
+
+def given_columns(format):
+    """The columns that files of this format always have, tuple of str; () where users say it."""
+    return DOCUMENTS[format][1] if format in DOCUMENTS else ()
 
 
 def guess_format(path):
-    """The format that the ending of a file's name says.
+    """The format that the ending of a file's name says, and of .json its beginning too.
 
     Raises:
       ConfigError: the name ends otherwise than in .tsv .txt .csv .jsonl .json.
@@ -40,7 +59,19 @@ def guess_format(path):
     if suffix not in _SUFFIXES:
         known = " ".join(_SUFFIXES)
         raise ConfigError(f"{path}: the name tells no format; wanted {known}, or the format named")
+    if suffix == ".json":
+        return _guess_document(path)
     return _SUFFIXES[suffix]
+
+
+def _guess_document(path):
+    """JSON lines, unless the file begins as a known document does."""
+    try:
+        with open(path, "rb") as file:
+            begins = file.read(1 << 16)
+    except OSError:
+        return "jsonl"  # whoever opens it says what is wrong
+    return "squad" if b'"paragraphs"' in begins else "jsonl"
 
 
 def open_for_reading(path):
@@ -62,11 +93,14 @@ def scan(file, path, format):
       file: binary file at its beginning.
       path: str. What messages call it.
       format: "tsv" (cells between tabs, quotes are characters as any other, as GLUE has it), "csv"
-        (RFC 4180: quoted cells may hold commas, doubled quotes and line ends) or "jsonl" (one
-        object a line).
+        (RFC 4180: quoted cells may hold commas, doubled quotes and line ends), "jsonl" (one
+        object a line) or one of documents.DOCUMENTS.
     Raises:
       InputError: a byte is not UTF-8, or a record not of the format; with line and byte or column.
     """
+    if format in DOCUMENTS:
+        read = DOCUMENTS[format][0]
+        return (Record(None, None, number, x) for number, x in enumerate(read(path), 1))
     scanner = {"tsv": _scan_tsv, "csv": _scan_csv, "jsonl": _scan_jsonl}[format]
     return scanner(_lines(file, path), path)
 

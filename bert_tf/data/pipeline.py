@@ -24,7 +24,7 @@ def repeated_epochs(table, features, *, batch_size, seed):
     """
     plan = order.TrainingOrder(len(table), batch_size, seed)
     epochs = _Epochs(plan)
-    windows = _windows(epochs.windows(), plan.window, table, features, "labels")
+    windows = _windows(epochs.windows(), plan.window, table, features, ("labels",))
     dataset = epochs.counted(_batches(windows, features, batch_size, full=True))
     return dataset.apply(tf.data.experimental.assert_cardinality(plan.epoch_steps))
 
@@ -72,7 +72,7 @@ def training_batches(
         return rows, batches[skipped:] if number == first else batches
 
     windows = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
-    windows = _windows(windows, window, table, features, extra)
+    windows = _windows(windows, window, table, features, (extra,))
     dataset = _batches(windows, features, batch_size, length_multiple, full=True)
     return until(dataset, start_step, stop_step)
 
@@ -100,13 +100,17 @@ def rows_of_step(table, features, step, **arguments):
     return next(iter(dataset))[1].numpy()
 
 
-def evaluation_batches(table, features, *, batch_size, length_multiple=1, by_length=True):
+def evaluation_batches(
+    table, features, *, batch_size, length_multiple=1, by_length=True, numbered=False
+):
     """Every row once, for metrics: (inputs, labels), by length within each 64 batches of the file.
 
     Args and Returns: as training_batches; the last batch may be short. With `by_length` False rows
-    come in file order. Of a table without labels the inputs alone.
+    come in file order. With `numbered` (inputs, labels, rows), as prediction_batches has the rows.
+    Of a table without labels the inputs alone.
     """
-    return _once(table, features, batch_size, length_multiple, "labels", by_length)
+    beside = ("labels", "rows") if numbered else ("labels",)
+    return _once(table, features, batch_size, length_multiple, beside, by_length)
 
 
 def prediction_batches(table, features, *, batch_size, length_multiple=1):
@@ -116,7 +120,7 @@ def prediction_batches(table, features, *, batch_size, length_multiple=1):
 
     Args and Returns: else as evaluation_batches.
     """
-    return _once(table, features, batch_size, length_multiple, "rows")
+    return _once(table, features, batch_size, length_multiple, ("rows",))
 
 
 def padding_share(attention_mask):
@@ -203,12 +207,12 @@ def _windows(windows, plan, table, features, beside, by_length=True):
     Args:
       windows: dataset of int64 window numbers.
       plan: function from such a number to (rows, order of the batches), both int64 arrays.
-      beside: "labels" or "rows": what accompanies the inputs; labels of a table without any are
-        left out.
+      beside: tuple of "labels" and "rows": what accompanies the inputs; labels of a table without
+        any are left out.
       by_length: bool. Whether to sort the rows by their length in tokens.
     Returns:
-      Dataset of (rows, lengths, batches). rows: (inputs, labels or row numbers), or inputs alone;
-      lengths: int64 [rows]; batches: int64 [batches].
+      Dataset of (rows, lengths, batches). rows: dict of `inputs`, `labels` and
+      `rows`; lengths: int64 [rows]; batches: int64 [batches].
     """
     example = table.labels(np.arange(1))
 
@@ -223,8 +227,8 @@ def _windows(windows, plan, table, features, beside, by_length=True):
         numbers, batches = (tf.ensure_shape(x, [None]) for x in (numbers, batches))
         inputs, labels = features(cell_tensors(table.kinds, arrays, example, table.label))
         lengths = _lengths(inputs)
-        labels = numbers if beside == "rows" else labels
-        rows = (inputs,) if labels is None else (inputs, labels)
+        rows = {"inputs": inputs, "labels": labels, "rows": numbers}
+        rows = {x: rows[x] for x in ("inputs", *beside) if rows[x] is not None}
         if by_length:
             ranks = tf.argsort(lengths, stable=True)
             rows = tf.nest.map_structure(lambda values: tf.gather(values, ranks), rows)
@@ -254,11 +258,11 @@ def _batches(windows, features, batch_size, length_multiple=1, full=False):
         length = tf.reduce_max(lengths[chosen])
         length = tf.minimum(-(-length // length_multiple) * length_multiple, features.max_length)
         parts = []
-        for part in rows:
-            named = isinstance(part, dict)
-            values = part.items() if named else [("labels", part)]
-            values = {name: cut(x, name, chosen, length) for name, x in values}
-            parts.append(values if named else values["labels"])
+        for name, part in rows.items():
+            if isinstance(part, dict):
+                parts.append({name: cut(x, name, chosen, length) for name, x in part.items()})
+            else:
+                parts.append(cut(part, name, chosen, length))
         return tuple(parts) if len(parts) > 1 else parts[0]
 
     def batches_of(rows, lengths, batches):

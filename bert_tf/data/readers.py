@@ -8,15 +8,19 @@ import numpy as np
 
 from bert_tf.data import columns, formats, order
 from bert_tf.data.labels import LabelColumn
+from bert_tf.data.sources import FileRecords, HeldRecords
 from bert_tf.errors import InputError
 
 
 class Table:
     """Rows of cells, perhaps with labels; all but the labels stay in the file.
 
-    Memory holds where each row is, 16 bytes, and its label, 4 bytes. Made by `read_table`.
+    Memory holds where each row is, 16 bytes, and its label, 4 bytes; files that are one document
+    are held as a whole. Made by `read_table`.
 
     Attributes:
+      name: str, of the file.
+      faults: dict of why rows cannot be learned from -> their numbers, int array.
       kinds: dict of column name -> key of cells.KINDS, without the column of labels.
       label: str or None, the column of labels.
       problem_type: str or None without labels.
@@ -24,15 +28,15 @@ class Table:
         without labels.
     """
 
-    def __init__(self, file, format, chosen, starts, sizes, labels):
-        self._file, self._format, self._chosen = file, format, chosen
-        self._starts, self._sizes, self._labels = starts, sizes, labels
+    def __init__(self, records, chosen, labels, faults):
+        self._records, self._chosen, self._labels = records, chosen, labels
+        self.name, self.faults = records.name, faults
         self.kinds, self.label = chosen.kinds, chosen.label
         self.problem_type = labels.problem_type if labels else None
         self.label_names = labels.names if labels else None
 
     def __len__(self):
-        return len(self._starts)
+        return len(self._records)
 
     def cells(self, rows):
         """Fetch rows from the file.
@@ -42,10 +46,7 @@ class Table:
         Returns:
           dict of column name -> list of n values, see cells.KINDS.
         """
-        descriptor, fetched = self._file.fileno(), []
-        for row in rows:
-            data = os.pread(descriptor, self._sizes[row], self._starts[row])
-            fetched.append(self._chosen.cells(formats.parse(data, self._format)))
+        fetched = [self._chosen.cells(self._records[row]) for row in rows]
         return {name: [cells[name] for cells in fetched] for name in self.kinds}
 
     def labels(self, rows):
@@ -56,10 +57,19 @@ class Table:
     def subset(self, rows):
         """A Table of these rows alone, in this order; file and label names are shared."""
         part = copy.copy(self)
-        part._starts, part._sizes = self._starts[rows], self._sizes[rows]
+        part._records = self._records.subset(rows)
+        part.faults = {
+            reason: np.flatnonzero(np.isin(rows, numbers))
+            for reason, numbers in self.faults.items()
+        }
         if self._labels is not None:
             part._labels = self._labels._replace(numbers=self._labels.numbers[rows])
         return part
+
+    def sound(self):
+        """The rows that can be learned from; this very Table if all can."""
+        faulty = [number for numbers in self.faults.values() for number in numbers]
+        return self.subset(np.setdiff1d(np.arange(len(self)), faulty)) if faulty else self
 
     def split(self, share, seed):
         """Set a share of the rows aside, chosen by the seed alone.
@@ -73,26 +83,28 @@ class Table:
           InputError: the table has fewer than two rows.
         """
         if len(self) < 2:
-            raise InputError(f"{self._file.name}: has one row, wanted two at least to split it")
+            raise InputError(f"{self.name}: has one row, wanted two at least to split it")
         count = min(max(1, round(len(self) * share)), len(self) - 1)
         shuffled = order.shuffled(len(self), seed, order.SPLIT)
         return self.subset(np.sort(shuffled[count:])), self.subset(np.sort(shuffled[:count]))
 
 
-def read_table(path, places, kinds, format=None, problem_type=None, like=None):
-    """Read a TSV, CSV or JSON lines file once, check every row, and remember where the rows are.
+def read_table(path, places, kinds, format=None, problem_type=None, like=None, fault=None):
+    """Read a file of rows once, check every row, and remember where the rows are.
 
     Args:
       path: str. A UTF-8 file.
       places: dict of column name -> where it is. All names: the file has a header (JSON lines:
         keys). All numbers, counted from 0: it has none. None: there is no such column.
       kinds: dict of column name -> key of cells.KINDS, or columns.LABEL for the labels.
-      format: "tsv", "csv", "jsonl", or None: by the file's name.
+      format: a format of `formats.scan`, or None: as the file's name and beginning say.
       problem_type: str, as in Hugging Face's config, or None: what the labels look like.
       like: anything with `problem_type` and `label_names` that the labels have to follow, such as
         the Table of the training file or a task model; None: they define themselves here.
+      fault: function of a row's cells, dict of column name -> value -> str or None, why the row
+        cannot be learned from; it raises InputError for what is no row at all.
     Returns:
-      Table.
+      Table; `sound()` are the rows without fault.
     Raises:
       InputError: the file cannot be read or is empty, or a row is not what it should be; the
         message names file, line, column and value.
@@ -103,17 +115,33 @@ def read_table(path, places, kinds, format=None, problem_type=None, like=None):
     file = formats.open_for_reading(path)
     records = formats.scan(file, path, format)
     chosen = columns.choose(places, kinds, records, path, format)
-    starts, sizes = array.array("q"), array.array("q")
-    cells = LabelColumn(path, places.get(chosen.label))
-    for record in records:
+    starts, sizes, held = array.array("q"), array.array("q"), []
+    cells, faults = LabelColumn(path, places.get(chosen.label)), {}
+    for number, record in enumerate(records):
         cells.add(chosen.check(record.cells, path, record.line), record.line)
-        starts.append(record.start)
-        sizes.append(record.size)
-    if not starts:
+        reason = None if fault is None else _fault(fault, chosen, record, path)
+        if reason is not None:
+            faults.setdefault(reason, []).append(number)
+        if record.start is None:
+            held.append(record.cells)
+        else:
+            starts.append(record.start)
+            sizes.append(record.size)
+    if not held and not starts:
         raise InputError(f"{path}: has no rows")
     labels = None
     if chosen.label is not None:
         problem_type = getattr(like, "problem_type", None) or problem_type
         names = getattr(like, "label_names", None)
         labels = cells.encode(problem_type, names, varied=like is None)
-    return Table(file, format, chosen, np.array(starts), np.array(sizes), labels)
+    in_file = FileRecords(file, format, np.array(starts), np.array(sizes))
+    source = HeldRecords(path, held) if held else in_file
+    faults = {reason: np.array(numbers) for reason, numbers in faults.items()}
+    return Table(source, chosen, labels, faults)
+
+
+def _fault(fault, chosen, record, path):
+    try:
+        return fault(chosen.cells(record.cells))
+    except InputError as error:
+        raise InputError(f"{chosen.place(path, record.line)}: {error}") from None

@@ -41,8 +41,8 @@ def text_settings(model, tokenizer, max_length=None):
       max_length: int, see `row_length`.
     Returns:
       dict, ready for JSON: `task`, the name in TASKS; `columns`, name -> its place in the training
-      file, of the inputs; `max_length`; `special_tokens_in_text`; `text` and
-      `text_pair`; the label arguments the task has.
+      file, of the inputs; `max_length`; `special_tokens_in_text`; `overlap` of a
+      windowed task; `text` and `text_pair`; the label arguments the task has.
     Raises:
       InputError: no text can be put to the model's task, the tokenizer has more entries than the
         model has rows, `max_length` exceeds the positions, or pairs have a token type too many.
@@ -66,6 +66,7 @@ def text_settings(model, tokenizer, max_length=None):
         "columns": columns,
         "max_length": length,
         "special_tokens_in_text": bool(saved.get("special_tokens_in_text", False)),
+        **({"overlap": saved.get("overlap", length // 4)} if model.windowed else {}),
         "text": columns.get("text"),
         "text_pair": columns.get("text_pair"),
         **{name: _plain(getattr(model, name)) for name in labels if name in model.arguments},

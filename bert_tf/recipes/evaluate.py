@@ -3,8 +3,9 @@
 import json
 
 from bert_tf.atomic import require_another_file, write_file
-from bert_tf.data import evaluation_batches, read_table
-from bert_tf.datasets import kinds_of, places_of
+from bert_tf.data import evaluation_batches, read_table, windowed
+from bert_tf.data.formats import guess_format
+from bert_tf.datasets import fault_of, kinds_of, places_of
 from bert_tf.errors import InputError
 from bert_tf.export import row_length
 from bert_tf.loading import load_with_tokenizer
@@ -38,14 +39,16 @@ def evaluate(model_directory, data_file, output=None, text=None, text_pair=None,
     columns = {name: saved[name] for name in task.columns if saved.get(name) is not None}
     given = {"text": text, "text_pair": text_pair, "label": label}
     given = {name: place for name, place in given.items() if place is not None}
-    places = places_of(task, {**columns, **given})
-    table = read_table(data_file, places, kinds_of(task), like=model)
-    settings = {**saved, **places, "max_length": row_length(model)}
+    format = guess_format(data_file)
+    places = places_of(task, {**columns, **given}, format=format)
+    table = read_table(data_file, places, kinds_of(task), format, like=model, fault=fault_of(task))
+    length = row_length(model)
+    settings = {"overlap": length // 4, **saved, **places, "max_length": length}
     check_token_types(task, tokenizer, settings, model.encoder.config)
-    batches = evaluation_batches(
-        table, features_of(model, tokenizer, settings), batch_size=BATCH_ROWS
-    )
-    figures = evaluation.evaluate(model, batches)
+    features = features_of(model, tokenizer, settings)
+    table = windowed(table, features)
+    batches = evaluation_batches(table, features, batch_size=BATCH_ROWS, numbered=True)
+    figures = evaluation.evaluate(model, batches, table)
     if output is not None:
         write_file(output, json.dumps(figures, indent=2) + "\n")
     return figures

@@ -10,10 +10,12 @@ from bert_tf.data import (
     read_table,
     rows_of_step,
     training_batches,
+    windowed,
 )
+from bert_tf.data.formats import guess_format
 from bert_tf.data.packed_batches import packed_batches, packed_order
 from bert_tf.data.packing import Packing
-from bert_tf.datasets import kinds_of, places_of, task_named
+from bert_tf.datasets import fault_of, kinds_of, places_of, task_named
 from bert_tf.errors import ConfigError, InputError, nearest
 from bert_tf.loading import load_encoder
 from bert_tf.recipes.workdir import claimed_workdir, digests, open_workdir, save_run
@@ -48,7 +50,7 @@ def finetune(config, workdir):
     task = task_named(config.task)
     strategy = prepare(config, task)
     tokenizer = Tokenizer.from_pretrained(config.model.path)
-    tables = read_tables(config, task)
+    tables = in_windows(read_tables(config, task), config, task, tokenizer)
     source = batch_source(config, task, tables["train"], tokenizer)
     steps = config.train.steps or source.epoch_steps * config.train.epochs
     with strategy.scope():
@@ -65,10 +67,11 @@ def finetune(config, workdir):
             steps,
             workdir,
             config.train,
-            lambda: evaluate(model, batches["validation"]),
+            lambda: evaluate(model, batches["validation"], tables["validation"]),
             monitor,
         )
-        results = {**outcome, **{part: evaluate(model, batches[part]) for part in batches}}
+        measured = {part: evaluate(model, batches[part], tables[part]) for part in batches}
+        results = {**outcome, **measured}
         if chief:
             save_run(model, tokenizer, workdir, results)
     return results
@@ -90,8 +93,9 @@ def draw_learning_rate(config, path):
     task = task_named(config.task)
     table = read_tables(config, task)["train"]
     per_epoch = epoch_steps(table, config.train.batch_size)
-    if config.data.packing:
+    if config.data.packing or task.windowed:
         tokenizer = Tokenizer.from_pretrained(config.model.path)
+        table = in_windows({"train": table}, config, task, tokenizer)["train"]
         per_epoch = batch_source(config, task, table, tokenizer).epoch_steps
     steps = config.train.steps or per_epoch * config.train.epochs
     draw_schedule(schedule_of(config.train, steps, per_epoch), steps, path)
@@ -146,7 +150,7 @@ def evaluation_of(config, task, tables, tokenizer):
     """
     features = features_of(task, tokenizer, data_settings(config, task))
     return {
-        part: evaluation_batches(table, features, batch_size=config.train.batch_size)
+        part: evaluation_batches(table, features, batch_size=config.train.batch_size, numbered=True)
         for part, table in tables.items()
         if part != "train"
     }
@@ -163,7 +167,9 @@ def read_tables(config, task, like=None):
     data = config.data
 
     def read(path, **options):
-        return read_table(path, columns_of(data, task), kinds_of(task), data.format, **options)
+        format = data.format or guess_format(path)
+        options["fault"] = fault_of(task)
+        return read_table(path, columns_of(data, task), kinds_of(task), format, **options)
 
     train_rows = read(data.train, problem_type=config.model.problem_type, like=like)
     if isinstance(data.validation, str):
@@ -173,7 +179,23 @@ def read_tables(config, task, like=None):
         tables = {"train": train_part, "validation": validation_part}
     if data.test is not None:
         tables["test"] = read(data.test, like=train_rows)
+    tables["train"] = _sound(tables["train"])
     return tables
+
+
+def _sound(table):
+    """The rows that can be learned from; of the others one warning a reason."""
+    for reason, rows in table.faults.items():
+        logging.warning(
+            "%s: %d of %d rows are not trained on: %s", table.name, len(rows), len(table), reason
+        )
+    return table.sound()
+
+
+def in_windows(tables, config, task, tokenizer):
+    """The tables by part, of a task that reads long texts as their windows."""
+    features = features_of(task, tokenizer, data_settings(config, task))
+    return {part: windowed(table, features) for part, table in tables.items()}
 
 
 def data_digests(config):
@@ -186,7 +208,8 @@ def data_digests(config):
 def columns_of(data, task):
     """Where the `data` section says each column of a task is, dict of name -> name or number."""
     given = {name: getattr(data, name) for name in ("text", "text_pair", "label")}
-    return places_of(task, given, data.columns, "data.columns")
+    format = data.format or guess_format(data.train)
+    return places_of(task, given, data.columns, "data.columns", format)
 
 
 def data_settings(config, task):
@@ -194,6 +217,9 @@ def data_settings(config, task):
     settings = {**columns_of(config.data, task), "max_length": config.data.max_length}
     if config.data.special_tokens_in_text:
         settings["special_tokens_in_text"] = True
+    if task.windowed:
+        quarter = config.data.max_length // 4
+        settings["overlap"] = quarter if config.data.overlap is None else config.data.overlap
     return settings
 
 
@@ -284,9 +310,12 @@ def report_rows(config, task, tables, tokenizer, steps):
     rows = ", ".join(f"{part} {len(table)}" for part, table in tables.items())
     train_rows = tables["train"]
     kind = train_rows.problem_type
+    kind = config.task if kind is None else kind
     labels = "" if train_rows.label_names is None else f", {len(train_rows.label_names)} labels"
     logging.info("rows: %s; %s%s; %d steps", rows, kind, labels, steps)
     max_length = config.data.max_length
+    if task.windowed:
+        return
     settings = {**data_settings(config, task), "max_length": max_length + 1}
     share = overlong_share(train_rows, features_of(task, tokenizer, settings, padding="longest"))
     if share > 0.01:

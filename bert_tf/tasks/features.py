@@ -13,6 +13,7 @@ TOKEN_AXES = {
     "token_type_ids": 1,
     "position_ids": 1,
     "offsets": 1,
+    "owned": 1,
 }
 
 
@@ -20,7 +21,7 @@ class Column(typing.NamedTuple):
     """One column that a task reads.
 
     Attributes:
-      kind: str, a key of `data.cells.KINDS`: "text", "texts", "label", "spans".
+      kind: str, a key of `data.cells.KINDS`, such as "text" or "texts"; or "label".
       optional: bool, a table may lack it; it is read only where a setting names it.
       target: bool, what is to be predicted: absent when a model answers.
     """
@@ -40,11 +41,14 @@ class Features(typing.NamedTuple):
       token_axes: dict of tensor name -> the axis of its tokens, by which batches are cut to their
         longest row; a label tensor that is alone is called `labels`.
       max_length: int, tokens of the longest row.
+      window_counts: function of cells -> int64 [rows], how many windows each row is cut into; None
+        of a task that has none.
     """
 
     function: Callable
     token_axes: Mapping[str, int]
     max_length: int
+    window_counts: Callable | None = None
 
     def __call__(self, cells):
         return self.function(cells)
@@ -62,8 +66,13 @@ def features_of(task, tokenizer, settings, padding="max_length"):
       Features.
     """
     settings = {**settings, "padding": padding}
-    function = functools.partial(task.features, tokenizer=tokenizer, settings=settings)
-    return Features(function, {**TOKEN_AXES, **task.token_axes}, settings["max_length"])
+    given = dict(tokenizer=tokenizer, settings=settings)
+    return Features(
+        functools.partial(task.features, **given),
+        {**TOKEN_AXES, **task.token_axes},
+        settings["max_length"],
+        functools.partial(task.window_counts, **given) if task.windowed else None,
+    )
 
 
 def check_token_types(task, tokenizer, settings, config):

@@ -173,11 +173,11 @@ class SequenceClassifier(TaskModel):
 
         return metrics.higher_is_better(name)
 
-    def predictions(self, outputs):
+    def predictions(self, outputs, inputs):
         """The logits."""
         return outputs
 
-    def final_metrics(self, predictions, labels):
+    def final_metrics(self, predictions, labels, rows=None, table=None):
         """Every figure of `metrics.measure`."""
         from bert_tf.tasks import metrics
 

@@ -39,6 +39,10 @@ class TaskModel(keras.Model):
     loss_factors = {}
     # Whether several examples may share a row (`sentence_positions` among the inputs).
     packs = False
+    # Whether a row longer than the model reads is cut into windows, each a row of its own in
+    # training and evaluation: then `window_counts(cells, tokenizer, settings)` says how many, int64
+    # [rows], and `features` cuts out the one that the cell `window` numbers or, without it, all.
+    windowed = False
     # Why no text can be put to the task, as one clause; None: it has `answer`.
     no_answer = None
     # Settings of `answer` -> their default.
@@ -73,16 +77,23 @@ class TaskModel(keras.Model):
 
     @staticmethod
     def features(cells, tokenizer, settings):
-        """Inputs and labels of rows, in TensorFlow operations.
+        """Inputs and labels of rows, in TensorFlow operations; see features.Features.
 
         Args:
           cells: dict of column name -> tensor with one entry a row; absent columns are left out.
           tokenizer: Tokenizer.
           settings: dict, see `features.features_of`.
-        Returns:
-          (inputs, labels), see features.Features.
         """
         raise NotImplementedError
+
+    @staticmethod
+    def fault(cells):
+        """Why a row (dict of column name -> value) cannot be learned from, one clause, or None.
+
+        Such rows are left out of training, counted, and kept in evaluation. What is no row of the
+        task at all raises InputError.
+        """
+        return None
 
     def complete_labels(self, inputs, labels):
         """Labels with the loss weights that only the inputs determine; unchanged by default."""
@@ -102,8 +113,7 @@ class TaskModel(keras.Model):
         """The losses of a batch, undivided.
 
         Args:
-          outputs: what `call` returned.
-          labels: as the task takes them.
+          outputs, labels: what `call` returned, and what the task takes.
           sample_weight: float [B] or None, a factor for each row.
         Returns:
           dict of name -> (sum, weight), float32 scalars; the mean loss is sum / weight.
@@ -132,17 +142,19 @@ class TaskModel(keras.Model):
         """bool, whether a larger value of this figure is the better one."""
         return name != "loss" and name not in self.loss_names
 
-    def predictions(self, outputs):
-        """What `final_metrics` wants of a batch's outputs, tensors with a row axis; None: nothing,
-        the means of losses and streaming metrics are all that is measured."""
+    def predictions(self, outputs, inputs):
+        """What `final_metrics` wants of a batch, tensors with a row axis; None: nothing, the means
+        of losses and streaming metrics are all that is measured."""
         return None
 
-    def final_metrics(self, predictions, labels):
+    def final_metrics(self, predictions, labels, rows=None, table=None):
         """Figures of a whole data set.
 
         Args:
           predictions, labels: lists of what `predictions` and the data set gave, a batch each, as
             numpy arrays.
+          rows: list of int arrays, the numbers of their rows in `table`.
+          table: Table, or the WindowedTable of a windowed task; None under `fit`.
         Returns:
           dict, ready for JSON.
         """
@@ -155,22 +167,17 @@ class TaskModel(keras.Model):
 
         Args:
           outputs: what `call` returned.
-          inputs, cells: as in `features`.
-          tokenizer: Tokenizer.
+          inputs, cells, tokenizer: as in `features`.
           **options: of `answer_options`.
         Returns:
-          dict of name -> tensor with one entry a row.
+          dict of name -> tensor with one entry a row of `cells`.
         """
         raise InputError(f"{type(self).__name__} {self.no_answer}")
 
     @staticmethod
     def record(answer):
-        """One row's answer for people.
+        """One row's answer for people, a dict ready for JSON; `answer` has its values in numpy.
 
-        Args:
-          answer: dict of name -> numpy value of one row.
-        Returns:
-          dict, ready for JSON.
         Raises:
           InputError: the row could not be answered; the message says why.
         """
@@ -289,17 +296,13 @@ class TaskModel(keras.Model):
         def evaluate(inputs, labels):
             outputs = self(inputs, training=False)
             terms = self.terms(outputs, self.complete_labels(inputs, labels))
-            return terms, self.predictions(outputs)
+            return terms, self.predictions(outputs, inputs)
 
         return _graph(evaluate)
 
     def save_pretrained(self, directory, tokenizer=None):
-        """Writes the model as Hugging Face lays it out, head, labels and tokenizer included.
-
-        Args:
-          directory: str, made if absent.
-          tokenizer: Tokenizer or None.
-        """
+        """Writes the model as Hugging Face lays it out, head, labels and tokenizer (if given)
+        included, into a directory that is made if absent."""
         from bert_tf.conversion import save_task
 
         for name in self.companions:

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.errors import ConfigError, InputError
-from bert_tf.text import sequences, vocabulary_files
+from bert_tf.text import sequences, vocabulary_files, windows
 from bert_tf.text.added_tokens import AddedToken
 from bert_tf.text.wordpiece import WordPiece
 
@@ -197,6 +197,51 @@ class Tokenizer(tf.Module):
                 spans = [sequences.trim(spans, n) for (_, spans), n in zip(cut, keep, strict=True)]
                 batch["offsets"] = sequences.assemble(spans, [0, 0], [0, 0], 0, length)
             return batch
+
+    def windows(
+        self,
+        texts,
+        text_pairs=None,
+        *,
+        max_length,
+        overlap,
+        number=None,
+        padding="longest",
+        special_tokens_in_text=False,
+    ):
+        """Texts of any length as the rows of an encoder, several of a long text; in a graph.
+
+        Args:
+          texts, text_pairs: as in a call; of pairs the second text is cut, and all windows of a row
+            have the first one, as far as half of `max_length` holds it.
+          max_length, padding, special_tokens_in_text: as in a call.
+          overlap: int, tokens that a window shares with the next one of its row, at most half of
+            what it has room for.
+          number: int [batch], the one window wanted of each row, from 0; None: all, row by row.
+        Returns:
+          dict of int32 tensors, see `text.windows.assemble`.
+        """
+        ids, offsets, question, how = self._cut(
+            texts, text_pairs, max_length, overlap, special_tokens_in_text
+        )
+        special = (self.cls_id, self.sep_id, self.pad_id)
+        length = max_length if padding == "max_length" else None
+        return windows.assemble(ids, offsets, question, how, number, special, length)
+
+    def window_counts(
+        self, texts, text_pairs=None, *, max_length, overlap, special_tokens_in_text=False
+    ):
+        """How many windows each row has, int64 [batch]; arguments as `windows`."""
+        how = self._cut(texts, text_pairs, max_length, overlap, special_tokens_in_text)[-1]
+        return how["windows"]
+
+    def _cut(self, texts, text_pairs, max_length, overlap, special_tokens_in_text):
+        special = special_tokens_in_text
+        long = texts if text_pairs is None else text_pairs
+        ids, offsets = self.pieces(long, special, return_offsets=True)
+        question = None if text_pairs is None else self.pieces(texts, special)[0]
+        first = None if question is None else question.row_lengths()
+        return ids, offsets, question, windows.cut(first, ids.row_lengths(), max_length, overlap)
 
     def tokenize(self, text, special_tokens_in_text=False):
         """Cut one text into its pieces, without special tokens round it.

@@ -4,25 +4,26 @@ import numpy as np
 import tensorflow as tf
 
 
-def evaluate(model, dataset):
+def evaluate(model, dataset, table=None):
     """Every figure of a task.
 
     Args:
       model: a TaskModel.
-      dataset: tf.data.Dataset of (inputs, labels).
+      dataset: tf.data.Dataset of (inputs, labels), perhaps with the numbers of the rows.
+      table: the Table of these rows, for tasks whose figures need more of it than the labels.
     Returns:
       dict, ready for JSON: `loss`; and what the task's `final_metrics` gives or, of a task without
       them, the mean of each loss and streaming metric (see `mean_terms`).
     """
-    means, predictions, labels = _run(model, dataset)
+    means, predictions, labels, rows = _run(model, dataset)
     if predictions[0] is None:
         return means
-    return {"loss": means["loss"], **model.final_metrics(predictions, labels)}
+    return {"loss": means["loss"], **model.final_metrics(predictions, labels, rows, table)}
 
 
 def collect(model, dataset):
     """The predictions and labels of a whole data set, lists of a batch each, and the mean loss."""
-    means, predictions, labels = _run(model, dataset)
+    means, predictions, labels, _ = _run(model, dataset)
     return predictions, labels, means["loss"]
 
 
@@ -40,10 +41,11 @@ def mean_terms(model, dataset):
 
 
 def _run(model, dataset):
-    """The means of the terms, and of each batch its predictions and labels in numpy."""
-    batches, predictions, labels = [], [], []
-    for inputs, expected in dataset:
+    """The means of the terms, and of each batch its predictions, labels and row numbers."""
+    batches, predictions, labels, rows = [], [], [], []
+    for inputs, expected, *numbers in dataset:
         terms, found = model.evaluated(inputs, expected)
+        rows += map(np.asarray, numbers)
         batches.append(terms)
         predictions.append(None if found is None else _numpy(found))
         labels.append(None if found is None else _numpy(expected))
@@ -54,7 +56,7 @@ def _run(model, dataset):
             means[name] = total / weight
     measured = [name for name in model.loss_names if name in means]
     loss = sum(model.factor(name) * means[name] for name in measured)
-    return {"loss": loss, **means}, predictions, labels
+    return {"loss": loss, **means}, predictions, labels, rows
 
 
 def _numpy(values):
