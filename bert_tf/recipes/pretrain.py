@@ -104,24 +104,29 @@ def _require_fit(config, phases, model):
         _monitor(phase.settings.best_metric, model)
 
 
-def _run(phase, objective, model, tokenizer, workdir):
-    """Trains one phase, or puts the weights it ended with into the model; returns its results."""
-    settings, folder, steps = phase.settings, os.path.join(workdir, phase.name), phase.steps
-    vocabulary = MaskingVocabulary.of(tokenizer)
+def _batch_source(phase, vocabulary):
+    """The BatchSource of a phase."""
     drawn = (phase.masking, vocabulary)
     given = dict(
-        batch_size=settings.batch_size,
-        seed=settings.seed,
+        batch_size=phase.settings.batch_size,
+        seed=phase.settings.seed,
         noise=phase.noise,
         packing=phase.packing,
     )
-    source = BatchSource(
+    return BatchSource(
         batches=lambda start, stop: batches.pretraining_batches(
             phase.rows, *drawn, **given, start_step=start, stop_step=stop
         ),
         rows_of_step=lambda step: batches.rows_of_step(phase.rows, *drawn, step, **given),
         epoch_steps=phase.epoch_steps,
     )
+
+
+def _run(phase, objective, model, tokenizer, workdir):
+    """Trains one phase, or puts the weights it ended with into the model; returns its results."""
+    settings, folder, steps = phase.settings, os.path.join(workdir, phase.name), phase.steps
+    vocabulary = MaskingVocabulary.of(tokenizer)
+    source = _batch_source(phase, vocabulary)
     with model.distribute_strategy.scope():
         compile_model(
             model,
