@@ -32,6 +32,7 @@ _MODULES = {
     "read_dataset": "datasets",
     "read_documents": "pretraining_data.corpus.documents",
     "split_sentences": "text",
+    "squad_score": "tasks.squad_metrics",
     "train_vocabulary": "text",
 }
 

@@ -42,6 +42,7 @@ PUBLIC = {
     },
     "read_documents": {"paths", "layout", "language", "policy", "field", "duplicates", "counts"},
     "split_sentences": {"text", "language"},
+    "squad_score": {"dataset", "predictions"},
     "train_vocabulary": {"texts", "size", "min_frequency", "lowercase"},
 }
 TOKENIZER = (
