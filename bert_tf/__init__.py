@@ -18,6 +18,7 @@ _MODULES = {
     "InputError": "errors",
     "ConfigError": "errors",
     "MaskedLM": "tasks",
+    "MultipleChoice": "tasks",
     "Pretraining": "tasks",
     "SequenceClassifier": "tasks",
     "Tokenizer": "text",

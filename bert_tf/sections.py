@@ -20,7 +20,7 @@ from bert_tf.settings import (
 )
 
 OPTIMIZERS = ("adamw", "google_adamw", "lamb", "adafactor")
-FORMATS = ("tsv", "csv", "jsonl", "squad")
+FORMATS = ("tsv", "csv", "jsonl", "squad", "c3", "race", "swag")
 SCHEDULES = ("linear", "constant", "cosine", "inverse_sqrt", "polynomial", "steps")
 
 FILE_OR_SHARE = Kind(
@@ -75,7 +75,7 @@ class DataSection:
     train: str = setting(WORD)
     validation: str | float = setting(FILE_OR_SHARE, 0.1)
     test: str | None = setting(optional(WORD), None)
-    # null: as the file's name, and of .json its beginning, says
+    # null: as the file's name and its beginning say
     format: str | None = setting(optional(one_of(*FORMATS)), None)
     text: str | int = setting(_COLUMN, "text")
     text_pair: str | int | None = setting(optional(_COLUMN), None)

@@ -18,6 +18,7 @@ from bert_tf import (
     ElectraConfig,
     ElectraPretraining,
     MaskedLM,
+    MultipleChoice,
     Pretraining,
     SequenceClassifier,
     Tokenizer,
@@ -87,6 +88,17 @@ def documents():
     return Case(model, inputs, np.array([1, 0, 1], "int32"), (texts,))
 
 
+def choices():
+    """Three questions of which the last two have fewer choices than the first."""
+    inputs = {name: np.stack([x, x[::-1], x[[1, 0, 2]]], axis=1) for name, x in INPUTS.items()}
+    inputs["attention_mask"][1:, 2] = 0
+    texts = ["good", "a bad film", "the end"]
+    asked = [["good film", "bad story", "two"], ["is", "was"], ["a story", "not"]]
+    model = MultipleChoice(encoder(), ranking="pointwise")  # a softmax does not see the bias
+    model.data_settings = {"question": "question"}
+    return Case(model, inputs, np.array([1, 0, 1], "int32"), (texts, asked, ["is ?", "", "a"]))
+
+
 MASKED_TEXTS = (["the [MASK] is good", "a bad [MASK] and a [MASK]", "[MASK]"],)
 CASES = {
     "single label": lambda: classifier(None, np.array([2, 0, 1], "int32"), ("a", "b", "c")),
@@ -96,6 +108,7 @@ CASES = {
     "regression": lambda: classifier(
         "regression", np.array([0.5, -1.0, 3.0], "float32"), ("LABEL_0",)
     ),
+    "choices": choices,
     "masked words": lambda: Case(MaskedLM(encoder()), INPUTS | WORDS, WORD_LABELS, MASKED_TEXTS),
     "pretraining": lambda: Case(
         Pretraining(encoder(), extra_labels={"topic": {"of": "sentence", "num_labels": 3}}),
@@ -114,7 +127,7 @@ def case_of(name):
     oracles.randomize(case.model)
     if getattr(case.model, "generator", None):  # or its draws depend on the rows beside
         case.model.generator.masked_lm_head.output_bias.assign(np.eye(SIZES["vocab_size"])[7] * 99)
-    case.model.data_settings = {"max_length": 24}
+    case.model.data_settings = {"max_length": 24, **case.model.data_settings}
     return case
 
 

@@ -42,6 +42,7 @@ HUGGINGFACE = Layout(
     ),
     heads={
         "SequenceClassifier": rows.hf_dense("classifier", "head.projection"),
+        "MultipleChoice": rows.hf_dense("classifier", "head.projection"),
         "MaskedLM": _HF_MASKED_LM,
         "Pretraining": (
             *_HF_MASKED_LM,
@@ -95,10 +96,11 @@ ALBERT = Family(
     encoder_class="AlbertModel",
     classes={
         "SequenceClassifier": "AlbertForSequenceClassification",
+        "MultipleChoice": "AlbertForMultipleChoice",
         "MaskedLM": "AlbertForMaskedLM",
         "Pretraining": "AlbertForPreTraining",
     },
-    pooled=("SequenceClassifier", "Pretraining"),
+    pooled=("SequenceClassifier", "MultipleChoice", "Pretraining"),
     layouts={
         "huggingface": HUGGINGFACE,
         "google": GOOGLE,

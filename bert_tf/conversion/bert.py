@@ -27,6 +27,7 @@ HUGGINGFACE = Layout(
     ),
     heads={
         "SequenceClassifier": rows.hf_dense("classifier", "head.projection"),
+        "MultipleChoice": rows.hf_dense("classifier", "head.projection"),
         "MaskedLM": _HF_MASKED_LM,
         "Pretraining": (
             *_HF_MASKED_LM,
@@ -63,10 +64,11 @@ BERT = Family(
     encoder_class="BertModel",
     classes={
         "SequenceClassifier": "BertForSequenceClassification",
+        "MultipleChoice": "BertForMultipleChoice",
         "MaskedLM": "BertForMaskedLM",
         "Pretraining": "BertForPreTraining",
     },
-    pooled=("SequenceClassifier", "Pretraining"),
+    pooled=("SequenceClassifier", "MultipleChoice", "Pretraining"),
     layouts={
         "huggingface": HUGGINGFACE,
         "google": GOOGLE,

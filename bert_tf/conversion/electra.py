@@ -24,6 +24,10 @@ HUGGINGFACE = Layout(
             *rows.hf_dense("classifier.dense", "head.hidden.0"),
             *rows.hf_dense("classifier.out_proj", "head.projection"),
         ),
+        "MultipleChoice": (
+            *rows.hf_dense("sequence_summary.summary", "head.hidden.0"),
+            *rows.hf_dense("classifier", "head.projection"),
+        ),
         "MaskedLM": (
             *rows.hf_dense("generator_predictions.dense", "masked_lm_head.dense"),
             *rows.hf_norm("generator_predictions.LayerNorm", "masked_lm_head.norm"),
@@ -120,6 +124,7 @@ ELECTRA = Family(
     encoder_class="ElectraModel",
     classes={
         "SequenceClassifier": "ElectraForSequenceClassification",
+        "MultipleChoice": "ElectraForMultipleChoice",
         "MaskedLM": "ElectraForMaskedLM",
         "ElectraPretraining": "ElectraForPreTraining",
     },

@@ -22,20 +22,20 @@ def read_squad(path):
     Raises:
       InputError: it cannot be read, or is of another shape; the message says where.
     """
-    document = _document(path)
+    document = read_json(path)
     if not isinstance(document, dict) or not isinstance(document.get("data"), list):
         raise InputError(f"{path}: no list `data` of articles, which a SQuAD file has")
     for number, article in enumerate(document["data"], 1):
         place = f"{path}, article {number}"
-        for count, paragraph in enumerate(_list(article, "paragraphs", place), 1):
+        for count, paragraph in enumerate(objects(article, "paragraphs", place), 1):
             within = f"{place}, paragraph {count}"
-            context = _text(paragraph, "context", within)
-            for asked, question in enumerate(_list(paragraph, "qas", within), 1):
+            context = text_of(paragraph, "context", within)
+            for asked, question in enumerate(objects(paragraph, "qas", within), 1):
                 where = f"{within}, question {asked}"
                 impossible = question.get("is_impossible") is True
                 yield {
                     "id": str(question.get("id", f"{number}-{count}-{asked}")),
-                    "question": _text(question, "question", where),
+                    "question": text_of(question, "question", where),
                     "context": context,
                     "answers": [] if impossible else _answers(question, where),
                 }
@@ -47,10 +47,22 @@ DOCUMENTS = {
 }
 
 
-def _document(path):
+def read_json(path, a_line=False):
+    """What a JSON file holds.
+
+    Args:
+      path: str.
+      a_line: bool, whether it may hold a value a line; then the list of them is given, of a file
+        that is one value a list of this.
+    Raises:
+      InputError: it cannot be read, or is not JSON; with line and column.
+    """
     try:
         with open(path, encoding="utf-8-sig") as file:
-            return json.load(file)
+            text = file.read()
+        if a_line and len(lines := _lines(text, path)) > 1:
+            return lines
+        return [json.loads(text)] if a_line else json.loads(text)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -62,14 +74,31 @@ def _document(path):
         raise InputError(f"{path}: JSON that cannot be read: {error}") from None
 
 
-def _list(value, key, place):
+def _lines(text, path):
+    """The values of a text with one a line; [] of a text whose first line is none."""
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    found = []
+    for number, line in lines:
+        try:
+            found.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            if not found:
+                return []
+            place = f"{path}, line {number}, column {error.colno}"
+            raise InputError(f"{place}: not JSON: {error.msg}") from None
+    return found
+
+
+def objects(value, key, place):
+    """value[key], which is to be a list of objects; `place` is for messages."""
     found = value.get(key) if isinstance(value, dict) else None
     if not isinstance(found, list) or not all(isinstance(x, dict) for x in found):
         raise InputError(f"{place}: {key} is {shown(found)}, wanted a list of objects")
     return found
 
 
-def _text(value, key, place):
+def text_of(value, key, place):
+    """value[key], which is to be a string; `place` is for messages."""
     if not isinstance(value.get(key), str):
         raise InputError(f"{place}: {key} is {shown(value.get(key))}, wanted a string")
     return value[key]
@@ -77,8 +106,8 @@ def _text(value, key, place):
 
 def _answers(question, place):
     found = question.get("answers", [])
-    for answer in _list({"answers": found}, "answers", place):
-        _text(answer, "text", place)
+    for answer in objects({"answers": found}, "answers", place):
+        text_of(answer, "text", place)
         start = answer.get("answer_start")
         if not isinstance(start, int) or isinstance(start, bool):
             raise InputError(f"{place}: answer_start is {shown(start)}, wanted a whole number")

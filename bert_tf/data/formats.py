@@ -11,7 +11,8 @@ import json
 import os
 import typing
 
-from bert_tf.data.documents import DOCUMENTS
+from bert_tf.data import documents
+from bert_tf.data.choice_files import CHOICE_FILES, guess_choices
 from bert_tf.errors import ConfigError, InputError
 
 _SUFFIXES = {".tsv": "tsv", ".txt": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".json": "jsonl"}
@@ -20,6 +21,8 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # for the whole process, is shorter than some texts.
 _LONGEST_CELL = 1 << 24
 csv.field_size_limit(max(_LONGEST_CELL, csv.field_size_limit()))
+# Formats whose files are held in memory -> reader, columns, what messages call a record.
+DOCUMENTS = {**documents.DOCUMENTS, **CHOICE_FILES}
 
 
 class Record(typing.NamedTuple):
@@ -50,7 +53,7 @@ def given_columns(format):
 
 
 def guess_format(path):
-    """The format that the ending of a file's name says, and of .json its beginning too.
+    """The format that the ending of a file's name says, and of a known document its beginning.
 
     Raises:
       ConfigError: the name ends otherwise than in .tsv .txt .csv .jsonl .json.
@@ -59,19 +62,19 @@ def guess_format(path):
     if suffix not in _SUFFIXES:
         known = " ".join(_SUFFIXES)
         raise ConfigError(f"{path}: the name tells no format; wanted {known}, or the format named")
-    if suffix == ".json":
-        return _guess_document(path)
-    return _SUFFIXES[suffix]
+    return _guess_document(path, suffix) or _SUFFIXES[suffix]
 
 
-def _guess_document(path):
-    """JSON lines, unless the file begins as a known document does."""
+def _guess_document(path, suffix):
+    """The document that a file begins as; None where it is none that is known."""
     try:
         with open(path, "rb") as file:
             begins = file.read(1 << 16)
     except OSError:
-        return "jsonl"  # whoever opens it says what is wrong
-    return "squad" if b'"paragraphs"' in begins else "jsonl"
+        return None  # whoever opens it says what is wrong
+    if suffix == ".json" and b'"paragraphs"' in begins:
+        return "squad"
+    return guess_choices(begins)
 
 
 def open_for_reading(path):
@@ -94,7 +97,7 @@ def scan(file, path, format):
       path: str. What messages call it.
       format: "tsv" (cells between tabs, quotes are characters as any other, as GLUE has it), "csv"
         (RFC 4180: quoted cells may hold commas, doubled quotes and line ends), "jsonl" (one
-        object a line) or one of documents.DOCUMENTS.
+        object a line) or one of DOCUMENTS.
     Raises:
       InputError: a byte is not UTF-8, or a record not of the format; with line and byte or column.
     """

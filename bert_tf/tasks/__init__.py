@@ -2,6 +2,7 @@
 
 from bert_tf.tasks.electra_pretraining import ElectraPretraining
 from bert_tf.tasks.masked_lm import MaskedLM
+from bert_tf.tasks.multiple_choice import MultipleChoice
 from bert_tf.tasks.pretraining import Pretraining
 from bert_tf.tasks.sequence_classification import SequenceClassifier
 from bert_tf.tasks.task_model import TaskModel
@@ -9,6 +10,7 @@ from bert_tf.tasks.task_model import TaskModel
 # Task name in configurations -> its model; files name it by the class.
 TASKS = {
     "sequence_classification": SequenceClassifier,
+    "multiple_choice": MultipleChoice,
     "masked_lm": MaskedLM,
     "pretraining": Pretraining,
     "electra_pretraining": ElectraPretraining,
@@ -18,6 +20,7 @@ __all__ = [
     "TASKS",
     "ElectraPretraining",
     "MaskedLM",
+    "MultipleChoice",
     "Pretraining",
     "SequenceClassifier",
     "TaskModel",

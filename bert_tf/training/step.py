@@ -199,7 +199,8 @@ def loss_and_gradients(
     _require_used(variables, gradients)
     terms |= model.metric_terms(outputs, labels, sample_weight)
     if model.adversarial is not None and shift is None:
-        steepness = tf.sqrt(tf.reduce_sum(tf.square(slope), axis=[1, 2], keepdims=True))
+        of_row = list(range(1, slope.shape.rank))
+        steepness = tf.sqrt(tf.reduce_sum(tf.square(slope), axis=of_row, keepdims=True))
         shift = model.adversarial * tf.math.divide_no_nan(slope, steepness)
         step = (model, variables, weights, False, update, replica)
         others, _ = loss_and_gradients(*step, rows, micro_batch, shift)
