@@ -90,6 +90,8 @@ def test_quickstart_yaml_is_what_the_quickstart_does(tmp_path, monkeypatch):
 
 def write_rows(config, folder):
     """A file of four rows in the format and with the columns that a configuration tells."""
+    if config.task == "multiple_choice":
+        return write_choices(config, folder)
     data, labels = config.data, LABELS[config.model.problem_type]
     columns = [data.text, data.label] + ([] if data.text_pair is None else [data.text_pair])
     rows = [
@@ -106,4 +108,17 @@ def write_rows(config, folder):
         lines += ["\t".join(str(row[column]) for column in columns) for row in rows]
     path = folder / pathlib.Path(data.train).name
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def write_choices(config, folder):
+    """Two questions as the published file that a configuration names has them."""
+    path = folder / pathlib.Path(config.data.train).name
+    if path.suffix == ".csv":
+        endings = ",".join(f"ending{number}" for number in range(4))
+        rows = [f"{text},the,good,bad,one,two,{number}" for number, text in enumerate(TEXTS)]
+        path.write_text(f"sent1,sent2,{endings},label\n" + "\n".join(rows) + "\n")
+    else:
+        asked = [{"question": "is", "choice": ["good", "bad", "one"], "answer": "bad"}]
+        path.write_text(json.dumps([[[text, "the end"], asked, "0"] for text in TEXTS]))
     return path

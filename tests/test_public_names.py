@@ -18,6 +18,7 @@ PUBLIC = {
     "ElectraPretraining": {"encoder", "generator"},
     "InputError": set(),
     "MaskedLM": {"encoder"},
+    "MultipleChoice": {"encoder", "ranking", "pooling"},
     "Pretraining": {"encoder"},
     "SequenceClassifier": {
         "encoder",
