@@ -23,6 +23,8 @@ class Kind(typing.NamedTuple):
       flatten: function of a list of values -> tuple of numpy arrays.
       types: tuple of tf.DType, of these arrays.
       restore: function of the arrays as tensors -> one tensor with an entry a row.
+      names: function of a value -> list of the class names in it; None of kinds without any.
+      numbered: function of (value, dict of class name -> number) -> what `flatten` takes of it.
     """
 
     wanted: str
@@ -30,6 +32,8 @@ class Kind(typing.NamedTuple):
     flatten: Callable
     types: tuple
     restore: Callable
+    names: Callable | None = None
+    numbered: Callable | None = None
 
     def check(self, value, place):
         """Raises InputError unless the value is of this kind; `place` names file, line, column."""
@@ -59,15 +63,31 @@ def _is_texts(value):
     return isinstance(value, list) and value and all(isinstance(x, str) for x in value)
 
 
+def _is_numbers(value):
+    return isinstance(value, list) and all(type(x) is int and x >= 0 for x in value)
+
+
 def _is_number(value):
     if isinstance(value, str):
         return value.strip().isascii() and value.strip().isdigit()
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
+def _lengths(lists):
+    return np.array([len(values) for values in lists], np.int64)
+
+
 def _flat_lists(lists):
-    lengths = np.array([len(texts) for texts in lists], np.int64)
-    return as_bytes([text for texts in lists for text in texts]), lengths
+    return as_bytes([text for texts in lists for text in texts]), _lengths(lists)
+
+
+def _flat_numbers(lists):
+    return np.array([number for numbers in lists for number in numbers], np.int32), _lengths(lists)
+
+
+def _ragged(flat, lengths):
+    flat, lengths = tf.ensure_shape(flat, [None]), tf.ensure_shape(lengths, [None])
+    return tf.RaggedTensor.from_row_lengths(flat, lengths)
 
 
 KINDS = {
@@ -83,9 +103,7 @@ KINDS = {
         _is_texts,
         _flat_lists,
         (tf.string, tf.int64),
-        lambda flat, lengths: tf.RaggedTensor.from_row_lengths(
-            tf.ensure_shape(flat, [None]), tf.ensure_shape(lengths, [None])
-        ),
+        _ragged,
     ),
     "number": Kind(
         "a whole number, 0 or more",
@@ -93,6 +111,23 @@ KINDS = {
         lambda values: (np.array(list(map(int, values)), np.int32),),
         (tf.int32,),
         lambda values: tf.ensure_shape(values, [None]),
+    ),
+    "numbers": Kind(
+        "a list of whole numbers, 0 or more",
+        _is_numbers,
+        _flat_numbers,
+        (tf.int32, tf.int64),
+        _ragged,
+    ),
+    # Class names, several a row; numbered where the table is read (readers.py), -1 for an unknown.
+    "names": Kind(
+        "a list of strings, one at least",
+        _is_texts,
+        _flat_numbers,
+        (tf.int32, tf.int64),
+        _ragged,
+        names=lambda names: names,
+        numbered=lambda names, numbers: [numbers.get(name, -1) for name in names],
     ),
 }
 

@@ -71,6 +71,7 @@ class Columns:
     Attributes:
       kinds: dict of column name -> key of cells.KINDS, of the columns that are read on demand.
       label: str or None, the column of labels.
+      named: str or None, the column whose cells hold class names (cells.Kind).
     """
 
     def __init__(self, places, kinds, least=0, header_width=None, unit="line"):
@@ -78,10 +79,18 @@ class Columns:
         self._places, self._least, self._header_width = places, least, header_width
         self.kinds = {name: kinds[name] for name in places if kinds[name] != LABEL}
         self.label = next((name for name in places if kinds[name] == LABEL), None)
+        named = (name for name, kind in self.kinds.items() if KINDS[kind].names is not None)
+        self.named = next(named, None)
 
     def cells(self, record):
         """The values of a record that `check` has found whole, dict of column name -> value."""
         return {name: record[self._places[name]] for name in self.kinds}
+
+    def names(self, record):
+        """The class names in a record that `check` has found whole, a list of str."""
+        if self.named is None:
+            return []
+        return KINDS[self.kinds[self.named]].names(record[self._places[self.named]])
 
     def place(self, path, line):
         """Where a record is, for messages."""

@@ -138,6 +138,39 @@ class LabelColumn:
         )
 
 
+class NameCollector:
+    """Collects the class names in cells that hold several, such as a sentence's tags."""
+
+    def __init__(self):
+        self._places = {}
+
+    def add(self, names, place):
+        """Take a row's names; `place` says where it is, for messages."""
+        for name in names:
+            self._places.setdefault(name, place)
+
+    def settle(self, names=None):
+        """The classes.
+
+        Args:
+          names: sequence of str, as training has settled them; None: those found here, sorted.
+        Returns:
+          tuple of str. Of names found here and unknown in training one warning: their cells count
+          as wrong in every metric.
+        """
+        if names is None:
+            return sorted_names(self._places)
+        unknown = [name for name in self._places if name not in set(names)]
+        if unknown:
+            more = f" and {len(unknown) - 1} others" if len(unknown) > 1 else ""
+            where = self._places[unknown[0]]
+            logging.warning(
+                "%s: %s%s unknown in training; what has such a label counts as wrong",
+                *(where, shown_name(unknown[0]), more + (" are" if more else " is")),
+            )
+        return tuple(names)
+
+
 def _inferred_type(cells, names):
     if any("|" in cell for cell in cells):
         return "multi_label_classification"

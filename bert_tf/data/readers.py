@@ -7,7 +7,8 @@ import os
 import numpy as np
 
 from bert_tf.data import columns, formats, order
-from bert_tf.data.labels import LabelColumn
+from bert_tf.data.cells import KINDS
+from bert_tf.data.labels import LabelColumn, NameCollector
 from bert_tf.data.sources import FileRecords, HeldRecords
 from bert_tf.errors import InputError
 
@@ -24,16 +25,17 @@ class Table:
       kinds: dict of column name -> key of cells.KINDS, without the column of labels.
       label: str or None, the column of labels.
       problem_type: str or None without labels.
-      label_names: tuple of str, the classes in the order of their numbers; None for regression and
-        without labels.
+      label_names: tuple of str, the classes in the order of their numbers, or those in the cells of
+        a kind that has names; None for regression and without labels.
     """
 
-    def __init__(self, records, chosen, labels, faults):
+    def __init__(self, records, chosen, labels, faults, names=None):
         self._records, self._chosen, self._labels = records, chosen, labels
         self.name, self.faults = records.name, faults
         self.kinds, self.label = chosen.kinds, chosen.label
         self.problem_type = labels.problem_type if labels else None
-        self.label_names = labels.names if labels else None
+        self.label_names = labels.names if labels else names
+        self._numbers = {name: number for number, name in enumerate(names or ())}
 
     def __len__(self):
         return len(self._records)
@@ -47,7 +49,11 @@ class Table:
           dict of column name -> list of n values, see cells.KINDS.
         """
         fetched = [self._chosen.cells(self._records[row]) for row in rows]
-        return {name: [cells[name] for cells in fetched] for name in self.kinds}
+        values = {name: [cells[name] for cells in fetched] for name in self.kinds}
+        if (named := self._chosen.named) is not None:
+            numbered = KINDS[self.kinds[named]].numbered
+            values[named] = [numbered(value, self._numbers) for value in values[named]]
+        return values
 
     def labels(self, rows):
         """The labels of rows: int32 [n] classes, float32 [n, classes] multi-hot, float32 [n]
@@ -117,8 +123,10 @@ def read_table(path, places, kinds, format=None, problem_type=None, like=None, f
     chosen = columns.choose(places, kinds, records, path, format)
     starts, sizes, held = array.array("q"), array.array("q"), []
     cells, faults = LabelColumn(path, places.get(chosen.label)), {}
+    found = NameCollector()
     for number, record in enumerate(records):
         cells.add(chosen.check(record.cells, path, record.line), record.line)
+        found.add(chosen.names(record.cells), chosen.place(path, record.line))
         reason = None if fault is None else _fault(fault, chosen, record, path)
         if reason is not None:
             faults.setdefault(reason, []).append(number)
@@ -129,15 +137,15 @@ def read_table(path, places, kinds, format=None, problem_type=None, like=None, f
             sizes.append(record.size)
     if not held and not starts:
         raise InputError(f"{path}: has no rows")
-    labels = None
+    labels, names = None, getattr(like, "label_names", None)
     if chosen.label is not None:
         problem_type = getattr(like, "problem_type", None) or problem_type
-        names = getattr(like, "label_names", None)
         labels = cells.encode(problem_type, names, varied=like is None)
     in_file = FileRecords(file, format, np.array(starts), np.array(sizes))
     source = HeldRecords(path, held) if held else in_file
     faults = {reason: np.array(numbers) for reason, numbers in faults.items()}
-    return Table(source, chosen, labels, faults)
+    names = None if chosen.named is None else found.settle(names)
+    return Table(source, chosen, labels, faults, names)
 
 
 def _fault(fault, chosen, record, path):

@@ -6,6 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from bert_tf import data
 from bert_tf.errors import ConfigError, InputError
 from tests.tables import read_table
 
@@ -260,3 +261,19 @@ def test_texts_of_a_big_file_are_never_held_in_memory(tmp_path):
     rows = np.array([59_999, 0, 12_345])
     assert [text.split()[0] for text in table.cells(rows)["text"]] == ["59999", "0", "12345"]
     assert table.labels(rows).tolist() == [59_999 % 7, 0, 12_345 % 7]
+
+
+def test_class_names_in_lists_are_numbered_and_unknown_ones_are_minus_one(write, caplog):
+    places, kinds = {"text": "text", "tags": "tags"}, {"text": "text", "tags": "names"}
+    train = write("a.jsonl", '{"text": "x y", "tags": ["B", "A"]}\n{"text": "z", "tags": ["A"]}\n')
+    table = data.read_table(train, places, kinds)
+    assert table.label_names == ("A", "B")
+    assert table.cells(np.array([1, 0]))["tags"] == [[0], [1, 0]]
+    other = write("b.jsonl", '{"text": "z", "tags": ["A", "C", "D"]}\n')
+    with caplog.at_level("WARNING", "absl"):
+        table = data.read_table(other, places, kinds, like=table)
+    assert table.cells(np.array([0]))["tags"] == [[0, -1, -1]]
+    assert "b.jsonl, line 1: C and 1 others are unknown in training" in caplog.text
+    bad = write("c.jsonl", '{"text": "z", "tags": []}\n')
+    with pytest.raises(InputError, match=r"line 1: key 'tags' is \[\], wanted a list of strings"):
+        data.read_table(bad, places, kinds)
