@@ -90,7 +90,7 @@ def documents():
 
 def choices():
     """Three questions of which the last two have fewer choices than the first."""
-    inputs = {name: np.stack([x, x[::-1], x[[1, 0, 2]]], axis=1) for name, x in INPUTS.items()}
+    inputs = {name: np.stack([x, x[[2, 0, 1]], x[[1, 0, 2]]], 1) for name, x in INPUTS.items()}
     inputs["attention_mask"][1:, 2] = 0
     texts = ["good", "a bad film", "the end"]
     asked = [["good film", "bad story", "two"], ["is", "was"], ["a story", "not"]]
