@@ -12,6 +12,7 @@ __version__ = "0.2.0.dev0"
 _MODULES = {
     "AlbertConfig": "encoders",
     "BertConfig": "encoders",
+    "DependencyParser": "tasks",
     "ElectraConfig": "encoders",
     "ElectraPretraining": "tasks",
     "AdamW": "training.optimizers",

@@ -20,7 +20,7 @@ from bert_tf.settings import (
 )
 
 OPTIMIZERS = ("adamw", "google_adamw", "lamb", "adafactor")
-FORMATS = ("tsv", "csv", "jsonl", "squad", "c3", "race", "swag")
+FORMATS = ("tsv", "csv", "jsonl", "squad", "c3", "race", "swag", "conllu")
 SCHEDULES = ("linear", "constant", "cosine", "inverse_sqrt", "polynomial", "steps")
 
 FILE_OR_SHARE = Kind(

@@ -15,6 +15,7 @@ import oracles
 import tensorflow as tf
 
 from bert_tf import (
+    DependencyParser,
     ElectraConfig,
     ElectraPretraining,
     MaskedLM,
@@ -99,6 +100,21 @@ def choices():
     return Case(model, inputs, np.array([1, 0, 1], "int32"), (texts, asked, ["is ?", "", "a"]))
 
 
+def trees():
+    """Three sentences; the second has two words, one with a relation that training never had."""
+    starts = np.array([[1, 2, 3, 0, 0], [1, 2, 0, 0, 0], [1, 3, 0, 0, 0]], "int32")
+    labels = {
+        "heads": np.array([[2, 0, 2, -1, -1], [0, 1, -1, -1, -1], [2, 0, -1, -1, -1]], "int32"),
+        "relations": np.array(
+            [[0, 1, 2, -1, -1], [1, -1, -1, -1, -1], [2, 1, -1, -1, -1]], "int32"
+        ),
+        "words": np.array([3, 2, 2], "int32"),
+    }
+    model = DependencyParser(encoder(), 3, ["det", "root", "obj"], 8, 4)
+    inputs = INPUTS | {"word_starts": starts, "words": labels["words"]}
+    return Case(model, inputs, labels, (["the  good film", "good", "a story is not very bad"],))
+
+
 MASKED_TEXTS = (["the [MASK] is good", "a bad [MASK] and a [MASK]", "[MASK]"],)
 CASES = {
     "single label": lambda: classifier(None, np.array([2, 0, 1], "int32"), ("a", "b", "c")),
@@ -109,6 +125,7 @@ CASES = {
         "regression", np.array([0.5, -1.0, 3.0], "float32"), ("LABEL_0",)
     ),
     "choices": choices,
+    "trees": trees,
     "masked words": lambda: Case(MaskedLM(encoder()), INPUTS | WORDS, WORD_LABELS, MASKED_TEXTS),
     "pretraining": lambda: Case(
         Pretraining(encoder(), extra_labels={"topic": {"of": "sentence", "num_labels": 3}}),

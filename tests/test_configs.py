@@ -92,6 +92,8 @@ def write_rows(config, folder):
     """A file of four rows in the format and with the columns that a configuration tells."""
     if config.task == "multiple_choice":
         return write_choices(config, folder)
+    if config.data.train.endswith(".conllu"):
+        return write_trees(config, folder)
     data, labels = config.data, LABELS[config.model.problem_type]
     columns = [data.text, data.label] + ([] if data.text_pair is None else [data.text_pair])
     rows = [
@@ -108,6 +110,15 @@ def write_rows(config, folder):
         lines += ["\t".join(str(row[column]) for column in columns) for row in rows]
     path = folder / pathlib.Path(data.train).name
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def write_trees(config, folder):
+    """Four sentences of three words as CoNLL-U."""
+    path = folder / pathlib.Path(config.data.train).name
+    line = "{}\t{}\t_\t_\t_\t_\t{}\t{}\t_\t_\n"
+    rows = [(1, "the", 2, "det"), (2, "end", 0, "root"), (3, ".", 2, "punct")]
+    path.write_text(("".join(line.format(*row) for row in rows) + "\n") * 4)
     return path
 
 

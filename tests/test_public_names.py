@@ -13,6 +13,7 @@ PUBLIC = {
     "AdamW": {"learning_rate", "weight_decay"},
     "AlbertConfig": {"vocab_size", "hidden_size", "embedding_size", "num_hidden_groups"},
     "BertConfig": {"vocab_size", "hidden_size", "num_hidden_layers"},
+    "DependencyParser": {"encoder", "num_labels", "label_names"},
     "ElectraConfig": {"vocab_size", "hidden_size", "embedding_size"},
     "ConfigError": set(),
     "ElectraPretraining": {"encoder", "generator"},

@@ -13,16 +13,22 @@ import typing
 
 from bert_tf.data import documents
 from bert_tf.data.choice_files import CHOICE_FILES, guess_choices
+from bert_tf.data.conllu import read_conllu
 from bert_tf.errors import ConfigError, InputError
 
 _SUFFIXES = {".tsv": "tsv", ".txt": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".json": "jsonl"}
+_SUFFIXES |= {".conllu": "conllu"}
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # Characters of a CSV cell: a longer one is a quote that is not closed. Python's own limit, 131,072
 # for the whole process, is shorter than some texts.
 _LONGEST_CELL = 1 << 24
 csv.field_size_limit(max(_LONGEST_CELL, csv.field_size_limit()))
 # Formats whose files are held in memory -> reader, columns, what messages call a record.
-DOCUMENTS = {**documents.DOCUMENTS, **CHOICE_FILES}
+DOCUMENTS = {
+    **documents.DOCUMENTS,
+    **CHOICE_FILES,
+    "conllu": (read_conllu, ("text", "heads", "relations"), "sentence"),
+}
 
 
 class Record(typing.NamedTuple):
@@ -56,7 +62,7 @@ def guess_format(path):
     """The format that the ending of a file's name says, and of a known document its beginning.
 
     Raises:
-      ConfigError: the name ends otherwise than in .tsv .txt .csv .jsonl .json.
+      ConfigError: the name ends otherwise than in .tsv .txt .csv .jsonl .json .conllu.
     """
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in _SUFFIXES:

@@ -12,6 +12,7 @@ Dimension key, used as suffixes of tensor names and as letters of einsum strings
 """
 
 from bert_tf.layers.attention import MultiHeadAttention, attend
+from bert_tf.layers.biaffine import Biaffine
 from bert_tf.layers.blocks import EncoderBlock, PreNormBlock
 from bert_tf.layers.context import Context
 from bert_tf.layers.depth import layer_drop, recomputed, run_block
@@ -37,6 +38,7 @@ __all__ = [
     "ACTIVATIONS_OF_HEADS",
     "LOWEST",
     "MASKED_SCORE",
+    "Biaffine",
     "Context",
     "Embeddings",
     "EncoderBlock",

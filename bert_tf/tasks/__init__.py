@@ -1,5 +1,6 @@
 """Task models: an encoder, a head, and all that the task is. One file a task."""
 
+from bert_tf.tasks.dependency_parsing import DependencyParser
 from bert_tf.tasks.electra_pretraining import ElectraPretraining
 from bert_tf.tasks.masked_lm import MaskedLM
 from bert_tf.tasks.multiple_choice import MultipleChoice
@@ -11,6 +12,7 @@ from bert_tf.tasks.task_model import TaskModel
 TASKS = {
     "sequence_classification": SequenceClassifier,
     "multiple_choice": MultipleChoice,
+    "dependency_parsing": DependencyParser,
     "masked_lm": MaskedLM,
     "pretraining": Pretraining,
     "electra_pretraining": ElectraPretraining,
@@ -18,6 +20,7 @@ TASKS = {
 
 __all__ = [
     "TASKS",
+    "DependencyParser",
     "ElectraPretraining",
     "MaskedLM",
     "MultipleChoice",
