@@ -79,8 +79,8 @@ class DependencyParser(TaskModel):
 
     @staticmethod
     def features(cells, tokenizer, settings):
-        """Token ids, [N, L], and where words begin among them; see `words.word_starts`. Labels of words that
-        were cut off, or whose head was, are -1."""
+        """Token ids, [N, L], and where words begin among them, see `words.word_starts`; -1 for the
+        labels of words that were cut off, and of those whose head was."""
         import tensorflow as tf
 
         words, text = words_of(cells["text"])
