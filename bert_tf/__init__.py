@@ -16,6 +16,7 @@ _MODULES = {
     "ElectraConfig": "encoders",
     "ElectraPretraining": "tasks",
     "AdamW": "training.optimizers",
+    "ExtractiveQA": "tasks",
     "InputError": "errors",
     "ConfigError": "errors",
     "MaskedLM": "tasks",

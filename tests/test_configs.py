@@ -32,10 +32,13 @@ def test_it_loads(file):
     load(FinetuneConfig, str(file))
 
 
-# Each way of reading, and rows kept of an older task. The first two differ from one of these by
-# names alone, two by what is frozen, which training/test_freezing.py tries; and quickstart.yaml
-# is what recipes/test_quickstart.py runs.
-ALIKE = ("sst2", "chinese", "last_two_layers", "head_only", "gradual", "quickstart")
+# Each way of reading, and rows kept of an older task. The first and last two differ from one of
+# these by names alone, two by what is frozen, which training/test_freezing.py tries; and
+# quickstart.yaml is what recipes/test_quickstart.py runs.
+ALIKE = (
+    *("sst2", "chinese", "last_two_layers", "head_only", "gradual", "quickstart"),
+    *("squad", "cmrc"),
+)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +97,8 @@ def write_rows(config, folder):
         return write_choices(config, folder)
     if config.data.train.endswith(".conllu"):
         return write_trees(config, folder)
+    if config.task == "question_answering":
+        return write_questions(config, folder)
     data, labels = config.data, LABELS[config.model.problem_type]
     columns = [data.text, data.label] + ([] if data.text_pair is None else [data.text_pair])
     rows = [
@@ -132,4 +137,16 @@ def write_choices(config, folder):
     else:
         asked = [{"question": "is", "choice": ["good", "bad", "one"], "answer": "bad"}]
         path.write_text(json.dumps([[[text, "the end"], asked, "0"] for text in TEXTS]))
+    return path
+
+
+def write_questions(config, folder):
+    """Questions about four texts as a SQuAD file, the last one without an answer."""
+    answers = [[{"text": text.split()[0], "answer_start": 0}] for text in TEXTS[:-1]] + [[]]
+    articles = [
+        {"paragraphs": [{"context": text, "qas": [{"question": "is ?", "answers": some}]}]}
+        for text, some in zip(TEXTS, answers, strict=True)
+    ]
+    path = folder / pathlib.Path(config.data.train).name
+    path.write_text(json.dumps({"data": articles}), encoding="utf-8")
     return path

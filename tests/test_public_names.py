@@ -17,6 +17,7 @@ PUBLIC = {
     "ElectraConfig": {"vocab_size", "hidden_size", "embedding_size"},
     "ConfigError": set(),
     "ElectraPretraining": {"encoder", "generator"},
+    "ExtractiveQA": {"encoder", "unanswerable", "no_answer_threshold", "max_answer_length"},
     "InputError": set(),
     "MaskedLM": {"encoder"},
     "MultipleChoice": {"encoder", "ranking", "pooling"},

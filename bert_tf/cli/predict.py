@@ -33,7 +33,18 @@ COMMAND = Command(
             "the column or key of the partners; with it a model that was saved\n"
             "elsewhere takes pairs",
         ),
-        Flag("top", "NUMBER", "how many words for each [MASK]; 5 if not given"),
+        Flag(
+            "format",
+            "NAME",
+            "jsonl (if not given), or squad: one object of question id and answer,\n"
+            "as the official scorers read it",
+            "jsonl",
+        ),
+        Flag(
+            "top",
+            "NUMBER",
+            "how many words for each [MASK] (5 if not given) or spans of each\nanswer (1)",
+        ),
         Flag(
             "perplexity",
             None,
@@ -55,15 +66,18 @@ def _prepare(flags):
         raise ConfigError(f"--top is {top!r}, wanted a whole number of 1 or more")
     if top is not None and flags.perplexity:
         raise ConfigError("--top and --perplexity are given, wanted one of them")
-    columns = {name: column_of(flags[name].value) for name in ("text", "text_pair")}
-    return (flags.model, flags.input, flags.output, top and int(top), flags.perplexity), columns
+    if flags.format not in ("jsonl", "squad"):
+        raise ConfigError(f"--format is {flags.format!r}, wanted jsonl or squad")
+    options = {name: column_of(flags[name].value) for name in ("text", "text_pair")}
+    options["format"] = flags.format
+    return (flags.model, flags.input, flags.output, top and int(top), flags.perplexity), options
 
 
 def _work(prepared):
     from bert_tf.recipes.predict import predict
 
-    arguments, columns = prepared
-    predict(*arguments, **columns)
+    arguments, options = prepared
+    predict(*arguments, **options)
 
 
 if __name__ == "__main__":

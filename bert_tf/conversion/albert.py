@@ -43,6 +43,7 @@ HUGGINGFACE = Layout(
     heads={
         "SequenceClassifier": rows.hf_dense("classifier", "head.projection"),
         "MultipleChoice": rows.hf_dense("classifier", "head.projection"),
+        "ExtractiveQA": rows.hf_dense("qa_outputs", "head.projection"),
         "MaskedLM": _HF_MASKED_LM,
         "Pretraining": (
             *_HF_MASKED_LM,
@@ -54,7 +55,10 @@ HUGGINGFACE = Layout(
     old_names=rows.OLD_NORMS,
     ignorable=rows.BUFFERS,
     tied={"MaskedLM": _TIED, "Pretraining": _TIED},
-    unused={"MaskedLM": r"^(albert\.pooler|sop_classifier)\."},
+    unused={
+        "MaskedLM": r"^(albert\.pooler|sop_classifier)\.",
+        "ExtractiveQA": r"^albert\.pooler\.",
+    },
 )
 
 
@@ -97,6 +101,7 @@ ALBERT = Family(
     classes={
         "SequenceClassifier": "AlbertForSequenceClassification",
         "MultipleChoice": "AlbertForMultipleChoice",
+        "ExtractiveQA": "AlbertForQuestionAnswering",
         "MaskedLM": "AlbertForMaskedLM",
         "Pretraining": "AlbertForPreTraining",
     },

@@ -2,7 +2,7 @@
 
 Sources: the state dicts of transformers' `BertModel`, `BertForSequenceClassification`,
 `BertForMaskedLM` and `BertForPreTraining`; the variables of google-research/bert `modeling.py`,
-`run_pretraining.py` and `run_classifier.py`.
+`run_pretraining.py`, `run_classifier.py` and `run_squad.py`.
 """
 
 from bert_tf.conversion import rows
@@ -28,6 +28,7 @@ HUGGINGFACE = Layout(
     heads={
         "SequenceClassifier": rows.hf_dense("classifier", "head.projection"),
         "MultipleChoice": rows.hf_dense("classifier", "head.projection"),
+        "ExtractiveQA": rows.hf_dense("qa_outputs", "head.projection"),
         "MaskedLM": _HF_MASKED_LM,
         "Pretraining": (
             *_HF_MASKED_LM,
@@ -39,7 +40,10 @@ HUGGINGFACE = Layout(
     old_names=rows.OLD_NORMS,
     ignorable=rows.BUFFERS,
     tied={"MaskedLM": _TIED, "Pretraining": _TIED},
-    unused={"MaskedLM": r"^(bert\.pooler|cls\.seq_relationship)\."},
+    unused={
+        "MaskedLM": r"^(bert\.pooler|cls\.seq_relationship)\.",
+        "ExtractiveQA": r"^bert\.pooler\.",
+    },
 )
 
 GOOGLE = Layout(
@@ -50,6 +54,7 @@ GOOGLE = Layout(
     ),
     heads={
         "SequenceClassifier": rows.google_output("", "head.projection"),
+        "ExtractiveQA": rows.google_output("cls/squad/", "head.projection"),
         "MaskedLM": rows.google_masked_lm(),
         "Pretraining": (
             *rows.google_masked_lm(),
@@ -57,7 +62,7 @@ GOOGLE = Layout(
         ),
     },
     any_head=r"^(cls/|output_weights$|output_bias$)",
-    unused={"MaskedLM": r"^bert/pooler/"},
+    unused={"MaskedLM": r"^bert/pooler/", "ExtractiveQA": r"^bert/pooler/"},
 )
 
 BERT = Family(
@@ -65,6 +70,7 @@ BERT = Family(
     classes={
         "SequenceClassifier": "BertForSequenceClassification",
         "MultipleChoice": "BertForMultipleChoice",
+        "ExtractiveQA": "BertForQuestionAnswering",
         "MaskedLM": "BertForMaskedLM",
         "Pretraining": "BertForPreTraining",
     },

@@ -28,6 +28,7 @@ HUGGINGFACE = Layout(
             *rows.hf_dense("sequence_summary.summary", "head.hidden.0"),
             *rows.hf_dense("classifier", "head.projection"),
         ),
+        "ExtractiveQA": rows.hf_dense("qa_outputs", "head.projection"),
         "MaskedLM": (
             *rows.hf_dense("generator_predictions.dense", "masked_lm_head.dense"),
             *rows.hf_norm("generator_predictions.LayerNorm", "masked_lm_head.norm"),
@@ -125,6 +126,7 @@ ELECTRA = Family(
     classes={
         "SequenceClassifier": "ElectraForSequenceClassification",
         "MultipleChoice": "ElectraForMultipleChoice",
+        "ExtractiveQA": "ElectraForQuestionAnswering",
         "MaskedLM": "ElectraForMaskedLM",
         "ElectraPretraining": "ElectraForPreTraining",
     },

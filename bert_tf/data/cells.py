@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from bert_tf.data import answers
 from bert_tf.errors import InputError, shown
 
 
@@ -25,6 +26,7 @@ class Kind(typing.NamedTuple):
       restore: function of the arrays as tensors -> one tensor with an entry a row.
       names: function of a value -> list of the class names in it; None of kinds without any.
       numbered: function of (value, dict of class name -> number) -> what `flatten` takes of it.
+      read: function of a value as JSON gives it -> as a task reads it.
     """
 
     wanted: str
@@ -34,14 +36,21 @@ class Kind(typing.NamedTuple):
     restore: Callable
     names: Callable | None = None
     numbered: Callable | None = None
+    read: Callable = lambda value: value
 
     def check(self, value, place):
         """Raises InputError unless the value is of this kind; `place` names file, line, column."""
         if not self.accepts(value):
             raise InputError(f"{place} is {shown(value)}, wanted {self.wanted}")
-        for text in value if isinstance(value, list) else [value]:
-            if isinstance(text, str):
-                check_unicode(text, place)
+        for text in _texts_in(value):
+            check_unicode(text, place)
+
+
+def _texts_in(value):
+    if isinstance(value, str):
+        return [value]
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for each in inner for text in _texts_in(each)]
 
 
 def check_unicode(text, place):
@@ -128,6 +137,15 @@ KINDS = {
         _ragged,
         names=lambda names: names,
         numbered=lambda names, numbers: [numbers.get(name, -1) for name in names],
+    ),
+    # As a tensor: where the first answer of each row begins and ends, int32 [N, 2].
+    "answers": Kind(
+        'a list of {"text": string, "answer_start": whole number}',
+        answers.accepts,
+        answers.flatten,
+        (tf.int32,),
+        lambda spans: tf.ensure_shape(spans, [None, 2]),
+        read=answers.read,
     ),
 }
 

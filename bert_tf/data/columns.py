@@ -84,7 +84,8 @@ class Columns:
 
     def cells(self, record):
         """The values of a record that `check` has found whole, dict of column name -> value."""
-        return {name: record[self._places[name]] for name in self.kinds}
+        kinds = ((name, KINDS[kind]) for name, kind in self.kinds.items())
+        return {name: kind.read(record[self._places[name]]) for name, kind in kinds}
 
     def names(self, record):
         """The class names in a record that `check` has found whole, a list of str."""
@@ -116,8 +117,9 @@ class Columns:
             wanted = f"at least {self._least}, for column {self._least - 1} counted from 0"
             raise InputError(f"{place}: has {len(record)} columns, wanted {wanted}")
         kind = "key" if isinstance(record, dict) else "column"
-        for name, value in self.cells(record).items():
-            KINDS[self.kinds[name]].check(value, f"{place}: {kind} {self._places[name]!r}")
+        for name, key in self._places.items():
+            if name in self.kinds:
+                KINDS[self.kinds[name]].check(record[key], f"{place}: {kind} {key!r}")
         if self.label is None:
             return None
         key = self._places[self.label]

@@ -68,17 +68,17 @@ def guess_format(path):
     if suffix not in _SUFFIXES:
         known = " ".join(_SUFFIXES)
         raise ConfigError(f"{path}: the name tells no format; wanted {known}, or the format named")
-    return _guess_document(path, suffix) or _SUFFIXES[suffix]
+    return guess_document(path) or _SUFFIXES[suffix]
 
 
-def _guess_document(path, suffix):
-    """The document that a file begins as; None where it is none that is known."""
+def guess_document(path):
+    """The document that a file begins as, a key of DOCUMENTS; None where it is none of them."""
     try:
         with open(path, "rb") as file:
             begins = file.read(1 << 16)
     except OSError:
         return None  # whoever opens it says what is wrong
-    if suffix == ".json" and b'"paragraphs"' in begins:
+    if os.fspath(path).lower().endswith(".json") and b'"paragraphs"' in begins:
         return "squad"
     return guess_choices(begins)
 

@@ -24,6 +24,7 @@ def predict(
     perplexity=False,
     text=None,
     text_pair=None,
+    format="jsonl",
 ):
     """Answers every text of a file.
 
@@ -35,10 +36,12 @@ def predict(
       input_file: str, a file in UTF-8, see `prediction_rows.open_rows`; "-" is the standard input.
       output: str, the file to write; None is the standard output, where each window appears as
         soon as it is answered.
-      top: int, how many words for each [MASK]; None: 5.
+      top: int, how many words for each [MASK], or how many spans for each question; None: 5 and 1.
       perplexity: bool, of a model of masked words: how likely it finds each text.
       text, text_pair: str or int, the columns of a table or the keys of JSON lines; None: those the
         model was trained with. `text_pair` makes a model that was saved elsewhere take pairs.
+      format: "jsonl", or "squad": one JSON object of question id -> answer, as the scorers of
+        SQuAD and CMRC read it; the records need an `id`.
     Raises:
       InputError: a file or the model cannot be read, a line is no text, or the disk is full.
       ConfigError: an option is given that the model's task does not have, or the output is the
@@ -51,14 +54,19 @@ def predict(
             model_directory, top, perplexity, {"text": text, "text_pair": text_pair}
         )
         out = sys.stdout if output is None else stack.enter_context(new_file(output))
-        answered = 0
+        answered, named = 0, {}
         for window in _windows(rows.read(answerer)):
-            lines = _answered(answerer, window, rows.name)
-            answered += len(lines)
-            out.writelines(lines)
-            out.flush()
+            records = _answered(answerer, window, rows.name)
+            answered += len(records)
+            if format == "squad":
+                _name(records, window, rows.name, named)
+            else:
+                out.writelines(_lines(records, window, answerer.columns))
+                out.flush()
         if not answered:
             raise InputError(f"{rows.name}: is empty")
+        if format == "squad":
+            out.write(json.dumps(named, ensure_ascii=False) + "\n")
 
 
 def _answerer(directory, top, perplexity, places):
@@ -88,7 +96,7 @@ def _answerer(directory, top, perplexity, places):
             raise ConfigError(f"--perplexity: {directory} predicts no masked words")
         return Perplexity(model, tokenizer)
     if top is not None and "top" not in model.answer_options:
-        raise ConfigError(f"--top: {directory} predicts no masked words")
+        raise ConfigError(f"--top: {directory} answers with neither words for [MASK] nor spans")
     try:
         return answer_with(model, tokenizer, top=top)
     except InputError as error:
@@ -101,16 +109,32 @@ def _windows(rows):
 
 
 def _answered(answerer, window, name):
-    """The lines for a window of rows, in their order."""
+    """The records for a window of rows, in their order."""
     columns = zip(*(row.cells for row in window), strict=True)
     try:
-        records = answerer.records(*map(list, columns))
+        return answerer.records(*map(list, columns))
     except InputError as error:
         if getattr(error, "row", None) is None:
             raise
         raise InputError(f"{name}, line {window[error.row].line}: {error}") from None
-    cells = (dict(zip(answerer.columns, row.cells, strict=True)) for row in window)
-    return [
-        json.dumps({**record, **row}, ensure_ascii=False) + "\n"
-        for record, row in zip(records, cells, strict=True)
-    ]
+
+
+def _lines(records, window, columns):
+    """Answers as lines of JSON, with what was asked."""
+    for record, row in zip(records, window, strict=True):
+        asked = dict(zip(columns, row.cells, strict=True))
+        named = {} if row.id is None else {"id": row.id}
+        yield json.dumps({**record, **named, **asked}, ensure_ascii=False) + "\n"
+
+
+def _name(records, window, file, named):
+    """Adds answers to a dict of question id -> answer."""
+    for record, row in zip(records, window, strict=True):
+        if "answer" not in record:
+            raise ConfigError("--format=squad: the model answers no questions with parts of a text")
+        if not isinstance(row.id, str | int) or str(row.id) in named:
+            reason = "stands twice" if row.id is not None else "is missing"
+            raise InputError(
+                f"{file}, line {row.line}: `id` {reason}, and --format=squad names by it"
+            )
+        named[str(row.id)] = record["answer"]

@@ -14,10 +14,12 @@ _TABLES = {".tsv": "tsv", ".csv": "csv"}
 
 
 class Row(typing.NamedTuple):
-    """One input: a cell for each of its columns, and the line they stand on."""
+    """One input: a cell for each of its columns, the line they stand on (of a document: which of
+    its records they are), and the record's `id`, where it has one."""
 
     cells: tuple
     line: int
+    id: object = None
 
 
 class Rows(typing.NamedTuple):
@@ -25,7 +27,7 @@ class Rows(typing.NamedTuple):
 
     Attributes:
       name: str, of the file for messages.
-      format: "lines", "jsonl", "tsv" or "csv".
+      format: "lines", "jsonl", "tsv", "csv", or a document of formats.DOCUMENTS.
       records: iterator of formats.Record.
     """
 
@@ -51,7 +53,7 @@ class Rows(typing.NamedTuple):
                 chosen = columns.choose(places, kinds, records, self.name, "tsv")
                 return self._chosen(chosen, records)
             return (self._line(record, answerer.columns) for record in records)
-        if self.format == "jsonl":
+        if formats.has_keys(self.format):
             # The training file may have had numbers for columns.
             places = {name: x if isinstance(x, str) else name for name, x in places.items()}
             records = self._warned(answerer)
@@ -62,7 +64,8 @@ class Rows(typing.NamedTuple):
     def _chosen(self, chosen, records):
         for record in records:
             chosen.check(record.cells, self.name, record.line)
-            yield Row(tuple(chosen.cells(record.cells).values()), record.line)
+            name = record.cells.get("id") if isinstance(record.cells, dict) else None
+            yield Row(tuple(chosen.cells(record.cells).values()), record.line, name)
 
     def _line(self, record, names):
         if len(names) == 1:
@@ -92,7 +95,8 @@ def open_rows(path, stack):
     """Opens the input file of a prediction.
 
     A name that ends in .jsonl or .json, or a file that begins with "{", is JSON lines, with the
-    keys the model was trained on; .tsv and .csv are tables with the model's columns. Any other file
+    keys the model was trained on, unless it is a document such as SQuAD's file; .tsv and .csv are
+    tables with the model's columns. Any other file
     holds a text a line (of a model of several columns: with tabs between them), unless its first
     line is a header with the model's columns. Blank lines are left out.
 
@@ -111,9 +115,12 @@ def open_rows(path, stack):
     first = file.readline()
     begins = first.removeprefix(b"\xef\xbb\xbf").lstrip()
     if name.endswith((".jsonl", ".json")) or begins[:1] == b"{":
-        format = "jsonl"
+        document = path != "-" and formats.guess_document(name)
+        format = document or "jsonl"
     else:
         format = next((x for end, x in _TABLES.items() if name.endswith(end)), "lines")
+    if format in formats.DOCUMENTS:
+        return Rows(name, format, formats.scan(file, name, format))
     lines = itertools.chain([first] if first else [], file)
     scanned = "tsv" if format == "lines" else format
     return Rows(name, format, formats.scan(lines, name, scanned))

@@ -5,6 +5,7 @@ from bert_tf.tasks.electra_pretraining import ElectraPretraining
 from bert_tf.tasks.masked_lm import MaskedLM
 from bert_tf.tasks.multiple_choice import MultipleChoice
 from bert_tf.tasks.pretraining import Pretraining
+from bert_tf.tasks.question_answering import ExtractiveQA
 from bert_tf.tasks.sequence_classification import SequenceClassifier
 from bert_tf.tasks.task_model import TaskModel
 
@@ -13,6 +14,7 @@ TASKS = {
     "sequence_classification": SequenceClassifier,
     "multiple_choice": MultipleChoice,
     "dependency_parsing": DependencyParser,
+    "question_answering": ExtractiveQA,
     "masked_lm": MaskedLM,
     "pretraining": Pretraining,
     "electra_pretraining": ElectraPretraining,
@@ -22,6 +24,7 @@ __all__ = [
     "TASKS",
     "DependencyParser",
     "ElectraPretraining",
+    "ExtractiveQA",
     "MaskedLM",
     "MultipleChoice",
     "Pretraining",
