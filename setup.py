@@ -9,7 +9,10 @@ setup(
     long_description=open("README.md", encoding="utf-8").read(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    packages=find_packages(include=["bert_tf", "bert_tf.*"]),
+    # The configurations lie in the package where it is installed, and beside it in a clone.
+    packages=[*find_packages(include=["bert_tf", "bert_tf.*"]), "bert_tf.configs"],
+    package_dir={"bert_tf.configs": "configs"},
+    package_data={"bert_tf.configs": ["*/*.yaml", "*/*.md", "*/*.txt"]},
     python_requires=">=3.11,<3.14",
     install_requires=[
         "tensorflow>=2.21,<2.22",

@@ -259,6 +259,12 @@ class PretrainConfig:
                     f"noise.{key} is {rate} and objective.words replaced_tokens, wanted 0 with it: "
                     "such tokens would count as original ones"
                 )
+        own = [phase.steps is not None or phase.epochs is not None for phase in self.phases]
+        if self.train.steps is not None and all(own):
+            raise ConfigError(
+                f"train.steps is {self.train.steps}, and every phase has steps or epochs of its "
+                "own; wanted one of them: --set phases.1.steps=NUMBER changes a phase"
+            )
         for number, phase in enumerate(self.phases, 1):
             train = phase.settings(self.train)
             if train.batch_size % train.accumulate:

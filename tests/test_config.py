@@ -237,6 +237,7 @@ def test_a_phase_is_as_the_train_section_but_for_what_it_says(load_pretrain):
         (["records=c"], "unknown key records; did you mean phases.1.records?"),
         (["phases.4.records=c"], "phases.4 is given, wanted 1, 2, 3, ..."),
         (["phases.3.steps=1"], "phases.3.records is missing"),
+        (["train.steps=5", "phases.1.steps=2"], "train.steps is 5, and every phase has steps or"),
         (["phases=[]"], "phases is [], wanted a list of sections"),
         (["phases.2.batch_size=9", "phases.2.accumulate=2"], "phases.2: accumulate is 2"),
         (["model.size=bert-tiny"], "one of model.path, model.size, model.family, got"),

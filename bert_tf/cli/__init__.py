@@ -3,6 +3,7 @@
 import importlib
 import sys
 
+from bert_tf import __version__
 from bert_tf.errors import nearest
 
 # verb -> what it does, for the list that `bert-tf` alone prints.
@@ -12,6 +13,7 @@ VERBS = {
     "evaluate": "every metric of a trained model on a labelled file",
     "predict": "labels, scores or words for [MASK] in texts, one JSON object a line",
     "export": "a trained model as a SavedModel, for TensorFlow Serving or Python",
+    "config": "lists the configurations to begin from, or prints one",
     "convert": "a checkpoint from one home's format into another's",
     "vocab": "a WordPiece vocabulary from text; a model's own, extended or trimmed",
     "records": "pretraining examples out of raw text",
@@ -32,6 +34,9 @@ def main(argv=None):
     if not argv or argv[0] in ("--help", "-h", "help"):
         print(_overview())
         return 0
+    if argv[0] == "--version":
+        print(f"bert-tf {__version__}")
+        return 0
     verb, *flags = argv
     if verb not in VERBS:
         near = nearest(verb, VERBS)
@@ -50,6 +55,7 @@ def _overview():
             "",
             *lines,
             "",
-            "bert-tf VERB --help explains a verb's flags. New here? Start with: bert-tf quickstart",
+            "bert-tf VERB --help explains a verb's flags; bert-tf --version says which this is.",
+            "New here? Start with: bert-tf quickstart",
         ]
     )

@@ -11,6 +11,7 @@ import typing
 from absl import flags
 from absl import logging as absl_logging
 
+from bert_tf import __version__
 from bert_tf.errors import ConfigError, InputError, nearest
 
 DONE, FAILED, WRONG_FLAGS, SAVED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -45,7 +46,7 @@ class Command(typing.NamedTuple):
     example: str
     flags: tuple
 
-    def run(self, work, argv=None, prepare=lambda flags: flags):
+    def run(self, work, argv=None, prepare=lambda flags: flags, light=False):
         """Parses flags and does the work.
 
         Args:
@@ -53,6 +54,7 @@ class Command(typing.NamedTuple):
           argv: list of str without the verb; None takes the command line's.
           prepare: function of the flags' values, a namespace; it runs before TensorFlow is
             imported, so that what is wrong with them is said at once.
+          light: bool, the work needs no TensorFlow.
         Returns:
           int, the exit code.
         """
@@ -60,10 +62,14 @@ class Command(typing.NamedTuple):
         if {"--help", "-h", "-help", "--helpfull"} & set(argv):
             print(self.help())
             return DONE
+        if "--version" in argv:
+            print(f"bert-tf {__version__}")
+            return DONE
         try:
             prepared = prepare(self._parsed(argv))
             with _told():
-                _import_quietly()
+                if not light:
+                    _import_quietly()
                 return work(prepared) or DONE
         except ConfigError as error:
             return self._say(error, WRONG_FLAGS)

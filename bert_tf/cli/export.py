@@ -42,6 +42,9 @@ def _prepare(flags):
         near = nearest(flags.format, FORMATS)
         hint = f"; did you mean {near}?" if near else ""
         raise ConfigError(f"--format is {flags.format}, wanted one of {', '.join(FORMATS)}{hint}")
+    from bert_tf.recipes.early_checks import check_model
+
+    check_model(flags.model)
     return flags
 
 

@@ -1,5 +1,6 @@
 """bert-tf finetune: teach a pretrained model your own labelled texts."""
 
+import os
 import sys
 
 from bert_tf import config
@@ -48,6 +49,10 @@ def main(argv=None):
 
 def _prepare(flags):
     settings = config.load(config.FinetuneConfig, flags.config, flags.set or ())
+    from bert_tf.recipes.early_checks import check_finetune
+
+    if not os.path.exists(os.path.join(flags.workdir, "metrics.json")):
+        check_finetune(settings, model=flags.draw_schedule is None)
     return settings, flags.workdir, flags.draw_schedule
 
 

@@ -1,9 +1,6 @@
 """Rows longer than a model reads, as several entries of a table: one for each window of a row."""
 
 import numpy as np
-import tensorflow as tf
-
-from bert_tf.data.cells import cell_tensors, flat_cells
 
 # Rows that are counted at once.
 _CHUNK = 512
@@ -53,6 +50,10 @@ def windowed(table, features):
     """
     if features.window_counts is None:
         return table
+    import tensorflow as tf
+
+    from bert_tf.data.cells import cell_tensors, flat_cells
+
     count = tf.function(
         lambda *arrays: features.window_counts(cell_tensors(table.kinds, arrays)),
         autograph=False,

@@ -8,6 +8,7 @@ from keras import ops
 
 from bert_tf.errors import InputError
 from bert_tf.layers import fold_in, new_key
+from bert_tf.tasks import refusals
 from bert_tf.tasks.answers import plain
 
 
@@ -47,6 +48,10 @@ class TaskModel(keras.Model):
     no_answer = None
     # Settings of `answer` -> their default.
     answer_options = {}
+
+    # What is written otherwise here.
+    save, predict = refusals.save, refusals.predict
+    from_pretrained = classmethod(refusals.from_pretrained)
 
     def __init__(self, encoder, **kwargs):
         super().__init__(dtype=encoder.dtype_policy, **kwargs)
@@ -237,6 +242,7 @@ class TaskModel(keras.Model):
         recompute=False,
         run_eagerly=False,
         jit_compile=False,
+        **others,
     ):
         """Sets the optimizer and how a step is made; the loss is the task's own.
 
@@ -254,11 +260,13 @@ class TaskModel(keras.Model):
           run_eagerly, jit_compile: as in `keras.Model.compile`.
         Raises:
           ConfigError: in the scope of a way of distributing that Keras 3 does not train rightly.
+          InputError: `loss` or `metrics` is given.
         """
         from bert_tf.training.distribution import refuse_unsupported
         from bert_tf.training.optimizers import AdamW
 
         refuse_unsupported()
+        refusals.refuse_of_compile(self, others)
         optimizer = AdamW() if optimizer is None else optimizer
         super().compile(optimizer=optimizer, run_eagerly=run_eagerly, jit_compile=jit_compile)
         self.seed, self.accumulate = seed, accumulate

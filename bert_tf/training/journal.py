@@ -16,6 +16,10 @@ from bert_tf.errors import InputError
 
 # A larger share of a log interval spent waiting for data is reported, once a run.
 STALLED = 0.2
+# Where there is no terminal: seconds between two lines.
+QUIET = 30.0
+# No bar is wider than 80 columns need be for the speed, which comes first of what is shown.
+BAR = "{percentage:3.0f}%|{bar:10}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
 
 
 class Journal:
@@ -45,8 +49,9 @@ class Journal:
             ("waiting", "training", "logging", "evaluating", "saving"), 0.0
         )
         self.stalled = False
-        # On a terminal a bar that moves; elsewhere a line for each evaluation.
-        self.bar = tqdm(total=steps, initial=step, unit="step", disable=None, file=sys.stderr)
+        # On a terminal a bar that moves; elsewhere a line now and then, and for each evaluation.
+        self.bar = tqdm(total=steps, initial=step, disable=None, file=sys.stderr, bar_format=BAR)
+        self.steps, self.told = steps, time.perf_counter()
         self._interval()
 
     @contextlib.contextmanager
@@ -86,8 +91,14 @@ class Journal:
                 f"step {step}: {100 * line['waiting_share']:.0f} % of the time went into waiting "
                 "for data; metrics.jsonl has the waiting_share of every log line"
             )
-        shown = {name: f"{value:.4g}" for name, value in values.items() if name != "learning_rate"}
-        self.bar.set_postfix({**shown, "tokens/s": f"{line['tokens_per_second']:.0f}"})
+        shown = {"tokens/s": f"{line['tokens_per_second']:.0f}"}
+        shown |= {name: f"{x:.4g}" for name, x in values.items() if name != "learning_rate"}
+        self.bar.set_postfix(shown)
+        if self.bar.disable and self.chief and time.perf_counter() - self.told >= QUIET:
+            self.told = time.perf_counter()
+            left = tqdm.format_interval((self.steps - step) / line["steps_per_second"])
+            numbers = ", ".join(f"{name} {value}" for name, value in shown.items())
+            self.say(f"step {step} of {self.steps}: {numbers}; {left} left")
         self._interval()
 
     def evaluation(self, step, epoch, values, monitored):

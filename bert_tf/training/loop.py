@@ -48,7 +48,7 @@ def train(model, source, steps, workdir, settings, evaluate, monitor):
       dict: `best_step`, `steps` made, `skipped` of them, `stopped_early`, and `seconds` of this
       process by what they were spent on. The model holds the best weights.
     Raises:
-      Interrupted: SIGTERM or Ctrl-C came; the state is saved.
+      Interrupted: SIGTERM, SIGHUP or Ctrl-C came; the state is saved.
       InputError: too many updates were not finite, the disk is full, or a worker has died.
     """
     strategy = model.distribute_strategy
@@ -198,12 +198,15 @@ def _out_of_patience(progress, settings):
 
 @contextlib.contextmanager
 def stop_signals():
-    """Within it SIGTERM and Ctrl-C set a threading.Event, which the loop reads at every step."""
+    """Within it SIGTERM, SIGHUP (a terminal that is closed) and Ctrl-C set a threading.Event, which
+    the loop reads at every step; under nohup a SIGHUP stays ignored."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    kinds = (signal.SIGTERM, signal.SIGINT)
+    kinds = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        kinds.append(signal.SIGHUP)
     before = [signal.signal(kind, lambda *_: stop.set()) for kind in kinds]
     try:
         yield stop

@@ -3,8 +3,11 @@
 import errno
 import logging
 import os
+import pathlib
+import shutil
 import subprocess
 import sys
+import zipfile
 
 import pytest
 from absl import logging as absl_logging
@@ -133,6 +136,46 @@ def test_bert_tf_alone_lists_the_verbs(capsys, argv):
         assert f"  {verb}" in told and what in told
 
 
+@pytest.mark.parametrize(
+    "argv", [["--version"], ["finetune", "--version"], ["config", "--version"]]
+)
+def test_the_version_is_told(capsys, argv):
+    assert cli.main(argv) == 0
+    assert capsys.readouterr().out == f"bert-tf {bert_tf.__version__}\n"
+
+
+def test_configurations_are_listed_and_printed(capsys):
+    assert cli.main(["config"]) == 0
+    listed = capsys.readouterr().out
+    assert "finetune/sst2 " in listed and "SST-2 (Socher et al. 2013" in listed
+    assert cli.main(["config", "sst2.yaml"]) == 0
+    configs = pathlib.Path(__file__).parents[2] / "configs"
+    assert capsys.readouterr().out == (configs / "finetune" / "sst2.yaml").read_text()
+    assert cli.main(["config", "sst3"]) == 2
+    assert "no configuration 'sst3'; did you mean sst2?" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_wheel_holds_the_configurations(tmp_path):
+    root = pathlib.Path(__file__).parents[2]
+    clone = tmp_path / "clone"
+    shutil.copytree(root, clone, ignore=shutil.ignore_patterns(".git", ".venv", "tests", "build"))
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    subprocess.run([*pip, "wheel", "--no-deps", f"--wheel-dir={tmp_path}", str(clone)], check=True)
+    wheel = next(tmp_path.glob("*.whl"))
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "installed")
+    done = subprocess.run(
+        [sys.executable, "-m", "bert_tf.cli", "config"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path / "installed",
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "installed")},
+    )
+    assert "finetune/sst2" in done.stdout, done.stderr
+    assert (tmp_path / "installed" / "bert_tf" / "configs" / "finetune" / "sst2.yaml").exists()
+
+
 def test_an_unknown_verb_gets_the_nearest(capsys):
     assert cli.main(["finetun", "--config=x"]) == 2
     assert capsys.readouterr().err == "bert-tf: no verb 'finetun'; did you mean finetune?\n"
@@ -160,8 +203,19 @@ from bert_tf.cli import finetune, main
 assert main(["finetune", "--help"]) == 0
 assert main(["finetune", "--config=absent.yaml", "--workdir=x"]) == 2
 assert main(["export", "--model=x", "--output=y", "--format=z"]) == 2
+assert main(["config", "finetune/sst2"]) == 0 and main(["--version"]) == 0
 heavy = {"tensorflow", "keras", "numpy", "sklearn"} & set(sys.modules)
 assert not heavy, heavy
+open("a.tsv", "w").write("txt\\tlabel\\n")
+yaml = "model: {path: .}\\ndata: {train: a.tsv}\\n"
+texts = {"a": yaml, "b": yaml.replace("a.tsv", "b.tsv"), "c": yaml.replace(".}", "d}", 1)}
+for name, text in texts.items():
+    open(f"{name}.yaml", "w").write(text)
+    assert main(["finetune", f"--config={name}.yaml", "--workdir=x"]) == 1
+assert main(["evaluate", "--model=.", "--data=c.tsv"]) == 1
+assert main(["predict", "--model=.", "--input=e.txt"]) == 1
+assert main(["export", "--model=f", "--output=y"]) == 1
+assert "tensorflow" not in sys.modules
 """
 
 
@@ -170,7 +224,16 @@ def test_help_and_wrong_flags_do_not_wait_for_tensorflow(tmp_path):
         [sys.executable, "-c", LIGHT], capture_output=True, text=True, cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
-    assert "absent.yaml: cannot be read" in done.stderr
+    for told in (
+        "absent.yaml: cannot be read",
+        "a.tsv, line 1: no column 'text' in the header; did you mean 'txt'?",
+        "b.tsv: cannot be read: No such file",
+        "d: no such directory, .zip or checkpoint prefix",
+        "c.tsv: cannot be read: No such file",
+        "e.txt: cannot be read: No such file",
+        "f: no such directory",
+    ):
+        assert told in done.stderr
 
 
 def test_a_command_s_streams_hold_nothing_but_its_own_words(tmp_path):

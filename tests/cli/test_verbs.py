@@ -118,8 +118,9 @@ def test_convert_offers_the_nearest_format(folder, tmp_path, capsys):
 
 @pytest.fixture
 def config(tmp_path):
-    path = tmp_path / "config.yaml"
-    path.write_text("model: {path: m}\ndata: {train: train.tsv}\n")
+    path, rows = tmp_path / "config.yaml", tmp_path / "train.tsv"
+    rows.write_text("text\tlabel\ngood\t1\n")
+    path.write_text(f"model: {{path: {tmp_path}}}\ndata: {{train: {rows}}}\n")
     return path
 
 

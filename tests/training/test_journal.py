@@ -105,6 +105,38 @@ def test_a_disk_that_fills_up_is_one_line_and_the_log_stays_readable(tmp_path, m
     assert [each["step"] for each in read_journal(str(tmp_path))] == [1]
 
 
+STEP = {"tokens": 90, "positions": 100}
+MEANS = {"loss": 0.123456, "accuracy": 0.5, "gradient_norm": 1.25, "learning_rate": 1e-5}
+
+
+def logged(tmp_path, steps=12345):
+    tmp_path.mkdir(exist_ok=True)
+    log = Journal(str(tmp_path), 0, steps)
+    with log.clock("training"):
+        log.count(STEP)
+    log.training(6789, 0.5, MEANS)
+    return log
+
+
+def test_without_a_terminal_a_line_comes_now_and_then(tmp_path, capsys, monkeypatch):
+    logged(tmp_path / "a").close()
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(journal, "QUIET", 0.0)
+    logged(tmp_path / "b").close()
+    told = capsys.readouterr().err
+    assert told.startswith("step 6789 of 12345: tokens/s ") and told.endswith(" left\n")
+    assert "loss 0.1235, accuracy 0.5" in told
+
+
+def test_the_bar_shows_tokens_a_second_at_80_columns(tmp_path, monkeypatch):
+    monkeypatch.setattr(journal.sys.stderr, "isatty", lambda: True, raising=False)
+    log = logged(tmp_path)
+    log.bar.ncols = 80
+    shown = str(log.bar)
+    assert len(shown) <= 80 and ", tokens/s=" in shown and "loss=0.1235" in shown
+    log.close()
+
+
 def test_a_worker_that_is_not_the_chief_writes_nothing(tmp_path):
     log = Journal(str(tmp_path), 0, 4, chief=False)
     log.evaluation(1, 0.25, {"accuracy": 0.5}, "accuracy")

@@ -146,7 +146,7 @@ def test_a_killed_run_continues_to_the_same_bits(tmp_path, whole, step):
     assert losses[0][-1] == losses[1][-1]
 
 
-@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_saves_and_the_same_command_goes_on(tmp_path, whole, kind):
     before = signal.getsignal(kind)
 
