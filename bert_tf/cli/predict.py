@@ -68,3 +68,22 @@ def _prepare(flags):
         raise ConfigError(f"--top is {top!r}, wanted a whole number of 1 or more")
     if top is not None and flags.perplexity:
         raise ConfigError("--top and --perplexity are given, wanted one of them")
+    if flags.format not in ("jsonl", "squad"):
+        raise ConfigError(f"--format is {flags.format!r}, wanted jsonl or squad")
+    options = {name: column_of(flags[name].value) for name in ("text", "text_pair")}
+    options["format"] = flags.format
+    check_model(flags.model)
+    if flags.input != "-":
+        check_file(flags.input)
+    return (flags.model, flags.input, flags.output, top and int(top), flags.perplexity), options
+
+
+def _work(prepared):
+    from bert_tf.recipes.predict import predict
+
+    arguments, options = prepared
+    predict(*arguments, **options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
