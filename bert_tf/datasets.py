@@ -21,6 +21,7 @@ def read_dataset(
     like=None,
     task="sequence_classification",
     columns=None,
+    windows=None,
 ):
     """Read a table as a dataset for `fit`, `evaluate` or `predict`.
 
@@ -39,6 +40,8 @@ def read_dataset(
         training dataset, or the model, so that both number the labels alike.
       task: str, a key of `bert_tf.tasks.TASKS`.
       columns: dict of the further columns of a task -> where they are, as `text`.
+      windows: int or None. How many windows of `max_length` tokens a long text is read in, at most;
+        then inputs are [batch, windows, length]. None cuts it off.
     Returns:
       tf.data.Dataset of (inputs, labels), or of inputs alone when `label` is None. inputs: dict of
       int32 [batch, length] `input_ids`, `attention_mask`, `token_type_ids`, and what else the task
@@ -55,7 +58,10 @@ def read_dataset(
     table = read_table(
         file, places, kinds_of(kind), format, problem_type, like, fault=fault_of(kind)
     )
-    features = features_of(kind, tokenizer, {"max_length": max_length})
+    settings = {"max_length": max_length, "windows": windows, "overlap": max_length // 4}
+    if windows is not None and not kind.pools_windows:
+        raise ConfigError(f"windows: {windows}, and {kind.__name__} reads one text a row")
+    features = features_of(kind, tokenizer, settings)
     table = windowed(table if shuffle_seed is None else table.sound(), features)
     if shuffle_seed is None:
         by_length = table.label is not None

@@ -82,6 +82,9 @@ class DataSection:
     label: str | int = setting(_COLUMN, "label")
     columns: dict = setting(MAPPING, {})  # of tasks that read others: name -> where it is
     max_length: int = setting(whole(3), 128)  # in tokens, special ones included
+    # How many windows of max_length tokens a long text is read in, at most, their vectors pooled
+    # (model.options.window_pooling); null: it is cut off
+    windows: int | None = setting(optional(whole(1)), None)
     # Tokens that two windows of a long text share, of tasks that read such texts; null: a quarter
     # of max_length
     overlap: int | None = setting(optional(whole(0)), None)

@@ -147,7 +147,7 @@ def overlong_share(table, features, sample=1000):
     rows = order.shuffled(len(table), 0, order.SAMPLE)[:sample]
     arrays = flat_cells(table.kinds, table.cells(rows))
     inputs, _ = features(cell_tensors(table.kinds, list(map(tf.constant, arrays))))
-    return float(np.mean(_lengths(inputs).numpy() >= features.max_length))
+    return float(np.mean(_sizes(inputs)[1].numpy() >= features.max_length))
 
 
 class _Epochs:
@@ -193,12 +193,21 @@ def _once(table, features, batch_size, length_multiple, beside, by_length=True):
     return dataset.apply(tf.data.experimental.assert_cardinality(plan.epoch_steps))
 
 
-def _lengths(inputs):
-    """The tokens of each row, int64 [rows]; of a row of several texts those of the longest."""
+def _sizes(inputs):
+    """How large each row is: the place of its last text, from 1, and the tokens of its longest one.
+
+    Args:
+      inputs: dict with `attention_mask` [rows, length], or [rows, texts, length] of rows that are
+        several texts, such as choices or windows.
+    Returns:
+      int64 [rows] each; the first is 1 where a row is one text.
+    """
     lengths = tf.math.count_nonzero(inputs["attention_mask"], axis=-1)
-    while lengths.shape.rank > 1:
-        lengths = tf.reduce_max(lengths, axis=-1)
-    return lengths
+    if lengths.shape.rank == 1:
+        return tf.ones_like(lengths), lengths
+    places = tf.range(1, tf.shape(lengths, tf.int64)[1] + 1)
+    last = tf.reduce_max(tf.where(lengths > 0, places, 1), axis=1)
+    return last, tf.reduce_max(lengths, axis=1)
 
 
 def _windows(windows, plan, table, features, beside, by_length=True):
@@ -211,8 +220,8 @@ def _windows(windows, plan, table, features, beside, by_length=True):
         any are left out.
       by_length: bool. Whether to sort the rows by their length in tokens.
     Returns:
-      Dataset of (rows, lengths, batches). rows: dict of `inputs`, `labels` and
-      `rows`; lengths: int64 [rows]; batches: int64 [batches].
+      Dataset of (rows, sizes, batches). rows: dict of `inputs`, `labels` and `rows`; sizes: what
+      `_sizes` gives; batches: int64 [batches].
     """
     example = table.labels(np.arange(1))
 
@@ -226,47 +235,49 @@ def _windows(windows, plan, table, features, beside, by_length=True):
         numbers, batches, *arrays = tf.numpy_function(read, [number], types)
         numbers, batches = (tf.ensure_shape(x, [None]) for x in (numbers, batches))
         inputs, labels = features(cell_tensors(table.kinds, arrays, example, table.label))
-        lengths = _lengths(inputs)
+        sizes = _sizes(inputs)
         rows = {"inputs": inputs, "labels": labels, "rows": numbers}
         rows = {x: rows[x] for x in ("inputs", *beside) if rows[x] is not None}
         if by_length:
-            ranks = tf.argsort(lengths, stable=True)
-            rows = tf.nest.map_structure(lambda values: tf.gather(values, ranks), rows)
-            lengths = tf.gather(lengths, ranks)
-        return rows, lengths, batches
+            texts, lengths = sizes
+            ranks = tf.argsort(texts * (features.max_length + 1) + lengths, stable=True)
+            rows, sizes = tf.nest.map_structure(lambda x: tf.gather(x, ranks), (rows, sizes))
+        return rows, sizes, batches
 
     return windows.map(window, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
 def _batches(windows, features, batch_size, length_multiple=1, full=False):
-    """Cut windows into batches, each as long as its own longest row; `full` says that there are no
-    short ones."""
+    """Cut windows into batches, each as long as its own longest row, and with as many texts a row
+    as its largest one; `full` says that there are no short ones."""
     height = batch_size if full else None
 
-    def cut(values, name, rows, length):
+    def cut(values, name, rows, texts, length):
         values, axis = values[rows], features.token_axes.get(name)
-        if axis is not None:
-            values = values[(slice(None),) * axis + (slice(length),)]
-        shape = values.shape.as_list()
-        shape[0] = height
+        shape = [height, *values.shape[1:]]
         if axis is not None:
             shape[axis] = None
+            values = values[(slice(None),) * axis + (slice(length),)]
+        if axis == 2:
+            shape[1] = None
+            values = values[:, :texts]
         return tf.ensure_shape(values, shape)
 
-    def batch_of(batch, rows, lengths):
+    def batch_of(batch, rows, sizes):
         chosen = slice(batch * batch_size, (batch + 1) * batch_size)
-        length = tf.reduce_max(lengths[chosen])
+        texts, length = (tf.reduce_max(size[chosen]) for size in sizes)
         length = tf.minimum(-(-length // length_multiple) * length_multiple, features.max_length)
         parts = []
         for name, part in rows.items():
             if isinstance(part, dict):
-                parts.append({name: cut(x, name, chosen, length) for name, x in part.items()})
+                some = {name: cut(x, name, chosen, texts, length) for name, x in part.items()}
+                parts.append(some)
             else:
-                parts.append(cut(part, name, chosen, length))
+                parts.append(cut(part, name, chosen, texts, length))
         return tuple(parts) if len(parts) > 1 else parts[0]
 
-    def batches_of(rows, lengths, batches):
+    def batches_of(rows, sizes, batches):
         numbers = tf.data.Dataset.from_tensor_slices(batches)
-        return numbers.map(lambda batch: batch_of(batch, rows, lengths))
+        return numbers.map(lambda batch: batch_of(batch, rows, sizes))
 
     return windows.flat_map(batches_of).prefetch(tf.data.AUTOTUNE)

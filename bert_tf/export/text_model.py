@@ -41,7 +41,7 @@ def text_settings(model, tokenizer, max_length=None):
       max_length: int, see `row_length`.
     Returns:
       dict, ready for JSON: `task`, the name in TASKS; `columns`, name -> its place in the training
-      file, of the inputs; `max_length`; `special_tokens_in_text`; `overlap` of a
+      file, of the inputs; `max_length`; `special_tokens_in_text`; `windows` and `overlap` of a
       windowed task; `text` and `text_pair`; the label arguments the task has.
     Raises:
       InputError: no text can be put to the model's task, the tokenizer has more entries than the
@@ -59,6 +59,7 @@ def text_settings(model, tokenizer, max_length=None):
         for name, column in inputs.items()
         if saved.get(name) is not None or not column.optional
     }
+    in_windows = model.windowed or saved.get("windows")
     length, labels = row_length(model, max_length), ("problem_type", "label_names")
     check_token_types(model, tokenizer, {**saved, "max_length": length}, model.encoder.config)
     return {
@@ -66,7 +67,8 @@ def text_settings(model, tokenizer, max_length=None):
         "columns": columns,
         "max_length": length,
         "special_tokens_in_text": bool(saved.get("special_tokens_in_text", False)),
-        **({"overlap": saved.get("overlap", length // 4)} if model.windowed else {}),
+        **({"windows": saved["windows"]} if saved.get("windows") else {}),
+        **({"overlap": saved.get("overlap", length // 4)} if in_windows else {}),
         "text": columns.get("text"),
         "text_pair": columns.get("text_pair"),
         **{name: _plain(getattr(model, name)) for name in labels if name in model.arguments},

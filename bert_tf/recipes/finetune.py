@@ -105,6 +105,11 @@ def prepare(config, task):
     """Sets precision and seed of this process; returns the strategy, which divides the batches."""
     if config.data.packing and not task.packs:
         raise ConfigError(f"data.packing is true, and task {config.task} takes no packed rows")
+    if config.data.windows is not None and not task.pools_windows:
+        reads = "cuts long texts itself" if task.windowed else "reads one text a row"
+        raise ConfigError(f"data.windows is {config.data.windows}, and task {config.task} {reads}")
+    if config.data.windows is not None and config.data.packing:
+        raise ConfigError("data.windows and data.packing are both given, wanted one of them")
     strategy = make_strategy(config.distribution)
     require_divisible(
         config.train.batch_size, strategy.num_replicas_in_sync, config.train.accumulate
@@ -217,7 +222,9 @@ def data_settings(config, task):
     settings = {**columns_of(config.data, task), "max_length": config.data.max_length}
     if config.data.special_tokens_in_text:
         settings["special_tokens_in_text"] = True
-    if task.windowed:
+    if config.data.windows is not None:
+        settings["windows"] = config.data.windows
+    if task.windowed or config.data.windows is not None:
         quarter = config.data.max_length // 4
         settings["overlap"] = quarter if config.data.overlap is None else config.data.overlap
     return settings
@@ -314,7 +321,7 @@ def report_rows(config, task, tables, tokenizer, steps):
     labels = "" if train_rows.label_names is None else f", {len(train_rows.label_names)} labels"
     logging.info("rows: %s; %s%s; %d steps", rows, kind, labels, steps)
     max_length = config.data.max_length
-    if task.windowed:
+    if task.windowed or config.data.windows is not None:
         return
     settings = {**data_settings(config, task), "max_length": max_length + 1}
     share = overlong_share(train_rows, features_of(task, tokenizer, settings, padding="longest"))

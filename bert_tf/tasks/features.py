@@ -60,16 +60,18 @@ def features_of(task, tokenizer, settings, padding="max_length"):
     Args:
       task: a TaskModel class or instance.
       tokenizer: Tokenizer.
-      settings: dict with `max_length` int and perhaps `special_tokens_in_text` bool.
+      settings: dict with `max_length` int and perhaps `special_tokens_in_text` bool; with `windows`
+        int a row is as many texts at most.
       padding: "max_length" for tables, whose rows are cut to batches afterwards, or "longest".
     Returns:
       Features.
     """
     settings = {**settings, "padding": padding}
     given = dict(tokenizer=tokenizer, settings=settings)
+    axes = {**TOKEN_AXES, **task.token_axes}
     return Features(
         functools.partial(task.features, **given),
-        {**TOKEN_AXES, **task.token_axes},
+        {name: axis + 1 for name, axis in axes.items()} if settings.get("windows") else axes,
         settings["max_length"],
         functools.partial(task.window_counts, **given) if task.windowed else None,
     )

@@ -33,3 +33,29 @@ def present(inputs):
     mask = inputs.get("attention_mask")
     mask = ops.ones_like(inputs["input_ids"]) if mask is None else mask
     return ops.any(mask > 0, axis=-1)
+
+
+def text_windows(texts, text_pairs, tokenizer, settings):
+    """Texts of any length as the inputs of an encoder, several rows for a long one; in TensorFlow.
+
+    Args:
+      texts, text_pairs: string [N], see Tokenizer.windows.
+      tokenizer, settings: as in `features.features_of`, with `windows` int, how many a text has at
+        most: what is beyond them is cut off; and perhaps `overlap` int, the tokens that two share,
+        a quarter of `max_length` otherwise.
+    Returns:
+      dict of int32 [N, G, L], G the windows of the longest text; a window that a text lacks is
+      padding.
+    """
+    import tensorflow as tf
+
+    names = ("max_length", "overlap", "padding", "special_tokens_in_text")
+    given = {"overlap": settings["max_length"] // 4}
+    given |= {name: settings[name] for name in names if name in settings}
+    found = tokenizer.windows(texts, text_pairs, **given)
+    rows, inputs = found["rows"], {}
+    for name in ("input_ids", "attention_mask", "token_type_ids"):
+        groups = tf.RaggedTensor.from_value_rowids(found[name], rows, tf.size(texts))
+        padding = tokenizer.pad_id if name == "input_ids" else 0
+        inputs[name] = groups.to_tensor(padding)[:, : settings["windows"]]
+    return inputs

@@ -14,11 +14,13 @@ from bert_tf.layers import (
     truncated_normal,
 )
 from bert_tf.tasks.features import Column, tokenized
+from bert_tf.tasks.grouped_rows import as_groups, as_rows, present, text_windows
 from bert_tf.tasks.losses import weight_of_rows, weighted_sum
 from bert_tf.tasks.task_model import TaskModel
 
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 POOLINGS = ("cls", "mean", "max")
+WINDOW_POOLINGS = ("mean", "max")
 
 
 class SequenceClassifier(TaskModel):
@@ -33,13 +35,15 @@ class SequenceClassifier(TaskModel):
       pooling: "cls" (the first token's vector), "mean", "max"; None as the family published it.
       head_layers: dense layers before the projection, a list of width or (width, activation),
         tanh if none is given; None as the family published it.
+      window_pooling: how the vectors of a long text's windows are one (setting `windows`): "mean"
+        (None) or "max".
 
     Labels: int [B] for single_label, 0/1 float [B, K] for multi_label, float [B] for regression;
     with `sentence_positions` [B, S] among the inputs those of each example of a packed row, [B, S]
     or [B, S, K], and in `sample_weight` float [B, S] a 0 for a place without one.
     """
 
-    arguments = ("num_labels", "label_names", "problem_type", "pooling", "head_layers")
+    arguments = ("num_labels", "label_names", "problem_type", "pooling", "head_layers", "window_pooling")
     columns = {
         "text": Column("text"),
         "text_pair": Column("text", optional=True),
@@ -47,6 +51,7 @@ class SequenceClassifier(TaskModel):
     }
     loss_names = ("classification",)
     packs = True
+    pools_windows = True
 
     def __init__(
         self,
@@ -56,9 +61,16 @@ class SequenceClassifier(TaskModel):
         problem_type=None,
         pooling=None,
         head_layers=None,
+        window_pooling=None,
         **kwargs,
     ):
-        _check(num_labels, label_names, problem_type, pooling, head_layers)
+        _check(num_labels, label_names, problem_type, head_layers)
+        for name, value, known in (
+            ("pooling", pooling, POOLINGS),
+            ("window_pooling", window_pooling, WINDOW_POOLINGS),
+        ):
+            if value is not None and value not in known:
+                raise InputError(f"{name}: {shown(value)}, wanted one of {', '.join(known)}")
         how = pooling or encoder.published.pooling
         if how == "pooler" and encoder.pooler is None:
             known = ", ".join(POOLINGS)
@@ -70,7 +82,7 @@ class SequenceClassifier(TaskModel):
         self.problem_type = problem_type
         self.num_labels = num_labels
         self.label_names = list(label_names or [f"LABEL_{i}" for i in range(num_labels)])
-        self.pooling = pooling
+        self.pooling, self.window_pooling = pooling, window_pooling
         self.head_layers = None if head_layers is None else [_layer(x) for x in head_layers]
         config = encoder.config
         dropout_rate = config.classifier_dropout
@@ -89,7 +101,7 @@ class SequenceClassifier(TaskModel):
 
         Args:
           inputs: dict of int32 [B, L], see the encoder; packed rows have `sentence_positions`
-            int32 [B, S].
+            int32 [B, S]; of texts in windows [B, G, L].
           training: bool, with dropout.
           key: integer [2], the dropout key of this step, or None.
         Returns:
@@ -97,8 +109,10 @@ class SequenceClassifier(TaskModel):
         """
         key = key_for(training, key)
         how = self.pooling or self.encoder.published.pooling
+        grouped = len(inputs["input_ids"].shape) == 3
+        rows = as_rows(inputs) if grouped else inputs
         outputs = self.encoder(
-            inputs,
+            rows,
             only_first=how in ("pooler", "cls"),
             training=key is not None,
             key=fold_in(key, 0),
@@ -106,10 +120,14 @@ class SequenceClassifier(TaskModel):
         if how == "pooler":
             vector = outputs["pooled_output"]
         else:
-            read, mask = outputs["sequence_output"], inputs.get("attention_mask")
+            read, mask = outputs["sequence_output"], rows.get("attention_mask")
             firsts = inputs.get("sentence_positions")
             packed = firsts is not None
             vector = pool_examples(read, mask, firsts, how) if packed else pool(read, mask, how)
+        if grouped:
+            vector = as_groups(vector, inputs)
+            there = ops.cast(present(inputs), "int32")
+            vector = pool(vector, there, self.window_pooling or "mean")
         return self.head(vector, key=fold_in(key, 1))
 
     def loss_weights(self, labels, sample_weight=None):
@@ -156,8 +174,10 @@ class SequenceClassifier(TaskModel):
 
     @staticmethod
     def features(cells, tokenizer, settings):
-        """Token ids of a text or a pair, and the label as the table has it."""
-        inputs = tokenized(cells["text"], cells.get("text_pair"), tokenizer, settings)
+        """Token ids of a text or a pair, [N, L], or of its windows, [N, G, L], if `settings` has
+        `windows`; and the label as the table has it."""
+        encode = text_windows if settings.get("windows") else tokenized
+        inputs = encode(cells["text"], cells.get("text_pair"), tokenizer, settings)
         return inputs, cells.get("label")
 
     @property
@@ -210,7 +230,7 @@ class SequenceClassifier(TaskModel):
     def argument_is_published(self, name):
         """Whether pooling and head layers are those of the family's published classifier."""
         if name not in ("pooling", "head_layers"):
-            return True
+            return True  # the pooling of windows changes no tensor, and no answer to a short text
         value = getattr(self, name)
         published = getattr(self.encoder.published, name)
         return value is None or _as_lists(value) == _as_lists(published)
@@ -234,6 +254,7 @@ class SequenceClassifier(TaskModel):
             self.problem_type,
             self.pooling,
             self.head_layers,
+            self.window_pooling,
         )
         for old, new in zip(self.head.hidden, larger.head.hidden, strict=True):
             new.kernel.assign(old.kernel)
@@ -259,7 +280,7 @@ def _as_rows(labels, outputs, sample_weight):
     return labels, *flat
 
 
-def _check(num_labels, label_names, problem_type, pooling, head_layers):
+def _check(num_labels, label_names, problem_type, head_layers):
     if not _is_count(num_labels):
         raise InputError(f"num_labels: {shown(num_labels)}, wanted a whole number of 1 or more")
     if label_names is not None and len(label_names) != num_labels:
@@ -275,8 +296,6 @@ def _check(num_labels, label_names, problem_type, pooling, head_layers):
         )
     if problem_type == "single_label_classification" and num_labels < 2:
         raise InputError("num_labels: 1, wanted 2 or more for single_label_classification")
-    if pooling is not None and pooling not in POOLINGS:
-        raise InputError(f"pooling: {shown(pooling)}, wanted one of {', '.join(POOLINGS)}")
 
 
 def _is_count(number):
