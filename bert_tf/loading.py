@@ -250,7 +250,12 @@ def _data_settings(contents, kind):
     settings = {key: value for key, value in contents.options.items() if key not in others}
     types = {name: (str, int) for name in kind.columns}
     types |= {name: (str, int, list) for name, x in kind.columns.items() if x.kind == "texts"}
-    types |= {"max_length": (int,), "overlap": (int,), "windows": (int,), "special_tokens_in_text": (bool,)}
+    types |= {
+        "max_length": (int,),
+        "overlap": (int,),
+        "windows": (int,),
+        "special_tokens_in_text": (bool,),
+    }
     for key, wanted in types.items():
         value = settings.get(key)
         if value is not None and type(value) not in wanted:

@@ -1,30 +1,27 @@
 """Fine-tuning: a pretrained encoder, a labelled file, and a task model at the end."""
 
 import keras
-from absl import logging
 
-from bert_tf.data import (
-    epoch_steps,
-    evaluation_batches,
-    overlong_share,
-    read_table,
-    rows_of_step,
-    training_batches,
-    windowed,
-)
-from bert_tf.data.formats import guess_format
-from bert_tf.data.packed_batches import packed_batches, packed_order
-from bert_tf.data.packing import Packing
-from bert_tf.datasets import fault_of, kinds_of, places_of, task_named
+from bert_tf.data import epoch_steps
+from bert_tf.datasets import task_named
 from bert_tf.errors import ConfigError, InputError, nearest
 from bert_tf.loading import load_encoder
-from bert_tf.recipes.workdir import claimed_workdir, digests, open_workdir, save_run
-from bert_tf.tasks.features import check_token_types, features_of
+from bert_tf.recipes.finetune_rows import (
+    batch_source,
+    data_digests,
+    data_settings,
+    evaluation_of,
+    in_windows,
+    read_tables,
+    report_rows,
+)
+from bert_tf.recipes.workdir import claimed_workdir, open_workdir, save_run
+from bert_tf.tasks.features import check_token_types
 from bert_tf.text import Tokenizer
 from bert_tf.training.distribution import is_chief, make_strategy, require_divisible
 from bert_tf.training.evaluation import evaluate
 from bert_tf.training.freezing import freeze
-from bert_tf.training.loop import BatchSource, train
+from bert_tf.training.loop import train
 from bert_tf.training.optimizer_choice import choose_optimizer
 from bert_tf.training.schedules import draw_schedule, schedule_of
 
@@ -119,117 +116,6 @@ def prepare(config, task):
     return strategy
 
 
-def batch_source(config, task, table, tokenizer):
-    """The training batches of a configuration, packed if it says so; a BatchSource."""
-    arguments = dict(batch_size=config.train.batch_size, seed=config.train.seed)
-    settings = data_settings(config, task)
-    if not config.data.packing:
-        return source_of(table, features_of(task, tokenizer, settings), arguments)
-    features = features_of(task, tokenizer, settings, padding="longest")
-    plan = packed_order(table, features, packing=Packing(), **arguments)
-    logging.info("packing: %s", plan.report())
-    return BatchSource(
-        batches=lambda start, stop: packed_batches(
-            table, features, plan, start_step=start, stop_step=stop
-        ),
-        rows_of_step=lambda step: plan.batch(step)[0],
-        epoch_steps=plan.epoch_steps,
-    )
-
-
-def source_of(table, features, arguments):
-    """The batches of a table as a BatchSource; `arguments` are those of `training_batches`."""
-    return BatchSource(
-        batches=lambda start, stop: training_batches(
-            table, features, **arguments, start_step=start, stop_step=stop
-        ),
-        rows_of_step=lambda step: rows_of_step(table, features, step, **arguments),
-        epoch_steps=epoch_steps(table, arguments["batch_size"]),
-    )
-
-
-def evaluation_of(config, task, tables, tokenizer):
-    """The batches of all tables but the training rows, by part.
-
-    Made once: TensorFlow traces what makes batches for each of them.
-    """
-    features = features_of(task, tokenizer, data_settings(config, task))
-    return {
-        part: evaluation_batches(table, features, batch_size=config.train.batch_size, numbered=True)
-        for part, table in tables.items()
-        if part != "train"
-    }
-
-
-def read_tables(config, task, like=None):
-    """The training, validation and test rows, by part.
-
-    Args:
-      config: FinetuneConfig.
-      task: TaskModel class.
-      like: as in `read_table`, for the training rows; None: they define their labels.
-    """
-    data = config.data
-
-    def read(path, **options):
-        format = data.format or guess_format(path)
-        options["fault"] = fault_of(task)
-        return read_table(path, columns_of(data, task), kinds_of(task), format, **options)
-
-    train_rows = read(data.train, problem_type=config.model.problem_type, like=like)
-    if isinstance(data.validation, str):
-        tables = {"train": train_rows, "validation": read(data.validation, like=train_rows)}
-    else:
-        train_part, validation_part = train_rows.split(data.validation, config.train.seed)
-        tables = {"train": train_part, "validation": validation_part}
-    if data.test is not None:
-        tables["test"] = read(data.test, like=train_rows)
-    tables["train"] = _sound(tables["train"])
-    return tables
-
-
-def _sound(table):
-    """The rows that can be learned from; of the others one warning a reason."""
-    for reason, rows in table.faults.items():
-        logging.warning(
-            "%s: %d of %d rows are not trained on: %s", table.name, len(rows), len(table), reason
-        )
-    return table.sound()
-
-
-def in_windows(tables, config, task, tokenizer):
-    """The tables by part, of a task that reads long texts as their windows."""
-    features = features_of(task, tokenizer, data_settings(config, task))
-    return {part: windowed(table, features) for part, table in tables.items()}
-
-
-def data_digests(config):
-    """Size and digest of the files that a configuration's rows come from; see `workdir.digests`."""
-    data, incremental = config.data, config.incremental
-    files = (data.train, data.validation, data.test, incremental.old_train, incremental.old_test)
-    return digests(file for file in files if isinstance(file, str))
-
-
-def columns_of(data, task):
-    """Where the `data` section says each column of a task is, dict of name -> name or number."""
-    given = {name: getattr(data, name) for name in ("text", "text_pair", "label")}
-    format = data.format or guess_format(data.train)
-    return places_of(task, given, data.columns, "data.columns", format)
-
-
-def data_settings(config, task):
-    """What is kept with a model of the data it was trained on: columns, lengths, special tokens."""
-    settings = {**columns_of(config.data, task), "max_length": config.data.max_length}
-    if config.data.special_tokens_in_text:
-        settings["special_tokens_in_text"] = True
-    if config.data.windows is not None:
-        settings["windows"] = config.data.windows
-    if task.windowed or config.data.windows is not None:
-        quarter = config.data.max_length // 4
-        settings["overlap"] = quarter if config.data.overlap is None else config.data.overlap
-    return settings
-
-
 def _model(config, task, table, tokenizer):
     """The encoder from its files, and a fresh head for the labels of the training rows."""
     section = config.model
@@ -310,22 +196,3 @@ def compile_model(model, settings, steps, epoch_steps, **options):
         jit_compile=settings.jit,
         **options,
     )
-
-
-def report_rows(config, task, tables, tokenizer, steps):
-    """Logs how much there is to train on, and how much of it is cut off."""
-    rows = ", ".join(f"{part} {len(table)}" for part, table in tables.items())
-    train_rows = tables["train"]
-    kind = train_rows.problem_type
-    kind = config.task if kind is None else kind
-    labels = "" if train_rows.label_names is None else f", {len(train_rows.label_names)} labels"
-    logging.info("rows: %s; %s%s; %d steps", rows, kind, labels, steps)
-    max_length = config.data.max_length
-    if task.windowed or config.data.windows is not None:
-        return
-    settings = {**data_settings(config, task), "max_length": max_length + 1}
-    share = overlong_share(train_rows, features_of(task, tokenizer, settings, padding="longest"))
-    if share > 0.01:
-        logging.warning(
-            "data.max_length %d cuts about %.0f %% of the texts", max_length, share * 100
-        )

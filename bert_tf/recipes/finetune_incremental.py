@@ -21,16 +21,18 @@ from bert_tf.datasets import kinds_of, task_named
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.loading import load_task
 from bert_tf.recipes.finetune import (
-    columns_of,
     compile_model,
     configure,
-    data_digests,
-    data_settings,
     monitor_of,
     prepare,
+    require_fit,
+)
+from bert_tf.recipes.finetune_rows import (
+    columns_of,
+    data_digests,
+    data_settings,
     read_tables,
     report_rows,
-    require_fit,
     source_of,
 )
 from bert_tf.recipes.workdir import claimed_workdir, open_workdir, save_run

@@ -43,7 +43,14 @@ class SequenceClassifier(TaskModel):
     or [B, S, K], and in `sample_weight` float [B, S] a 0 for a place without one.
     """
 
-    arguments = ("num_labels", "label_names", "problem_type", "pooling", "head_layers", "window_pooling")
+    arguments = (
+        "num_labels",
+        "label_names",
+        "problem_type",
+        "pooling",
+        "head_layers",
+        "window_pooling",
+    )
     columns = {
         "text": Column("text"),
         "text_pair": Column("text", optional=True),

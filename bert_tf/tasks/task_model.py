@@ -44,8 +44,7 @@ class TaskModel(keras.Model):
     # training and evaluation: then `window_counts(cells, tokenizer, settings)` says how many, int64
     # [rows], and `features` cuts out the one that the cell `window` numbers or, without it, all.
     windowed = False
-    # Whether the windows of a long text may be one row of several texts (setting `windows`).
-    pools_windows = False
+    pools_windows = False  # whether a long text's windows may be one row (setting `windows`)
     # Why no text can be put to the task, as one clause; None: it has `answer`.
     no_answer = None
     # Settings of `answer` -> their default.
