@@ -1,6 +1,9 @@
 """A table of one task as a dataset for plain Keras, and where each task finds its columns."""
 
-from bert_tf.data import evaluation_batches, read_table, repeated_epochs, windowed
+import numpy as np
+from absl import logging
+
+from bert_tf.data import evaluation_batches, order, read_table, repeated_epochs, windowed
 from bert_tf.data.formats import given_columns, guess_format
 from bert_tf.errors import ConfigError, nearest
 from bert_tf.tasks import TASKS, TaskModel
@@ -88,6 +91,39 @@ def task_named(name, key="task"):
 def fault_of(task):
     """A task's `fault`, or None where no row can have one."""
     return None if task.fault is TaskModel.fault else task.fault
+
+
+def report_faults(table, what_of_them):
+    """One warning for each reason why rows of a table cannot be learned from."""
+    for reason, rows in table.faults.items():
+        logging.warning(
+            "%s: %d of %d rows %s: %s", table.name, len(rows), len(table), what_of_them, reason
+        )
+
+
+def report_cut_texts(task, table, tokenizer, settings, sample=1000):
+    """A warning if a table has rows whose first text is longer than half a window, and cut there.
+
+    Args:
+      task: a TaskModel class.
+      table: Table or WindowedTable.
+      tokenizer: Tokenizer.
+      settings: dict with `max_length`.
+      sample: int, how many rows are looked at, at most.
+    """
+    texts = [name for name, x in task.columns.items() if x.kind == "text" and not x.target]
+    if not task.windowed or len(texts) < 2:
+        return
+    half = settings["max_length"] // 2
+    rows = order.shuffled(len(table), 0, order.SAMPLE)[:sample]
+    mask = tokenizer(table.cells(rows)[texts[0]], max_length=half + 3)["attention_mask"]
+    cut = int(np.count_nonzero(np.sum(mask, axis=1) > half + 2))
+    if cut:
+        logging.warning(
+            "max_length %d: of %d rows that were looked at %d have a %s of more than %d tokens, "
+            "half of it, and are cut there",
+            *(settings["max_length"], len(rows), cut, texts[0], half),
+        )
 
 
 def kinds_of(task):

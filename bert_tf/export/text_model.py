@@ -10,6 +10,10 @@ from bert_tf.tasks.features import check_token_types, features_of
 SPECS = {"text": tf.TensorSpec([None], tf.string), "texts": tf.TensorSpec([None, None], tf.string)}
 
 
+# Windows of long texts that go through a model together.
+_ROWS_AT_ONCE = 32
+
+
 class TextModel(tf.Module):
     """Holds the weights and the tokenizer, and no Keras object, so that a SavedModel has none.
 
@@ -127,6 +131,7 @@ def _signature(model, tokenizer, settings, options):
     """The tf.function; what it closes over is not seen by tf.saved_model."""
     features = features_of(model, tokenizer, settings, padding="longest")
     names = list(settings["columns"])
+    run = in_parts(model) if model.windowed else lambda inputs: model(inputs, training=False)
 
     def answer(*texts):
         count = tf.shape(texts[0])[0]
@@ -137,7 +142,7 @@ def _signature(model, tokenizer, settings, options):
         texts = [tf.cond(count > 0, lambda x=x: x, lambda x=x: _one_empty(x)) for x in texts]
         cells = dict(zip(names, texts, strict=True))
         inputs, _ = features(cells)
-        outputs = model(inputs, training=False)
+        outputs = run(inputs)
         answers = model.answer(outputs, inputs, cells, tokenizer, **options)
         return {name: value[:count] for name, value in answers.items()}
 
@@ -147,6 +152,45 @@ def _signature(model, tokenizer, settings, options):
         for spec in [SPECS[model.columns[name].kind]]
     ]
     return tf.function(answer, input_signature=signature, autograph=False)
+
+
+def in_parts(model):
+    """A model as a function of any number of rows, which runs them a few at a time.
+
+    A long text has many windows, and all of them at once may not fit into memory.
+
+    Args:
+      model: TaskModel.
+    Returns:
+      function of inputs, dict of tensors with one entry a row, to outputs.
+    """
+    few = tf.function(
+        lambda inputs: model(inputs, training=False), autograph=False, reduce_retracing=True
+    )
+
+    def run(inputs):
+        inputs = {name: x for name, x in inputs.items() if name != "rows"}
+        part = {name: x[:_ROWS_AT_ONCE] for name, x in inputs.items()}
+        outputs = few(part)
+        flat = tf.nest.flatten(outputs)
+
+        def more(begin, *before):
+            part = {name: x[begin : begin + _ROWS_AT_ONCE] for name, x in inputs.items()}
+            found = zip(before, tf.nest.flatten(few(part)), strict=True)
+            return begin + _ROWS_AT_ONCE, *(tf.concat(both, axis=0) for both in found)
+
+        count = tf.shape(inputs["input_ids"])[0]
+        grown = [tf.TensorShape([None, *x.shape[1:]]) for x in flat]
+        _, *flat = tf.while_loop(
+            lambda begin, *_: begin < count,
+            more,
+            [tf.constant(_ROWS_AT_ONCE), *flat],
+            shape_invariants=[tf.TensorShape([]), *grown],
+            parallel_iterations=1,
+        )
+        return tf.nest.pack_sequence_as(outputs, flat)
+
+    return run
 
 
 def _one_empty(texts):

@@ -5,7 +5,7 @@ import json
 from bert_tf.atomic import require_another_file, write_file
 from bert_tf.data import evaluation_batches, read_table, windowed
 from bert_tf.data.formats import guess_format
-from bert_tf.datasets import fault_of, kinds_of, places_of
+from bert_tf.datasets import fault_of, kinds_of, places_of, report_cut_texts, report_faults
 from bert_tf.errors import InputError
 from bert_tf.export import row_length
 from bert_tf.loading import load_with_tokenizer
@@ -46,6 +46,8 @@ def evaluate(model_directory, data_file, output=None, text=None, text_pair=None,
     settings = {"overlap": length // 4, **saved, **places, "max_length": length}
     check_token_types(task, tokenizer, settings, model.encoder.config)
     features = features_of(model, tokenizer, settings)
+    report_faults(table, "are measured all the same")
+    report_cut_texts(task, table, tokenizer, settings)
     table = windowed(table, features)
     batches = evaluation_batches(table, features, batch_size=BATCH_ROWS, numbered=True)
     figures = evaluation.evaluate(model, batches, table)

@@ -14,7 +14,7 @@ from bert_tf.data import (
 from bert_tf.data.formats import guess_format
 from bert_tf.data.packed_batches import packed_batches, packed_order
 from bert_tf.data.packing import Packing
-from bert_tf.datasets import fault_of, kinds_of, places_of
+from bert_tf.datasets import fault_of, kinds_of, places_of, report_cut_texts, report_faults
 from bert_tf.recipes.workdir import digests
 from bert_tf.tasks.features import features_of
 from bert_tf.training.loop import BatchSource
@@ -85,17 +85,10 @@ def read_tables(config, task, like=None):
         tables = {"train": train_part, "validation": validation_part}
     if data.test is not None:
         tables["test"] = read(data.test, like=train_rows)
-    tables["train"] = _sound(tables["train"])
-    return tables
-
-
-def _sound(table):
-    """The rows that can be learned from; of the others one warning a reason."""
-    for reason, rows in table.faults.items():
-        logging.warning(
-            "%s: %d of %d rows are not trained on: %s", table.name, len(rows), len(table), reason
-        )
-    return table.sound()
+    for part, table in tables.items():
+        said = "are not trained on" if part == "train" else "are measured all the same"
+        report_faults(table, said)
+    return {**tables, "train": tables["train"].sound()}
 
 
 def in_windows(tables, config, task, tokenizer):
@@ -140,6 +133,7 @@ def report_rows(config, task, tables, tokenizer, steps):
     labels = "" if train_rows.label_names is None else f", {len(train_rows.label_names)} labels"
     logging.info("rows: %s; %s%s; %d steps", rows, kind, labels, steps)
     max_length = config.data.max_length
+    report_cut_texts(task, train_rows, tokenizer, data_settings(config, task))
     if task.windowed or config.data.windows is not None:
         return
     settings = {**data_settings(config, task), "max_length": max_length + 1}

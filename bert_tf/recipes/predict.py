@@ -54,12 +54,14 @@ def predict(
             model_directory, top, perplexity, {"text": text, "text_pair": text_pair}
         )
         out = sys.stdout if output is None else stack.enter_context(new_file(output))
-        answered, named = 0, {}
+        answered, named, ids = 0, {}, set()
         for window in _windows(rows.read(answerer)):
+            if format == "squad":
+                _require_ids(window, rows.name, ids)
             records = _answered(answerer, window, rows.name)
             answered += len(records)
             if format == "squad":
-                _name(records, window, rows.name, named)
+                named |= _named(records, window)
             else:
                 out.writelines(_lines(records, window, answerer.columns))
                 out.flush()
@@ -127,14 +129,20 @@ def _lines(records, window, columns):
         yield json.dumps({**record, **named, **asked}, ensure_ascii=False) + "\n"
 
 
-def _name(records, window, file, named):
-    """Adds answers to a dict of question id -> answer."""
-    for record, row in zip(records, window, strict=True):
-        if "answer" not in record:
-            raise ConfigError("--format=squad: the model answers no questions with parts of a text")
-        if not isinstance(row.id, str | int) or str(row.id) in named:
-            reason = "stands twice" if row.id is not None else "is missing"
+def _require_ids(window, file, taken):
+    """Raises InputError unless each row has an `id` that is not among those `taken`; adds them."""
+    for row in window:
+        there = isinstance(row.id, str | int)
+        if not there or str(row.id) in taken:
+            said = "stands twice" if there else "is missing"
             raise InputError(
-                f"{file}, line {row.line}: `id` {reason}, and --format=squad names by it"
+                f"{file}, line {row.line}: `id` {said}, and --format=squad names by it"
             )
-        named[str(row.id)] = record["answer"]
+        taken.add(str(row.id))
+
+
+def _named(records, window):
+    """Answers as a dict of question id -> answer."""
+    if "answer" not in records[0]:
+        raise ConfigError("--format=squad: the model answers no questions with parts of a text")
+    return {str(row.id): record["answer"] for record, row in zip(records, window, strict=True)}

@@ -1,0 +1,114 @@
+"""Question answering through the commands: SQuAD files in and out, warnings, long texts."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_tf import ExtractiveQA, Tokenizer, build_encoder, load_task, squad_score
+from bert_tf.cli import main
+from bert_tf.export import answer_with
+from bert_tf.recipes.evaluate import evaluate
+from tests import tiny
+
+CONTEXTS = ("🎬 the good film . " * 9, "a bad story", "the end")
+ANSWERS = (("good", 6), ("bad", 2), ("end", 1))
+QUESTIONS = ("is ?", "was " * 20, "the end ?")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    model = ExtractiveQA(build_encoder(tiny.config(initializer_range=0.5)), max_answer_length=5)
+    model.data_settings = {"max_length": 16, "overlap": 4}
+    model.save_pretrained(str(folder), tiny.tokenizer(folder / "tokenizer"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def squad(tmp_path_factory):
+    rows = zip(CONTEXTS, QUESTIONS, ANSWERS, strict=True)
+    articles = [
+        {"paragraphs": [{"context": context, "qas": [{"id": f"q{number}", "question": question,
+            "answers": [{"text": text, "answer_start": start}]}]}]}
+        for number, (context, question, (text, start)) in enumerate(rows)
+    ]  # fmt: skip
+    path = tmp_path_factory.mktemp("data") / "dev.json"
+    path.write_text(json.dumps({"data": articles}), encoding="utf-8")
+    return path
+
+
+def test_arguments_and_windows_are_kept_in_files_that_transformers_reads(folder):
+    config = json.loads((folder / "config.json").read_text())
+    assert config["architectures"] == ["BertForQuestionAnswering"]
+    assert config["model_type"] == "bert" and config["bert_tf"]["max_answer_length"] == 5
+    back = load_task(folder)
+    assert back.max_answer_length == 5 and back.data_settings["overlap"] == 4
+
+
+def test_evaluation_scores_what_predict_writes_and_tells_of_faults(folder, squad, tmp_path, caplog):
+    figures = evaluate(folder, squad)
+    assert "1 of 3 rows are measured all the same: the answer is not in the text" in caplog.text
+    assert "of 3 rows that were looked at 1 have a question of more than 8 tokens" in caplog.text
+    answers = tmp_path / "answers.json"
+    flags = [f"--model={folder}", f"--input={squad}"]
+    assert main(["predict", *flags, f"--output={answers}", "--format=squad"]) == 0
+    found = json.loads(answers.read_text())
+    assert list(found) == ["q0", "q1", "q2"]
+    score = squad_score(json.loads(squad.read_text()), found)
+    assert figures["rows"] == 3
+    assert {name: figures[name] for name in score} == pytest.approx(score)
+    # The same as JSON lines, with alternatives.
+    lines = tmp_path / "answers.jsonl"
+    assert main(["predict", *flags, f"--output={lines}", "--top=3"]) == 0
+    for line, context in zip(
+        map(json.loads, lines.read_text().splitlines()), CONTEXTS, strict=True
+    ):
+        assert line["answer"] == found[line["id"]] and line["context"] == context
+        assert 1 < len(line["alternatives"]) <= 3
+        assert line["alternatives"][0] == {
+            name: line[name] for name in ("answer", "start", "end", "score")
+        }
+        for span in line["alternatives"]:
+            assert span["answer"] == context[span["start"] : span["end"]]
+
+
+def test_a_text_of_many_windows_is_answered_as_if_they_went_through_at_once(folder):
+    model = load_task(folder)
+    tokenizer = Tokenizer.from_pretrained(folder)
+    context = " ".join(np.random.default_rng(1).choice(tiny.WORDS[:12], 500))
+    cells = {"question": tf.constant(["is ?"]), "context": tf.constant([context])}
+    settings = {"max_length": 16, "overlap": 4, "padding": "longest"}
+    inputs, _ = model.features(cells, tokenizer, settings)
+    assert len(inputs["rows"]) > 64
+    at_once = model.answer(model(inputs), inputs, cells, tokenizer)
+    found = answer_with(model, tokenizer)(["is ?"], [context])
+    assert found["answer"][0].encode() == at_once["answer"].numpy()[0]
+    assert found["start"][0] == at_once["start"].numpy()[0]
+    np.testing.assert_allclose(found["score"], at_once["score"], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "flag, row, code, message",
+    (
+        ("--format=xml", {}, 2, "--format is 'xml', wanted jsonl or squad"),
+        ("--format=squad", {}, 1, "line 1: `id` is missing, and --format=squad names by it"),
+        ("--top=2", {"context": 5}, 1, "line 1: key 'context' is 5, wanted a string"),
+    ),
+)
+def test_what_cannot_be_answered_is_one_line(folder, tmp_path, capsys, flag, row, code, message):
+    file = tmp_path / "a.jsonl"
+    file.write_text(json.dumps({"question": "is ?", "context": "the end", **row}) + "\n")
+    assert main(["predict", f"--model={folder}", f"--input={file}", flag]) == code
+    assert message in capsys.readouterr().err
+
+
+def test_a_window_too_short_for_question_and_text_is_refused(folder, squad, tmp_path, capsys):
+    (tmp_path / "a.yaml").write_text(
+        f"task: question_answering\nmodel: {{path: {folder}}}\n"
+        f"data: {{train: {squad}, max_length: 7}}\n"
+    )
+    flags = [f"--config={tmp_path / 'a.yaml'}", f"--workdir={tmp_path / 'run'}"]
+    assert main(["finetune", *flags]) == 2
+    assert "max_length: 7, wanted 8 at least" in capsys.readouterr().err
