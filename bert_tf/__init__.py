@@ -22,6 +22,7 @@ _MODULES = {
     "MaskedLM": "tasks",
     "MultipleChoice": "tasks",
     "Pretraining": "tasks",
+    "SentenceEncoder": "tasks",
     "SequenceClassifier": "tasks",
     "Tokenizer": "text",
     "TransformerConfig": "encoders",

@@ -91,8 +91,8 @@ def new_files(directory, *names):
 
     Args:
       directory: str or Path, made when absent.
-      *names: str, the final names; they are renamed in this order, so name the file that makes a
-        directory valid last.
+      *names: str, the final names, perhaps in folders below it, made when absent; they are renamed
+        in this order, so name the file that makes a directory valid last.
     Yields:
       list of Path, the temporary file for each name. When the body fails they are removed and
       nothing changes.
@@ -102,7 +102,8 @@ def new_files(directory, *names):
     directory = Path(directory)
     temporary = [_temporary(directory / name) for name in names]
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        for path in (directory / ".", *temporary):
+            path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         for path in temporary:
             _sync(path)

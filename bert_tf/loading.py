@@ -10,15 +10,17 @@ from bert_tf import encoders
 from bert_tf.atomic import new_directory
 from bert_tf.conversion import save_google
 from bert_tf.conversion.contents import opened, vocabulary_entries
+from bert_tf.conversion.data_settings import data_settings
 from bert_tf.conversion.files import copy_tokenizer_files
 from bert_tf.conversion.labels import labels
 from bert_tf.conversion.leftovers import encoder_tensors
-from bert_tf.conversion.saving import OWN
+from bert_tf.conversion.saving import OWN, TRANSFORMER
+from bert_tf.conversion.sentence_transformers import TASK, fill_dense, read_modules
 from bert_tf.conversion.sizes import check_own_heads, check_sizes
 from bert_tf.conversion.table import canonical_names, fill
 from bert_tf.errors import ConfigError, InputError, nearest, shown, shown_name
 
-FORMATS = ("huggingface", "google")
+FORMATS = ("huggingface", "google", "sentence_transformers")
 
 
 def load_encoder(directory, **config_changes):
@@ -101,7 +103,8 @@ def convert(source, target, format):
       source: str, any checkpoint that `load_encoder` and `load_task` read.
       target: str, the directory to make; it must not exist yet or be empty. It appears when it is
         complete.
-      format: "huggingface" or "google".
+      format: one of FORMATS. "sentence_transformers" takes a sentence encoder, or an encoder alone,
+        whose vectors it then means; of a sentence encoder the others hold the encoder.
 
     Raises:
       ConfigError: there is no such format.
@@ -115,8 +118,7 @@ def convert(source, target, format):
             + (f" (nearest: {near})" if near else "")
         )
     with new_directory(target) as folder, opened(source) as contents:
-        contents = dataclasses.replace(contents, task=contents.fullest_task)
-        model = _task(contents) if contents.task else _whole_encoder(contents)
+        model = _to_convert(contents, format)
         _carry_tokenizer(contents.folder, folder, format)
         if format == "google":
             save_google(model, folder)
@@ -125,6 +127,22 @@ def convert(source, target, format):
             for name in getattr(model, "companions", ()):
                 if getattr(model, name) is not None:
                     copy_tokenizer_files(contents.folder, folder / name)
+
+
+def _to_convert(contents, format):
+    """The model of open files that a format is to hold."""
+    if format != "sentence_transformers":
+        task = None if contents.modules else contents.fullest_task
+        contents = dataclasses.replace(contents, task=task)
+        return _task(contents) if task else _whole_encoder(contents)
+    if contents.task not in (None, TASK):
+        raise InputError(
+            f"{contents.config_file}: a {contents.task}, and sentence-transformers has a {TASK}"
+        )
+    model = _task(contents) if contents.task else _kinds()[TASK](_whole_encoder(contents))
+    if model.encoder.config.model_type == TRANSFORMER:
+        raise InputError(f"{contents.config_file}: sentence-transformers has no such encoder")
+    return model
 
 
 def _carry_tokenizer(source, target, format):
@@ -140,7 +158,7 @@ def _carry_tokenizer(source, target, format):
         write_wordpiece(dataclasses.replace(settings, base_size=whole), target)
         return
     copied = copy_tokenizer_files(source, target)
-    if format == "huggingface" and "vocab.txt" in copied and "tokenizer_config.json" not in copied:
+    if format != "google" and "vocab.txt" in copied and "tokenizer_config.json" not in copied:
         # A bare vocab.txt: let the files say whether it is cased.
         from bert_tf.text import Tokenizer
 
@@ -211,12 +229,11 @@ def _whole_encoder(contents):
 
 def _task(contents):
     """The task model of files that are open."""
-    from bert_tf import tasks  # TensorFlow; an encoder loads without it
-
-    kinds = {kind.__name__: kind for kind in tasks.TASKS.values()}
-    if contents.task not in kinds:
+    kind = _kinds().get(contents.task)
+    if kind is None:
         raise InputError(_no_task(contents))
-    kind = kinds[contents.task]
+    if contents.modules:
+        return _of_modules(contents, kind)
     encoder, _ = _build_encoder(contents, pooler=contents.task_is_pooled)
     options = contents.options
     check_own_heads(options, contents.tensors, contents.config_file, contents.weights_file)
@@ -236,32 +253,32 @@ def _task(contents):
     _say_unused(contents, table)
     for name in beside:
         _fill_companion(contents, model, name)
-    model.data_settings = _data_settings(contents, kind)
+    model.data_settings = data_settings(contents, kind)
     return model
 
 
-def _data_settings(contents, kind):
-    """What config.json holds of the data that a task was trained on: columns and how rows are made.
+def _kinds():
+    """The task models by the names of their classes."""
+    from bert_tf import tasks  # TensorFlow; an encoder loads without it
 
-    Raises:
-      InputError: a value has another type.
-    """
-    others = {"family", "task", *kind.arguments, *kind.companions}
-    settings = {key: value for key, value in contents.options.items() if key not in others}
-    types = {name: (str, int) for name in kind.columns}
-    types |= {name: (str, int, list) for name, x in kind.columns.items() if x.kind == "texts"}
-    types |= {
-        "max_length": (int,),
-        "overlap": (int,),
-        "windows": (int,),
-        "special_tokens_in_text": (bool,),
-    }
-    for key, wanted in types.items():
-        value = settings.get(key)
-        if value is not None and type(value) not in wanted:
-            names = " or ".join(each.__name__ for each in wanted)
-            raise InputError(f"{contents.config_file}: {OWN}.{key}: {shown(value)}, wanted {names}")
-    return settings
+    return {kind.__name__: kind for kind in tasks.TASKS.values()}
+
+
+def _of_modules(contents, kind):
+    """The task model of a folder of sentence-transformers."""
+    modules = read_modules(contents.modules)
+    encoder, _ = _build_encoder(contents, pooler=contents.has_pooler)
+    table = contents.layout.encoder_table()
+    fill(encoder, table, encoder_tensors(contents), contents.weights_file)
+    arguments = {name: contents.options.get(name) for name in kind.arguments}
+    try:
+        model = kind(encoder, **arguments | modules.arguments)
+    except InputError as error:
+        raise InputError(f"{contents.config_file}: {error}") from None
+    fill_dense(model, modules, contents.modules)
+    length = min(modules.max_length or 512, encoder.config.max_position_embeddings)
+    model.data_settings = {"max_length": length, **data_settings(contents, kind)}
+    return model
 
 
 def _say_unused(contents, table):

@@ -81,6 +81,8 @@ class DataSection:
     text_pair: str | int | None = setting(optional(_COLUMN), None)
     label: str | int = setting(_COLUMN, "label")
     columns: dict = setting(MAPPING, {})  # of tasks that read others: name -> where it is
+    # Where validation and test file have their columns, if not where the training file has them
+    validation_columns: dict = setting(MAPPING, {})
     max_length: int = setting(whole(3), 128)  # in tokens, special ones included
     # How many windows of max_length tokens a long text is read in, at most, their vectors pooled
     # (model.options.window_pooling); null: it is cut off
@@ -93,6 +95,13 @@ class DataSection:
     # Several short texts in a row of max_length tokens; train.batch_size then counts such rows.
     # For a TPU or train.jit, where each new shape is compiled: all batches have one.
     packing: bool = setting(FLAG, False)
+
+    def __post_init__(self):
+        """Columns of a file are given for a file."""
+        if self.validation_columns and not isinstance(self.validation, str):
+            raise ConfigError(
+                f"data.validation is {self.validation}, wanted a file with data.validation_columns"
+            )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,6 +22,7 @@ from bert_tf import (
     MaskedLM,
     MultipleChoice,
     Pretraining,
+    SentenceEncoder,
     SequenceClassifier,
     Tokenizer,
     build_encoder,
@@ -132,6 +133,15 @@ def questions():
     return Case(model, INPUTS, labels, asked, still=("head.projection.bias",))
 
 
+def sentences():
+    """Anchors with a positive and a negative, which the last row lacks."""
+    inputs = {name: np.stack([x, x[::-1], x[[1, 2, 0]]], axis=1) for name, x in INPUTS.items()}
+    inputs["attention_mask"][2, 2] = 0
+    labels = {"texts": np.array([[1, 2, 3], [4, 5, 6], [7, 8, -1]])}
+    model = SentenceEncoder(encoder(), dense=(12, "tanh"), objective="triplet", margin=3.0)
+    return Case(model, inputs, labels, (["good", "a bad film", ""],))
+
+
 MASKED_TEXTS = (["the [MASK] is good", "a bad [MASK] and a [MASK]", "[MASK]"],)
 CASES = {
     "single label": lambda: classifier(None, np.array([2, 0, 1], "int32"), ("a", "b", "c")),
@@ -144,6 +154,7 @@ CASES = {
     "choices": choices,
     "trees": trees,
     "questions": questions,
+    "sentences": sentences,
     "masked words": lambda: Case(MaskedLM(encoder()), INPUTS | WORDS, WORD_LABELS, MASKED_TEXTS),
     "pretraining": lambda: Case(
         Pretraining(encoder(), extra_labels={"topic": {"of": "sentence", "num_labels": 3}}),

@@ -36,7 +36,7 @@ def test_it_loads(file):
 # these by names alone, two by what is frozen, which training/test_freezing.py tries; and
 # quickstart.yaml is what recipes/test_quickstart.py runs.
 ALIKE = (
-    *("sst2", "chinese", "last_two_layers", "head_only", "gradual", "quickstart"),
+    *("sst2", "chinese", "last_two_layers", "head_only", "gradual", "quickstart", "simcse"),
     *("squad", "cmrc"),
 )
 
@@ -53,6 +53,7 @@ def test_it_trains_a_step(file, model, tmp_path):
     changes = {
         "model.path": model,
         **{f"data.{part}": rows for part in parts},
+        "data.validation_columns": "{}",
         "data.max_length": 24,
         "train.batch_size": 4,
         "train.steps": 1,
@@ -99,6 +100,8 @@ def write_rows(config, folder):
         return write_trees(config, folder)
     if config.task == "question_answering":
         return write_questions(config, folder)
+    if config.task == "sentence_embedding":
+        return write_pairs(config, folder)
     data, labels = config.data, LABELS[config.model.problem_type]
     columns = [data.text, data.label] + ([] if data.text_pair is None else [data.text_pair])
     rows = [
@@ -124,6 +127,22 @@ def write_trees(config, folder):
     line = "{}\t{}\t_\t_\t_\t_\t{}\t{}\t_\t_\n"
     rows = [(1, "the", 2, "det"), (2, "end", 0, "root"), (3, ".", 2, "punct")]
     path.write_text(("".join(line.format(*row) for row in rows) + "\n") * 4)
+    return path
+
+
+def write_pairs(config, folder):
+    """Four rows with the columns of a configuration of sentence vectors, each where it is."""
+    data = config.data
+    places = {"text": data.text, "text_pair": data.text_pair, **data.columns}
+    values = {"text": TEXTS, "text_pair": TEXTS[::-1], "score": (4.5, 1.25, 3.0, 0.5)}
+    rows = [
+        {place: values[name][row] for name, place in places.items() if place is not None}
+        for row in range(4)
+    ]
+    path = folder / pathlib.Path(data.train).name
+    width = range(max(rows[0]) + 1)
+    lines = ["\t".join(str(row.get(place, "-")) for place in width) for row in rows]
+    path.write_text("\n".join(lines) + "\n")
     return path
 
 

@@ -22,6 +22,7 @@ PUBLIC = {
     "MaskedLM": {"encoder"},
     "MultipleChoice": {"encoder", "ranking", "pooling"},
     "Pretraining": {"encoder"},
+    "SentenceEncoder": {"encoder", "pooling", "normalize", "dense", "objective", "matryoshka"},
     "SequenceClassifier": {
         "encoder",
         "num_labels",

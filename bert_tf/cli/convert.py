@@ -17,7 +17,13 @@ COMMAND = Command(
             needed=True,
         ),
         Flag("target", "DIR", "the folder to make; it must not exist yet or be empty", needed=True),
-        Flag("format", "NAME", "huggingface (transformers opens it) or google (TF1)", needed=True),
+        Flag(
+            "format",
+            "NAME",
+            "huggingface (transformers opens it), google (TF1) or\n"
+            "sentence_transformers (of a sentence encoder, or of an encoder alone)",
+            needed=True,
+        ),
     ),
 )
 

@@ -4,6 +4,7 @@ import json
 import sys
 
 from bert_tf.cli.command import Command, Flag, column_of
+from bert_tf.errors import ConfigError
 
 COMMAND = Command(
     "evaluate",
@@ -27,6 +28,13 @@ COMMAND = Command(
         Flag("text", "COLUMN", "the column with the texts, if not the one trained with"),
         Flag("text_pair", "COLUMN", "the column with the partners of pairs, as --text"),
         Flag("label", "COLUMN", "the column with the labels, as --text"),
+        Flag(
+            "column",
+            "NAME=COLUMN",
+            "where another column of the task is, such as score=similarity; may be\n"
+            "given several times",
+            repeated=True,
+        ),
     ),
 )
 
@@ -39,15 +47,21 @@ def main(argv=None):
 def _prepare(flags):
     from bert_tf.recipes.early_checks import check_columns, check_model
 
+    columns = {name: column_of(flags[name].value) for name in ("text", "text_pair", "label")}
+    for given in flags.column or ():
+        name, equals, place = given.partition("=")
+        if not (name and equals and place):
+            raise ConfigError(f"--column is {given!r}, wanted NAME=COLUMN such as score=similarity")
+        columns[name] = column_of(place)
     check_model(flags.model)
     check_columns(flags.data, [])
-    return flags
+    return flags, columns
 
 
-def _work(flags):
+def _work(prepared):
     from bert_tf.recipes.evaluate import evaluate
 
-    columns = {name: column_of(flags[name].value) for name in ("text", "text_pair", "label")}
+    flags, columns = prepared
     print(json.dumps(evaluate(flags.model, flags.data, flags.output, **columns), indent=2))
 
 

@@ -15,6 +15,7 @@ from bert_tf.conversion.files import read_json, unpacked
 from bert_tf.conversion.leftovers import model_tensors
 from bert_tf.conversion.recognition import architecture, family_of, task_of
 from bert_tf.conversion.saving import FAMILIES, OWN
+from bert_tf.conversion.sentence_transformers import TASK, modules_of
 from bert_tf.conversion.sizes import config_of, sizes_of
 from bert_tf.conversion.table import StoredTensor, canonical_names
 from bert_tf.errors import InputError, shown
@@ -46,6 +47,7 @@ class Contents:
     weights_file: Path
     tensors: dict[str, StoredTensor]
     task: str | None
+    modules: Path | None = None
 
     @property
     def architecture(self):
@@ -165,7 +167,8 @@ def opened(source):
         family = contents.family
         _check_required(contents, family.required | ({} if format == OWN else family.expressible))
         _check_vocabulary(contents, place, source)
-        yield dataclasses.replace(contents, task=task_of(contents, format))
+        task = TASK if contents.modules else task_of(contents, format)
+        yield dataclasses.replace(contents, task=task)
 
 
 def _named(file, place, source):
@@ -176,6 +179,9 @@ def _named(file, place, source):
 def _look_into(place, source):
     """(Contents without a task, the name of their format) of what lies at a place."""
     named = functools.partial(_named, place=place, source=source)
+    modules, root = modules_of(place) if place.is_dir() else None, place
+    if modules:  # older ones have the encoder in a folder of its own
+        place = next((path for name, path in modules if name == "Transformer"), place)
     config_file = huggingface.config_file(place)
     checkpoint = google.checkpoint_prefixes(place) or google.data_files(place)
     # Google's checkpoint goes before weights that only have Google's config beside them.
@@ -203,6 +209,7 @@ def _look_into(place, source):
         weights_file=weights_file,
         tensors=tensors,
         task=None,
+        modules=root if modules else None,
     ), format
 
 

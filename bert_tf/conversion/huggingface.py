@@ -61,25 +61,34 @@ def read_huggingface(directory):
     )
 
 
-def write_huggingface(directory, config, tensors, tokenizer=None):
+def write_huggingface(directory, config, tensors, tokenizer=None, beside=None):
     """Write config.json, model.safetensors and the tokenizer's files; config.json comes last.
+
+    Where no modules.json of sentence-transformers is among them, that of an earlier model goes.
 
     Args:
       directory: str or Path, made when absent.
       config: dict, the content of config.json.
       tensors: dict of name to numpy array.
       tokenizer: object with `save_pretrained(directory)`, or None.
+      beside: dict of further names, perhaps with a folder -> what is in a .json, or the tensors of
+        a .safetensors.
 
     Raises:
       InputError: the disk is full or the place cannot be written; what was there before still is.
     """
-    with new_files(directory, WEIGHTS_FILE, CONFIG_FILE) as (weights_path, config_path):
-        write_safetensors(weights_path, tensors)
-        config_path.write_text(
-            json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+    files = {WEIGHTS_FILE: tensors, **(beside or {}), CONFIG_FILE: config}
+    with new_files(directory, *files) as paths:
+        for path, (name, content) in zip(paths, files.items(), strict=True):
+            if name.endswith(".safetensors"):
+                write_safetensors(path, content)
+            else:
+                lines = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+                path.write_text(lines, encoding="utf-8")
         if tokenizer is not None:
             tokenizer.save_pretrained(str(directory))
+    if "modules.json" not in files:
+        (Path(directory) / "modules.json").unlink(missing_ok=True)
 
 
 def _read_shards(index, read):

@@ -5,6 +5,7 @@ from bert_tf.conversion.bert import BERT
 from bert_tf.conversion.electra import ELECTRA
 from bert_tf.conversion.google import write_google
 from bert_tf.conversion.huggingface import write_huggingface
+from bert_tf.conversion.sentence_transformers import OF_MODULES, TASK, module_files
 from bert_tf.conversion.table import find, read_out
 from bert_tf.errors import InputError
 
@@ -42,7 +43,7 @@ def save_task(model, directory, tokenizer=None):
 
     A model with options no transformers class has, or of a task that it lacks, is written under
     `model_type: bert_tf`, its tensors under our attribute paths: `bert_tf.load_task` reads it back,
-    transformers refuses it.
+    transformers refuses it. A sentence encoder is written as sentence-transformers has it.
 
     Args:
       model: a task model; its `arguments` and `data_settings` are kept.
@@ -52,7 +53,8 @@ def save_task(model, directory, tokenizer=None):
     Raises:
       InputError: the family has no such task, or the disk is full or the place cannot be written.
     """
-    write_huggingface(directory, *_task_files(model, "huggingface"), tokenizer)
+    beside = module_files(model) if _has_modules(model) else None
+    write_huggingface(directory, *_task_files(model, "huggingface"), tokenizer, beside)
 
 
 def save_google(model, directory):
@@ -112,6 +114,12 @@ def _task_files(model, format):
         for argument in model.arguments
         if argument not in LABEL_ARGUMENTS and getattr(model, argument) is not None
     }
+    if _has_modules(model):
+        if format != "huggingface":
+            raise InputError(f"{task}: Google's format has no such task; it has the encoder alone")
+        ours = {key: value for key, value in ours.items() if key not in OF_MODULES}
+        config |= {"architectures": [family.encoder_class], OWN: ours}
+        return config, read_out(model.encoder, family.layouts[format].encoder_table())
     if name == TRANSFORMER or published is None or _own_options(model):
         layout = family.layouts[OWN]
         ours |= {"family": name, "task": published or task}
@@ -149,6 +157,12 @@ def _published_task(model):
     where no file format of the family has it."""
     known = _family(model.encoder).classes
     return next((kind.__name__ for kind in type(model).__mro__ if kind.__name__ in known), None)
+
+
+def _has_modules(model):
+    """Whether a model is one that sentence-transformers' files can express."""
+    pooled = any(kind.__name__ == TASK for kind in type(model).__mro__)
+    return pooled and model.encoder.config.model_type != TRANSFORMER
 
 
 def _own_options(model):

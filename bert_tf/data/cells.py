@@ -5,6 +5,7 @@ Python, and how these are one tensor again in the graph. A column of labels is n
 (labels.py), all others are read when they are wanted.
 """
 
+import math
 import typing
 from collections.abc import Callable
 
@@ -86,6 +87,15 @@ def _lengths(lists):
     return np.array([len(values) for values in lists], np.int64)
 
 
+def _is_rating(value):
+    try:
+        number = float(value) if isinstance(value, str) and "_" not in value else value
+    except ValueError:
+        return False
+    is_number = isinstance(number, int | float) and not isinstance(number, bool)
+    return is_number and math.isfinite(number)
+
+
 def _flat_lists(lists):
     return as_bytes([text for texts in lists for text in texts]), _lengths(lists)
 
@@ -146,6 +156,13 @@ KINDS = {
         (tf.int32,),
         lambda spans: tf.ensure_shape(spans, [None, 2]),
         read=answers.read,
+    ),
+    "rating": Kind(
+        "a finite number",
+        _is_rating,
+        lambda values: (np.array(list(map(float, values)), np.float32),),
+        (tf.float32,),
+        lambda values: tf.ensure_shape(values, [None]),
     ),
 }
 

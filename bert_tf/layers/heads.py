@@ -36,18 +36,21 @@ def pool(sequence_output, attention_mask, how):
     Args:
       sequence_output: float [B, L, D].
       attention_mask: int [B, L]; 0 is padding; None: there is none.
-      how: "cls" (the first token), "mean" or "max" over the real tokens.
+      how: "cls" (the first token), "mean" or "max" over the real tokens; "weighted", their mean
+        with the weights 1, 2, 3, ... of their places (Muennighoff 2022, arXiv 2202.08904, eq. 2).
     Returns:
-      float [B, D]; zeros for a row that is all padding under "mean" and "max".
+      float [B, D]; zeros for a row that is all padding, but under "cls".
     """
     if how == "cls":
         return sequence_output[:, 0]
     if attention_mask is None:
         attention_mask = ops.ones(ops.shape(sequence_output)[:2], "int32")
     real_BL1 = ops.cast(attention_mask > 0, sequence_output.dtype)[:, :, None]
-    if how == "mean":
+    if how in ("mean", "weighted"):
         # In float32: a sum over a long row leaves the range of float16.
         real_BL1, sequence_BLD = (ops.cast(x, "float32") for x in (real_BL1, sequence_output))
+        if how == "weighted":
+            real_BL1 = real_BL1 * ops.cumsum(real_BL1, axis=1)
         count = ops.maximum(ops.sum(real_BL1, axis=1), 1)
         mean_BD = ops.sum(sequence_BLD * real_BL1, axis=1) / count
         return ops.cast(mean_BD, sequence_output.dtype)
@@ -56,7 +59,7 @@ def pool(sequence_output, attention_mask, how):
         # `initial`: without it Keras refuses a batch of no rows.
         some_BD = ops.any(real_BL1 > 0, axis=1)
         return ops.max(lowest, axis=1, initial=LOWEST) * ops.cast(some_BD, lowest.dtype)
-    raise ValueError(f"pooling: {how!r}, wanted one of cls, mean, max")
+    raise ValueError(f"pooling: {how!r}, wanted one of cls, mean, max, weighted")
 
 
 def pool_examples(sequence_output, attention_mask, sentence_positions, how):

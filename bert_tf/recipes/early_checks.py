@@ -25,9 +25,11 @@ def check_finetune(config, model=True):
     given = dict(data.columns)
     if config.task == type(config).task:  # other tasks need not read these
         given |= {name: getattr(data, name) for name in ("text", "text_pair", "label")}
-    names = [name for name in given.values() if isinstance(name, str)]
-    for path in (data.train, data.validation, data.test):
+    others = {**given, **data.validation_columns}
+    files = ((data.train, given), (data.validation, others), (data.test, others))
+    for path, columns in files:
         if isinstance(path, str):
+            names = [name for name in columns.values() if isinstance(name, str)]
             check_columns(path, names, data.format)
 
 

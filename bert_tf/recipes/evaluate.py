@@ -15,7 +15,7 @@ from bert_tf.training import evaluation
 BATCH_ROWS = 32
 
 
-def evaluate(model_directory, data_file, output=None, text=None, text_pair=None, label=None):
+def evaluate(model_directory, data_file, output=None, **columns):
     """Measures a model on a file with labels.
 
     The length of rows, and the columns that are not given, are those the model was trained with.
@@ -24,7 +24,7 @@ def evaluate(model_directory, data_file, output=None, text=None, text_pair=None,
       model_directory: str, such as `model` in a workdir.
       data_file: str, a TSV, CSV or JSON lines file.
       output: str, a file to write the figures to as JSON; None writes none.
-      text, text_pair, label: str or int, the columns of these names.
+      **columns: str or int, where the columns of these names are; None as in training.
     Returns:
       dict, ready for JSON: what `training.evaluation.evaluate` gives.
     Raises:
@@ -36,11 +36,10 @@ def evaluate(model_directory, data_file, output=None, text=None, text_pair=None,
     task, saved = type(model), model.data_settings
     if not any(column.target for column in task.columns.values()):
         raise InputError(f"{model_directory}: a {task.__name__}, which no table has labels for")
-    columns = {name: saved[name] for name in task.columns if saved.get(name) is not None}
-    given = {"text": text, "text_pair": text_pair, "label": label}
-    given = {name: place for name, place in given.items() if place is not None}
+    known = {name: saved[name] for name in task.columns if saved.get(name) is not None}
+    given = {name: place for name, place in columns.items() if place is not None}
     format = guess_format(data_file)
-    places = places_of(task, {**columns, **given}, format=format)
+    places = places_of(task, {**known, **given}, format=format)
     table = read_table(data_file, places, kinds_of(task), format, like=model, fault=fault_of(task))
     length = row_length(model)
     settings = {"overlap": length // 4, **saved, **places, "max_length": length}

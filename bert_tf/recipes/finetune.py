@@ -131,6 +131,7 @@ def _model(config, task, table, tokenizer):
             key = f"model.options.{name}" if name in section.options else f"model.{name}"
             raise ConfigError(f"{key}: task {config.task} has no such argument{hint}")
     model = task(encoder, **arguments)
+    model.check_table(table)
     configure(model, config)
     return model
 

@@ -72,19 +72,19 @@ def read_tables(config, task, like=None):
     """
     data = config.data
 
-    def read(path, **options):
-        format = data.format or guess_format(path)
-        options["fault"] = fault_of(task)
-        return read_table(path, columns_of(data, task), kinds_of(task), format, **options)
+    def read(path, measured=None, **options):
+        format, places = data.format or guess_format(path), columns_of(data, task, measured)
+        return read_table(path, places, kinds_of(task), format, fault=fault_of(task), **options)
 
     train_rows = read(data.train, problem_type=config.model.problem_type, like=like)
     if isinstance(data.validation, str):
-        tables = {"train": train_rows, "validation": read(data.validation, like=train_rows)}
+        rows = read(data.validation, data.validation_columns, like=train_rows)
+        tables = {"train": train_rows, "validation": rows}
     else:
         train_part, validation_part = train_rows.split(data.validation, config.train.seed)
         tables = {"train": train_part, "validation": validation_part}
     if data.test is not None:
-        tables["test"] = read(data.test, like=train_rows)
+        tables["test"] = read(data.test, data.validation_columns, like=train_rows)
     for part, table in tables.items():
         said = "are not trained on" if part == "train" else "are measured all the same"
         report_faults(table, said)
@@ -104,11 +104,15 @@ def data_digests(config):
     return digests(file for file in files if isinstance(file, str))
 
 
-def columns_of(data, task):
-    """Where the `data` section says each column of a task is, dict of name -> name or number."""
+def columns_of(data, task, measured=None):
+    """Where the `data` section says each column of a task is, dict of name -> name or number;
+    `measured`: its `validation_columns`, of the files that these are about."""
     given = {name: getattr(data, name) for name in ("text", "text_pair", "label")}
+    further, measured = dict(data.columns), measured or {}
+    for name, place in measured.items():
+        (given if name in given else further)[name] = place
     format = data.format or guess_format(data.train)
-    return places_of(task, given, data.columns, "data.columns", format)
+    return places_of(task, given, further, "data.columns", format)
 
 
 def data_settings(config, task):

@@ -6,6 +6,7 @@ from bert_tf.tasks.masked_lm import MaskedLM
 from bert_tf.tasks.multiple_choice import MultipleChoice
 from bert_tf.tasks.pretraining import Pretraining
 from bert_tf.tasks.question_answering import ExtractiveQA
+from bert_tf.tasks.sentence_encoder import SentenceEncoder
 from bert_tf.tasks.sequence_classification import SequenceClassifier
 from bert_tf.tasks.task_model import TaskModel
 
@@ -15,6 +16,7 @@ TASKS = {
     "multiple_choice": MultipleChoice,
     "dependency_parsing": DependencyParser,
     "question_answering": ExtractiveQA,
+    "sentence_embedding": SentenceEncoder,
     "masked_lm": MaskedLM,
     "pretraining": Pretraining,
     "electra_pretraining": ElectraPretraining,
@@ -28,6 +30,7 @@ __all__ = [
     "MaskedLM",
     "MultipleChoice",
     "Pretraining",
+    "SentenceEncoder",
     "SequenceClassifier",
     "TaskModel",
 ]

@@ -24,8 +24,7 @@ class TaskModel(keras.Model):
       encoder: an encoder of any family.
     """
 
-    # The constructor's arguments besides the encoder, attributes of the same names; kept in
-    # config.json.
+    # The constructor's arguments besides the encoder, attributes too; kept in config.json.
     arguments = ()
     # Further models that are saved in a folder of their name beside this one; attributes too.
     # `companion(encoder, name, config)` makes one.
@@ -45,6 +44,7 @@ class TaskModel(keras.Model):
     # [rows], and `features` cuts out the one that the cell `window` numbers or, without it, all.
     windowed = False
     pools_windows = False  # whether a long text's windows may be one row (setting `windows`)
+    in_batch = False  # whether a row's loss depends on others; `call` then gives one tensor
     # Why no text can be put to the task, as one clause; None: it has `answer`.
     no_answer = None
     # Settings of `answer` -> their default.
@@ -94,12 +94,12 @@ class TaskModel(keras.Model):
 
     @staticmethod
     def fault(cells):
-        """Why a row (dict of column name -> value) cannot be learned from, one clause, or None.
-
-        Such rows are left out of training, counted, and kept in evaluation. What is no row of the
-        task at all raises InputError.
-        """
+        """Why a row (dict of column name -> value) cannot be learned from, one clause, or None. It
+        is left out of training, and counted. What is no row of the task raises InputError."""
         return None
+
+    def check_table(self, table):
+        """Raises InputError if a Table to train on lacks a column that the loss reads."""
 
     def complete_labels(self, inputs, labels):
         """Labels with the loss weights that only the inputs determine; unchanged by default."""

@@ -2,7 +2,8 @@
 
 `model.fit` and the commands run these very functions, on one replica or on many. The order
 is always the same: sum the weights of all losses over micro-batches and replicas, divide each
-loss once by its total, sum the gradients, clip by the norm of the sum, apply once.
+loss once by its total, sum the gradients, clip by the norm of the sum, apply once. A loss that
+looks at all rows of a batch at once is computed of the whole batch, micro-batches or not.
 """
 
 import keras
@@ -38,9 +39,12 @@ def train_step(model, data):
     weights = total(loss_weights(model, labels, sample_weight))
     variables = model.trainable_variables
     step = (model, variables, weights, sparse, model.optimizer.iterations, replica)
-    gradients, terms = loss_and_gradients(*step, _micro_batch(rows, 0, model.accumulate), 0)
-    if model.accumulate > 1:
-        gradients, terms = _accumulated(step, rows, model.accumulate, (gradients, terms))
+    if model.accumulate > 1 and model.in_batch:
+        gradients, terms = _cached(step, rows, model.accumulate)
+    else:
+        gradients, terms = loss_and_gradients(*step, _micro_batch(rows, 0, model.accumulate), 0)
+        if model.accumulate > 1:
+            gradients, terms = _accumulated(step, rows, model.accumulate, (gradients, terms))
     gradients, terms = total(gradients), total(terms)
     loss = total_loss(model, {name: terms[name][0] for name in weights}, weights)
     norm, applied = apply_gradients(model, gradients, variables, loss)
@@ -246,6 +250,54 @@ def _accumulated(step, rows, count, first):
         lambda index, _: index < count, add, (tf.constant(1), first), parallel_iterations=1
     )
     return total
+
+
+def _cached(step, rows, count):
+    """The gradients of a loss over a whole batch, a micro-batch in memory at a time (Gao et al.
+    2021, arXiv 2101.06983, section 3.2): all outputs first, without what a gradient needs; the
+    loss's gradient to them; then every micro-batch again, under the same dropout masks, and what
+    its own outputs' gradient makes of the weights.
+
+    Args and Returns: as `_accumulated`, of a model whose outputs are one tensor.
+    """
+    model, variables, weights, _, update, replica = step
+    inputs, labels, sample_weight = rows
+    if model.adversarial is not None:
+        raise ValueError("adversarial and accumulate: wanted one of them, the loss is of the batch")
+
+    def outputs_of(index):
+        key = model.step_key(update, replica, index)
+        return model(_micro_batch(inputs, index, count), training=True, key=key)
+
+    def write(index, parts):
+        return index + 1, parts.write(index, outputs_of(index))
+
+    parts = tf.TensorArray(tf.float32, count, infer_shape=False)
+    _, parts = _counted(count, write, parts)
+    outputs = parts.concat()
+    with tf.GradientTape() as tape:
+        tape.watch(outputs)
+        terms = loss_terms(model, inputs, outputs, labels, sample_weight)
+        loss = total_loss(model, {name: term[0] for name, term in terms.items()}, weights)
+        loss *= _loss_scale(model.optimizer)
+    slope = tape.gradient(loss, outputs)
+
+    def add(index, total):
+        with tf.GradientTape() as tape:
+            share = tf.reduce_sum(outputs_of(index) * _micro_batch(slope, index, count))
+        gradients = tape.gradient(share, variables)
+        _require_used(variables, gradients)
+        return index + 1, [one + more for one, more in zip(total, gradients, strict=True)]
+
+    _, gradients = _counted(count, add, [tf.zeros(x.shape, x.dtype) for x in variables])
+    return gradients, terms | model.metric_terms(outputs, labels, sample_weight)
+
+
+def _counted(count, body, start):
+    """What `body` makes of (index, state) for index 0 to count - 1, one after the other."""
+    return tf.while_loop(
+        lambda index, _: index < count, body, (tf.constant(0), start), parallel_iterations=1
+    )
 
 
 def _micro_batch(rows, index, count):

@@ -1,0 +1,29 @@
+"""What config.json holds of the data that a task was trained on."""
+
+from bert_tf.conversion.saving import OWN
+from bert_tf.errors import InputError, shown
+
+
+def data_settings(contents, kind):
+    """The columns, and how rows are made.
+
+    Args:
+      contents: Contents.
+      kind: TaskModel class.
+    Returns:
+      dict.
+    Raises:
+      InputError: a value has another type.
+    """
+    others = {"family", "task", *kind.arguments, *kind.companions}
+    settings = {key: value for key, value in contents.options.items() if key not in others}
+    types = {name: (str, int) for name in kind.columns}
+    types |= {name: (str, int, list) for name, x in kind.columns.items() if x.kind == "texts"}
+    types |= dict.fromkeys(("max_length", "overlap", "windows"), (int,))
+    types |= {"special_tokens_in_text": (bool,)}
+    for key, wanted in types.items():
+        value = settings.get(key)
+        if value is not None and type(value) not in wanted:
+            names = " or ".join(each.__name__ for each in wanted)
+            raise InputError(f"{contents.config_file}: {OWN}.{key}: {shown(value)}, wanted {names}")
+    return settings
