@@ -24,6 +24,7 @@ _MODULES = {
     "Pretraining": "tasks",
     "SentenceEncoder": "tasks",
     "SequenceClassifier": "tasks",
+    "TokenClassifier": "tasks",
     "Tokenizer": "text",
     "TransformerConfig": "encoders",
     "build_encoder": "encoders",

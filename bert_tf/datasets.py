@@ -56,7 +56,7 @@ def read_dataset(
     """
     kind = task_named(task)
     given = {"text": text, "text_pair": text_pair, "label": label}
-    format = format or guess_format(file)
+    format = format_of(kind, file, format)
     places = places_of(kind, given, columns or {}, format=format)
     table = read_table(
         file, places, kinds_of(kind), format, problem_type, like, fault=fault_of(kind)
@@ -86,6 +86,14 @@ def task_named(name, key="task"):
         hint = f" (nearest: {near})" if near else ""
         raise ConfigError(f"{key} is {name!r}, wanted one of {', '.join(TASKS)}{hint}")
     return TASKS[name]
+
+
+def format_of(task, path, format=None):
+    """The format of a task's file: as it is told, or as its name and its beginning say."""
+    spans = "spans" in kinds_of(task).values()
+    if spans and format == "conllu":
+        return "conllu_tags"
+    return format or guess_format(path, spans)
 
 
 def fault_of(task):

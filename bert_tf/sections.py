@@ -20,7 +20,7 @@ from bert_tf.settings import (
 )
 
 OPTIMIZERS = ("adamw", "google_adamw", "lamb", "adafactor")
-FORMATS = ("tsv", "csv", "jsonl", "squad", "c3", "race", "swag", "conllu")
+FORMATS = "tsv csv jsonl squad c3 race swag conllu conll wikiann".split()
 SCHEDULES = ("linear", "constant", "cosine", "inverse_sqrt", "polynomial", "steps")
 
 FILE_OR_SHARE = Kind(
@@ -92,6 +92,12 @@ class DataSection:
     overlap: int | None = setting(optional(whole(0)), None)
     # true: "[MASK]" and its like in a text are one token, not plain characters; kept with the model
     special_tokens_in_text: bool = setting(FLAG, False)
+    # Of tags of words: in which ones spans are learned; whether a tag that goes on with a span that
+    # nothing began is refused, else it begins one; whether the further pieces of a word are learned
+    # from too, or the first one alone
+    scheme: str = setting(one_of("IOB2", "BIOES"), "IOB2")
+    strict_tags: bool = setting(FLAG, False)
+    label_all_pieces: bool = setting(FLAG, False)
     # Several short texts in a row of max_length tokens; train.batch_size then counts such rows.
     # For a TPU or train.jit, where each new shape is compiled: all batches have one.
     packing: bool = setting(FLAG, False)

@@ -24,6 +24,7 @@ from bert_tf import (
     Pretraining,
     SentenceEncoder,
     SequenceClassifier,
+    TokenClassifier,
     Tokenizer,
     build_encoder,
     export_saved_model,
@@ -142,6 +143,14 @@ def sentences():
     return Case(model, inputs, labels, (["good", "a bad film", ""],))
 
 
+def tagger(names, **options):
+    """Words with labels; special tokens, and words that are not this window's, have none."""
+    labels = np.array([[-100, 1, 2, 0, -100], [-100, 0, 1, -100, -100], [-100, 2, -100, 1, -100]])
+    model = TokenClassifier(encoder(), len(names), list(names), **options)
+    texts = ["good", "a bad film", "the long story of the actor " * 4]
+    return Case(model, INPUTS, labels.astype("int32"), (texts,))
+
+
 MASKED_TEXTS = (["the [MASK] is good", "a bad [MASK] and a [MASK]", "[MASK]"],)
 CASES = {
     "single label": lambda: classifier(None, np.array([2, 0, 1], "int32"), ("a", "b", "c")),
@@ -155,6 +164,8 @@ CASES = {
     "trees": trees,
     "questions": questions,
     "sentences": sentences,
+    "spans": lambda: tagger(("O", "B-x", "I-x")),
+    "spans by a CRF": lambda: tagger(("O", "B-x", "I-x"), crf=True),
     "masked words": lambda: Case(MaskedLM(encoder()), INPUTS | WORDS, WORD_LABELS, MASKED_TEXTS),
     "pretraining": lambda: Case(
         Pretraining(encoder(), extra_labels={"topic": {"of": "sentence", "num_labels": 3}}),

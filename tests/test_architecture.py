@@ -18,27 +18,28 @@ MAY_IMPORT = {
     "errors": [],
     "atomic": ["errors"],
     "settings": ["errors"],
+    "tags": ["errors"],
     "sections": ["settings", "errors"],
     "config": ["sections", "settings", "errors"],
     "layers": [],
     "conversion": ["atomic", "errors"],
     "encoders": ["layers", "conversion", "errors"],
     "text": ["atomic", "errors"],
-    "data": ["errors"],
+    "data": ["tags", "errors"],
     "pretraining_data": ["data", "text", "config", "atomic", "errors"],
     # The three leaves of training that a task model stands on.
     "training.step": [],
     "training.distribution": ["errors"],
     "training.optimizers": [],
     "training": ["", "atomic", "errors"],
-    "tasks": "layers conversion training.step training.distribution training.optimizers "
+    "tasks": "layers conversion tags training.step training.distribution training.optimizers "
     "errors".split(),
     "loading": ["encoders", "tasks", "conversion", "text", "atomic", "errors"],
     "datasets": ["data", "tasks", "errors"],
     "export": ["tasks", "loading", "atomic", "errors"],
     "compression": ["layers", "tasks", "data", "training", "loading", "errors"],
     "analysis": ["encoders", "tasks", "text", "data", "training", "loading", "errors"],
-    "recipes": "config text data pretraining_data layers encoders tasks training loading "
+    "recipes": "config text tags data pretraining_data layers encoders tasks training loading "
     "datasets conversion export compression analysis atomic errors".split(),
     # "": the package itself, whose public names load lazily.
     "cli": ["", "config", "recipes", "loading", "export", "analysis", "errors"],
@@ -120,7 +121,7 @@ def test_a_file_is_short_well_named_and_says_what_it_holds(name):
 
 
 # The rooms in the order of the data's way; errors and atomic, which any may import, left out.
-WAY = """settings sections config text data pretraining_data layers conversion encoders
+WAY = """settings sections config text tags data pretraining_data layers conversion encoders
 training.step training.distribution training.optimizers tasks loading datasets training export
 recipes cli""".split()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")

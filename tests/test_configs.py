@@ -37,6 +37,7 @@ def test_it_loads(file):
 # quickstart.yaml is what recipes/test_quickstart.py runs.
 ALIKE = (
     *("sst2", "chinese", "last_two_layers", "head_only", "gradual", "quickstart", "simcse"),
+    *("wikiann", "msra"),
     *("squad", "cmrc"),
 )
 
@@ -96,6 +97,8 @@ def write_rows(config, folder):
     """A file of four rows in the format and with the columns that a configuration tells."""
     if config.task == "multiple_choice":
         return write_choices(config, folder)
+    if config.task == "token_classification":
+        return write_tags(config, folder)
     if config.data.train.endswith(".conllu"):
         return write_trees(config, folder)
     if config.task == "question_answering":
@@ -118,6 +121,21 @@ def write_rows(config, folder):
         lines += ["\t".join(str(row[column]) for column in columns) for row in rows]
     path = folder / pathlib.Path(data.train).name
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def write_tags(config, folder):
+    """Sentences of tagged words in the layout that a configuration names."""
+    path = folder / pathlib.Path(config.data.train).name
+    if path.suffix == ".json":
+        row = {"text": "good film", "label": {"x": {"good": [[0, 3]]}}}
+        path.write_text((json.dumps(row) + "\n") * 8)
+    elif path.suffix == ".conllu":
+        line = "{}\t{}\t_\t{}\t_\t_\t0\t_\t_\t_\n"
+        path.write_text((line.format(1, "good", "ADJ") + line.format(2, "film", "NOUN") + "\n") * 8)
+    else:
+        language = "en:" if "wikiann" in str(config.data.train) else ""
+        path.write_text(f"{language}good\tB-x\n{language}film\tO\n\n" * 8)
     return path
 
 

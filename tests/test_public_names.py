@@ -31,6 +31,7 @@ PUBLIC = {
         "pooling",
         "head_layers",
     },
+    "TokenClassifier": {"encoder", "num_labels", "label_names", "crf"},
     "Tokenizer": set(),
     "TransformerConfig": {"position_embedding", "norm", "parts_of"},
     "build_encoder": {"config"},

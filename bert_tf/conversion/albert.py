@@ -44,6 +44,7 @@ HUGGINGFACE = Layout(
         "SequenceClassifier": rows.hf_dense("classifier", "head.projection"),
         "MultipleChoice": rows.hf_dense("classifier", "head.projection"),
         "ExtractiveQA": rows.hf_dense("qa_outputs", "head.projection"),
+        "TokenClassifier": rows.hf_dense("classifier", "head.projection"),
         "MaskedLM": _HF_MASKED_LM,
         "Pretraining": (
             *_HF_MASKED_LM,
@@ -102,6 +103,7 @@ ALBERT = Family(
         "SequenceClassifier": "AlbertForSequenceClassification",
         "MultipleChoice": "AlbertForMultipleChoice",
         "ExtractiveQA": "AlbertForQuestionAnswering",
+        "TokenClassifier": "AlbertForTokenClassification",
         "MaskedLM": "AlbertForMaskedLM",
         "Pretraining": "AlbertForPreTraining",
     },

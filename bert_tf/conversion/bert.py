@@ -29,6 +29,7 @@ HUGGINGFACE = Layout(
         "SequenceClassifier": rows.hf_dense("classifier", "head.projection"),
         "MultipleChoice": rows.hf_dense("classifier", "head.projection"),
         "ExtractiveQA": rows.hf_dense("qa_outputs", "head.projection"),
+        "TokenClassifier": rows.hf_dense("classifier", "head.projection"),
         "MaskedLM": _HF_MASKED_LM,
         "Pretraining": (
             *_HF_MASKED_LM,
@@ -71,6 +72,7 @@ BERT = Family(
         "SequenceClassifier": "BertForSequenceClassification",
         "MultipleChoice": "BertForMultipleChoice",
         "ExtractiveQA": "BertForQuestionAnswering",
+        "TokenClassifier": "BertForTokenClassification",
         "MaskedLM": "BertForMaskedLM",
         "Pretraining": "BertForPreTraining",
     },

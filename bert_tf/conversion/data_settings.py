@@ -20,7 +20,7 @@ def data_settings(contents, kind):
     types = {name: (str, int) for name in kind.columns}
     types |= {name: (str, int, list) for name, x in kind.columns.items() if x.kind == "texts"}
     types |= dict.fromkeys(("max_length", "overlap", "windows"), (int,))
-    types |= {"special_tokens_in_text": (bool,)}
+    types |= {"special_tokens_in_text": (bool,), "label_all_pieces": (bool,)}
     for key, wanted in types.items():
         value = settings.get(key)
         if value is not None and type(value) not in wanted:

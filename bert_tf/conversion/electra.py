@@ -29,6 +29,7 @@ HUGGINGFACE = Layout(
             *rows.hf_dense("classifier", "head.projection"),
         ),
         "ExtractiveQA": rows.hf_dense("qa_outputs", "head.projection"),
+        "TokenClassifier": rows.hf_dense("classifier", "head.projection"),
         "MaskedLM": (
             *rows.hf_dense("generator_predictions.dense", "masked_lm_head.dense"),
             *rows.hf_norm("generator_predictions.LayerNorm", "masked_lm_head.norm"),
@@ -127,6 +128,7 @@ ELECTRA = Family(
         "SequenceClassifier": "ElectraForSequenceClassification",
         "MultipleChoice": "ElectraForMultipleChoice",
         "ExtractiveQA": "ElectraForQuestionAnswering",
+        "TokenClassifier": "ElectraForTokenClassification",
         "MaskedLM": "ElectraForMaskedLM",
         "ElectraPretraining": "ElectraForPreTraining",
     },

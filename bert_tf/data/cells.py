@@ -12,7 +12,9 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.data import answers
+from bert_tf import tags
+from bert_tf.data import answers, span_arrays, spans
+from bert_tf.data.labels import NameCollector
 from bert_tf.errors import InputError, shown
 
 
@@ -25,9 +27,14 @@ class Kind(typing.NamedTuple):
       flatten: function of a list of values -> tuple of numpy arrays.
       types: tuple of tf.DType, of these arrays.
       restore: function of the arrays as tensors -> one tensor with an entry a row.
-      names: function of a value -> list of the class names in it; None of kinds without any.
-      numbered: function of (value, dict of class name -> number) -> what `flatten` takes of it.
+      names: function of a value -> what `collector` takes of it, such as the class names in it;
+        None of kinds without any.
+      collector: function of (path, tags.Tagging) -> what collects them over a file.
+      numbering: function of all class names in order -> what `numbered` finds their numbers in.
+      numbered: function of (value, numbering) -> what `flatten` takes of it.
       read: function of a value as JSON gives it -> as a task reads it.
+      in_text: function of (value, text, place), which raises InputError unless a value fits the
+        text of its row; None of kinds that have nothing to do with it.
     """
 
     wanted: str
@@ -36,8 +43,11 @@ class Kind(typing.NamedTuple):
     types: tuple
     restore: Callable
     names: Callable | None = None
+    collector: Callable = lambda path, tagging: NameCollector()
+    numbering: Callable = lambda names: {name: number for number, name in enumerate(names)}
     numbered: Callable | None = None
     read: Callable = lambda value: value
+    in_text: Callable | None = None
 
     def check(self, value, place):
         """Raises InputError unless the value is of this kind; `place` names file, line, column."""
@@ -163,6 +173,19 @@ KINDS = {
         lambda values: (np.array(list(map(float, values)), np.float32),),
         (tf.float32,),
         lambda values: tf.ensure_shape(values, [None]),
+    ),
+    "spans": Kind(
+        spans.WANTED,
+        spans.is_annotation,
+        span_arrays.flatten,
+        span_arrays.TYPES,
+        span_arrays.restore,
+        names=lambda found: found,
+        collector=spans.SpanCollector,
+        numbering=tags.TagSet,
+        numbered=spans.marked,
+        read=spans.annotation,
+        in_text=spans.check_in_text,
     ),
 }
 

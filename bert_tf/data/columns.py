@@ -1,6 +1,7 @@
 """Which cells of a record are which column of a task; checks that they are there."""
 
 from bert_tf.data.cells import KINDS, check_unicode
+from bert_tf.data.conll import CONLL_FILES, SentenceColumns
 from bert_tf.data.formats import has_keys, unit
 from bert_tf.errors import ConfigError, InputError, nearest, shown
 
@@ -25,6 +26,8 @@ def choose(places, kinds, records, path, format):
       ConfigError: the columns are partly names and partly numbers, or numbers for JSON lines.
     """
     places = {column: place for column, place in places.items() if place is not None}
+    if format in CONLL_FILES:
+        return SentenceColumns(places, kinds, format)
     named = [isinstance(place, str) for place in places.values()]
     if not (all(named) or (not has_keys(format) and not any(named))):
         wanted = "names" if has_keys(format) else "all names (a header) or all numbers (none)"
@@ -85,13 +88,24 @@ class Columns:
     def cells(self, record):
         """The values of a record that `check` has found whole, dict of column name -> value."""
         kinds = ((name, KINDS[kind]) for name, kind in self.kinds.items())
-        return {name: kind.read(record[self._places[name]]) for name, kind in kinds}
+        return {name: kind.read(record[self._place(name, record)]) for name, kind in kinds}
 
     def names(self, record):
-        """The class names in a record that `check` has found whole, a list of str."""
+        """What the collector takes of a record that `check` has found whole."""
         if self.named is None:
             return []
-        return KINDS[self.kinds[self.named]].names(record[self._places[self.named]])
+        return KINDS[self.kinds[self.named]].names(self.cells(record)[self.named])
+
+    def collector(self, path, tagging):
+        """What collects the class names of a file; see cells.Kind."""
+        kind = "names" if self.named is None else self.kinds[self.named]
+        return KINDS[kind].collector(path, tagging)
+
+    def _place(self, name, record):
+        """Where a column is in a record; spans stand under `label` or `spans`."""
+        place = self._places[name]
+        either = name == place == self.named and place not in record and "spans" in record
+        return "spans" if either else place
 
     def place(self, path, line):
         """Where a record is, for messages."""
@@ -107,8 +121,8 @@ class Columns:
         """
         place = self.place(path, line)
         if isinstance(record, dict):
-            for key in self._places.values():
-                if key not in record:
+            for name in self._places:
+                if (key := self._place(name, record)) not in record:
                     raise InputError(f"{place}: no key {key!r}; {_hint(key, list(record))}")
         elif self._header_width not in (None, len(record)):
             wanted = f"the header's {self._header_width}"
@@ -117,9 +131,12 @@ class Columns:
             wanted = f"at least {self._least}, for column {self._least - 1} counted from 0"
             raise InputError(f"{place}: has {len(record)} columns, wanted {wanted}")
         kind = "key" if isinstance(record, dict) else "column"
-        for name, key in self._places.items():
-            if name in self.kinds:
-                KINDS[self.kinds[name]].check(record[key], f"{place}: {kind} {key!r}")
+        cells = {name: record[self._place(name, record)] for name in self.kinds}
+        for name, value in cells.items():
+            KINDS[self.kinds[name]].check(value, f"{place}: {kind} {self._place(name, record)!r}")
+        for name, value in cells.items():
+            if (in_text := KINDS[self.kinds[name]].in_text) is not None:
+                in_text(value, cells["text"], place)
         if self.label is None:
             return None
         key = self._places[self.label]

@@ -13,6 +13,7 @@ import typing
 
 from bert_tf.data import documents
 from bert_tf.data.choice_files import CHOICE_FILES, guess_choices
+from bert_tf.data.conll import CONLL_FILES, SUFFIXES, guess_conll, parse_sentence, scan_sentences
 from bert_tf.data.conllu import read_conllu
 from bert_tf.errors import ConfigError, InputError
 
@@ -40,7 +41,7 @@ class Record(typing.NamedTuple):
     start: int | None
     size: int | None
     line: int
-    cells: list | dict  # list of str; of formats with keys, the object
+    cells: list | dict  # list of str; of formats with keys, the object; of CoNLL see conll.py
 
 
 def has_keys(format):
@@ -58,13 +59,20 @@ def given_columns(format):
     return DOCUMENTS[format][1] if format in DOCUMENTS else ()
 
 
-def guess_format(path):
+def guess_format(path, spans=False):
     """The format that the ending of a file's name says, and of a known document its beginning.
 
+    Args:
+      path: str.
+      spans: bool, whether the rows have spans of their text: what is not JSON then is CoNLL.
     Raises:
       ConfigError: the name ends otherwise than in .tsv .txt .csv .jsonl .json .conllu.
     """
     suffix = os.path.splitext(path)[1].lower()
+    if spans and _SUFFIXES.get(suffix) != "jsonl":
+        if suffix == ".conllu":
+            return "conllu_tags"
+        return SUFFIXES.get(suffix) or guess_conll(_beginning(path))
     if suffix not in _SUFFIXES:
         known = " ".join(_SUFFIXES)
         raise ConfigError(f"{path}: the name tells no format; wanted {known}, or the format named")
@@ -73,14 +81,18 @@ def guess_format(path):
 
 def guess_document(path):
     """The document that a file begins as, a key of DOCUMENTS; None where it is none of them."""
-    try:
-        with open(path, "rb") as file:
-            begins = file.read(1 << 16)
-    except OSError:
-        return None  # whoever opens it says what is wrong
+    begins = _beginning(path)
     if os.fspath(path).lower().endswith(".json") and b'"paragraphs"' in begins:
         return "squad"
     return guess_choices(begins)
+
+
+def _beginning(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read(1 << 16)
+    except OSError:
+        return b""  # whoever opens it says what is wrong
 
 
 def open_for_reading(path):
@@ -103,13 +115,15 @@ def scan(file, path, format):
       path: str. What messages call it.
       format: "tsv" (cells between tabs, quotes are characters as any other, as GLUE has it), "csv"
         (RFC 4180: quoted cells may hold commas, doubled quotes and line ends), "jsonl" (one
-        object a line) or one of DOCUMENTS.
+        object a line), one of CONLL_FILES (a word a line) or one of DOCUMENTS.
     Raises:
       InputError: a byte is not UTF-8, or a record not of the format; with line and byte or column.
     """
     if format in DOCUMENTS:
         read = DOCUMENTS[format][0]
         return (Record(None, None, number, x) for number, x in enumerate(read(path), 1))
+    if format in CONLL_FILES:
+        return (Record(*found) for found in scan_sentences(_lines(file, path), path, format))
     scanner = {"tsv": _scan_tsv, "csv": _scan_csv, "jsonl": _scan_jsonl}[format]
     return scanner(_lines(file, path), path)
 
@@ -117,6 +131,8 @@ def scan(file, path, format):
 def parse(data, format):
     """The cells of one record that `scan` has found, from its bytes."""
     text = data.decode()
+    if format in CONLL_FILES:
+        return parse_sentence(text, format)
     if format == "tsv":
         return _tsv_cells(text)
     if format == "csv":

@@ -8,9 +8,10 @@ import numpy as np
 
 from bert_tf.data import columns, formats, order
 from bert_tf.data.cells import KINDS
-from bert_tf.data.labels import LabelColumn, NameCollector
+from bert_tf.data.labels import LabelColumn
 from bert_tf.data.sources import FileRecords, HeldRecords
 from bert_tf.errors import InputError
+from bert_tf.tags import Tagging
 
 
 class Table:
@@ -35,7 +36,9 @@ class Table:
         self.kinds, self.label = chosen.kinds, chosen.label
         self.problem_type = labels.problem_type if labels else None
         self.label_names = labels.names if labels else names
-        self._numbers = {name: number for number, name in enumerate(names or ())}
+        self._numbering = None
+        if (named := chosen.named) is not None:
+            self._numbering = KINDS[chosen.kinds[named]].numbering(names)
 
     def __len__(self):
         return len(self._records)
@@ -52,7 +55,7 @@ class Table:
         values = {name: [cells[name] for cells in fetched] for name in self.kinds}
         if (named := self._chosen.named) is not None:
             numbered = KINDS[self.kinds[named]].numbered
-            values[named] = [numbered(value, self._numbers) for value in values[named]]
+            values[named] = [numbered(value, self._numbering) for value in values[named]]
         return values
 
     def labels(self, rows):
@@ -95,7 +98,16 @@ class Table:
         return self.subset(np.sort(shuffled[count:])), self.subset(np.sort(shuffled[:count]))
 
 
-def read_table(path, places, kinds, format=None, problem_type=None, like=None, fault=None):
+def read_table(
+    path,
+    places,
+    kinds,
+    format=None,
+    problem_type=None,
+    like=None,
+    fault=None,
+    tagging=None,
+):
     """Read a file of rows once, check every row, and remember where the rows are.
 
     Args:
@@ -109,6 +121,7 @@ def read_table(path, places, kinds, format=None, problem_type=None, like=None, f
         the Table of the training file or a task model; None: they define themselves here.
       fault: function of a row's cells, dict of column name -> value -> str or None, why the row
         cannot be learned from; it raises InputError for what is no row at all.
+      tagging: tags.Tagging, how the tags of words are taken; None: its defaults.
     Returns:
       Table; `sound()` are the rows without fault.
     Raises:
@@ -117,13 +130,13 @@ def read_table(path, places, kinds, format=None, problem_type=None, like=None, f
       ConfigError: the columns are partly names and partly numbers, or the format is unknown.
     """
     path = os.fspath(path)
-    format = format or formats.guess_format(path)
+    format = format or formats.guess_format(path, "spans" in kinds.values())
     file = formats.open_for_reading(path)
     records = formats.scan(file, path, format)
     chosen = columns.choose(places, kinds, records, path, format)
     starts, sizes, held = array.array("q"), array.array("q"), []
     cells, faults = LabelColumn(path, places.get(chosen.label)), {}
-    found = NameCollector()
+    found = chosen.collector(path, tagging or Tagging())
     for number, record in enumerate(records):
         cells.add(chosen.check(record.cells, path, record.line), record.line)
         found.add(chosen.names(record.cells), chosen.place(path, record.line))

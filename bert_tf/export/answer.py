@@ -94,6 +94,18 @@ class Answer:
                     raise
         return found
 
+    def spans(self, *columns):
+        """The spans found in texts, of a model that finds any.
+
+        Args and Raises: as `records`.
+        Returns:
+          list of a list for each text of dicts `label`, `text`, `start`, `end`, `score`.
+        """
+        records = self.records(*columns)
+        if records and "spans" not in records[0]:
+            raise InputError(f"{self.task.__name__}: answers {', '.join(records[0])}, no spans")
+        return [record["spans"] for record in records]
+
 
 def answer_with(model, tokenizer, max_length=None, **options):
     """An Answer from a model in memory: the very program that an export of it holds.

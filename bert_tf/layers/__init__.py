@@ -15,6 +15,7 @@ from bert_tf.layers.attention import MultiHeadAttention, attend
 from bert_tf.layers.biaffine import Biaffine
 from bert_tf.layers.blocks import EncoderBlock, PreNormBlock
 from bert_tf.layers.context import Context
+from bert_tf.layers.crf import CRF
 from bert_tf.layers.depth import layer_drop, recomputed, run_block
 from bert_tf.layers.dropout import dropout, fold_in, key_for, new_key
 from bert_tf.layers.embeddings import Embeddings
@@ -36,6 +37,7 @@ from bert_tf.layers.sampling import draw
 __all__ = [
     "ACTIVATIONS",
     "ACTIVATIONS_OF_HEADS",
+    "CRF",
     "LOWEST",
     "MASKED_SCORE",
     "Biaffine",

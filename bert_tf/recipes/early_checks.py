@@ -4,6 +4,7 @@ import glob
 import os
 
 from bert_tf.data import formats
+from bert_tf.data.conll import CONLL_FILES
 from bert_tf.errors import InputError, nearest, shown
 
 
@@ -56,8 +57,10 @@ def check_columns(path, names, format=None):
       ConfigError: the file's format is not known.
     """
     with formats.open_for_reading(path) as file:
+        if format is None and not names:
+            return  # a task of its own: which formats it reads is not known yet
         format = format or formats.guess_format(path)
-        if format in formats.DOCUMENTS:
+        if format in formats.DOCUMENTS or format in CONLL_FILES:
             return
         first = next(formats.scan(file, path, format), None)
     if first is None:

@@ -4,8 +4,15 @@ import json
 
 from bert_tf.atomic import require_another_file, write_file
 from bert_tf.data import evaluation_batches, read_table, windowed
-from bert_tf.data.formats import guess_format
-from bert_tf.datasets import fault_of, kinds_of, places_of, report_cut_texts, report_faults
+from bert_tf.data.formats import has_keys
+from bert_tf.datasets import (
+    fault_of,
+    format_of,
+    kinds_of,
+    places_of,
+    report_cut_texts,
+    report_faults,
+)
 from bert_tf.errors import InputError
 from bert_tf.export import row_length
 from bert_tf.loading import load_with_tokenizer
@@ -38,7 +45,9 @@ def evaluate(model_directory, data_file, output=None, **columns):
         raise InputError(f"{model_directory}: a {task.__name__}, which no table has labels for")
     known = {name: saved[name] for name in task.columns if saved.get(name) is not None}
     given = {name: place for name, place in columns.items() if place is not None}
-    format = guess_format(data_file)
+    format = format_of(task, data_file)
+    if has_keys(format):  # the training file may have had numbers for columns
+        known = {name: name if isinstance(x, int) else x for name, x in known.items()}
     places = places_of(task, {**known, **given}, format=format)
     table = read_table(data_file, places, kinds_of(task), format, like=model, fault=fault_of(task))
     length = row_length(model)

@@ -11,11 +11,18 @@ from bert_tf.data import (
     training_batches,
     windowed,
 )
-from bert_tf.data.formats import guess_format
 from bert_tf.data.packed_batches import packed_batches, packed_order
 from bert_tf.data.packing import Packing
-from bert_tf.datasets import fault_of, kinds_of, places_of, report_cut_texts, report_faults
+from bert_tf.datasets import (
+    fault_of,
+    format_of,
+    kinds_of,
+    places_of,
+    report_cut_texts,
+    report_faults,
+)
 from bert_tf.recipes.workdir import digests
+from bert_tf.tags import Tagging
 from bert_tf.tasks.features import features_of
 from bert_tf.training.loop import BatchSource
 
@@ -73,8 +80,9 @@ def read_tables(config, task, like=None):
     data = config.data
 
     def read(path, measured=None, **options):
-        format, places = data.format or guess_format(path), columns_of(data, task, measured)
-        return read_table(path, places, kinds_of(task), format, fault=fault_of(task), **options)
+        options |= {"fault": fault_of(task), "tagging": Tagging(data.scheme, data.strict_tags)}
+        format, places = format_of(task, path, data.format), columns_of(data, task, measured)
+        return read_table(path, places, kinds_of(task), format, **options)
 
     train_rows = read(data.train, problem_type=config.model.problem_type, like=like)
     if isinstance(data.validation, str):
@@ -111,7 +119,7 @@ def columns_of(data, task, measured=None):
     further, measured = dict(data.columns), measured or {}
     for name, place in measured.items():
         (given if name in given else further)[name] = place
-    format = data.format or guess_format(data.train)
+    format = format_of(task, data.train, data.format)
     return places_of(task, given, further, "data.columns", format)
 
 
@@ -120,6 +128,8 @@ def data_settings(config, task):
     settings = {**columns_of(config.data, task), "max_length": config.data.max_length}
     if config.data.special_tokens_in_text:
         settings["special_tokens_in_text"] = True
+    if config.data.label_all_pieces:
+        settings["label_all_pieces"] = True
     if config.data.windows is not None:
         settings["windows"] = config.data.windows
     if task.windowed or config.data.windows is not None:

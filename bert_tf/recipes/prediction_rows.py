@@ -7,10 +7,11 @@ import typing
 from absl import logging
 
 from bert_tf.data import columns, formats
+from bert_tf.data.conll import SUFFIXES
 from bert_tf.errors import InputError
 
 # Names of files that are tables; all others hold lines, unless they begin as a table does.
-_TABLES = {".tsv": "tsv", ".csv": "csv"}
+_TABLES = {".tsv": "tsv", ".csv": "csv", **SUFFIXES}
 
 
 class Row(typing.NamedTuple):
@@ -27,7 +28,7 @@ class Rows(typing.NamedTuple):
 
     Attributes:
       name: str, of the file for messages.
-      format: "lines", "jsonl", "tsv", "csv", or a document of formats.DOCUMENTS.
+      format: "lines", "jsonl", "tsv", "csv", one of CoNLL, or a document of formats.DOCUMENTS.
       records: iterator of formats.Record.
     """
 

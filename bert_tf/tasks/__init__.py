@@ -9,6 +9,7 @@ from bert_tf.tasks.question_answering import ExtractiveQA
 from bert_tf.tasks.sentence_encoder import SentenceEncoder
 from bert_tf.tasks.sequence_classification import SequenceClassifier
 from bert_tf.tasks.task_model import TaskModel
+from bert_tf.tasks.token_classification import TokenClassifier
 
 # Task name in configurations -> its model; files name it by the class.
 TASKS = {
@@ -17,6 +18,7 @@ TASKS = {
     "dependency_parsing": DependencyParser,
     "question_answering": ExtractiveQA,
     "sentence_embedding": SentenceEncoder,
+    "token_classification": TokenClassifier,
     "masked_lm": MaskedLM,
     "pretraining": Pretraining,
     "electra_pretraining": ElectraPretraining,
@@ -33,4 +35,5 @@ __all__ = [
     "SentenceEncoder",
     "SequenceClassifier",
     "TaskModel",
+    "TokenClassifier",
 ]

@@ -22,7 +22,7 @@ class Tokenizer(tf.Module):
 
     Args:
       pieces: what cuts texts into pieces and joins them again: `wordpiece.WordPiece`, or another
-        kind with its `settings`, `vocabulary`, `ids`, `__call__` and `join`.
+        kind with its `settings`, `vocabulary`, `ids`, `continuing`, `__call__` and `join`.
     """
 
     def __init__(self, pieces):
@@ -242,6 +242,10 @@ class Tokenizer(tf.Module):
         question = None if text_pairs is None else self.pieces(texts, special)[0]
         first = None if question is None else question.row_lengths()
         return ids, offsets, question, windows.cut(first, ids.row_lengths(), max_length, overlap)
+
+    def continuing(self, ids):
+        """Whether pieces go on with the word of the piece before, bool as `ids`; in a graph."""
+        return tf.gather(tf.constant(self.pieces.continuing), ids)
 
     def tokenize(self, text, special_tokens_in_text=False):
         """Cut one text into its pieces, without special tokens round it.

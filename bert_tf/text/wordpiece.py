@@ -5,6 +5,9 @@ they are; the others pass through `normalization` first. Both give the ids and o
 `tokenizers` library.
 """
 
+import functools
+
+import numpy as np
 import tensorflow as tf
 import tensorflow_text as tft
 
@@ -83,6 +86,11 @@ class WordPiece(tf.Module):
             )
         except (RuntimeError, ValueError) as error:
             raise InputError(f"{self.settings.source}: {error}") from error
+
+    @functools.cached_property
+    def continuing(self):
+        """bool [vocabulary], True for a piece that goes on with a word."""
+        return np.array([token.startswith(_PREFIX) for token in self.vocabulary])
 
     def __call__(self, texts, special_tokens_in_text=False, return_offsets=False):
         """Cut texts into pieces.
