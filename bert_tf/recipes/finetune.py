@@ -67,7 +67,11 @@ def finetune(config, workdir):
             lambda: evaluate(model, batches["validation"], tables["validation"]),
             monitor,
         )
-        measured = {part: evaluate(model, batches[part], tables[part]) for part in batches}
+        measured = {}
+        for part in batches:  # validation first
+            measured[part] = evaluate(model, batches[part], tables[part])
+            if part == "validation":
+                model.settle(measured[part])
         results = {**outcome, **measured}
         if chief:
             save_run(model, tokenizer, workdir, results)

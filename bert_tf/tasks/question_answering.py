@@ -33,7 +33,8 @@ class ExtractiveQA(TaskModel):
       encoder: an encoder of any family.
       unanswerable: bool, whether "" may be the answer; None: False.
       no_answer_threshold: float, "" is the answer where its score, the lowest over the windows, is
-        higher by more than this than the best span's; None: 0.
+        higher by more than this than the best span's; None: 0, and `bert-tf finetune` then keeps
+        what gives the best F1 on the validation rows.
       max_answer_length: int, tokens of the longest answer; None: 30.
 
     Labels: dict of int32 [B], `start_positions` and `end_positions`, the tokens; 0 both of a window
@@ -190,6 +191,11 @@ class ExtractiveQA(TaskModel):
         odds = (np.minimum.reduceat(nothing, firsts) - scores[best]).tolist()
         answers = [[x["text"] for x in some] for some in cells["answers"]]
         return {"rows": len(texts), **self._figures(answers, texts, odds, cells["context"])}
+
+    def settle(self, figures):
+        """Keeps the `no_answer_threshold` that would have been best, where none was given."""
+        if self.unanswerable and self.no_answer_threshold is None:
+            self.no_answer_threshold = figures.get("best_f1_thresh")
 
     def _figures(self, answers, texts, odds, contexts):
         """The figures of answers; `odds` is the score of no answer less the best span's."""

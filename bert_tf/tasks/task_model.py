@@ -26,8 +26,7 @@ class TaskModel(keras.Model):
 
     # The constructor's arguments besides the encoder, attributes too; kept in config.json.
     arguments = ()
-    # Further models that are saved in a folder of their name beside this one; attributes too.
-    # `companion(encoder, name, config)` makes one.
+    # Attributes that are saved in a folder beside; `companion(encoder, name, config)` makes one.
     companions = ()
     # Column name -> features.Column, the positional arguments of an answer first.
     columns = {}
@@ -37,18 +36,15 @@ class TaskModel(keras.Model):
     metric_names = ()
     # What each loss counts for in the total; 1 for what is not named.
     loss_factors = {}
-    # Whether several examples may share a row (`sentence_positions` among the inputs).
-    packs = False
-    # Whether a row longer than the model reads is cut into windows, each a row of its own in
-    # training and evaluation: then `window_counts(cells, tokenizer, settings)` says how many, int64
-    # [rows], and `features` cuts out the one that the cell `window` numbers or, without it, all.
+    packs = False  # whether several examples may share a row (input `sentence_positions`)
+    # Whether a long row is cut into windows, each a row of its own in training and evaluation: then
+    # `window_counts(cells, tokenizer, settings)` says how many, int64 [rows], and `features` cuts
+    # out the one that the cell `window` numbers or, without it, all.
     windowed = False
     pools_windows = False  # whether a long text's windows may be one row (setting `windows`)
     in_batch = False  # whether a row's loss depends on others; `call` then gives one tensor
-    # Why no text can be put to the task, as one clause; None: it has `answer`.
-    no_answer = None
-    # Settings of `answer` -> their default.
-    answer_options = {}
+    no_answer = None  # why no text can be put to the task, as one clause; None: it has `answer`
+    answer_options = {}  # settings of `answer` -> their default
 
     # What is written otherwise here.
     save, predict = refusals.save, refusals.predict
@@ -165,6 +161,9 @@ class TaskModel(keras.Model):
           dict, ready for JSON.
         """
         raise NotImplementedError
+
+    def settle(self, figures):
+        """Keeps what the figures of the validation rows tell of an argument that nobody gave."""
 
     # How it answers.
 

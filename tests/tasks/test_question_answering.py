@@ -243,3 +243,12 @@ def test_the_threshold_decides_when_nothing_is_the_answer(tokenizer, model):
     assert found[0]["answer"] == "" and found[0]["start"] == -1
     assert found[0]["score"] == found[0]["no_answer"]
     assert found[1]["answer"] and found[1]["no_answer"] == found[0]["no_answer"]
+
+
+def test_validation_settles_a_threshold_that_nobody_gave():
+    asked = ExtractiveQA(build_encoder(tiny.config()), unanswerable=True)
+    asked.settle({"f1": 50.0})
+    assert asked.no_answer_threshold is None
+    for threshold in (-1.5, 2.0):  # the second comes too late
+        asked.settle({"best_f1_thresh": threshold})
+        assert asked.no_answer_threshold == -1.5
