@@ -269,12 +269,16 @@ def _cached(step, rows, count):
         key = model.step_key(update, replica, index)
         return model(_micro_batch(inputs, index, count), training=True, key=key)
 
+    shapes = []  # of a part as it is traced; the array forgets them
+
     def write(index, parts):
-        return index + 1, parts.write(index, outputs_of(index))
+        part = outputs_of(index)
+        shapes.append(part.shape)
+        return index + 1, parts.write(index, part)
 
     parts = tf.TensorArray(tf.float32, count, infer_shape=False)
     _, parts = _counted(count, write, parts)
-    outputs = parts.concat()
+    outputs = tf.ensure_shape(parts.concat(), [None, *shapes[0][1:]])
     with tf.GradientTape() as tape:
         tape.watch(outputs)
         terms = loss_terms(model, inputs, outputs, labels, sample_weight)
