@@ -16,6 +16,7 @@ from bert_tf.datasets import (
 from bert_tf.errors import InputError
 from bert_tf.export import row_length
 from bert_tf.loading import load_with_tokenizer
+from bert_tf.recipes.classes import report_stuck
 from bert_tf.tasks.features import check_token_types, features_of
 from bert_tf.training import evaluation
 
@@ -59,6 +60,7 @@ def evaluate(model_directory, data_file, output=None, **columns):
     table = windowed(table, features)
     batches = evaluation_batches(table, features, batch_size=BATCH_ROWS, numbered=True)
     figures = evaluation.evaluate(model, batches, table)
+    report_stuck(model, {data_file: figures})
     if output is not None:
         write_file(output, json.dumps(figures, indent=2) + "\n")
     return figures

@@ -6,6 +6,7 @@ from bert_tf.data import epoch_steps
 from bert_tf.datasets import task_named
 from bert_tf.errors import ConfigError, InputError, nearest
 from bert_tf.loading import load_encoder
+from bert_tf.recipes.classes import report_stuck
 from bert_tf.recipes.finetune_rows import (
     batch_source,
     data_digests,
@@ -73,6 +74,7 @@ def finetune(config, workdir):
             if part == "validation":
                 model.settle(measured[part])
         results = {**outcome, **measured}
+        report_stuck(model, measured)
         if chief:
             save_run(model, tokenizer, workdir, results)
     return results

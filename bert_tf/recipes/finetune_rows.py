@@ -21,6 +21,7 @@ from bert_tf.datasets import (
     report_cut_texts,
     report_faults,
 )
+from bert_tf.recipes.classes import report_labels
 from bert_tf.recipes.workdir import digests
 from bert_tf.tags import Tagging
 from bert_tf.tasks.features import features_of
@@ -144,7 +145,7 @@ def report_rows(config, task, tables, tokenizer, steps):
     train_rows = tables["train"]
     kind = train_rows.problem_type
     kind = config.task if kind is None else kind
-    labels = "" if train_rows.label_names is None else f", {len(train_rows.label_names)} labels"
+    labels = report_labels(train_rows)
     logging.info("rows: %s; %s%s; %d steps", rows, kind, labels, steps)
     max_length = config.data.max_length
     report_cut_texts(task, train_rows, tokenizer, data_settings(config, task))

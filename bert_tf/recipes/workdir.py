@@ -13,11 +13,12 @@ from absl import logging
 from bert_tf import config as configs
 from bert_tf.atomic import locked, new_directory, write_file
 from bert_tf.errors import ConfigError, InputError, shown
+from bert_tf.training.confusion import draw_confusion
 from bert_tf.training.journal import draw_curves, finite
 
 # What a killed run leaves beside the files of a workdir, of this version and of earlier ones.
 _LEFTOVER = re.compile(
-    r"\.?(model|(config|metrics|data|curves|forgetting)\.(yaml|jsonl?|png))(\.\w+)?\.tmp"
+    r"\.?(model|(config|metrics|data|curves|confusion|forgetting)\.(yaml|jsonl?|png))(\.\w+)?\.tmp"
 )
 
 
@@ -132,9 +133,13 @@ def digests(paths):
 
 
 def save_run(model, tokenizer, workdir, results):
-    """Writes the model directory and the curves of a run, and marks it finished."""
+    """Writes the model directory and the pictures of a run, and marks it finished."""
     save_model(model, tokenizer, workdir)
     draw_curves(workdir)
+    part = "test" if "test" in results else "validation"
+    names = getattr(model, "label_names", None)
+    title = f"{part}, {results[part].get('rows')} rows"
+    draw_confusion(results[part], names, os.path.join(workdir, "confusion.png"), title)
     finish(workdir, results)
 
 

@@ -203,6 +203,7 @@ def draw_curves(directory):
         "learning rate": ["learning_rate"],
         "real tokens a second": ["tokens_per_second"],
     }
+    units = {"metrics": "score", "real tokens a second": "tokens/s"}
     figure = Figure(figsize=(11, 7), layout="constrained")
     FigureCanvasAgg(figure)
     for axes, (title, names) in zip(figure.subplots(2, 2).flat, panels.items(), strict=True):
@@ -216,7 +217,7 @@ def draw_curves(directory):
                 if points:
                     label = part if len(names) == 1 else f"{part} {name}"
                     axes.plot(*zip(*points, strict=True), style, label=label, markersize=4)
-        axes.set(title=title, xlabel="step")
+        axes.set(title=title, xlabel="step", ylabel=units.get(title, title))
         axes.grid(alpha=0.3)
         if axes.lines:
             axes.legend(fontsize=8)
@@ -227,7 +228,8 @@ def draw_curves(directory):
 
 
 def _scores(lines):
-    """The names of at most four metrics of the evaluations with values from -1 to 1."""
+    """The names of at most four metrics of the evaluations with values from -1 to 1, accuracy and
+    F1 before others."""
     names = []
     for line in lines:
         if line["part"] == "validation":
@@ -235,7 +237,7 @@ def _scores(lines):
                 shown = isinstance(value, float) and abs(value) <= 1
                 if shown and name not in (*names, "loss", "epoch"):
                     names.append(name)
-    return names[:4]
+    return sorted(names, key=lambda name: not name.startswith(("accuracy", "f1")))[:4]
 
 
 def finite(values):

@@ -40,6 +40,12 @@ def test_figures_are_those_of_the_model_s_own_answers(folder, tmp_path):
     assert json.loads((tmp_path / "figures.json").read_text()) == figures
 
 
+def test_one_class_for_every_row_is_told(folder, tmp_path, caplog):
+    file = tsv(tmp_path / "dev.tsv", [("good film", "good"), ("good film", "bad")])
+    evaluate(folder, file)
+    assert f"{file}: all 2 rows are predicted as " in caplog.text and ", and 1 are" in caplog.text
+
+
 def test_columns_and_kind_are_the_model_s(tmp_path):
     names = {"text": "first", "text_pair": "second", "label": "rating"}
     tiny.save(tmp_path / "m", label_names=("LABEL_0",), problem_type="regression", **names)

@@ -13,8 +13,10 @@ from safetensors.numpy import load_file
 
 from bert_tf import BertConfig, Tokenizer, atomic, build_encoder, load_task
 from bert_tf.config import DataSection, FinetuneConfig, ModelSection, TrainSection
+from bert_tf.data import read_table
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.recipes import finetune as recipe
+from bert_tf.recipes.classes import label_counts
 from bert_tf.recipes.evaluate import evaluate
 from bert_tf.recipes.finetune import finetune
 from bert_tf.recipes.interruption import Interrupted
@@ -94,6 +96,21 @@ def test_it_learns(run):
     assert results["validation"]["rows"] == results["test"]["rows"] == 32
 
 
+@pytest.mark.parametrize(
+    "labels, counts",
+    [
+        (["b", "a", "b", "c", "b", "a"], {"b": 3, "a": 2, "c": 1}),
+        (["b", "a|b", "b|c", "b"], {"b": 4, "a": 1, "c": 1}),
+        (["0.5", "1.5"], None),
+    ],
+)
+def test_the_labels_are_counted_the_frequent_ones_first(tmp_path, labels, counts):
+    path = write(tmp_path / "rows.tsv", [("good", label) for label in labels])
+    kinds = {"text": "text", "label": "label"}
+    found = label_counts(read_table(path, kinds, kinds))
+    assert counts is found is None or list(found.items()) == list(counts.items())
+
+
 PACKED = {"batch_size": 4, "steps": 30, "evaluate_every": 15}
 
 
@@ -133,7 +150,7 @@ def test_the_workdir_holds_what_is_promised_and_no_leftovers(run):
     workdir, results = run
     there = {path.name for path in workdir.iterdir()}
     wanted = "config.yaml data.json metrics.json metrics.jsonl curves.png model checkpoints events"
-    assert there == set(wanted.split())
+    assert there == {*wanted.split(), "confusion.png"}
     assert json.loads((workdir / "metrics.json").read_text()) == results
     assert (workdir / "curves.png").read_bytes().startswith(b"\x89PNG")
 

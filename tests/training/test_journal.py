@@ -105,6 +105,17 @@ def test_a_disk_that_fills_up_is_one_line_and_the_log_stays_readable(tmp_path, m
     assert [each["step"] for each in read_journal(str(tmp_path))] == [1]
 
 
+def test_f1_is_among_the_curves():
+    names = "loss rows accuracy matthews precision recall f1 precision_macro f1_macro".split()
+    values = dict.fromkeys(names, 0.5) | {"rows": 7}
+    assert journal._scores([{"part": "validation", **values}]) == [
+        "accuracy",
+        "f1",
+        "f1_macro",
+        "matthews",
+    ]
+
+
 STEP = {"tokens": 90, "positions": 100}
 MEANS = {"loss": 0.123456, "accuracy": 0.5, "gradient_norm": 1.25, "learning_rate": 1e-5}
 
