@@ -34,6 +34,12 @@ COMMAND = Command(
             "elsewhere takes pairs",
         ),
         Flag(
+            "choices",
+            "KEY",
+            "of a model of masked words: the key of the choices, a list, of which\n"
+            "the likeliest in the place of [MASK] or ___ is the answer",
+        ),
+        Flag(
             "format",
             "NAME",
             "jsonl (if not given), or squad: one object of question id and answer,\n"
@@ -70,7 +76,7 @@ def _prepare(flags):
         raise ConfigError("--top and --perplexity are given, wanted one of them")
     if flags.format not in ("jsonl", "squad"):
         raise ConfigError(f"--format is {flags.format!r}, wanted jsonl or squad")
-    options = {name: column_of(flags[name].value) for name in ("text", "text_pair")}
+    options = {name: column_of(flags[name].value) for name in ("text", "text_pair", "choices")}
     options["format"] = flags.format
     check_model(flags.model)
     if flags.input != "-":

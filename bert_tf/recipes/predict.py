@@ -25,6 +25,7 @@ def predict(
     text=None,
     text_pair=None,
     format="jsonl",
+    choices=None,
 ):
     """Answers every text of a file.
 
@@ -42,6 +43,8 @@ def predict(
         model was trained with. `text_pair` makes a model that was saved elsewhere take pairs.
       format: "jsonl", or "squad": one JSON object of question id -> answer, as the scorers of
         SQuAD and CMRC read it; the records need an `id`.
+      choices: str, the key of a cloze question's choices; a model of masked words then says which
+        is the likeliest in the place of [MASK] or ___.
     Raises:
       InputError: a file or the model cannot be read, a line is no text, or the disk is full.
       ConfigError: an option is given that the model's task does not have, or the output is the
@@ -50,9 +53,8 @@ def predict(
     require_another_file(output, input_file)
     with contextlib.ExitStack() as stack:
         rows = open_rows(input_file, stack)
-        answerer = _answerer(
-            model_directory, top, perplexity, {"text": text, "text_pair": text_pair}
-        )
+        places = {"text": text, "text_pair": text_pair, "choices": choices}
+        answerer = _answerer(model_directory, top, perplexity, places)
         out = sys.stdout if output is None else stack.enter_context(new_file(output))
         answered, named, ids = 0, {}, set()
         for window in _windows(rows.read(answerer)):

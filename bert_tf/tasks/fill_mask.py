@@ -1,15 +1,18 @@
-"""What models of masked words answer: words for each [MASK] of a text."""
+"""What models of masked words answer: words for each [MASK] of a text, or which choice fits it."""
 
 from bert_tf.errors import InputError
+from bert_tf.tasks import cloze_scoring
 from bert_tf.tasks.answers import plain
-from bert_tf.tasks.features import tokenized
+from bert_tf.tasks.features import Column, tokenized
+
+COLUMNS = {"text": Column("text"), "choices": Column("texts", optional=True)}
 
 
 def features(cells, tokenizer, settings):
     """Token ids of texts in which [MASK] is one token, and where it stands.
 
     Args:
-      cells: dict of `text` string [N].
+      cells: dict of `text` string [N]; with `choices` see `cloze_scoring.features`.
       tokenizer, settings: as in `TaskModel.features`.
     Returns:
       (inputs, None). inputs: those of the encoder; `masked_positions` int32 [N, M], the places of
@@ -18,6 +21,8 @@ def features(cells, tokenizer, settings):
     """
     import tensorflow as tf
 
+    if "choices" in cells:
+        return cloze_scoring.features(cells, tokenizer, settings)
     settings = {**settings, "special_tokens_in_text": True}
     whole = tokenized(
         cells["text"], None, tokenizer, {**settings, "max_length": _ENDLESS, "padding": "longest"}
@@ -42,12 +47,12 @@ def features(cells, tokenizer, settings):
 _ENDLESS = 10**6
 
 
-def answer(logits, inputs, tokenizer, top):
+def answer(logits, inputs, cells, tokenizer, top):
     """The likeliest entries of the vocabulary for each [MASK].
 
     Args:
       logits: float32 [N, M, V], at `masked_positions`.
-      inputs: what `features` gave.
+      inputs: what `features` gave; cells: as there, with `choices` see `cloze_scoring.answer`.
       tokenizer: Tokenizer; the model may have more rows than it has entries, as padding.
       top: int, how many words for each mask.
     Returns:
@@ -57,6 +62,8 @@ def answer(logits, inputs, tokenizer, top):
     """
     import tensorflow as tf
 
+    if "choices" in cells:
+        return cloze_scoring.answer(logits, inputs, cells, tokenizer)
     entries = tokenizer.vocabulary
     values, ids = tf.math.top_k(
         tf.nn.log_softmax(logits[..., : len(entries)]), min(top, len(entries))
@@ -78,6 +85,8 @@ def record(answer):
     Raises:
       InputError: the text has no [MASK], or is longer than the model's rows.
     """
+    if "choice" in answer:
+        return cloze_scoring.record(answer)
     if answer["tokens"] > answer["limit"]:
         raise InputError(f"{answer['tokens']} tokens, the model takes {answer['limit']}")
     masks = [

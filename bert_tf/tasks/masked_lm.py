@@ -3,8 +3,7 @@
 from keras import ops
 
 from bert_tf.layers import fold_in, key_for
-from bert_tf.tasks import cloze_scoring, fill_mask
-from bert_tf.tasks.features import Column
+from bert_tf.tasks import fill_mask
 from bert_tf.tasks.masked_words import (
     masked_word_accuracy,
     masked_word_logits,
@@ -25,22 +24,17 @@ class MaskedLM(TaskModel):
     where nothing is to be predicted.
     """
 
-    columns = {"text": Column("text"), "choices": Column("texts", optional=True)}
+    columns = fill_mask.COLUMNS
     loss_names = ("masked_lm",)
     metric_names = ("masked_lm_accuracy",)
     answer_options = {"top": 5}
+    features = staticmethod(fill_mask.features)
+    record = staticmethod(fill_mask.record)
 
     def __init__(self, encoder, **kwargs):
         super().__init__(encoder.without_pooler(), **kwargs)
         self.masked_lm_head = encoder.masked_lm_head()
         self.build()
-
-    @staticmethod
-    def features(cells, tokenizer, settings):
-        """Texts with masks, see `fill_mask.features`; with `choices` among the cells those of a
-        cloze question, see `cloze_scoring.features`."""
-        read = cloze_scoring.features if "choices" in cells else fill_mask.features
-        return read(cells, tokenizer, settings)
 
     def call(self, inputs, training=False, key=None):
         """Logits over the vocabulary.
@@ -78,17 +72,8 @@ class MaskedLM(TaskModel):
         return {"masked_lm_accuracy": accuracy}
 
     def answer(self, outputs, inputs, cells, tokenizer, top=5):
-        """The likeliest words for each [MASK], see `fill_mask.answer`; or of a row's `choices` the
-        likeliest, see `cloze_scoring.answer`."""
-        if "choices" in cells:
-            return cloze_scoring.answer(outputs, inputs, cells, tokenizer)
-        return fill_mask.answer(outputs, inputs, tokenizer, top)
-
-    @staticmethod
-    def record(answer):
-        """`masks`, or `choice`, `answer` and `probabilities`; see `answer`."""
-        read = cloze_scoring.record if "choice" in answer else fill_mask.record
-        return read(answer)
+        """The likeliest words for each [MASK], or the likeliest choice; see `fill_mask.answer`."""
+        return fill_mask.answer(outputs, inputs, cells, tokenizer, top)
 
 
 def _weighed(labels):

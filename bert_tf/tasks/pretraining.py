@@ -5,7 +5,6 @@ from keras import ops
 from bert_tf.errors import InputError, nearest, shown
 from bert_tf.layers import ProjectionHead, fold_in, key_for, truncated_normal
 from bert_tf.tasks import fill_mask
-from bert_tf.tasks.features import Column
 from bert_tf.tasks.masked_words import (
     masked_word_accuracy,
     masked_word_logits,
@@ -49,7 +48,7 @@ class Pretraining(TaskModel):
     """
 
     arguments = ("sentence_objective", "extra_labels")
-    columns = {"text": Column("text")}
+    columns = fill_mask.COLUMNS
     answer_options = {"top": 5}
     features = staticmethod(fill_mask.features)
     record = staticmethod(fill_mask.record)
@@ -161,7 +160,7 @@ class Pretraining(TaskModel):
 
     def answer(self, outputs, inputs, cells, tokenizer, top=5):
         """The likeliest words for each [MASK]; see `fill_mask.answer`."""
-        return fill_mask.answer(outputs["masked_lm_logits"], inputs, tokenizer, top)
+        return fill_mask.answer(outputs["masked_lm_logits"], inputs, cells, tokenizer, top)
 
     def argument_is_published(self, name):
         """Whether published classes have it: two answers about a pair of sentences, whichever of

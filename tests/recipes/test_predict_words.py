@@ -18,6 +18,7 @@ from bert_tf import (
     convert,
     load_task,
 )
+from bert_tf.export import answer_with
 from bert_tf.recipes import perplexity
 from bert_tf.recipes.predict import predict
 from tests import tiny
@@ -148,3 +149,15 @@ def test_a_classifier_predicts_no_masked_words(flag, tmp_path, capsys):
     assert cli.main(["predict", *argv]) == 2
     told = capsys.readouterr().err
     assert flag.split("=")[0] in told and told.count("\n") == 1
+
+
+def test_a_model_of_masked_words_chooses_among_the_choices_of_json_lines(folder, tmp_path):
+    rows = [{"text": "the ___ is good", "options": ["film", "end"]}]
+    rows += [{"text": "a [MASK]", "options": ["bad story", "film", "two"]}]
+    found = asked(folder, tmp_path, map(json.dumps, rows), choices="options")
+    model, tokenizer = load_task(folder), Tokenizer.from_pretrained(folder)
+    model.data_settings = {**model.data_settings, "choices": "choices"}
+    texts, choices = zip(*(row.values() for row in rows), strict=True)
+    want = answer_with(model, tokenizer).records(list(texts), list(choices))
+    for got, wanted, row in zip(found, want, rows, strict=True):
+        assert got == {**wanted, "text": row["text"], "choices": row["options"]}
