@@ -88,7 +88,7 @@ class Answer:
                 answer = {name: value[place] for name, value in outputs.items()}
                 try:
                     _require_finite(answer)
-                    found[row] = self.task.record(answer)
+                    found[row] = _named(self.task.record(answer), self.settings)
                 except InputError as error:
                     error.row = row
                     raise
@@ -264,6 +264,25 @@ def _checked(texts, name):
         return [text.encode() for text in texts]
     except UnicodeEncodeError as error:
         raise InputError(f"{name}: {error.object!r} holds half a surrogate pair") from None
+
+
+def _named(record, settings):
+    """A record whose `probabilities` are told by the names of their classes too.
+
+    Of one class a row `score` is that of the class; where a row may have several, `labels` are its
+    own with their scores, the likeliest first. `scores` has all by their names.
+    """
+    names, shares = settings.get("label_names"), record.get("probabilities")
+    if not names or not isinstance(shares, list) or len(shares) != len(names):
+        return record
+    scores = dict(zip(names, shares, strict=True))
+    if settings.get("problem_type") == "multi_label_classification":
+        there = set(record["label"].split("|"))
+        own = sorted((name for name in names if name in there), key=lambda name: -scores[name])
+        named = {"labels": [{"label": name, "score": scores[name]} for name in own]}
+    else:
+        named = {"score": scores[record["label"]]}
+    return {"label": record["label"], **named, **record, "scores": scores}
 
 
 def _size(cell):

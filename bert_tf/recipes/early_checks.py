@@ -26,11 +26,12 @@ def check_finetune(config, model=True):
     given = dict(data.columns)
     if config.task == type(config).task:  # other tasks need not read these
         given |= {name: getattr(data, name) for name in ("text", "text_pair", "label")}
-    others = {**given, **data.validation_columns}
-    files = ((data.train, given), (data.validation, others), (data.test, others))
-    for path, columns in files:
+    if config.incremental.method is not None:  # the model has a say in them
+        given = {}
+    measured = given and {**given, **(data.validation_columns or {})}
+    for path, places in ((data.train, given), (data.validation, measured), (data.test, measured)):
         if isinstance(path, str):
-            names = [name for name in columns.values() if isinstance(name, str)]
+            names = [place for place in places.values() if isinstance(place, str)]
             check_columns(path, names, data.format)
 
 

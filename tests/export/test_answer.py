@@ -145,3 +145,17 @@ def test_records_come_in_the_order_of_the_texts_and_name_the_row_that_fails(toke
     with pytest.raises(InputError, match="no mask token") as caught:
         words.records(["[MASK]", "good good good", "a [MASK]"])
     assert caught.value.row == 1
+
+
+def test_records_name_the_classes_of_their_probabilities(tokenizer):
+    record = answer_with(tiny.classifier(), tokenizer).records(["good"])[0]
+    assert record["scores"] == dict(zip(("bad", "good"), record["probabilities"], strict=True))
+    assert record["score"] == record["scores"][record["label"]] == max(record["probabilities"])
+    several = tiny.classifier(
+        label_names=("a", "b", "c"), problem_type="multi_label_classification"
+    )
+    several.head.projection.bias.assign([9.0, -9.0, 5.0])
+    several.head.projection.kernel.assign(several.head.projection.kernel * 0)
+    record = answer_with(several, tokenizer).records(["good"])[0]
+    assert record["label"] == "a|c" and [x["label"] for x in record["labels"]] == ["a", "c"]
+    assert [x["score"] for x in record["labels"]] == record["probabilities"][::2]
