@@ -20,7 +20,7 @@ from forgetting import cpu_seconds
 
 import bert_tf
 
-LENGTH, OVERLAP, BATCH, RATE = 256, 64, 32, 5e-5
+LENGTH, OVERLAP = 256, 64
 
 
 def main(argv=None):
@@ -32,6 +32,8 @@ def main(argv=None):
     flags.add_argument("--train", type=int, default=10000, help="questions to train on")
     flags.add_argument("--dev", type=int, default=2000, help="questions to answer")
     flags.add_argument("--epochs", type=int, default=2)
+    flags.add_argument("--batch", type=int, default=32)
+    flags.add_argument("--rate", type=float, default=5e-5, help="learning rate at its highest")
     flags.add_argument("--seed", type=int, default=1)
     flags.add_argument("--workdir", default="squad_benchmark")
     flags = flags.parse_args(argv)
@@ -80,8 +82,8 @@ def ours(flags, files):
         "data.validation": files["check"],
         "data.max_length": LENGTH,
         "data.overlap": OVERLAP,
-        "train.batch_size": BATCH,
-        "train.learning_rate": RATE,
+        "train.batch_size": flags.batch,
+        "train.learning_rate": flags.rate,
         "train.epochs": flags.epochs,
         "train.seed": flags.seed,
     }
@@ -96,7 +98,7 @@ def ours(flags, files):
 def theirs(flags, files):
     """As `ours`, with transformers."""
     answers = os.path.join(flags.workdir, "transformers.json")
-    settings = (LENGTH, OVERLAP, BATCH, RATE, flags.epochs, flags.seed)
+    settings = (LENGTH, OVERLAP, flags.batch, flags.rate, flags.epochs, flags.seed)
     worker = os.path.join(os.path.dirname(__file__), "worker_squad_transformers.py")
     command = [flags.torch_python, worker, flags.model, files["train"], files["dev"], answers]
     return ([*command, *map(str, settings)],), answers

@@ -5,8 +5,20 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+from safetensors.numpy import load_file, save_file
 
-from bert_tf import ExtractiveQA, Tokenizer, build_encoder, load_task, squad_score
+from bert_tf import (
+    AlbertConfig,
+    BertConfig,
+    ElectraConfig,
+    ExtractiveQA,
+    Tokenizer,
+    build_encoder,
+    convert,
+    load_task,
+    read_dataset,
+    squad_score,
+)
 from bert_tf.cli import main
 from bert_tf.export import answer_with
 from bert_tf.recipes.evaluate import evaluate
@@ -45,6 +57,35 @@ def test_arguments_and_windows_are_kept_in_files_that_transformers_reads(folder)
     assert config["model_type"] == "bert" and config["bert_tf"]["max_answer_length"] == 5
     back = load_task(folder)
     assert back.max_answer_length == 5 and back.data_settings["overlap"] == 4
+
+
+@pytest.mark.parametrize("config", (BertConfig, AlbertConfig, ElectraConfig))
+def test_every_family_names_the_head_as_transformers_does_and_needs_no_pooler(tmp_path, config):
+    model = ExtractiveQA(build_encoder(config(**tiny.sizes())), unanswerable=True)
+    model.save_pretrained(tmp_path / "a")
+    tensors = load_file(tmp_path / "a" / "model.safetensors")
+    assert tensors["qa_outputs.weight"].shape == (2, 8)
+    assert not [name for name in tensors if "pooler" in name]
+    config = json.loads((tmp_path / "a" / "config.json").read_text())
+    assert config["architectures"][0].endswith("ForQuestionAnswering")
+    back = load_task(tmp_path / "a")
+    assert back.unanswerable is True
+    np.testing.assert_array_equal(back.head.projection.kernel, model.head.projection.kernel)
+
+
+def test_a_pooler_in_older_files_is_left_aside_and_google_s_head_is_read(tmp_path, caplog):
+    model = ExtractiveQA(build_encoder(tiny.config()))
+    model.save_pretrained(tmp_path / "a")
+    file = tmp_path / "a" / "model.safetensors"
+    pooler = {
+        "bert.pooler.dense.weight": np.zeros((16, 16)),
+        "bert.pooler.dense.bias": np.zeros(16),
+    }
+    save_file(load_file(file) | {name: x.astype("float32") for name, x in pooler.items()}, file)
+    kernel = load_task(tmp_path / "a").head.projection.kernel
+    assert "ExtractiveQA has no use for 2 tensors (bert.pooler.dense." in caplog.text
+    convert(str(tmp_path / "a"), str(tmp_path / "google"), "google")
+    np.testing.assert_array_equal(load_task(tmp_path / "google").head.projection.kernel, kernel)
 
 
 def test_evaluation_scores_what_predict_writes_and_tells_of_faults(folder, squad, tmp_path, caplog):
@@ -112,3 +153,11 @@ def test_a_window_too_short_for_question_and_text_is_refused(folder, squad, tmp_
     flags = [f"--config={tmp_path / 'a.yaml'}", f"--workdir={tmp_path / 'run'}"]
     assert main(["finetune", *flags]) == 2
     assert "max_length: 7, wanted 8 at least" in capsys.readouterr().err
+
+
+def test_a_dataset_for_fit_has_windows_and_the_places_of_the_answers(folder, squad):
+    tokenizer = Tokenizer.from_pretrained(folder)
+    options = dict(batch_size=4, max_length=16, task="question_answering", shuffle_seed=1)
+    inputs, labels = next(iter(read_dataset(str(squad), tokenizer, **options)))
+    assert inputs["input_ids"].shape[0] == 4 and "rows" not in inputs
+    assert set(labels) == {"start_positions", "end_positions"}
