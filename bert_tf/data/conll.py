@@ -40,13 +40,18 @@ def scan_sentences(lines, path, format):
     """
     block = []
     for line in lines:
-        if line[3].strip():
+        if not _is_blank(line[3]):
             block.append(line)
         elif block:
             yield from _sentence(block, format)
             block = []
     if block:
         yield from _sentence(block, format)
+
+
+def _is_blank(line):
+    """Whether a line ends a sentence; files that were joined have byte order marks within."""
+    return not line.strip("\ufeff \t\r\n")
 
 
 def _sentence(block, format):
@@ -63,7 +68,7 @@ def parse_sentence(text, format):
 
 
 def _rows(lines, format):
-    rows = [(number, _columns(line)) for number, line in enumerate(lines) if line.strip()]
+    rows = [(number, _columns(line)) for number, line in enumerate(lines) if not _is_blank(line)]
     width, comments = len(rows[-1][1]), 0
     for number, columns in rows:
         line = lines[number]

@@ -77,6 +77,14 @@ class TokenClassifier(TaskModel):
         return word_inputs(cells, tokenizer, settings)
 
     @staticmethod
+    def fault(cells):
+        """Spans that overlap: no word has two tags; see TaskModel."""
+        spans = getattr(cells.get("label"), "spans", None) or []
+        ends = [end for _, end, _ in spans]
+        overlaps = any(start < end for (start, *_), end in zip(spans[1:], ends, strict=False))
+        return "spans that overlap" if overlaps else None
+
+    @staticmethod
     def window_counts(cells, tokenizer, settings):
         """How many windows each text has, int64 [N]."""
         from bert_tf.tasks.word_labels import window_settings

@@ -203,6 +203,16 @@ def test_python_finds_spans_of_any_text(trained):
     assert answer([""])["start"].shape == (1, 0)
 
 
+def test_rows_whose_spans_overlap_are_not_learned_from():
+    for spans, fault in (
+        ([(0, 3, "x"), (2, 4, "y")], "spans that overlap"),
+        ([(0, 3, "x"), (3, 4, "y")], None),
+        ([], None),
+    ):
+        assert TokenClassifier.fault({"text": "", "label": Annotation([], None, spans)}) == fault
+    assert TokenClassifier.fault({"text": "", "label": Annotation([(0, 1)], ["O"], None)}) is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     (
