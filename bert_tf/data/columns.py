@@ -42,7 +42,7 @@ def choose(places, kinds, records, path, format):
         raise InputError(f"{path}: is empty")
     header = [name.strip() for name in record.cells]
     found = {column: _find(name, header, path) for column, name in places.items()}
-    return Columns(found, kinds, header_width=len(header))
+    return Columns(found, kinds, header=record.cells)
 
 
 def _find(column, header, path):
@@ -67,8 +67,8 @@ class Columns:
     Args:
       places: dict of column name -> int or str.
       kinds: dict of column name -> key of cells.KINDS, or LABEL.
-      least, header_width: int. How many cells a record must have at least, and, if there is a
-        header, exactly.
+      least: int. How many cells a record must have at least.
+      header: list of str, the cells of the header, if there is one: a record must have as many.
       unit: str, what messages call a record's place.
 
     Attributes:
@@ -77,9 +77,9 @@ class Columns:
       named: str or None, the column whose cells hold class names (cells.Kind).
     """
 
-    def __init__(self, places, kinds, least=0, header_width=None, unit="line"):
+    def __init__(self, places, kinds, least=0, header=None, unit="line"):
         self._unit = unit
-        self._places, self._least, self._header_width = places, least, header_width
+        self._places, self._least, self._header = places, least, header
         self.kinds = {name: kinds[name] for name in places if kinds[name] != LABEL}
         self.label = next((name for name in places if kinds[name] == LABEL), None)
         named = (name for name, kind in self.kinds.items() if KINDS[kind].names is not None)
@@ -124,8 +124,10 @@ class Columns:
             for name in self._places:
                 if (key := self._place(name, record)) not in record:
                     raise InputError(f"{place}: no key {key!r}; {_hint(key, list(record))}")
-        elif self._header_width not in (None, len(record)):
-            wanted = f"the header's {self._header_width}"
+        elif record == self._header:
+            raise InputError(f"{place}: is the header again, as where files were put together")
+        elif self._header is not None and len(self._header) != len(record):
+            wanted = f"the header's {len(self._header)}"
             raise InputError(f"{place}: has {len(record)} columns, wanted {wanted}")
         elif len(record) < self._least:
             wanted = f"at least {self._least}, for column {self._least - 1} counted from 0"

@@ -277,3 +277,9 @@ def test_class_names_in_lists_are_numbered_and_unknown_ones_are_minus_one(write,
     bad = write("c.jsonl", '{"text": "z", "tags": []}\n')
     with pytest.raises(InputError, match=r"line 1: key 'tags' is \[\], wanted a list of strings"):
         data.read_table(bad, places, kinds)
+
+
+def test_a_header_among_the_rows_is_named_before_it_is_taken_for_a_class(write):
+    path = write("a.tsv", "text\tlabel\ngood\t1\nbad\t0\ntext\tlabel\nfine\t1\n")
+    with pytest.raises(InputError, match="line 4: is the header again, as where files were put"):
+        read_table(path)
