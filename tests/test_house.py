@@ -89,6 +89,7 @@ def test_it_is_saved_with_its_arguments_and_loaded_bit_for_bit(trained, tmp_path
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow  # the contract asks the same
 def test_model_export_and_python_give_the_same_answers(trained, tmp_path):
     assert cli.main(["export", f"--model={trained}/run/model", f"--output={tmp_path}/export"]) == 0
     answers = {}

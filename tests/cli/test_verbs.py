@@ -57,6 +57,7 @@ def test_evaluate_names_an_output_that_cannot_be_written(folder, data, tmp_path,
     assert f"bert-tf evaluate: {out}: cannot be written" in capsys.readouterr().err
 
 
+@pytest.mark.slow  # test_end_to_end.py does
 def test_export_then_predict_from_it_and_from_the_model(folder, tmp_path, capsys, monkeypatch):
     out = tmp_path / "serving"
     assert cli.main(["export", f"--model={folder}", f"--output={out}"]) == 0

@@ -35,6 +35,7 @@ EPOCHS, BATCH_SIZE, MAX_LENGTH, LEARNING_RATE, SEED = 2, 4, 16, 1e-3, 1
 """
 
 
+@pytest.mark.slow  # what it calls is looked at by test_documents.py
 def test_finetune_notebook_runs_at_toy_size(folder, monkeypatch):
     monkeypatch.delenv("MPLBACKEND", raising=False)  # the kernel has its own: pictures in place
     notebook = executed(FOLDER / "01_finetune.ipynb", TOY, folder / "notebooks")

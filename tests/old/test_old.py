@@ -89,6 +89,11 @@ def test_predict_answers_the_same(name, tmp_path):
     flags = [f"--model={HERE / 'models' / name}", f"--input={source}", f"--output={target}"]
     assert cli.main(["predict", *flags]) == 0
     answers = [json.loads(line) for line in target.read_text().splitlines()]
+    # Later versions say more of a row than 0.1 did.
+    answers = [
+        {name: answer[name] for name in wanted}
+        for answer, wanted in zip(answers, told["answers"], strict=True)
+    ]
     assert_like(answers, told["answers"])
 
 

@@ -99,6 +99,7 @@ def test_two_processes_write_the_bytes_that_one_writes(folder):
     assert Manifest.read(one) == Manifest.read(two)
 
 
+@pytest.mark.slow  # its parts: pretraining_data/test_cloze_batches.py
 @pytest.mark.parametrize("packing", ["false", pytest.param("true", marks=pytest.mark.slow)])
 def test_questions_are_learned_and_answered_by_the_model_that_was_saved(folder, tmp_path, packing):
     overrides = ["masking.probability=0.05", f"phases.1.packing={packing}"]

@@ -214,6 +214,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(run, folder, tmp_path, monke
     assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
 
 
+@pytest.mark.slow  # files that appear whole: test_atomic.py
 def test_a_disk_that_fills_up_at_the_end_loses_nothing(folder, tmp_path, monkeypatch, caplog):
     rows, run = tmp_path / "train.tsv", tmp_path / "run"
     rows.write_bytes((folder / "train.tsv").read_bytes())
@@ -260,6 +261,7 @@ def test_pairs_with_ratings_and_a_share_set_aside(folder, tmp_path):
     assert back.data_settings == {**columns, "max_length": 16}
 
 
+@pytest.mark.slow
 def test_several_labels_in_low_precision_with_accumulation(folder, tmp_path):
     rows = [(text, "yes|sure" if good else "no") for text, good in sentences(24, 7)]
     path = write(tmp_path / "several.tsv", rows)

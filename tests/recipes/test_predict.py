@@ -55,6 +55,7 @@ def test_answers_come_in_order_over_windows_of_mixed_lengths(folder, tmp_path, m
     assert [answer["label"] for answer in found] == names
 
 
+@pytest.mark.slow  # test_end_to_end.py asks one
 def test_an_export_answers_as_its_model(folder, tmp_path):
     export_saved_model(*load_model(folder), tmp_path / "export")
     texts = "good\na bad, bad film\n电影\tand a tab\n"

@@ -124,6 +124,7 @@ def interrupted_at(evaluation, monkeypatch):
     monkeypatch.setattr(recipe, "mean_terms", interrupt)
 
 
+@pytest.mark.slow  # stops in a phase: training/test_loop.py, old/test_old_runs.py
 def test_a_stop_in_the_second_phase_changes_no_bit(two_phases, tmp_path, monkeypatch):
     config, workdir, results = two_phases
     # The first phase, whose last weights are its best, has two evaluations.

@@ -102,6 +102,7 @@ def test_replicas_end_at_the_weights_of_one_device(
     assert_same(run(config, tmp_path, "mirrored", accumulate=parts), whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("replicas", [2])
 def test_fit_ends_at_the_weights_of_the_command(config, commanded, whole, tmp_path, replicas):
     head = bert_tf.load_task(str(commanded))

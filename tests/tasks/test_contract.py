@@ -23,8 +23,8 @@ OF_LABELS = (
     task_contract.rows_weigh_as_they_are_told,
     task_contract.the_export_answers_as_the_model_in_memory,
 )
-# Saved weights and exports are looked at by other checks; three kinds of answers will do here.
-ASKED = ("single label", "questions", "spans by a CRF")
+# Saved weights and exports are looked at by other checks; two kinds of answers will do here.
+ASKED = ("single label", "questions")
 
 
 def checks():

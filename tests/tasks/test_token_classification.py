@@ -162,6 +162,7 @@ def test_it_learns_and_is_measured_by_spans(trained, capsys):
     assert config["model_type"] == "bert_tf" and config["id2label"]["1"] == "B-what"
 
 
+@pytest.mark.slow  # the contract asks exports too
 def test_model_export_and_files_give_the_same_spans(trained, tmp_path):
     argv = [f"--model={trained}/run/model", f"--output={tmp_path}/export"]
     assert main(["export", *argv]) == 0
