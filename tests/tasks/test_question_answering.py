@@ -103,8 +103,9 @@ def test_the_best_spans_and_their_probabilities_are_those_of_all_spans(tokenizer
             assert list(got)[: len(best)] == best
             want = [np.exp(own[span]) / total for span in best]
             np.testing.assert_allclose(answer["scores"][row][: len(best)], want, rtol=1e-4)
-            texts = [x.decode() for x in answer["answers"][row].numpy()]
-            assert texts[: len(best)] == [contexts[row][i:j] for i, j in best]
+            record = asked.record({name: x.numpy()[row] for name, x in answer.items()})
+            told = [(x["answer"], x["start"], x["end"]) for x in record["alternatives"]]
+            assert told == [(contexts[row][i:j], i, j) for i, j in best]
 
 
 def test_a_short_span_of_a_long_text_counts_once_whatever_window_it_is_in(tokenizer):
