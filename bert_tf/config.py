@@ -12,6 +12,7 @@ from bert_tf.sections import (
     WARMUP,
     DataSection,
     DistributionSection,
+    FewShotSection,
     IncrementalSection,
     ModelSection,
     TrainSection,
@@ -38,6 +39,7 @@ from bert_tf.settings import (
 __all__ = [
     "DataSection",
     "DistributionSection",
+    "FewShotSection",
     "FinetuneConfig",
     "IncrementalSection",
     "Masking",
@@ -87,10 +89,24 @@ class FinetuneConfig:
     train: TrainSection = TrainSection()
     distribution: DistributionSection = DistributionSection()
     incremental: IncrementalSection = IncrementalSection()
+    few_shot: FewShotSection = FewShotSection()
 
     def __post_init__(self):
         """What two keys must agree on; `load` puts the file's name before the message."""
         train = self.train
+        for other, given in (
+            ("incremental.method", self.incremental.method),
+            ("data.packing", self.data.packing or None),
+            ("data.text_pair", self.data.text_pair),
+            ("train.freeze", train.freeze),
+            ("model.pooling", self.model.pooling),
+            ("model.head_layers", self.model.head_layers),
+        ):
+            if self.few_shot.pairs is not None and given is not None:
+                raise ConfigError(
+                    f"few_shot.pairs is {self.few_shot.pairs} and {other} {given}, wanted one of "
+                    "them"
+                )
         if self.data.packing and self.incremental.method is not None:
             raise ConfigError(
                 f"data.packing is true and incremental.method {self.incremental.method}, "

@@ -143,6 +143,22 @@ class IncrementalSection:
 
 
 @dataclasses.dataclass(frozen=True)
+class FewShotSection:
+    """How a classifier is made of few labelled texts by way of their vectors; null: it is not."""
+
+    # Pairs that each text is trained in, so many with texts of its class and of other classes each
+    pairs: int | None = setting(optional(whole(1)), None)
+    per_class: int | None = setting(optional(whole(2)), None)  # texts to draw; null: all there are
+
+    def __post_init__(self):
+        """Texts are drawn for pairs."""
+        if self.pairs is None and self.per_class is not None:
+            raise ConfigError(
+                f"few_shot.per_class is {self.per_class} and few_shot.pairs None, wanted a number"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
 class TrainSection:
     """How to train. A step is one update of the weights; every `..._every` counts steps."""
 

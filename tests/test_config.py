@@ -40,6 +40,7 @@ def test_keys_are_the_published_ones(load):
             "evaluate_every checkpoint_every log_every seed precision jit recompute"
         ).split(),
         "distribution": ["strategy", "virtual_devices"],
+        "few_shot": ["pairs", "per_class"],
         "incremental": ("method old_test old_train share strength fisher_rows temperature".split()),
     }
 

@@ -54,6 +54,8 @@ def test_it_trains_a_step(file, model, tmp_path):
         "train.batch_size": 4,
         "train.steps": 1,
     }
+    if config.few_shot.pairs is not None:
+        changes["few_shot.per_class"] = 2
     if config.incremental.method is not None:
         old = tmp_path / "old.tsv"
         old.write_text("text\tlabel\ngood film\tgood\nbad story\tbad\n")

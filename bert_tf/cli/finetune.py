@@ -58,6 +58,7 @@ def _prepare(flags):
 
 def _work(prepared):
     from bert_tf.recipes.finetune import draw_learning_rate, finetune
+    from bert_tf.recipes.finetune_few_shot import finetune_few_shot
     from bert_tf.recipes.finetune_incremental import finetune_incremental
     from bert_tf.recipes.interruption import Interrupted
 
@@ -68,6 +69,7 @@ def _work(prepared):
         return None
     try:
         recipe = finetune if settings.incremental.method is None else finetune_incremental
+        recipe = recipe if settings.few_shot.pairs is None else finetune_few_shot
         results = recipe(settings, workdir)
     except Interrupted as error:
         print(f"bert-tf finetune: {error}", file=sys.stderr)

@@ -52,6 +52,13 @@ COMMAND = Command(
             "how many words for each [MASK] (5 if not given) or spans of each\nanswer (1)",
         ),
         Flag(
+            "labels",
+            "NAME,NAME,...",
+            "labels the model need not know, of which each text gets one; of a model\n"
+            "of sentence vectors, the nearest",
+        ),
+        Flag("template", "TEXT", "what is said of a text, with {} where one of --labels stands"),
+        Flag(
             "perplexity",
             None,
             "of a model of masked words: how likely it finds each text",
@@ -78,6 +85,12 @@ def _prepare(flags):
         raise ConfigError(f"--format is {flags.format!r}, wanted jsonl or squad")
     options = {name: column_of(flags[name].value) for name in ("text", "text_pair", "choices")}
     options["format"] = flags.format
+    if flags.template is not None and flags.labels is None:
+        raise ConfigError(f"--template is {flags.template!r}, wanted --labels with it")
+    if flags.labels is not None and (flags.perplexity or top is not None):
+        raise ConfigError("--labels is given, wanted neither --top nor --perplexity with it")
+    options["labels"] = None if flags.labels is None else flags.labels.split(",")
+    options["template"] = flags.template
     check_model(flags.model)
     if flags.input != "-":
         check_file(flags.input)

@@ -8,6 +8,7 @@ import sys
 from bert_tf.atomic import new_file, require_another_file
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.export import answer_with, is_export, load_export
+from bert_tf.export.zero_shot import ZeroShot
 from bert_tf.loading import load_with_tokenizer
 from bert_tf.recipes.perplexity import Perplexity
 from bert_tf.recipes.prediction_rows import open_rows
@@ -26,6 +27,8 @@ def predict(
     text_pair=None,
     format="jsonl",
     choices=None,
+    labels=None,
+    template=None,
 ):
     """Answers every text of a file.
 
@@ -45,6 +48,8 @@ def predict(
         SQuAD and CMRC read it; the records need an `id`.
       choices: str, the key of a cloze question's choices; a model of masked words then says which
         is the likeliest in the place of [MASK] or ___.
+      labels: list of str, of which each text gets one, whatever the model was trained with, as far
+        as its task can (see `export.zero_shot`); template: str with {} for a label.
     Raises:
       InputError: a file or the model cannot be read, a line is no text, or the disk is full.
       ConfigError: an option is given that the model's task does not have, or the output is the
@@ -55,6 +60,8 @@ def predict(
         rows = open_rows(input_file, stack)
         places = {"text": text, "text_pair": text_pair, "choices": choices}
         answerer = _answerer(model_directory, top, perplexity, places)
+        if labels is not None:
+            answerer = ZeroShot(answerer, labels, template)
         out = sys.stdout if output is None else stack.enter_context(new_file(output))
         answered, named, ids = 0, {}, set()
         for window in _windows(rows.read(answerer)):

@@ -256,6 +256,31 @@ class SentenceEncoder(TaskModel):
         """`embedding` float32 [N, D]."""
         return {"embedding": outputs[:, 0]}
 
+    @staticmethod
+    def choose(answer, texts, labels, template=None):
+        """Zero-shot classification: the label whose vector is nearest to a text's.
+
+        Args:
+          answer: export.Answer of such a model.
+          texts, labels: lists of str.
+          template: str with {} for a label; "{}" if None.
+        Returns:
+          list of dict: `label`; `score`, its probability; `probabilities`, of each label: a softmax
+          of 20 times the cosines.
+        """
+        asked = [(template or "{}").replace("{}", label) for label in labels]
+        vectors = [np.array([x["embedding"] for x in answer.records(x)]) for x in (texts, asked)]
+        texts_ND, labels_KD = (x / np.linalg.norm(x, axis=-1, keepdims=True) for x in vectors)
+        exps_NK = np.exp(_SCALE * (texts_ND @ labels_KD.T - 1))
+        return [
+            {
+                "label": labels[int(row.argmax())],
+                "score": float(row.max()),
+                "probabilities": [float(x) for x in row],
+            }
+            for row in exps_NK / exps_NK.sum(axis=1, keepdims=True)
+        ]
+
     def argument_is_published(self, name):
         """True: files of sentence-transformers hold all that the vectors depend on."""
         return True
