@@ -155,6 +155,9 @@ def write_pairs(config, folder):
         for row in range(4)
     ]
     path = folder / pathlib.Path(data.train).name
+    if path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return path
     width = range(max(rows[0]) + 1)
     lines = ["\t".join(str(row.get(place, "-")) for place in width) for row in rows]
     path.write_text("\n".join(lines) + "\n")

@@ -2,6 +2,8 @@
 
 import keras
 
+from bert_tf.conversion.contents import opened
+from bert_tf.conversion.sentence_transformers import fill_dense, read_modules
 from bert_tf.data import epoch_steps
 from bert_tf.datasets import task_named
 from bert_tf.errors import ConfigError, InputError, nearest
@@ -125,11 +127,16 @@ def prepare(config, task):
 def _model(config, task, table, tokenizer):
     """The encoder from its files, and a fresh head for the labels of the training rows."""
     section = config.model
-    encoder = load_encoder(section.path, **section.changes)
+    with opened(section.path) as contents:
+        encoder = load_encoder(contents, **section.changes)
+        # A folder of sentence-transformers says more of this task than its encoder.
+        own = contents.modules and contents.task == task.__name__
+        modules = read_modules(contents.modules) if own else None
     require_fit(config, encoder, tokenizer)
     given = {name: getattr(section, name) for name in ("pooling", "head_layers")}
     given = {name: value for name, value in given.items() if value is not None}
-    arguments = {**task.arguments_of(table), **given, **section.options}
+    kept = modules.arguments if modules else {}
+    arguments = {**task.arguments_of(table), **kept, **given, **section.options}
     for name in arguments:
         if name not in task.arguments:
             near = nearest(name, task.arguments)
@@ -137,6 +144,8 @@ def _model(config, task, table, tokenizer):
             key = f"model.options.{name}" if name in section.options else f"model.{name}"
             raise ConfigError(f"{key}: task {config.task} has no such argument{hint}")
     model = task(encoder, **arguments)
+    if modules and all(getattr(model, name) == value for name, value in kept.items()):
+        fill_dense(model, modules, section.path)
     model.check_table(table)
     configure(model, config)
     return model

@@ -1,13 +1,16 @@
 """Folders of sentence-transformers: ours as theirs, theirs as ours, of old and new versions."""
 
 import json
+import types
 
 import numpy as np
 import pytest
 
-from bert_tf import SentenceEncoder, build_encoder, convert, load_encoder, load_task
+from bert_tf import SentenceEncoder, Tokenizer, build_encoder, convert, load_encoder, load_task
+from bert_tf.config import FinetuneConfig, from_dict
 from bert_tf.conversion.safetensors_file import write_safetensors
 from bert_tf.errors import InputError
+from bert_tf.recipes.finetune import _model
 from tests import oracles, tiny
 
 INPUTS = {"input_ids": np.array([[2, 5, 6, 7, 3]], "int32")}
@@ -128,6 +131,25 @@ def test_convert_makes_such_a_folder_of_an_encoder_and_an_encoder_of_such_a_fold
     tiny.save(tmp_path / "classifier")
     with pytest.raises(InputError, match="sentence-transformers has a SentenceEncoder"):
         convert(str(tmp_path / "classifier"), str(tmp_path / "no"), "sentence_transformers")
+
+
+def test_fine_tuning_goes_on_with_the_pooling_and_the_dense_layer_of_such_a_folder(tmp_path):
+    first = saved(tmp_path / "m", pooling="max", dense=(6, "relu"), normalize=False)
+    table = types.SimpleNamespace(
+        name="a.tsv", kinds={"text": "text", "text_pair": "text"}, label=None
+    )
+
+    def started(**options):
+        settings = {"path": str(tmp_path / "m"), "options": options}
+        data = {"train": "a.tsv", "max_length": 24, "text_pair": "text_pair"}
+        settings = {"task": "sentence_embedding", "model": settings, "data": data}
+        config = from_dict(FinetuneConfig, settings)
+        tokenizer = Tokenizer.from_pretrained(str(tmp_path / "m"))
+        return _model(config, SentenceEncoder, table, tokenizer)
+
+    model = started(objective="multiple_negatives")
+    np.testing.assert_array_equal(model(INPUTS), first(INPUTS))
+    assert started(pooling="cls", dense=[3, "tanh"])(INPUTS).shape == (1, 3)
 
 
 @pytest.mark.slow
