@@ -60,14 +60,19 @@ class CRF(keras.layers.Layer):
         starts_K, transitions_KK, ends_K = self.scores()
 
         def step(place, carry):
-            alpha_BK, begun_B1 = carry
+            alpha_BK, begun_B1, level_B1 = carry
             there_B1 = mask_BL[:, place, None]
             arrived_BK = ops.logsumexp(alpha_BK[:, :, None] + transitions_KK[None], axis=1)
             new_BK = ops.where(begun_B1, arrived_BK, starts_K[None]) + emissions_BLK[:, place]
-            return ops.where(there_B1, new_BK, alpha_BK), begun_B1 | there_B1
+            # Kept near 0: over hundreds of places the sums would lose their last digits.
+            top_B1 = ops.stop_gradient(ops.max(new_BK, axis=-1, keepdims=True))
+            alpha_BK = ops.where(there_B1, new_BK - top_B1, alpha_BK)
+            return alpha_BK, begun_B1 | there_B1, level_B1 + ops.where(there_B1, top_B1, 0.0)
 
-        alpha_BK, begun_B1 = self._over_places(step, emissions_BLK, mask_BL)
-        return ops.where(begun_B1[:, 0], ops.logsumexp(alpha_BK + ends_K, axis=-1), 0.0)
+        level_B1 = ops.zeros_like(ops.sum(emissions_BLK, axis=1))[:, :1]
+        alpha_BK, begun_B1, level_B1 = self._over_places(step, emissions_BLK, mask_BL, level_B1)
+        total_B = level_B1[:, 0] + ops.logsumexp(alpha_BK + ends_K, axis=-1)
+        return ops.where(begun_B1[:, 0], total_B, 0.0)
 
     def path_score(self, emissions_BLK, labels_BL, mask_BL):
         """s(y) of a sequence of labels, float32 [B]; arguments as `log_partition`, labels int."""

@@ -53,6 +53,26 @@ def test_the_likelihood_is_that_of_all_sequences(case):
     assert log_z[3] == loss[3] == 0
 
 
+def test_probabilities_of_a_long_row_are_exact(case):
+    """The gradient of log Z, in float32, beside the forward and backward sums in float64."""
+    import tensorflow as tf
+
+    crf, _, _ = case
+    emissions = 20 * np.random.default_rng(2).normal(size=(1, 400, LABELS)).astype("float32")
+    scores = tf.constant(emissions)
+    with tf.GradientTape() as tape:
+        tape.watch(scores)
+        total = tf.function(crf.log_partition)(scores, np.ones((1, 400), bool))
+    starts, moves, ends = (np.array(x, float) for x in crf.scores())
+    alpha, beta = [starts + emissions[0, 0]], [ends]
+    for place in range(1, 400):
+        alpha.append(np.logaddexp.reduce(alpha[-1][:, None] + moves) + emissions[0, place])
+        behind = beta[-1] + emissions[0, -place]
+        beta.append(np.logaddexp.reduce(moves + behind[None], axis=1))
+    want = np.exp(np.array(alpha) + beta[::-1] - np.logaddexp.reduce(alpha[-1] + ends))
+    np.testing.assert_allclose(tape.gradient(total, scores)[0], want, atol=2e-6)
+
+
 def test_the_best_sequence_is_the_best_of_all(case):
     crf, emissions, _ = case
     found = np.array(crf.decode(emissions, MASK))
