@@ -112,6 +112,11 @@ class FinetuneConfig:
                 f"data.packing is true and incremental.method {self.incremental.method}, "
                 "wanted false with it"
             )
+        if train.class_weights is not None and self.incremental.method is not None:
+            raise ConfigError(
+                f"train.class_weights is {train.class_weights} and incremental.method "
+                f"{self.incremental.method}, wanted null with it"
+            )
         for key in ("changes", "pooling", "head_layers", "problem_type"):
             value = getattr(self.model, key)
             if value and self.incremental.method is not None:
@@ -275,6 +280,8 @@ class PretrainConfig:
                     f"noise.{key} is {rate} and objective.words replaced_tokens, wanted 0 with it: "
                     "such tokens would count as original ones"
                 )
+        if self.train.class_weights is not None:
+            raise ConfigError("train.class_weights is given, wanted null: it is for fine-tuning")
         own = [phase.steps is not None or phase.epochs is not None for phase in self.phases]
         if self.train.steps is not None and all(own):
             raise ConfigError(

@@ -41,7 +41,16 @@ _FREEZE = Kind(
 _SEED = Kind(
     f"an integer from 0 to {2**31 - 1}", lambda value: is_whole(value) and 0 <= value < 2**31
 )
-
+_CLASS_WEIGHTS = Kind(
+    "balanced, or a mapping of labels to numbers above 0",
+    lambda value: (
+        value == "balanced"
+        or (isinstance(value, dict) and value and all(map(POSITIVE.accepts, value.values())))
+    ),
+    lambda value: (
+        value if value == "balanced" else {str(name): float(x) for name, x in value.items()}
+    ),
+)
 
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 _COLUMN = Kind(
@@ -180,6 +189,9 @@ class TrainSection:
     drop_factor: float | None = setting(optional(FRACTION), None)  # of steps
     warmup: float = setting(WARMUP, 0.1)  # below 1: a share of all steps; else steps
     clip_norm: float | None = setting(optional(POSITIVE), 1.0)
+    # What rows count for in a classifier's loss, by their labels. balanced: the rarer a class, the
+    # more; or a mapping of labels to factors, 1 where there is none
+    class_weights: str | dict | None = setting(optional(_CLASS_WEIGHTS), None)
     max_loss: float | None = setting(optional(POSITIVE), None)  # a step above it is not applied
     max_skips: int = setting(whole(0), 10)  # steps not applied before the run stops
     freeze: str | int | None = setting(optional(_FREEZE), None)

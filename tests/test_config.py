@@ -36,8 +36,8 @@ def test_keys_are_the_published_ones(load):
         "train": (
             "batch_size accumulate epochs steps optimizer learning_rate weight_decay beta_2 "
             "epsilon layer_decay lookahead ema schedule schedule_power drop_every drop_factor "
-            "warmup clip_norm max_loss max_skips freeze unfreeze_every best_metric patience "
-            "evaluate_every checkpoint_every log_every seed precision jit recompute"
+            "warmup clip_norm class_weights max_loss max_skips freeze unfreeze_every best_metric "
+            "patience evaluate_every checkpoint_every log_every seed precision jit recompute"
         ).split(),
         "distribution": ["strategy", "virtual_devices"],
         "few_shot": ["pairs", "per_class"],
@@ -107,6 +107,8 @@ def test_differing_keys_are_named_with_both_values(load):
         ("train: {freeze: 0}", "train.freeze is 0, wanted encoder, gradual, or how many"),
         ("train: {freeze: gradual}", "train.unfreeze_every is None and train.freeze gradual"),
         ("train: {unfreeze_every: 5}", "train.unfreeze_every is 5 and train.freeze None"),
+        ("train: {class_weights: some}", "train.class_weights is 'some', wanted balanced, or a"),
+        ("train: {class_weights: {a: 0}}", "wanted balanced, or a mapping of labels to numbers"),
         ("train: {schedule: steps}", "train.drop_every is None and train.schedule steps, wanted a"),
         ("train: {drop_factor: 0.1}", "train.drop_factor is 0.1 and train.schedule linear, wanted"),
         (
@@ -239,6 +241,7 @@ def test_a_phase_is_as_the_train_section_but_for_what_it_says(load_pretrain):
         (["records=c"], "unknown key records; did you mean phases.1.records?"),
         (["phases.4.records=c"], "phases.4 is given, wanted 1, 2, 3, ..."),
         (["phases.3.steps=1"], "phases.3.records is missing"),
+        (["train.class_weights=balanced"], "train.class_weights is given, wanted null"),
         (["train.steps=5", "phases.1.steps=2"], "train.steps is 5, and every phase has steps or"),
         (["phases=[]"], "phases is [], wanted a list of sections"),
         (["phases.2.batch_size=9", "phases.2.accumulate=2"], "phases.2: accumulate is 2"),

@@ -46,7 +46,8 @@ def text_settings(model, tokenizer, max_length=None):
     Returns:
       dict, ready for JSON: `task`, the name in TASKS; `columns`, name -> its place in the training
       file, of the inputs; `max_length`; `special_tokens_in_text`; `windows` and `overlap` of a
-      windowed task; `text` and `text_pair`; the label arguments the task has.
+      windowed task; `text` and `text_pair`; the label arguments the task has; `thresholds`
+      where the model has such.
     Raises:
       InputError: no text can be put to the model's task, the tokenizer has more entries than the
         model has rows, `max_length` exceeds the positions, or pairs have a token type too many.
@@ -76,6 +77,7 @@ def text_settings(model, tokenizer, max_length=None):
         "text": columns.get("text"),
         "text_pair": columns.get("text_pair"),
         **{name: _plain(getattr(model, name)) for name in labels if name in model.arguments},
+        **({"thresholds": _plain(model.thresholds)} if getattr(model, "thresholds", None) else {}),
     }
 
 

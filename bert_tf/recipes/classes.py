@@ -3,7 +3,7 @@
 import numpy as np
 from absl import logging
 
-from bert_tf.errors import shown_name
+from bert_tf.errors import ConfigError, nearest, shown, shown_name
 from bert_tf.training.confusion import stuck
 
 # The counts of so many labels are told.
@@ -39,3 +39,37 @@ def report_labels(table):
         return f", {number} labels"
     told = [f"{shown_name(name)} {count}" for name, count in counts.items()][:MOST_COUNTS]
     return f", {number} labels ({', '.join(told)}{', ...' * (number > MOST_COUNTS)})"
+
+
+def weigh_classes(model, config, table):
+    """Gives a model the weights of its classes that `train.class_weights` asks for.
+
+    Balanced means, of N rows and K classes, N / (K rows of the class) for each row; where a row has
+    several labels, rows without a label / rows with it, for the label where it is there.
+
+    Raises:
+      ConfigError: the model has no classes, or none of that name.
+    """
+    given = config.train.class_weights
+    if given is None:
+        return
+    counts = label_counts(table)
+    if counts is None or not hasattr(model, "class_weights"):
+        kind = f"task {config.task}" if table.problem_type is None else table.problem_type
+        raise ConfigError(f"train.class_weights is {given}, and {kind} has no classes to weigh")
+    if given == "balanced":
+        rows, several = len(table), table.problem_type == "multi_label_classification"
+        given = {
+            name: (rows - count) / count if several else rows / (len(counts) * count)
+            for name, count in counts.items()
+            if 0 < count < rows
+        }
+    for name in given:
+        if name not in counts:
+            near = nearest(name, counts)
+            hint = f"did you mean {near}?" if near else f"there are {', '.join(list(counts)[:10])}"
+            raise ConfigError(f"train.class_weights: no label {shown(name)}; {hint}")
+    model.class_weights = [given.get(name, 1.0) for name in table.label_names]
+    told = [f"{shown_name(name)} {given.get(name, 1.0):.3g}" for name in counts]
+    more = ", ..." * (len(counts) > MOST_COUNTS)
+    logging.info("class weights: %s%s", ", ".join(told[:MOST_COUNTS]), more)

@@ -8,6 +8,7 @@ from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
 from bert_tf.errors import InputError
+from bert_tf.tasks.thresholds import best_thresholds, is_given
 
 _OF_CLASSES = ("precision", "recall", "f1")
 _AVERAGES = tuple(f"{name}_{average}" for average in ("macro", "micro") for name in _OF_CLASSES)
@@ -53,13 +54,16 @@ def measure(labels, logits, model):
     Args:
       labels: int [N] classes, 0/1 float [N, K] multi-label, or float [N] regression.
       logits: float [N, K].
-      model: SequenceClassifier, or anything else with `problem_type`.
+      model: SequenceClassifier, or anything else with `problem_type` and perhaps `thresholds`.
     Returns:
       dict, ready for JSON: `rows` (int), the floats that `metric_names` lists, and of
       classifications `confusion_matrix`: [K][K] counts, a row a true class, left out where K is
       above MOST_CLASSES (multi-label: for each label [2][2], absent and present). Of two classes
       the positive one is number 1. A multi-label `accuracy` is the share of single decisions that
-      are right, `exact_match` that of whole rows.
+      are right, `exact_match` that of whole rows; of a model with thresholds all
+      figures are with them, and `f1_micro_at_0.5` and `f1_macro_at_0.5` without; of one without,
+      `best_thresholds` [K] are those that would be best on these rows, and `f1_micro_tuned` and
+      `f1_macro_tuned` with them.
       A figure without a definition, such as a precision where nothing was predicted or the
       correlation of a constant, is 0.
     Raises:
@@ -71,12 +75,20 @@ def measure(labels, logits, model):
         raise InputError(
             f"the model's answer for {int(odd.sum())} of {len(logits)} rows is not a finite number"
         )
-    figures = {
-        "single_label_classification": _single_label,
-        "multi_label_classification": _multi_label,
-        "regression": _regression,
-    }[model.problem_type](labels, logits)
-    return {"rows": len(logits), **figures}
+    figures = {"rows": len(logits)}
+    if model.problem_type == "regression":
+        return figures | _regression(labels, logits)
+    if model.problem_type == "single_label_classification":
+        return figures | _single_label(labels, logits)
+    thresholds = getattr(model, "thresholds", None)
+    figures |= _multi_label(labels, is_given(logits, thresholds))
+    others, suffix = None, "at_0.5"
+    if thresholds is None:
+        others, suffix = best_thresholds(labels, logits), "tuned"
+        figures["best_thresholds"] = others
+    other = _multi_label(labels, is_given(logits, others))
+    figures |= {f"{name}_{suffix}": other[name] for name in ("f1_micro", "f1_macro")}
+    return figures
 
 
 def _single_label(labels, logits):
@@ -95,8 +107,8 @@ def _single_label(labels, logits):
     return figures
 
 
-def _multi_label(labels, logits):
-    labels, predicted = np.asarray(labels, int), (logits >= 0).astype(int)
+def _multi_label(labels, given):
+    labels, predicted = np.asarray(labels, int), given.astype(int)
     figures = {
         "accuracy": float(np.mean(labels == predicted)),
         "exact_match": float(np.mean((labels == predicted).all(axis=1))),

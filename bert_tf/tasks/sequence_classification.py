@@ -4,21 +4,13 @@ import numpy as np
 from keras import ops
 
 from bert_tf.errors import InputError, shown
-from bert_tf.layers import (
-    ACTIVATIONS_OF_HEADS,
-    ProjectionHead,
-    fold_in,
-    key_for,
-    pool,
-    pool_examples,
-    truncated_normal,
-)
+from bert_tf.layers import ProjectionHead, fold_in, key_for, pool, pool_examples, truncated_normal
+from bert_tf.tasks.classifier_arguments import as_lists, check_labels, layers_of, thresholds_of
 from bert_tf.tasks.features import Column, tokenized
 from bert_tf.tasks.grouped_rows import as_groups, as_rows, present, text_windows
 from bert_tf.tasks.losses import weight_of_rows, weighted_sum
 from bert_tf.tasks.task_model import TaskModel
 
-PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 POOLINGS = ("cls", "mean", "max")
 WINDOW_POOLINGS = ("mean", "max")
 
@@ -37,6 +29,13 @@ class SequenceClassifier(TaskModel):
         tanh if none is given; None as the family published it.
       window_pooling: how the vectors of a long text's windows are one (setting `windows`): "mean"
         (None) or "max".
+      thresholds: multi-label: the probability from which on a label is given, a float for all or a
+        list with one for each; None: 0.5, and `bert-tf finetune` then keeps those with the best
+        F1 of each label on the validation rows.
+
+    Attributes:
+      class_weights: list of K floats or None, factors of the loss for the training to come, after
+        the true class; of several labels a row, of a label that is there. Metrics are unweighted.
 
     Labels: int [B] for single_label, 0/1 float [B, K] for multi_label, float [B] for regression;
     with `sentence_positions` [B, S] among the inputs those of each example of a packed row, [B, S]
@@ -50,6 +49,7 @@ class SequenceClassifier(TaskModel):
         "pooling",
         "head_layers",
         "window_pooling",
+        "thresholds",
     )
     columns = {
         "text": Column("text"),
@@ -59,6 +59,7 @@ class SequenceClassifier(TaskModel):
     loss_names = ("classification",)
     packs = True
     pools_windows = True
+    class_weights = None
 
     def __init__(
         self,
@@ -69,9 +70,10 @@ class SequenceClassifier(TaskModel):
         pooling=None,
         head_layers=None,
         window_pooling=None,
+        thresholds=None,
         **kwargs,
     ):
-        _check(num_labels, label_names, problem_type, head_layers)
+        check_labels(num_labels, label_names, problem_type)
         for name, value, known in (
             ("pooling", pooling, POOLINGS),
             ("window_pooling", window_pooling, WINDOW_POOLINGS),
@@ -90,7 +92,8 @@ class SequenceClassifier(TaskModel):
         self.num_labels = num_labels
         self.label_names = list(label_names or [f"LABEL_{i}" for i in range(num_labels)])
         self.pooling, self.window_pooling = pooling, window_pooling
-        self.head_layers = None if head_layers is None else [_layer(x) for x in head_layers]
+        self.head_layers = None if head_layers is None else layers_of(head_layers)
+        self.thresholds = thresholds_of(thresholds, num_labels, problem_type)
         config = encoder.config
         dropout_rate = config.classifier_dropout
         self.head = ProjectionHead(
@@ -138,24 +141,38 @@ class SequenceClassifier(TaskModel):
         return self.head(vector, key=fold_in(key, 1))
 
     def loss_weights(self, labels, sample_weight=None):
-        return {"classification": weight_of_rows(labels, sample_weight)}
+        weights = self._row_weights(labels, sample_weight)
+        return {"classification": weight_of_rows(labels, weights)}
+
+    def _row_weights(self, labels, sample_weight):
+        """The rows' weights by their classes, float32 [rows]; `sample_weight` without such."""
+        if self.class_weights is None or self.problem_type != "single_label_classification":
+            return sample_weight
+        classes = ops.cast(ops.reshape(labels, (-1,)), "int32")
+        weights = ops.take(ops.cast(self.class_weights, "float32"), classes)
+        if sample_weight is None:
+            return weights
+        return weights * ops.cast(ops.reshape(sample_weight, (-1,)), "float32")
 
     def loss_terms(self, outputs, labels, sample_weight=None):
-        """Cross-entropy, mean binary cross-entropy over the labels, or squared error."""
+        """Cross-entropy, mean binary cross-entropy over the labels, or squared error; a sum of rows
+        under their weights and those of their classes."""
         labels, outputs, sample_weight = _as_rows(labels, outputs, sample_weight)
         if self.problem_type == "single_label_classification":
             labels = ops.cast(ops.reshape(labels, (-1,)), "int32")
             losses = ops.sparse_categorical_crossentropy(labels, outputs, from_logits=True)
         elif self.problem_type == "multi_label_classification":
-            each = ops.binary_crossentropy(ops.cast(labels, "float32"), outputs, from_logits=True)
+            labels = ops.cast(labels, "float32")
+            each = ops.binary_crossentropy(labels, outputs, from_logits=True)
+            if self.class_weights is not None:
+                factors = ops.cast(self.class_weights, "float32")
+                each = each * (1 + (factors - 1) * labels)
             losses = ops.mean(each, axis=-1)
         else:
             difference = outputs - ops.reshape(ops.cast(labels, "float32"), ops.shape(outputs))
             losses = ops.mean(ops.square(difference), axis=-1)
-        total = weighted_sum(losses, sample_weight)
-        return {
-            "classification": (total, self.loss_weights(labels, sample_weight)["classification"])
-        }
+        weights = self._row_weights(labels, sample_weight)
+        return {"classification": (weighted_sum(losses, weights), weight_of_rows(labels, weights))}
 
     def metric_terms(self, outputs, labels, sample_weight=None):
         """Accuracy, under multi_label over single decisions; regression has its loss alone."""
@@ -210,6 +227,11 @@ class SequenceClassifier(TaskModel):
 
         return metrics.measure(np.concatenate(labels), np.concatenate(predictions), self)
 
+    def settle(self, figures):
+        """Keeps the thresholds that would have been best, where none were given."""
+        if self.thresholds is None:
+            self.thresholds = figures.get("best_thresholds")
+
     def answer(self, outputs, inputs, cells, tokenizer):
         """Labels or scores of texts.
 
@@ -217,7 +239,7 @@ class SequenceClassifier(TaskModel):
         Returns:
           dict: `label` string [N], `probabilities` and `logits` float32 [N, K]; of regression
           `score` float32 [N] ([N, K] of several) alone. A multi-label `label` joins by "|" the
-          names whose probability is at least 0.5, as cells of data files do.
+          names whose probability is at least their threshold, as cells of data files do.
         """
         import tensorflow as tf
 
@@ -227,8 +249,9 @@ class SequenceClassifier(TaskModel):
         if self.problem_type == "multi_label_classification":
             probabilities = tf.sigmoid(outputs)
             rows = tf.tile(tf.constant([names]), [tf.shape(outputs)[0], 1])
-            chosen = tf.ragged.boolean_mask(rows, probabilities >= 0.5)
-            label = tf.strings.reduce_join(chosen, axis=-1, separator="|")
+            given = probabilities >= (0.5 if self.thresholds is None else self.thresholds)
+            named = tf.ragged.boolean_mask(rows, given)
+            label = tf.strings.reduce_join(named, axis=-1, separator="|")
         else:
             probabilities = tf.nn.softmax(outputs)
             label = tf.gather(tf.constant(names), tf.argmax(outputs, axis=-1))
@@ -237,10 +260,10 @@ class SequenceClassifier(TaskModel):
     def argument_is_published(self, name):
         """Whether pooling and head layers are those of the family's published classifier."""
         if name not in ("pooling", "head_layers"):
-            return True  # the pooling of windows changes no tensor, and no answer to a short text
+            return True  # the others change no tensor, and no other package's answer
         value = getattr(self, name)
         published = getattr(self.encoder.published, name)
-        return value is None or _as_lists(value) == _as_lists(published)
+        return value is None or as_lists(value) == as_lists(published)
 
     def grown(self, label_names):
         """A classifier for more labels over the same encoder; what it knows of the old ones stays.
@@ -262,6 +285,7 @@ class SequenceClassifier(TaskModel):
             self.pooling,
             self.head_layers,
             self.window_pooling,
+            self.thresholds and [*self.thresholds, *[0.5] * (len(label_names) - known)],
         )
         for old, new in zip(self.head.hidden, larger.head.hidden, strict=True):
             new.kernel.assign(old.kernel)
@@ -272,11 +296,6 @@ class SequenceClassifier(TaskModel):
         return larger
 
 
-def _as_lists(value):
-    """A value with lists for tuples, as JSON gives it back."""
-    return [_as_lists(each) for each in value] if isinstance(value, tuple | list) else value
-
-
 def _as_rows(labels, outputs, sample_weight):
     """The examples of packed rows as rows; what is not packed as it is."""
     if len(outputs.shape) == 2:
@@ -285,36 +304,3 @@ def _as_rows(labels, outputs, sample_weight):
     several = len(labels.shape) == 3
     labels = ops.reshape(labels, (-1, labels.shape[-1]) if several else (-1,))
     return labels, *flat
-
-
-def _check(num_labels, label_names, problem_type, head_layers):
-    if not _is_count(num_labels):
-        raise InputError(f"num_labels: {shown(num_labels)}, wanted a whole number of 1 or more")
-    if label_names is not None and len(label_names) != num_labels:
-        raise InputError(f"label_names: {len(label_names)} names for num_labels: {num_labels}")
-    if label_names is not None and len(set(label_names)) < num_labels:
-        twice = next(name for name in label_names if list(label_names).count(name) > 1)
-        raise InputError(f"label_names: {shown(twice)} twice, wanted a name for each label")
-    if not isinstance(head_layers, list | tuple | None):
-        raise InputError(f"head_layers: {shown(head_layers)}, wanted a list of widths")
-    if problem_type is not None and problem_type not in PROBLEM_TYPES:
-        raise InputError(
-            f"problem_type: {shown(problem_type)}, wanted one of {', '.join(PROBLEM_TYPES)}"
-        )
-    if problem_type == "single_label_classification" and num_labels < 2:
-        raise InputError("num_labels: 1, wanted 2 or more for single_label_classification")
-
-
-def _is_count(number):
-    return isinstance(number, int) and not isinstance(number, bool) and number >= 1
-
-
-def _layer(layer):
-    paired = isinstance(layer, list | tuple) and len(layer) == 2
-    width, activation = layer if paired else (layer, "tanh")
-    if not _is_count(width):
-        raise InputError(f"head_layers: width {shown(width)}, wanted a whole number of 1 or more")
-    if not isinstance(activation, str) or activation not in ACTIVATIONS_OF_HEADS:
-        known = ", ".join(ACTIVATIONS_OF_HEADS)
-        raise InputError(f"head_layers: activation {shown(activation)}, wanted one of {known}")
-    return [width, activation]

@@ -266,10 +266,13 @@ def test_several_labels_in_low_precision_with_accumulation(folder, tmp_path):
     rows = [(text, "yes|sure" if good else "no") for text, good in sentences(24, 7)]
     path = write(tmp_path / "several.tsv", rows)
     data = {"train": path, "validation": path, "test": None}
-    config = config_of(folder, None, data, steps=2, accumulate=2, precision="mixed_bfloat16")
-    results = finetune(config, str(tmp_path / "run"))
-    assert {"f1_micro", "f1_macro", "exact_match"} <= set(results["validation"])
-    assert load_task(tmp_path / "run" / "model").label_names == ["no", "sure", "yes"]
+    train = {"steps": 2, "accumulate": 2, "precision": "mixed_bfloat16"}
+    config = config_of(folder, None, data, class_weights="balanced", **train)
+    figures = finetune(config, str(tmp_path / "run"))["validation"]
+    assert {"f1_micro", "f1_macro", "exact_match", "f1_macro_tuned"} <= set(figures)
+    model = load_task(tmp_path / "run" / "model")
+    assert model.label_names == ["no", "sure", "yes"]
+    assert model.thresholds == figures["best_thresholds"]
 
 
 THREE = [("good", "a"), ("bad", "b"), ("film", "c"), ("story", "a")]

@@ -73,6 +73,32 @@ def test_rows_weigh_as_they_are_told(problem):
     assert float(model.loss_weights(labels, WEIGHTS)["classification"]) == 2.5
 
 
+def test_classes_weigh_in_the_loss_as_they_are_told():
+    factors = np.array([0.5, 2.0, 3.0])
+    _, labels, losses_of = PROBLEMS["single_label_classification"]
+    model = model_of(3)
+    model.class_weights = factors.tolist()
+    logits = model(INPUTS)
+    losses, rows = np.array(losses_of(logits.numpy(), labels)), factors[labels]
+    total, weight = model.loss_terms(logits, labels, WEIGHTS)["classification"]
+    assert float(total) == pytest.approx((losses * rows * WEIGHTS).sum(), rel=1e-5)
+    assert float(weight) == float(model.loss_weights(labels, WEIGHTS)["classification"])
+    assert float(weight) == pytest.approx((rows * WEIGHTS).sum())
+    assert float(model.metric_terms(logits, labels)["accuracy"][1]) == 3
+
+
+def test_labels_that_are_there_weigh_as_they_are_told():
+    factors = np.array([0.5, 2.0, 3.0])
+    _, labels, _ = PROBLEMS["multi_label_classification"]
+    model = model_of(3, problem_type="multi_label_classification")
+    model.class_weights = factors.tolist()
+    logits = model(INPUTS).numpy()
+    probs = 1 / (1 + np.exp(-logits.astype(float)))
+    each = -(labels * factors * np.log(probs) + (1 - labels) * np.log(1 - probs))
+    total, weight = model.loss_terms(logits, labels)["classification"]
+    assert float(total) == pytest.approx(each.mean(axis=1).sum(), rel=1e-5) and float(weight) == 3
+
+
 def test_labels_in_a_column_are_labels(problem):
     model, labels, _ = problem
     logits = model(INPUTS)
