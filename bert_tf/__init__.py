@@ -22,6 +22,7 @@ _MODULES = {
     "MaskedLM": "tasks",
     "MultipleChoice": "tasks",
     "Pretraining": "tasks",
+    "Reranker": "tasks",
     "SentenceEncoder": "tasks",
     "SequenceClassifier": "tasks",
     "TokenClassifier": "tasks",

@@ -5,9 +5,13 @@ from absl import logging
 
 from bert_tf.data import evaluation_batches, order, read_table, repeated_epochs, windowed
 from bert_tf.data.formats import given_columns, guess_format
+from bert_tf.data.grouped import grouped
 from bert_tf.errors import ConfigError, nearest
 from bert_tf.tasks import TASKS, TaskModel
 from bert_tf.tasks.features import features_of
+
+# Where the columns of texts and labels are if nothing else is said.
+_USUAL = {"text": "text", "text_pair": None, "label": "label"}
 
 
 def read_dataset(
@@ -61,6 +65,7 @@ def read_dataset(
     table = read_table(
         file, places, kinds_of(kind), format, problem_type, like, fault=fault_of(kind)
     )
+    table = grouped(table, kind.group_by)
     settings = {"max_length": max_length, "windows": windows, "overlap": max_length // 4}
     if windows is not None and not kind.pools_windows:
         raise ConfigError(f"windows: {windows}, and {kind.__name__} reads one text a row")
@@ -159,6 +164,8 @@ def places_of(task, given, further=(), key="columns", format=None):
             near = nearest(name, task.columns)
             hint = f" (nearest: {near})" if near else f"; it reads {', '.join(task.columns)}"
             raise ConfigError(f"{key}.{name}: no further column of {task.__name__}{hint}")
+    if given == _USUAL:
+        given = {**given, **task.places}
     for name, place in given.items():
         if name not in task.columns and place not in (None, name):
             reads = ", ".join(task.columns)

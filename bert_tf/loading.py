@@ -229,7 +229,7 @@ def _whole_encoder(contents):
 
 def _task(contents):
     """The task model of files that are open."""
-    kind = _kinds().get(contents.task)
+    kind = _kinds().get(str(contents.options.get("class"))) or _kinds().get(contents.task)
     if kind is None:
         raise InputError(_no_task(contents))
     if contents.modules:

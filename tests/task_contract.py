@@ -22,6 +22,7 @@ from bert_tf import (
     MaskedLM,
     MultipleChoice,
     Pretraining,
+    Reranker,
     SentenceEncoder,
     SequenceClassifier,
     TokenClassifier,
@@ -105,6 +106,14 @@ def choices():
     return Case(model, inputs, np.array([1, 0, 1], "int32"), (texts, asked, ["is ?", "", "a"]))
 
 
+def candidates():
+    """Three queries of which the last two have fewer candidates than the first."""
+    case = choices()
+    labels = np.array([[1, 0, 2], [0, 1, -1e9], [1, 0, -1e9]], "float32")
+    model = Reranker(encoder(), ranking="pointwise")  # no other loss sees the bias
+    return Case(model, case.inputs, labels, (["good", "a bad film", "the end"], ["a", "two", ""]))
+
+
 def trees():
     """Three sentences; the second has two words, one with a relation that training never had."""
     starts = np.array([[1, 2, 3, 0, 0], [1, 2, 0, 0, 0], [1, 3, 0, 0, 0]], "int32")
@@ -161,6 +170,7 @@ CASES = {
         "regression", np.array([0.5, -1.0, 3.0], "float32"), ("LABEL_0",)
     ),
     "choices": choices,
+    "candidates": candidates,
     "trees": trees,
     "questions": questions,
     "sentences": sentences,

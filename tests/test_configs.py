@@ -100,6 +100,8 @@ def write_rows(config, folder):
         return write_trees(config, folder)
     if config.task == "question_answering":
         return write_questions(config, folder)
+    if config.task == "reranking":
+        return write_candidates(folder)
     if config.task == "sentence_embedding":
         return write_pairs(config, folder)
     data, labels = config.data, LABELS[config.model.problem_type]
@@ -161,6 +163,18 @@ def write_pairs(config, folder):
     width = range(max(rows[0]) + 1)
     lines = ["\t".join(str(row.get(place, "-")) for place in width) for row in rows]
     path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def write_candidates(folder):
+    """Queries with two candidates each."""
+    rows = [
+        {"query": query, "text": text, "score": int(text in query)}
+        for query in TEXTS
+        for text in ("a good film", "story")
+    ]
+    path = folder / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
 
 

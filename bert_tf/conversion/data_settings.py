@@ -15,7 +15,7 @@ def data_settings(contents, kind):
     Raises:
       InputError: a value has another type.
     """
-    others = {"family", "task", *kind.arguments, *kind.companions}
+    others = {"family", "task", "class", *kind.arguments, *kind.companions}
     settings = {key: value for key, value in contents.options.items() if key not in others}
     types = {name: (str, int) for name in kind.columns}
     types |= {name: (str, int, list) for name, x in kind.columns.items() if x.kind == "texts"}

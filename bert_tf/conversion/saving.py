@@ -135,6 +135,8 @@ def _task_files(model, format):
             raise InputError(f"{family.classes[published]}: Google's format has no such head")
         config |= {"architectures": [family.classes[published]]}
         table = layout.task_table(published)
+    if published not in (None, task):
+        ours["class"] = task  # whose files are those of the published one
     if "label_names" in model.arguments:
         config |= _label_entries(model)
     for companion in model.companions:

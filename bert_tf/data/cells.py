@@ -114,6 +114,11 @@ def _flat_numbers(lists):
     return np.array([number for numbers in lists for number in numbers], np.int32), _lengths(lists)
 
 
+def _flat_ratings(lists):
+    flat = [float(rating) for ratings in lists for rating in ratings]
+    return np.array(flat, np.float32), _lengths(lists)
+
+
 def _ragged(flat, lengths):
     flat, lengths = tf.ensure_shape(flat, [None]), tf.ensure_shape(lengths, [None])
     return tf.RaggedTensor.from_row_lengths(flat, lengths)
@@ -166,6 +171,14 @@ KINDS = {
         (tf.int32,),
         lambda spans: tf.ensure_shape(spans, [None, 2]),
         read=answers.read,
+    ),
+    # Made of the ratings of several rows (grouped.py); no file holds them.
+    "ratings": Kind(
+        "a list of finite numbers",
+        lambda value: isinstance(value, list) and all(map(_is_rating, value)),
+        _flat_ratings,
+        (tf.float32, tf.int64),
+        _ragged,
     ),
     "rating": Kind(
         "a finite number",

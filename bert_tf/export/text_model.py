@@ -68,7 +68,7 @@ def text_settings(model, tokenizer, max_length=None):
     length, labels = row_length(model, max_length), ("problem_type", "label_names")
     check_token_types(model, tokenizer, {**saved, "max_length": length}, model.encoder.config)
     return {
-        "task": next(name for name, kind in TASKS.items() if isinstance(model, kind)),
+        "task": _task_name(model),
         "columns": columns,
         "max_length": length,
         "special_tokens_in_text": bool(saved.get("special_tokens_in_text", False)),
@@ -79,6 +79,11 @@ def text_settings(model, tokenizer, max_length=None):
         **{name: _plain(getattr(model, name)) for name in labels if name in model.arguments},
         **({"thresholds": _plain(model.thresholds)} if getattr(model, "thresholds", None) else {}),
     }
+
+
+def _task_name(model):
+    """The name in TASKS of a model's class or, of a user's own, of the nearest that it extends."""
+    return next(name for x in type(model).__mro__ for name, kind in TASKS.items() if kind is x)
 
 
 def answering_task(settings):

@@ -5,6 +5,7 @@ import json
 from bert_tf.atomic import require_another_file, write_file
 from bert_tf.data import evaluation_batches, read_table, windowed
 from bert_tf.data.formats import has_keys
+from bert_tf.data.grouped import grouped
 from bert_tf.datasets import (
     fault_of,
     format_of,
@@ -51,6 +52,7 @@ def evaluate(model_directory, data_file, output=None, **columns):
         known = {name: name if isinstance(x, int) else x for name, x in known.items()}
     places = places_of(task, {**known, **given}, format=format)
     table = read_table(data_file, places, kinds_of(task), format, like=model, fault=fault_of(task))
+    table = grouped(table, task.group_by)
     length = row_length(model)
     settings = {"overlap": length // 4, **saved, **places, "max_length": length}
     check_token_types(task, tokenizer, settings, model.encoder.config)

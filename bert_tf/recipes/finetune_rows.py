@@ -11,6 +11,7 @@ from bert_tf.data import (
     training_batches,
     windowed,
 )
+from bert_tf.data.grouped import grouped
 from bert_tf.data.packed_batches import packed_batches, packed_order
 from bert_tf.data.packing import Packing
 from bert_tf.datasets import (
@@ -83,7 +84,8 @@ def read_tables(config, task, like=None):
     def read(path, measured=None, **options):
         options |= {"fault": fault_of(task), "tagging": Tagging(data.scheme, data.strict_tags)}
         format, places = format_of(task, path, data.format), columns_of(data, task, measured)
-        return read_table(path, places, kinds_of(task), format, **options)
+        table = read_table(path, places, kinds_of(task), format, **options)
+        return grouped(table, task.group_by)
 
     train_rows = read(data.train, problem_type=config.model.problem_type, like=like)
     if isinstance(data.validation, str):

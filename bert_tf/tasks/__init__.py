@@ -6,6 +6,7 @@ from bert_tf.tasks.masked_lm import MaskedLM
 from bert_tf.tasks.multiple_choice import MultipleChoice
 from bert_tf.tasks.pretraining import Pretraining
 from bert_tf.tasks.question_answering import ExtractiveQA
+from bert_tf.tasks.reranking import Reranker
 from bert_tf.tasks.sentence_encoder import SentenceEncoder
 from bert_tf.tasks.sequence_classification import SequenceClassifier
 from bert_tf.tasks.task_model import TaskModel
@@ -14,6 +15,7 @@ from bert_tf.tasks.token_classification import TokenClassifier
 # Task name in configurations -> its model; files name it by the class.
 TASKS = {
     "sequence_classification": SequenceClassifier,
+    "reranking": Reranker,
     "multiple_choice": MultipleChoice,
     "dependency_parsing": DependencyParser,
     "question_answering": ExtractiveQA,
@@ -32,6 +34,7 @@ __all__ = [
     "MaskedLM",
     "MultipleChoice",
     "Pretraining",
+    "Reranker",
     "SentenceEncoder",
     "SequenceClassifier",
     "TaskModel",

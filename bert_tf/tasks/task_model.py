@@ -46,8 +46,9 @@ class TaskModel(keras.Model):
     no_answer = None  # why no text can be put to the task, as one clause; None: it has `answer`
     answer_options = {}  # settings of `answer` -> their default
 
-    # What is written otherwise here.
-    save, predict = refusals.save, refusals.predict
+    places = {}  # column -> what tables call it, where nothing is said and it is not its name
+    group_by = None  # the column that is equal in rows of a table that are one row of the task
+    save, predict = refusals.save, refusals.predict  # what is written otherwise here
     from_pretrained = classmethod(refusals.from_pretrained)
 
     def __init__(self, encoder, **kwargs):
