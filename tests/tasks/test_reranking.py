@@ -113,7 +113,7 @@ def test_rows_of_a_query_are_one_wherever_they_stand(folder):
     assert counts.tolist() == (inputs["attention_mask"].numpy().any(-1)).sum(axis=1).tolist()
     assert sorted(counts) == [6, 8, 8]
     row = int(np.flatnonzero(counts == 6)[0])
-    want = tokenizer("the end", "good film", max_length=16)["input_ids"][0].numpy()
+    want = tokenizer(["the end"], ["good film"], max_length=16)["input_ids"][0].numpy()
     np.testing.assert_array_equal(inputs["input_ids"][row, 0, : len(want)], want)
 
 
