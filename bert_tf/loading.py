@@ -137,7 +137,7 @@ def _to_convert(contents, format):
         return _task(contents) if task else _whole_encoder(contents)
     if contents.task not in (None, TASK):
         raise InputError(
-            f"{contents.config_file}: a {contents.task}, and sentence-transformers has a {TASK}"
+            f"{contents.config_file}: a {contents.task}, wanted a {TASK} or an encoder alone"
         )
     model = _task(contents) if contents.task else _kinds()[TASK](_whole_encoder(contents))
     if model.encoder.config.model_type == TRANSFORMER:

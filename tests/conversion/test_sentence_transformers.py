@@ -129,7 +129,7 @@ def test_convert_makes_such_a_folder_of_an_encoder_and_an_encoder_of_such_a_fold
         back(INPUTS)["sequence_output"], model.encoder(INPUTS)["sequence_output"]
     )
     tiny.save(tmp_path / "classifier")
-    with pytest.raises(InputError, match="sentence-transformers has a SentenceEncoder"):
+    with pytest.raises(InputError, match="wanted a SentenceEncoder or an encoder alone"):
         convert(str(tmp_path / "classifier"), str(tmp_path / "no"), "sentence_transformers")
 
 
