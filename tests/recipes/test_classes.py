@@ -29,7 +29,7 @@ def weighed(rows, given):
 
 def test_balanced_is_as_scikit_learn_has_it(tmp_path, caplog):
     labels = ["b"] * 6 + ["a"] * 3 + ["c"]
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", "absl")
     wanted = compute_class_weight("balanced", classes=np.array(list("abc")), y=labels)
     assert weighed(table(tmp_path, labels), "balanced") == pytest.approx(wanted)
     assert "class weights: b 0.556, a 1.11, c 3.33" in caplog.text
