@@ -14,8 +14,6 @@ from bert_tf.export.text_model import (
     answering_task,
     text_settings,
 )
-from bert_tf.export.zero_shot import ZeroShot
-from bert_tf.loading import load_with_tokenizer
 
 # Texts of like lengths that go through a model together.
 BATCH_ROWS = 32
@@ -128,30 +126,6 @@ def answer_with(model, tokenizer, max_length=None, **options):
         settings,
         program,
     )
-
-
-def pipeline(directory):
-    """Answers texts with a model directory or an export: the short way to ask any model.
-
-    Args:
-      directory: str.
-    Returns:
-      Function of lists of texts, one for each column the model takes, such as the texts and their
-      partners, giving a list of dicts in their order; see `Answer.records`. With `labels`, a list
-      of str, it tells which of them fits each text (zero-shot classification), as far as the task
-      can; `template`: what is said of a text, with {} for the label.
-    Raises:
-      InputError: the directory holds no model that answers texts, or cannot be read.
-    """
-    exported = is_export(directory)
-    answer = load_export(directory) if exported else answer_with(*load_with_tokenizer(directory))
-
-    def ask(*columns, labels=None, template=None):
-        if labels is None:
-            return answer.records(*columns)
-        return ZeroShot(answer, labels, template).records(*columns)
-
-    return ask
 
 
 def load_export(directory):

@@ -1,5 +1,7 @@
 """Labels that a model was never trained with: each text gets one of those it is asked about."""
 
+import inspect
+
 from bert_tf.errors import ConfigError, InputError, shown
 
 
@@ -13,12 +15,13 @@ class ZeroShot:
       answer: Answer.
       labels: list of str, two at least, in the words of the texts.
       template: str, what is said of a text, with {} where a label stands; None as the task has it.
+      several: bool, whether any number of the labels may fit, as far as the task decides each.
     Raises:
       InputError: the model's task knows its own labels alone, or these are none.
       ConfigError: the template has no {}.
     """
 
-    def __init__(self, answer, labels, template=None):
+    def __init__(self, answer, labels, template=None, several=False):
         task = answer.task
         if not hasattr(task, "choose"):
             raise InputError(f"labels: a {task.__name__} answers with those it was trained with")
@@ -32,7 +35,9 @@ class ZeroShot:
         self.task, self.settings = task, {**answer.settings}
         self.columns = answer.columns[:1]
         self.settings["columns"] = {name: answer.settings["columns"][name] for name in self.columns}
-        self._asked = (labels, template)
+        if several and "several" not in inspect.signature(task.choose).parameters:
+            raise InputError(f"several: a {task.__name__} gives each text one label")
+        self._asked = (labels, template, several) if several else (labels, template)
         self._answer = answer
 
     def records(self, texts):

@@ -6,6 +6,7 @@ from keras import ops
 from bert_tf.errors import InputError, shown
 from bert_tf.layers import ProjectionHead, fold_in, key_for, pool, pool_examples, truncated_normal
 from bert_tf.tasks.classifier_arguments import as_lists, check_labels, layers_of, thresholds_of
+from bert_tf.tasks.entailment import choose
 from bert_tf.tasks.features import Column, tokenized
 from bert_tf.tasks.grouped_rows import as_groups, as_rows, present, text_windows
 from bert_tf.tasks.losses import weight_of_rows, weighted_sum
@@ -59,6 +60,7 @@ class SequenceClassifier(TaskModel):
     loss_names = ("classification",)
     packs = True
     pools_windows = True
+    choose = staticmethod(choose)  # labels that were never trained, of a model of entailment
     class_weights = None
 
     def __init__(
