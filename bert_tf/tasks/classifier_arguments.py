@@ -1,8 +1,9 @@
-"""The arguments of a classifier: what they must be, and as what they are kept."""
+"""The arguments of classifiers: what they must be, how they are kept, and the head they make."""
 
 from bert_tf.errors import InputError, shown
-from bert_tf.layers import ACTIVATIONS_OF_HEADS
+from bert_tf.layers import ACTIVATIONS_OF_HEADS, ProjectionHead, truncated_normal
 
+POOLINGS = ("cls", "mean", "max")
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 
 
@@ -10,17 +11,57 @@ def check_labels(num_labels, label_names, problem_type):
     """Raises InputError where the arguments about labels do not go together."""
     if not _is_count(num_labels):
         raise InputError(f"num_labels: {shown(num_labels)}, wanted a whole number of 1 or more")
-    if label_names is not None and len(label_names) != num_labels:
-        raise InputError(f"label_names: {len(label_names)} names for num_labels: {num_labels}")
-    if label_names is not None and len(set(label_names)) < num_labels:
-        twice = next(name for name in label_names if list(label_names).count(name) > 1)
-        raise InputError(f"label_names: {shown(twice)} twice, wanted a name for each label")
+    check_names(num_labels, label_names)
     if problem_type is not None and problem_type not in PROBLEM_TYPES:
         raise InputError(
             f"problem_type: {shown(problem_type)}, wanted one of {', '.join(PROBLEM_TYPES)}"
         )
     if problem_type == "single_label_classification" and num_labels < 2:
         raise InputError("num_labels: 1, wanted 2 or more for single_label_classification")
+
+
+def check_names(num_labels, label_names):
+    """Raises InputError unless there is a name of its own for each label, or None."""
+    if label_names is not None and len(label_names) != num_labels:
+        raise InputError(f"label_names: {len(label_names)} names for num_labels: {num_labels}")
+    if label_names is not None and len(set(label_names)) < num_labels:
+        twice = next(name for name in label_names if list(label_names).count(name) > 1)
+        raise InputError(f"label_names: {shown(twice)} twice, wanted a name for each label")
+
+
+def check_choice(name, value, known):
+    """Raises InputError unless an argument's value is None or one of those that are known."""
+    if value is not None and value not in known:
+        raise InputError(f"{name}: {shown(value)}, wanted one of {', '.join(known)}")
+
+
+def encoder_for(encoder, pooling):
+    """The encoder with what a pooling reads of it; None: as the family published it.
+
+    Raises:
+      InputError: there is no such pooling, or the encoder has no pooler and is to have one.
+    """
+    check_choice("pooling", pooling, POOLINGS)
+    if (pooling or encoder.published.pooling) != "pooler":
+        return encoder.without_pooler()
+    if encoder.pooler is None:
+        known = ", ".join(POOLINGS)
+        raise InputError(f"pooling: None, wanted one of {known}: the encoder has no pooler")
+    return encoder
+
+
+def head_of(encoder, num_labels, hidden):
+    """A ProjectionHead with the dropout and the first weights that the encoder's config tells."""
+    config, rate = encoder.config, encoder.config.classifier_dropout
+    head = ProjectionHead(
+        num_labels,
+        hidden,
+        config.hidden_dropout_prob if rate is None else rate,
+        truncated_normal(config.initializer_range),
+        dtype=encoder.dtype_policy,
+    )
+    head.build((None, config.hidden_size))
+    return head
 
 
 def layers_of(head_layers):

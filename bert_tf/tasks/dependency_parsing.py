@@ -6,6 +6,7 @@ from keras import ops
 from bert_tf.errors import InputError, shown
 from bert_tf.layers import LOWEST, Biaffine, Linear, dropout, fold_in, key_for
 from bert_tf.tasks.answers import plain
+from bert_tf.tasks.classifier_arguments import check_names
 from bert_tf.tasks.features import Column, tokenized
 from bert_tf.tasks.spanning_tree import best_tree
 from bert_tf.tasks.task_model import TaskModel
@@ -57,11 +58,10 @@ class DependencyParser(TaskModel):
         for name, value in (("arc_size", arc_size), ("relation_size", relation_size)):
             if value is not None and not (type(value) is int and value > 0):
                 raise InputError(f"{name}: {shown(value)}, wanted an integer of 1 or more, or None")
+        check_names(num_labels, label_names)
         super().__init__(encoder.without_pooler(), **kwargs)
         self.num_labels = num_labels
         self.label_names = list(label_names or [f"LABEL_{i}" for i in range(num_labels)])
-        if len(self.label_names) != num_labels:
-            raise InputError(f"label_names: {len(self.label_names)} names, num_labels {num_labels}")
         self.arc_size, self.relation_size = arc_size, relation_size
         self._arc, self._relation = arc_size or _ARC_SIZE, relation_size or _RELATION_SIZE
         width = 2 * (self._arc + self._relation)

@@ -123,3 +123,16 @@ def tokenized(texts, text_pairs, tokenizer, settings, **options):
     return tokenizer(
         texts, text_pairs, **{name: settings[name] for name in names if name in settings}, **options
     )
+
+
+def window_settings(settings):
+    """The arguments of Tokenizer.windows and .window_counts that a model's settings tell, dict.
+
+    Windows that are told no `overlap` share a quarter of `max_length`.
+    """
+    length = settings["max_length"]
+    return {
+        "max_length": length,
+        "overlap": settings.get("overlap", length // 4),
+        "special_tokens_in_text": settings.get("special_tokens_in_text", False),
+    }

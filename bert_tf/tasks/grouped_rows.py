@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from bert_tf.tasks.features import window_settings
+
 # What an encoder reads of a row, [B, G, ...] where a row of the table has G rows of tokens.
 _OF_ROWS = ("input_ids", "attention_mask", "token_type_ids", "position_ids", "embedding_shift")
 
@@ -49,10 +51,8 @@ def text_windows(texts, text_pairs, tokenizer, settings):
     """
     import tensorflow as tf
 
-    names = ("max_length", "overlap", "padding", "special_tokens_in_text")
-    given = {"overlap": settings["max_length"] // 4}
-    given |= {name: settings[name] for name in names if name in settings}
-    found = tokenizer.windows(texts, text_pairs, **given)
+    given = window_settings(settings)
+    found = tokenizer.windows(texts, text_pairs, padding=settings["padding"], **given)
     rows, inputs = found["rows"], {}
     for name in ("input_ids", "attention_mask", "token_type_ids"):
         groups = tf.RaggedTensor.from_value_rowids(found[name], rows, tf.size(texts))

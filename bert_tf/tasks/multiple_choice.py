@@ -3,16 +3,16 @@
 import numpy as np
 from keras import ops
 
-from bert_tf.errors import InputError, shown
-from bert_tf.layers import LOWEST, ProjectionHead, fold_in, key_for, pool, truncated_normal
+from bert_tf.errors import InputError
+from bert_tf.layers import LOWEST, fold_in, key_for, pool
 from bert_tf.tasks.answers import plain
+from bert_tf.tasks.classifier_arguments import check_choice, encoder_for, head_of
 from bert_tf.tasks.features import Column, tokenized
 from bert_tf.tasks.grouped_rows import as_groups, as_rows, present
 from bert_tf.tasks.losses import weight_of_rows, weighted_sum
 from bert_tf.tasks.task_model import TaskModel
 
 RANKINGS = ("listwise", "pointwise")
-POOLINGS = ("cls", "mean", "max")
 
 
 class MultipleChoice(TaskModel):
@@ -47,28 +47,10 @@ class MultipleChoice(TaskModel):
     metric_names = ("accuracy",)
 
     def __init__(self, encoder, ranking=None, pooling=None, **kwargs):
-        for name, value, known in (
-            ("ranking", ranking, RANKINGS),
-            ("pooling", pooling, POOLINGS),
-        ):
-            if value is not None and value not in known:
-                raise InputError(f"{name}: {shown(value)}, wanted one of {', '.join(known)}")
-        how = pooling or encoder.published.pooling
-        if how == "pooler" and encoder.pooler is None:
-            known = ", ".join(POOLINGS)
-            raise InputError(f"pooling: None, wanted one of {known}: the encoder has no pooler")
-        super().__init__(encoder if how == "pooler" else encoder.without_pooler(), **kwargs)
+        check_choice("ranking", ranking, RANKINGS)
+        super().__init__(encoder_for(encoder, pooling), **kwargs)
         self.ranking, self.pooling = ranking, pooling
-        config = encoder.config
-        dropout_rate = config.classifier_dropout
-        self.head = ProjectionHead(
-            1,
-            encoder.published.head_layers,
-            config.hidden_dropout_prob if dropout_rate is None else dropout_rate,
-            truncated_normal(config.initializer_range),
-            dtype=self.dtype_policy,
-        )
-        self.head.build((None, config.hidden_size))
+        self.head = head_of(encoder, 1, encoder.published.head_layers)
         self.build()
 
     @staticmethod

@@ -8,7 +8,7 @@ from keras import ops
 from bert_tf.errors import ConfigError, InputError, shown
 from bert_tf.layers import LOWEST, ProjectionHead, fold_in, key_for, truncated_normal
 from bert_tf.tasks.answers import plain
-from bert_tf.tasks.features import Column
+from bert_tf.tasks.features import Column, window_settings
 from bert_tf.tasks.losses import weight_of_rows, weighted_sum
 from bert_tf.tasks.spans import best_span, merged, span_scores, token_positions
 from bert_tf.tasks.task_model import TaskModel
@@ -297,11 +297,7 @@ def _window_settings(settings):
         raise ConfigError(
             f"max_length: {length}, wanted {_SHORTEST} at least for a question and a text"
         )
-    return {
-        "max_length": length,
-        "overlap": settings.get("overlap", length // 4),
-        "special_tokens_in_text": settings.get("special_tokens_in_text", False),
-    }
+    return window_settings(settings)
 
 
 def _no_answer_score(outputs):

@@ -3,16 +3,22 @@
 import numpy as np
 from keras import ops
 
-from bert_tf.errors import InputError, shown
-from bert_tf.layers import ProjectionHead, fold_in, key_for, pool, pool_examples, truncated_normal
-from bert_tf.tasks.classifier_arguments import as_lists, check_labels, layers_of, thresholds_of
+from bert_tf.layers import fold_in, key_for, pool, pool_examples
+from bert_tf.tasks.classifier_arguments import (
+    as_lists,
+    check_choice,
+    check_labels,
+    encoder_for,
+    head_of,
+    layers_of,
+    thresholds_of,
+)
 from bert_tf.tasks.entailment import choose
 from bert_tf.tasks.features import Column, tokenized
 from bert_tf.tasks.grouped_rows import as_groups, as_rows, present, text_windows
 from bert_tf.tasks.losses import weight_of_rows, weighted_sum
 from bert_tf.tasks.task_model import TaskModel
 
-POOLINGS = ("cls", "mean", "max")
 WINDOW_POOLINGS = ("mean", "max")
 
 
@@ -76,36 +82,20 @@ class SequenceClassifier(TaskModel):
         **kwargs,
     ):
         check_labels(num_labels, label_names, problem_type)
-        for name, value, known in (
-            ("pooling", pooling, POOLINGS),
-            ("window_pooling", window_pooling, WINDOW_POOLINGS),
-        ):
-            if value is not None and value not in known:
-                raise InputError(f"{name}: {shown(value)}, wanted one of {', '.join(known)}")
-        how = pooling or encoder.published.pooling
-        if how == "pooler" and encoder.pooler is None:
-            known = ", ".join(POOLINGS)
-            raise InputError(f"pooling: None, wanted one of {known}: the encoder has no pooler")
+        check_choice("window_pooling", window_pooling, WINDOW_POOLINGS)
         single = "regression" if num_labels == 1 else "single_label_classification"
         problem_type = problem_type or single
         self.metric_names = () if problem_type == "regression" else ("accuracy",)
-        super().__init__(encoder if how == "pooler" else encoder.without_pooler(), **kwargs)
+        super().__init__(encoder_for(encoder, pooling), **kwargs)
         self.problem_type = problem_type
         self.num_labels = num_labels
         self.label_names = list(label_names or [f"LABEL_{i}" for i in range(num_labels)])
         self.pooling, self.window_pooling = pooling, window_pooling
         self.head_layers = None if head_layers is None else layers_of(head_layers)
         self.thresholds = thresholds_of(thresholds, num_labels, problem_type)
-        config = encoder.config
-        dropout_rate = config.classifier_dropout
-        self.head = ProjectionHead(
-            num_labels,
-            encoder.published.head_layers if head_layers is None else self.head_layers,
-            config.hidden_dropout_prob if dropout_rate is None else dropout_rate,
-            truncated_normal(config.initializer_range),
-            dtype=self.dtype_policy,
-        )
-        self.head.build((None, config.hidden_size))
+        published = encoder.published.head_layers
+        hidden = published if head_layers is None else self.head_layers
+        self.head = head_of(encoder, num_labels, hidden)
         self.build()
 
     def call(self, inputs, training=False, key=None):

@@ -6,10 +6,11 @@ import numpy as np
 from keras import ops
 
 from bert_tf.errors import InputError, shown
-from bert_tf.layers import CRF, ProjectionHead, fold_in, key_for, truncated_normal
+from bert_tf.layers import CRF, fold_in, key_for
 from bert_tf.tags import TagSet
 from bert_tf.tasks.answers import plain
-from bert_tf.tasks.features import Column
+from bert_tf.tasks.classifier_arguments import check_names, head_of
+from bert_tf.tasks.features import Column, window_settings
 from bert_tf.tasks.task_model import TaskModel
 
 
@@ -43,16 +44,7 @@ class TokenClassifier(TaskModel):
         super().__init__(encoder.without_pooler(), **kwargs)
         self.num_labels, self.crf = num_labels, bool(crf)
         self.label_names = list(label_names or [f"LABEL_{i}" for i in range(num_labels)])
-        config = encoder.config
-        dropout_rate = config.classifier_dropout
-        self.head = ProjectionHead(
-            num_labels,
-            (),
-            config.hidden_dropout_prob if dropout_rate is None else dropout_rate,
-            truncated_normal(config.initializer_range),
-            dtype=self.dtype_policy,
-        )
-        self.head.build((None, config.hidden_size))
+        self.head = head_of(encoder, num_labels, ())
         self.chain = None
         if self.crf:
             self.chain = CRF(num_labels, self.tags.allowed(), dtype="float32")
@@ -87,10 +79,7 @@ class TokenClassifier(TaskModel):
     @staticmethod
     def window_counts(cells, tokenizer, settings):
         """How many windows each text has, int64 [N]."""
-        from bert_tf.tasks.word_labels import window_settings
-
-        given = window_settings({"special_tokens_in_text": False, **settings})
-        return tokenizer.window_counts(cells["text"], **given)
+        return tokenizer.window_counts(cells["text"], **window_settings(settings))
 
     def call(self, inputs, training=False, key=None):
         """Logits of each token, of a CRF its emissions.
@@ -266,10 +255,6 @@ def _windows(predictions, labels, rows):
 def _check(num_labels, label_names, crf):
     if not isinstance(num_labels, int) or isinstance(num_labels, bool) or num_labels < 2:
         raise InputError(f"num_labels: {shown(num_labels)}, wanted a whole number of 2 or more")
-    if label_names is not None and len(label_names) != num_labels:
-        raise InputError(f"label_names: {len(label_names)} names for num_labels: {num_labels}")
-    if label_names is not None and len(set(label_names)) < num_labels:
-        twice = next(name for name in label_names if list(label_names).count(name) > 1)
-        raise InputError(f"label_names: {shown(twice)} twice, wanted a name for each label")
+    check_names(num_labels, label_names)
     if not isinstance(crf, bool | None):
         raise InputError(f"crf: {shown(crf)}, wanted true or false")

@@ -1,15 +1,10 @@
 """From texts and spans to the pieces that words begin with, and their labels; in TensorFlow."""
 
 from bert_tf.tags import IGNORED
+from bert_tf.tasks.features import window_settings
 
 # Above every place in a text: a row and a place in it are one number.
 _ROW = 1 << 32
-
-
-def window_settings(settings):
-    """The arguments of Tokenizer.windows that a model's settings give."""
-    given = {name: settings[name] for name in ("max_length", "special_tokens_in_text")}
-    return {**given, "overlap": settings.get("overlap", settings["max_length"] // 4)}
 
 
 def word_inputs(cells, tokenizer, settings):
@@ -31,7 +26,7 @@ def word_inputs(cells, tokenizer, settings):
         cells["text"],
         number=cells.get("window"),
         padding=settings["padding"],
-        **window_settings({"special_tokens_in_text": False, **settings}),
+        **window_settings(settings),
     )
     rows = inputs["rows"] if "window" not in cells else inputs.pop("rows")
     offsets = inputs["offsets"]
