@@ -5,6 +5,8 @@
     bert.py, albert.py, ...   what a family is called in each format
     huggingface.py, safetensors_file.py, google.py, files.py   the files themselves
     contents.py           what a directory, an archive or a checkpoint holds, before any is built
+    formats.py            which format it is in
+    vocabulary_size.py    how many ids its vocabulary has
     recognition.py        which family and task it is of, by its config or by its tensors
     leftovers.py          what training and other code left beside the model
     sizes.py, labels.py   sizes and labels as the tensors have them, against the config

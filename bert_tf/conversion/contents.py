@@ -3,21 +3,18 @@
 import contextlib
 import dataclasses
 import functools
-import re
 import typing
 from pathlib import Path
 
-from absl import logging
-
-from bert_tf.conversion import google, huggingface
 from bert_tf.conversion.family import Family, Layout
-from bert_tf.conversion.files import read_json, unpacked
-from bert_tf.conversion.leftovers import model_tensors
+from bert_tf.conversion.files import unpacked
+from bert_tf.conversion.formats import look_into
 from bert_tf.conversion.recognition import architecture, family_of, task_of
-from bert_tf.conversion.saving import FAMILIES, OWN
+from bert_tf.conversion.saving import OWN
 from bert_tf.conversion.sentence_transformers import TASK, modules_of
-from bert_tf.conversion.sizes import config_of, sizes_of
+from bert_tf.conversion.sizes import sizes_of
 from bert_tf.conversion.table import StoredTensor, canonical_names
+from bert_tf.conversion.vocabulary_size import check_vocabulary
 from bert_tf.errors import InputError, shown
 
 
@@ -163,10 +160,11 @@ def opened(source):
         yield source
         return
     with unpacked(source) as place:
-        contents, format = _look_into(place, source)
+        named = functools.partial(_named, place=place, source=source)
+        contents, format = _contents(place, named)
         family = contents.family
         _check_required(contents, family.required | ({} if format == OWN else family.expressible))
-        _check_vocabulary(contents, place, source)
+        check_vocabulary(contents.folder, contents.config.get("vocab_size"), named)
         task = TASK if contents.modules else task_of(contents, format)
         yield dataclasses.replace(contents, task=task)
 
@@ -176,85 +174,25 @@ def _named(file, place, source):
     return Path(str(file).replace(str(place), str(source), 1))
 
 
-def _look_into(place, source):
+def _contents(place, named):
     """(Contents without a task, the name of their format) of what lies at a place."""
-    named = functools.partial(_named, place=place, source=source)
     modules, root = modules_of(place) if place.is_dir() else None, place
     if modules:  # older ones have the encoder in a folder of its own
         place = next((path for name, path in modules if name == "Transformer"), place)
-    config_file = huggingface.config_file(place)
-    checkpoint = google.checkpoint_prefixes(place) or google.data_files(place)
-    # Google's checkpoint goes before weights that only have Google's config beside them.
-    if config_file and not (checkpoint and config_file.name != huggingface.CONFIG_FILE):
-        format, config = "huggingface", read_json(config_file)
-        tensors, weights_file = huggingface.read_huggingface(place)
-        tensors = model_tensors(tensors, named(weights_file))
-        format = OWN if config.get("model_type") == OWN else format
-    elif checkpoint:
-        format = "google"
-        tensors, weights_file = google.read_google(place)
-        tensors = model_tensors(tensors, named(weights_file))
-        config_file, config = _google_config(place, tensors, named(weights_file))
-    else:
-        raise InputError(_nothing_there(place))
-    config_file, weights_file = named(config_file), named(weights_file)
-    name, family = family_of(config, config_file, tensors, weights_file)
+    found = look_into(place, named)
+    name, family = family_of(found.config, found.config_file, found.tensors, found.weights_file)
     return Contents(
         folder=place if place.is_dir() else place.parent,
         family_name=name,
         family=family,
-        layout=family.layouts[format],
-        config_file=config_file,
-        config=config,
-        weights_file=weights_file,
-        tensors=tensors,
+        layout=family.layouts[found.format],
+        config_file=found.config_file,
+        config=found.config,
+        weights_file=found.weights_file,
+        tensors=found.tensors,
         task=None,
         modules=root if modules else None,
-    ), format
-
-
-def _nothing_there(place):
-    if (place / huggingface.CONFIG_FILE).is_file():
-        return f"{place}: config.json is there, no model.safetensors or other weights beside it"
-    weights = [path.name for path in place.glob("*") if path.suffix in (".safetensors", ".bin")]
-    if weights:
-        return f"{place}: {weights[0]} is there, no {huggingface.CONFIG_FILE} beside it"
-    return (
-        f"{place}: no model: wanted config.json with model.safetensors or pytorch_model.bin, "
-        "or bert_config.json with bert_model.ckpt.*"
-    )
-
-
-def _google_config(place, tensors, weights_file):
-    """The config of a Google checkpoint and its file; where there never was one, its sizes."""
-    markers = {
-        name: family.google_marker for name, family in FAMILIES.items() if family.google_marker
-    }
-    seen = [name for name in markers if any(re.search(markers[name], key) for key in tensors)]
-    name = seen[0] if seen else "bert"
-    family, file = FAMILIES[name], google.config_file(place)
-    config = {"model_type": name, **family.google_defaults}
-    if file is not None:
-        stored = read_json(file)
-        return file, config | {key: value for key, value in stored.items() if value is not None}
-    if family.google_head_width is None:
-        folder = place if place.is_dir() else place.parent
-        raise InputError(
-            f"{folder}: no {google.CONFIG_FILE.format(name)} beside the checkpoint; "
-            "copy the one it was trained with"
-        )
-    found = sizes_of(family.sizes, family.layouts["google"].encoder, tensors)
-    sizes = config_of(found, family.google_head_width)
-    logging.warning(
-        "%s: no %s beside it; its sizes are read off the tensors, and num_attention_heads is "
-        "taken to be %d, for heads of %d as in every published %s; its generator's likewise",
-        weights_file,
-        google.CONFIG_FILE.format(name),
-        sizes["num_attention_heads"],
-        family.google_head_width,
-        name.upper(),
-    )
-    return weights_file, config | sizes
+    ), found.format
 
 
 def _check_required(contents, required):
@@ -262,63 +200,3 @@ def _check_required(contents, required):
         given = contents.config.get(key)
         if given is not None and given != wanted:
             raise InputError(f"{contents.config_file}: {key}: {shown(given)}, here only {wanted!r}")
-
-
-def _check_vocabulary(contents, place, source):
-    """The word embeddings may have more rows than the vocabulary has entries, never fewer."""
-    rows = contents.config.get("vocab_size")
-    file, _, entries = vocabulary_entries(contents.folder)
-    if file is None or not isinstance(rows, int):
-        return
-    file = _named(file, place, source)
-    said = f"{file}: {entries} entries for {rows} rows of the word embeddings (vocab_size)"
-    if entries > rows:
-        raise InputError(f"{said}: not the vocabulary this model was trained with")
-    if entries < rows:
-        logging.warning("%s: the last %d rows have no entry", said, rows - entries)
-
-
-def vocabulary_entries(folder):
-    """How large the vocabulary in a folder is; whether its files are right otherwise is not seen.
-
-    Args:
-      folder: Path.
-
-    Returns:
-      Path of the file that holds it, None where there is none or it is of a kind that this package
-      does not read; int, the ids it has; int, the ids with those of added tokens.
-    """
-    file, whole = folder / "vocab.txt", {}
-    if file.is_file():
-        text = file.read_bytes()
-        entries = text.count(b"\n") + bool(text and not text.endswith(b"\n"))
-    else:
-        file = folder / "tokenizer.json"
-        whole = read_json(file) if file.is_file() else {}
-        model = whole.get("model")
-        vocabulary = model.get("vocab") if isinstance(model, dict) else None
-        if not isinstance(vocabulary, dict):
-            return None, 0, 0
-        entries = max([len(vocabulary), *map(_next, vocabulary.values())])
-    return file, entries, max([entries, *map(_next, _added_ids(folder, whole))])
-
-
-def _next(number):
-    """The number of ids up to one, 0 for what is none."""
-    return number + 1 if isinstance(number, int) else 0
-
-
-def _added_ids(folder, whole):
-    """What the tokenizer's files call the ids of tokens added to the vocabulary."""
-    added, config = (
-        read_json(folder / name) if (folder / name).is_file() else {}
-        for name in ("added_tokens.json", "tokenizer_config.json")
-    )
-    decoder, listed = config.get("added_tokens_decoder"), whole.get("added_tokens")
-    keys = decoder if isinstance(decoder, dict) else {}
-    tokens = listed if isinstance(listed, list) else []
-    return [
-        *added.values(),
-        *(token.get("id") for token in tokens if isinstance(token, dict)),
-        *(int(key) for key in keys if re.fullmatch("[0-9]{1,18}", key)),
-    ]

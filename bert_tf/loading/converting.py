@@ -1,0 +1,85 @@
+"""A checkpoint rewritten in another format."""
+
+import dataclasses
+
+from bert_tf.atomic import new_directory
+from bert_tf.conversion import save_google
+from bert_tf.conversion.contents import opened
+from bert_tf.conversion.files import copy_tokenizer_files
+from bert_tf.conversion.saving import TRANSFORMER
+from bert_tf.conversion.sentence_transformers import TASK
+from bert_tf.conversion.vocabulary_size import vocabulary_entries
+from bert_tf.errors import ConfigError, InputError, nearest
+from bert_tf.loading.encoders import whole_encoder
+from bert_tf.loading.tasks import kinds, task_of_files
+
+FORMATS = ("huggingface", "google", "sentence_transformers")
+
+
+def convert(source, target, format):
+    """Rewrite a checkpoint in another format, head and tokenizer files included.
+
+    Args:
+      source: str, any checkpoint that `load_encoder` and `load_task` read.
+      target: str, the directory to make; it must not exist yet or be empty. It appears when it is
+        complete.
+      format: one of FORMATS. "sentence_transformers" takes a sentence encoder, or an encoder alone,
+        whose vectors it then means; of a sentence encoder the others hold the encoder.
+
+    Raises:
+      ConfigError: there is no such format.
+      InputError: the source cannot be read whole, the format cannot express it, or the target is in
+        use.
+    """
+    if format not in FORMATS:
+        near = nearest(format, FORMATS)
+        raise ConfigError(
+            f"format: {format!r}, wanted one of {', '.join(FORMATS)}"
+            + (f" (nearest: {near})" if near else "")
+        )
+    with new_directory(target) as folder, opened(source) as contents:
+        model = _to_convert(contents, format)
+        _carry_tokenizer(contents.folder, folder, format)
+        if format == "google":
+            save_google(model, folder)
+        else:
+            model.save_pretrained(str(folder))
+            for name in getattr(model, "companions", ()):
+                if getattr(model, name) is not None:
+                    copy_tokenizer_files(contents.folder, folder / name)
+
+
+def _to_convert(contents, format):
+    """The model of open files that a format is to hold."""
+    if format != "sentence_transformers":
+        task = None if contents.modules else contents.fullest_task
+        contents = dataclasses.replace(contents, task=task)
+        return task_of_files(contents) if task else whole_encoder(contents)
+    if contents.task not in (None, TASK):
+        raise InputError(
+            f"{contents.config_file}: a {contents.task}, wanted a {TASK} or an encoder alone"
+        )
+    model = task_of_files(contents) if contents.task else kinds()[TASK](whole_encoder(contents))
+    if model.encoder.config.model_type == TRANSFORMER:
+        raise InputError(f"{contents.config_file}: sentence-transformers has no such encoder")
+    return model
+
+
+def _carry_tokenizer(source, target, format):
+    """Copy a tokenizer's files, or write what the format has in their place."""
+    file, lines, entries = vocabulary_entries(source)
+    line_by_line = file is not None and file.name == "vocab.txt" and lines == entries
+    if format == "google" and file is not None and not line_by_line:
+        # Google's ids are the lines of vocab.txt, those of added tokens too.
+        from bert_tf.text.vocabulary_files import read_wordpiece, write_wordpiece
+
+        settings = read_wordpiece(source)
+        whole = len(settings.vocabulary)
+        write_wordpiece(dataclasses.replace(settings, base_size=whole), target)
+        return
+    copied = copy_tokenizer_files(source, target)
+    if format != "google" and "vocab.txt" in copied and "tokenizer_config.json" not in copied:
+        # A bare vocab.txt: let the files say whether it is cased.
+        from bert_tf.text import Tokenizer
+
+        Tokenizer.from_pretrained(str(target)).save_pretrained(str(target))
