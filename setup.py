@@ -24,6 +24,8 @@ setup(
         "absl-py",
         "pyyaml",
         "safetensors",
+        # Keras brings it; tf_model.h5 is read with it.
+        "h5py",
         # Event files, metrics, progress bars and the picture of the curves.
         "tensorboard",
         "scikit-learn",

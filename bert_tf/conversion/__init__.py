@@ -4,6 +4,7 @@
     family.py, rows.py    what a family says about its files, and the rows that several share
     bert.py, albert.py, ...   what a family is called in each format
     huggingface.py, safetensors_file.py, google.py, files.py   the files themselves
+    transformers_h5.py, hdf5_file.py   tf_model.h5 of transformers 4
     contents.py           what a directory, an archive or a checkpoint holds, before any is built
     formats.py            which format it is in
     vocabulary_size.py    how many ids its vocabulary has

@@ -65,12 +65,13 @@ def look_into(place, named):
 def _nothing_there(place):
     if (place / huggingface.CONFIG_FILE).is_file():
         return f"{place}: config.json is there, no model.safetensors or other weights beside it"
-    weights = [path.name for path in place.glob("*") if path.suffix in (".safetensors", ".bin")]
+    suffixes = (".safetensors", ".bin", ".h5")
+    weights = [path.name for path in place.glob("*") if path.suffix in suffixes]
     if weights:
         return f"{place}: {weights[0]} is there, no {huggingface.CONFIG_FILE} beside it"
     return (
-        f"{place}: no model: wanted config.json with model.safetensors or pytorch_model.bin, "
-        "or bert_config.json with bert_model.ckpt.*"
+        f"{place}: no model: wanted config.json with model.safetensors, tf_model.h5 or "
+        "pytorch_model.bin, or bert_config.json with bert_model.ckpt.*"
     )
 
 

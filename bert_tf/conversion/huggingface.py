@@ -1,4 +1,5 @@
-"""Hugging Face directories: config.json and model.safetensors, or shards, or torch's file."""
+"""Hugging Face directories: config.json and model.safetensors, or shards, or torch's file, or
+TensorFlow's of transformers 4."""
 
 import json
 import re
@@ -9,15 +10,16 @@ from bert_tf.conversion import google
 from bert_tf.conversion.files import read_json
 from bert_tf.conversion.safetensors_file import read_safetensors, write_safetensors
 from bert_tf.conversion.table import StoredTensor, check_count
+from bert_tf.conversion.transformers_h5 import read_tf_h5, torch_name
 from bert_tf.errors import InputError, shown, shown_name
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
-# In the order transformers looks for them.
-INDEX_FILE, TORCH_FILE, TORCH_INDEX_FILE = (
-    "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json",
-)  # fmt: skip
-WEIGHTS_FILES = (WEIGHTS_FILE, INDEX_FILE, TORCH_FILE, TORCH_INDEX_FILE)
+H5_FILE, TORCH_FILE = "tf_model.h5", "pytorch_model.bin"
+# In this order; PyTorch's last, which takes torch to read.
+WEIGHTS_FILES = tuple(
+    name for file in (WEIGHTS_FILE, H5_FILE, TORCH_FILE) for name in (file, f"{file}.index.json")
+)
 
 
 def config_file(directory):
@@ -50,15 +52,17 @@ def read_huggingface(directory):
         installed.
     """
     directory = Path(directory)
-    for name, read in ((WEIGHTS_FILE, read_safetensors), (TORCH_FILE, _read_torch)):
+    for name, read in (
+        (WEIGHTS_FILE, read_safetensors),
+        (H5_FILE, read_tf_h5),
+        (TORCH_FILE, _read_torch),
+    ):
         if (directory / name).is_file():
             return read(directory / name), directory / name
         index = directory / f"{name}.index.json"
         if index.is_file():
-            return _read_shards(index, read), index
-    raise InputError(
-        f"{directory}: no {WEIGHTS_FILE}, {INDEX_FILE}, {TORCH_FILE} or {TORCH_INDEX_FILE}"
-    )
+            return _read_shards(index, read, torch_name if name == H5_FILE else str), index
+    raise InputError(f"{directory}: no {', '.join(WEIGHTS_FILES)}")
 
 
 def write_huggingface(directory, config, tensors, tokenizer=None, beside=None):
@@ -91,12 +95,16 @@ def write_huggingface(directory, config, tensors, tokenizer=None, beside=None):
         (Path(directory) / "modules.json").unlink(missing_ok=True)
 
 
-def _read_shards(index, read):
-    """The tensors of every shard an index names, each where the index says it is."""
+def _read_shards(index, read, named):
+    """The tensors of every shard an index names, each where the index says it is.
+
+    `named` gives a tensor's name in the index the one that `read` gives it.
+    """
     places = read_json(index).get("weight_map")
     if not isinstance(places, dict) or not all(isinstance(shard, str) for shard in places.values()):
         raise InputError(f"{index}: wanted `weight_map`, an object of tensor name to file name")
     check_count(places, index)
+    places = {named(name): shard for name, shard in places.items()}
     tensors = {}
     for shard in dict.fromkeys(places.values()):
         if Path(shard).name != shard or shard in ("", ".", "..") or "\\" in shard or "\0" in shard:
