@@ -22,6 +22,7 @@ PUBLIC = {
     "MaskedLM": {"encoder"},
     "MultipleChoice": {"encoder", "ranking", "pooling"},
     "Pretraining": {"encoder"},
+    "RobertaConfig": {"vocab_size", "hidden_size", "pad_token_id"},
     "SentenceEncoder": {"encoder", "pooling", "normalize", "dense", "objective", "matryoshka"},
     "SequenceClassifier": {
         "encoder",
@@ -34,6 +35,7 @@ PUBLIC = {
     "TokenClassifier": {"encoder", "num_labels", "label_names", "crf"},
     "Tokenizer": set(),
     "TransformerConfig": {"position_embedding", "norm", "parts_of"},
+    "XLMRobertaConfig": {"vocab_size", "hidden_size", "pad_token_id"},
     "build_encoder": {"config"},
     "convert": {"source", "target", "format"},
     "export_saved_model": {"model", "tokenizer", "directory", "max_length"},

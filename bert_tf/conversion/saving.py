@@ -5,12 +5,19 @@ from bert_tf.conversion.bert import BERT
 from bert_tf.conversion.electra import ELECTRA
 from bert_tf.conversion.google import write_google
 from bert_tf.conversion.huggingface import write_huggingface
+from bert_tf.conversion.roberta import ROBERTA, XLM_ROBERTA
 from bert_tf.conversion.sentence_transformers import OF_MODULES, TASK, module_files
 from bert_tf.conversion.table import find, read_out
 from bert_tf.errors import InputError
 
 # model_type in config.json -> Family. A new family is one file and one line here.
-FAMILIES = {"bert": BERT, "albert": ALBERT, "electra": ELECTRA}
+FAMILIES = {
+    "bert": BERT,
+    "albert": ALBERT,
+    "electra": ELECTRA,
+    "roberta": ROBERTA,
+    "xlm-roberta": XLM_ROBERTA,
+}
 
 # A family that no foreign format can express; its tensors are named as those of the family that
 # its config names in `parts_of`.

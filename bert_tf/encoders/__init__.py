@@ -8,6 +8,7 @@ from bert_tf.encoders.checks import OF_TRANSFORMER, unknown_field
 from bert_tf.encoders.electra import ELECTRA, ElectraConfig
 from bert_tf.encoders.encoder import Encoder
 from bert_tf.encoders.family import Family, Published
+from bert_tf.encoders.roberta import ROBERTA, XLM_ROBERTA, RobertaConfig, XLMRobertaConfig
 from bert_tf.encoders.transformer import PARTS, TRANSFORMER, TransformerConfig, as_transformer
 from bert_tf.errors import ConfigError, InputError, nearest
 
@@ -16,6 +17,8 @@ FAMILIES = {
     "bert": BERT,
     "albert": ALBERT,
     "electra": ELECTRA,
+    "roberta": ROBERTA,
+    "xlm-roberta": XLM_ROBERTA,
     "transformer": TRANSFORMER,
 }
 # The usual name of every published model -> its config.
@@ -101,7 +104,9 @@ __all__ = [
     "Encoder",
     "Family",
     "Published",
+    "RobertaConfig",
     "TransformerConfig",
+    "XLMRobertaConfig",
     "build_encoder",
     "change_config",
     "read_config",

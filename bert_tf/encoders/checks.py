@@ -46,7 +46,7 @@ def check_config(config):
             continue
         if not isinstance(value, int) or isinstance(value, bool):
             raise InputError(f"{field.name}: {shown(value)}, wanted a whole number")
-        smallest = 0 if field.name == "pad_token_id" else 1
+        smallest = 0 if field.name.endswith("_token_id") else 1
         if value < smallest:
             raise InputError(f"{field.name}: {shown(value)}, wanted {smallest} or more")
     if config.num_hidden_layers > MOST_LAYERS:
@@ -119,7 +119,7 @@ def check_inputs(inputs, config):
     Raises:
       InputError: more tokens than positions, or an id outside of the vocabulary or of the types.
     """
-    length, most = inputs["input_ids"].shape[1], config.max_position_embeddings
+    length, most = inputs["input_ids"].shape[1], config.longest_row
     if length is not None and length > most:
         raise InputError(f"input_ids: rows of {length} tokens, the model has {most} positions")
     _check_ids("input_ids", inputs["input_ids"], config.vocab_size, "the vocabulary has")

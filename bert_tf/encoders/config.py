@@ -47,6 +47,11 @@ class EncoderConfig:
         """int, the width of the embeddings; families with a narrower one have it as a field."""
         return self.hidden_size
 
+    @property
+    def longest_row(self):
+        """int, how many tokens a row may have; a table of positions may have rows for no token."""
+        return self.max_position_embeddings
+
     @classmethod
     def from_dict(cls, values):
         """The config in a parsed config.json or bert_config.json; other keys are left aside.

@@ -12,6 +12,7 @@ class Published(NamedTuple):
       has_pooler: bool.
       pooling: str, how sentence classifiers read the encoder: "pooler", "cls" or "mean".
       head_layers: tuple of (width, activation), the dense layers before their projection.
+      choice_pooling, choice_head_layers: the same of multiple choice; None: as of sentences.
       sentence_objective: str, the second objective of pretraining; None: there was none.
       replaces_tokens: bool, whether pretraining tells replaced tokens from real ones.
     """
@@ -19,8 +20,16 @@ class Published(NamedTuple):
     has_pooler: bool = True
     pooling: str = "pooler"
     head_layers: tuple = ()
+    choice_pooling: str | None = None
+    choice_head_layers: tuple | None = None
     sentence_objective: str | None = "next_sentence"
     replaces_tokens: bool = False
+
+    def for_choices(self):
+        """The same as those for multiple choice have it in `pooling` and `head_layers`."""
+        pooling = self.pooling if self.choice_pooling is None else self.choice_pooling
+        layers = self.head_layers if self.choice_head_layers is None else self.choice_head_layers
+        return self._replace(pooling=pooling, head_layers=layers)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,15 +14,16 @@ from bert_tf.layers import (
 )
 
 
-def embeddings(config, dtype, positions=None):
+def embeddings(config, dtype, positions=None, kind=Embeddings):
     """Tables of words, positions and token types, and a norm.
 
     Args:
       config: a family's config.
       dtype: as above.
       positions: function as `bert_tf.layers.sinusoidal`; None: a table that is learned.
+      kind: Embeddings or a function like it.
     """
-    return Embeddings(
+    return kind(
         config.vocab_size,
         config.max_position_embeddings,
         config.type_vocab_size,

@@ -18,7 +18,7 @@ from bert_tf.layers.context import Context
 from bert_tf.layers.crf import CRF
 from bert_tf.layers.depth import layer_drop, recomputed, run_block
 from bert_tf.layers.dropout import dropout, fold_in, key_for, new_key
-from bert_tf.layers.embeddings import Embeddings
+from bert_tf.layers.embeddings import Embeddings, PaddedEmbeddings
 from bert_tf.layers.feed_forward import ACTIVATIONS, FeedForward
 from bert_tf.layers.heads import (
     ACTIVATIONS_OF_HEADS,
@@ -49,6 +49,7 @@ __all__ = [
     "Linear",
     "MaskedLMHead",
     "MultiHeadAttention",
+    "PaddedEmbeddings",
     "Pooler",
     "PreNormBlock",
     "ProjectionHead",

@@ -6,6 +6,7 @@ from keras import ops
 from bert_tf.layers.dropout import dropout
 from bert_tf.layers.linear import with_own_seed
 from bert_tf.layers.normalization import LayerNorm
+from bert_tf.layers.positions import rows_from_padding
 
 
 class Embeddings(keras.layers.Layer):
@@ -101,3 +102,24 @@ class Embeddings(keras.layers.Layer):
         if self.positions is None:
             return ops.take(self.position_embeddings, position_ids, axis=0)
         return self.positions(position_ids, self.width)
+
+
+class PaddedEmbeddings(Embeddings):
+    """The same, but the first rows of the table of positions are padding's (Liu et al. 2019, code).
+
+    Row `padding_id` belongs to padding, and the first token of a text has the row after it. Tokens
+    with the id of padding are not counted, whatever the attention mask says of them.
+
+    Args:
+      padding_id: int.
+      Others as in Embeddings.
+    """
+
+    def __init__(self, *args, padding_id, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.padding_id = padding_id
+
+    def call(self, input_ids, token_type_ids=None, position_ids=None, key=None, shift=None):
+        """As Embeddings; without `position_ids` tokens are counted as `rows_from_padding` says."""
+        rows_BL = rows_from_padding(input_ids, position_ids, self.padding_id)
+        return super().call(input_ids, token_type_ids, rows_BL, key, shift)

@@ -102,7 +102,7 @@ def _of_modules(contents, kind):
     except InputError as error:
         raise InputError(f"{contents.config_file}: {error}") from None
     fill_dense(model, modules, contents.modules)
-    length = min(modules.max_length or 512, encoder.config.max_position_embeddings)
+    length = min(modules.max_length or 512, encoder.config.longest_row)
     model.data_settings = {"max_length": length, **data_settings(contents, kind)}
     return model
 

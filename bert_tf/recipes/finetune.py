@@ -154,10 +154,10 @@ def _model(config, task, table, tokenizer):
 def require_fit(config, encoder, tokenizer):
     """Raises if the rows have more entries, positions or token types than the encoder."""
     tokenizer.require_rows(encoder.config.vocab_size, config.model.path)
-    if config.data.max_length > encoder.config.max_position_embeddings:
+    if config.data.max_length > encoder.config.longest_row:
         raise ConfigError(
             f"data.max_length: {config.data.max_length}, the model has "
-            f"{encoder.config.max_position_embeddings} positions"
+            f"{encoder.config.longest_row} positions"
         )
     task = task_named(config.task)
     try:

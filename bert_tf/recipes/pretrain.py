@@ -87,7 +87,7 @@ def _manifest_digests(config):
 
 
 def _require_fit(config, phases, model):
-    positions = model.encoder.config.max_position_embeddings
+    positions = model.encoder.config.longest_row
     for phase in phases:
         if phase.rows.max_length > positions:
             raise ConfigError(

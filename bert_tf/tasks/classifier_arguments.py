@@ -35,14 +35,19 @@ def check_choice(name, value, known):
         raise InputError(f"{name}: {shown(value)}, wanted one of {', '.join(known)}")
 
 
-def encoder_for(encoder, pooling):
+def encoder_for(encoder, pooling, published):
     """The encoder with what a pooling reads of it; None: as the family published it.
+
+    Args:
+      encoder: Encoder.
+      pooling: one of POOLINGS, or None.
+      published: str, the family's own.
 
     Raises:
       InputError: there is no such pooling, or the encoder has no pooler and is to have one.
     """
     check_choice("pooling", pooling, POOLINGS)
-    if (pooling or encoder.published.pooling) != "pooler":
+    if (pooling or published) != "pooler":
         return encoder.without_pooler()
     if encoder.pooler is None:
         known = ", ".join(POOLINGS)

@@ -48,9 +48,10 @@ class MultipleChoice(TaskModel):
 
     def __init__(self, encoder, ranking=None, pooling=None, **kwargs):
         check_choice("ranking", ranking, RANKINGS)
-        super().__init__(encoder_for(encoder, pooling), **kwargs)
+        published = encoder.published.for_choices()
+        super().__init__(encoder_for(encoder, pooling, published.pooling), **kwargs)
         self.ranking, self.pooling = ranking, pooling
-        self.head = head_of(encoder, 1, encoder.published.head_layers)
+        self.head = head_of(encoder, 1, published.head_layers)
         self.build()
 
     @staticmethod
@@ -95,7 +96,7 @@ class MultipleChoice(TaskModel):
           float32 [B, C], very low where the row of a choice is padding.
         """
         key = key_for(training, key)
-        how = self.pooling or self.encoder.published.pooling
+        how = self.pooling or self.encoder.published.for_choices().pooling
         rows = as_rows(inputs)
         outputs = self.encoder(
             rows,
@@ -199,7 +200,8 @@ class MultipleChoice(TaskModel):
 
     def argument_is_published(self, name):
         """Whether the pooling is published; how it was ranked changes no tensor and no score."""
-        return name == "ranking" or self.pooling in (None, self.encoder.published.pooling)
+        published = self.encoder.published.for_choices().pooling
+        return name == "ranking" or self.pooling in (None, published)
 
 
 def _scored(scores):

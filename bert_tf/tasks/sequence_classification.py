@@ -86,7 +86,7 @@ class SequenceClassifier(TaskModel):
         single = "regression" if num_labels == 1 else "single_label_classification"
         problem_type = problem_type or single
         self.metric_names = () if problem_type == "regression" else ("accuracy",)
-        super().__init__(encoder_for(encoder, pooling), **kwargs)
+        super().__init__(encoder_for(encoder, pooling, encoder.published.pooling), **kwargs)
         self.problem_type = problem_type
         self.num_labels = num_labels
         self.label_names = list(label_names or [f"LABEL_{i}" for i in range(num_labels)])

@@ -115,7 +115,7 @@ def test_an_encoder_is_built_from_a_size_or_a_config():
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("bert-tinny", "did you mean bert-tiny"), ("roberta", "there are"), ("", "there are")],
+    [("bert-tinny", "did you mean bert-tiny"), ("word2vec", "there are"), ("", "there are")],
 )
 def test_a_size_nobody_published_gets_the_nearest_name(name, hint):
     with pytest.raises(InputError, match=hint) as caught:

@@ -183,7 +183,7 @@ def test_our_own_files_that_do_not_fit_are_refused(tmp_path):
         ({"position_embedding": "sinusoidal"}, "1 left over: embeddings.position_embeddings"),
         ({"norm": "post"}, "2 left over: final_norm"),
         ({"hidden_size": 24}, "hidden_size: 24, but"),
-        ({"parts_of": "roberta"}, "parts_of: 'roberta', a family not here"),
+        ({"parts_of": "xlnet"}, "parts_of: 'xlnet', a family not here"),
         ({"parts_of": None}, "parts_of: None, a family not here"),
     ):
         (tmp_path / "config.json").write_text(json.dumps(config | changes))
