@@ -12,11 +12,13 @@ __version__ = "0.2.0.dev0"
 _MODULES = {
     "AlbertConfig": "encoders",
     "BertConfig": "encoders",
+    "CausalLM": "tasks",
     "DependencyParser": "tasks",
     "ElectraConfig": "encoders",
     "ElectraPretraining": "tasks",
     "AdamW": "training.optimizers",
     "ExtractiveQA": "tasks",
+    "Gpt2Config": "encoders",
     "InputError": "errors",
     "ConfigError": "errors",
     "MaskedLM": "tasks",

@@ -15,10 +15,12 @@ import oracles
 import tensorflow as tf
 
 from bert_tf import (
+    CausalLM,
     DependencyParser,
     ElectraConfig,
     ElectraPretraining,
     ExtractiveQA,
+    Gpt2Config,
     MaskedLM,
     MultipleChoice,
     Pretraining,
@@ -86,6 +88,12 @@ def replaced_tokens():
     generator = MaskedLM(discriminator.generator(discriminator.config))
     model = ElectraPretraining(discriminator, generator)
     return Case(model, INPUTS | WORDS, WORD_LABELS, None)
+
+
+def next_words():
+    inputs = {name: INPUTS[name] for name in ("input_ids", "attention_mask")}
+    labels = np.array([[5, 6, 7, 3, -100], [8, 9, 3, -100, -100], [5, 5, 6, 3, -100]], "int32")
+    return Case(CausalLM(build_encoder(Gpt2Config(**SIZES))), inputs, labels, None)
 
 
 def documents():
@@ -184,6 +192,7 @@ CASES = {
         MASKED_TEXTS,
     ),
     "replaced tokens": replaced_tokens,
+    "next words": next_words,
     "a task of the tests": documents,
 }
 

@@ -21,38 +21,45 @@ def labels(contents):
       InputError: the projection is missing, or the names have the wrong type.
     """
     config, names = contents.config, _names(contents)
-    bias, tensors = _bias(contents)
-    if bias is None:
+    (name, axes, axis), tensors = _projection(contents)
+    if name is None:
         return _given(contents, names)
-    tensor = tensors.get(bias)
-    if tensor is None or len(tensor.shape) != 1:
+    tensor = tensors.get(name)
+    if tensor is None or len(tensor.shape) != axes:
         there = "is not there" if tensor is None else f"is {list(tensor.shape)}"
-        raise InputError(f"{contents.weights_file}: {bias} {there}, wanted a number for each label")
-    count = tensor.shape[0]
+        wanted = "a number" if axes == 1 else "a matrix with a vector"
+        raise InputError(f"{contents.weights_file}: {name} {there}, wanted {wanted} for each label")
+    count = tensor.shape[axis]
     said = len(names) if names else config.get("num_labels")
     if said is not None and said != count:
         logging.warning(
-            "%s: %s says %s labels, but %s in %s is [%d]: they are called LABEL_0 to LABEL_%d",
+            "%s: %s says %s labels, but %s in %s is %s: they are called LABEL_0 to LABEL_%d",
             contents.config_file,
             "id2label" if names else "num_labels",
             shown(said),
-            bias,
+            name,
             contents.weights_file.name,
-            count,
+            list(tensor.shape),
             count - 1,
         )
         names = None
     return {"num_labels": count, "label_names": names, "problem_type": config.get("problem_type")}
 
 
-def _bias(contents):
-    """The name of the projection's bias, None where the head has no such part; and the tensors."""
-    ours, layout, task = "head.projection.bias", contents.layout, contents.task
+def _projection(contents):
+    """The projection's bias or, where it has none, its kernel: (name, how many axes it has, that of
+    the labels), the name None where the head has no such part; and the tensors."""
+    bias, kernel = "head.projection.bias", "head.projection.kernel"
+    layout, task, tensors = contents.layout, contents.task, contents.tensors
     if task not in layout.heads:  # our own format: every tensor bears its path
-        return ours if ours in contents.tensors else None, contents.tensors
-    table = layout.task_table(task)
-    bias = next((row.names[0] for row in table.rows if row.ours == ours), None)
-    return bias, canonical_names(table, contents.tensors, contents.weights_file)
+        names, axis = {path: path for path in (bias, kernel) if path in tensors}, 1
+    else:
+        table, axis = layout.task_table(task), 0
+        names = {row.ours: row.names[0] for row in table.rows}
+        tensors = canonical_names(table, tensors, contents.weights_file)
+    if bias in names:
+        return (names[bias], 1, 0), tensors
+    return (names.get(kernel), 2, axis), tensors
 
 
 def _given(contents, names):

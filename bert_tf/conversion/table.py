@@ -218,10 +218,12 @@ def fill(model, table, tensors, source, optional=()):
     kept = [row for row in rows if not any(row.ours.startswith(part + ".") for part in fresh)]
 
     wanted = _shapes_wanted(model, kept)
+    # What a model has a variable of its own for is not tied there.
+    tied = [pair for pair in table.tied if pair[0] not in wanted]
     ignored = [pattern for pattern, _ in table.ignorable]
-    ignored += [f"^{re.escape(name)}$" for name, _ in table.tied]
+    ignored += [f"^{re.escape(name)}$" for name, _ in tied]
     _check_fit(wanted, tensors, ignored, source)
-    _check_tied(table.tied, tensors, source)
+    _check_tied(tied, tensors, source)
     _log_casts([tensors[name] for name in wanted], source)
     arrays = [row.transform.join([tensors[name].read() for name in row.names]) for row in kept]
     for row, array in zip(kept, arrays, strict=True):

@@ -8,6 +8,7 @@ from bert_tf.encoders.checks import OF_TRANSFORMER, unknown_field
 from bert_tf.encoders.electra import ELECTRA, ElectraConfig
 from bert_tf.encoders.encoder import Encoder
 from bert_tf.encoders.family import Family, Published
+from bert_tf.encoders.gpt2 import GPT2, Gpt2Config
 from bert_tf.encoders.roberta import ROBERTA, XLM_ROBERTA, RobertaConfig, XLMRobertaConfig
 from bert_tf.encoders.transformer import PARTS, TRANSFORMER, TransformerConfig, as_transformer
 from bert_tf.errors import ConfigError, InputError, nearest
@@ -19,6 +20,7 @@ FAMILIES = {
     "electra": ELECTRA,
     "roberta": ROBERTA,
     "xlm-roberta": XLM_ROBERTA,
+    "gpt2": GPT2,
     "transformer": TRANSFORMER,
 }
 # The usual name of every published model -> its config.
@@ -103,6 +105,7 @@ __all__ = [
     "ElectraConfig",
     "Encoder",
     "Family",
+    "Gpt2Config",
     "Published",
     "RobertaConfig",
     "TransformerConfig",

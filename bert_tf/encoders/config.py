@@ -32,6 +32,9 @@ class EncoderConfig:
     classifier_dropout: float | None = None
     layer_drop_rate: float = 0.0
 
+    # Field -> what config.json calls it, where that is another name.
+    names_in_files = {}
+
     def __new__(cls, *args, **values):
         """Refuses a field there is not in one line; Python would name no other."""
         for name in values:
@@ -59,6 +62,8 @@ class EncoderConfig:
         Raises:
           InputError: a value that no model of this family can have.
         """
+        theirs = cls.names_in_files.items()
+        values = {**values, **{name: values[their] for name, their in theirs if their in values}}
         known = {field.name for field in dataclasses.fields(cls)}
         return cls(**{name: value for name, value in values.items() if name in known})
 
@@ -67,4 +72,6 @@ class EncoderConfig:
         values = dataclasses.asdict(self)
         if not self.layer_drop_rate:
             del values["layer_drop_rate"]
+        names = self.names_in_files
+        values = {names.get(name, name): value for name, value in values.items()}
         return {"model_type": self.model_type, **values}

@@ -1,5 +1,7 @@
 """The one encoder, of whichever family."""
 
+import dataclasses
+
 import keras
 from keras import ops
 
@@ -110,7 +112,15 @@ class Encoder(keras.Model):
             return self
         return Encoder(self.config, self.family, pooler=False, share=self, dtype=self.dtype_policy)
 
-    def call(self, inputs, return_intermediates=False, only_first=False, training=False, key=None):
+    def call(
+        self,
+        inputs,
+        return_intermediates=False,
+        only_first=False,
+        training=False,
+        key=None,
+        cache=None,
+    ):
         """Encodes rows of tokens.
 
         Args:
@@ -126,18 +136,22 @@ class Encoder(keras.Model):
             with `sentence_positions` have several first tokens, and are computed whole.
           training: bool, with dropout.
           key: integer [2], the dropout key of this step; None draws one from `keras.random`.
+          cache: for families that read from left to right, what the call before gave, or () at the
+            start: the rows are those tokens that follow, `attention_mask` is of all [B, T] so far,
+            and `position_ids` is to be there. None keeps nothing.
         Returns:
           dict: `sequence_output` float [B, L, D]; `pooled_output` float [B, D], or [B, S, D] with
           `sentence_positions`, if there is a pooler; on request `hidden_states`, a tensor
           [B, L, D] for the embeddings and for each block, and `attentions`, a tensor float32
-          [B, N, L, L] for each block.
+          [B, N, L, L] for each block; `cache`, a tuple for each block, where one was given.
         Raises:
           InputError: rows longer than the positions, or (outside a graph) an id not in the
             vocabulary.
         """
         check_inputs(inputs, self.config)
         input_ids, mask = inputs["input_ids"], inputs.get("attention_mask")
-        mask = make_attention_mask(ops.ones_like(input_ids) if mask is None else mask)
+        mask = ops.ones_like(input_ids) if mask is None else mask
+        mask = make_attention_mask(mask, None if cache is None else ops.shape(input_ids)[1])
         key, firsts = key_for(training, key), inputs.get("sentence_positions")
         only_first = only_first and firsts is None
         batch, length = ops.shape(input_ids)[0], ops.shape(input_ids)[1]
@@ -160,6 +174,8 @@ class Encoder(keras.Model):
             if only_first and depth == len(self.blocks):
                 context, length = context.for_first(), 1
             block_key = fold_in(key, depth)
+            if cache is not None:
+                context = dataclasses.replace(context, cache=cache[depth - 1] if cache else ())
             if key is None or not (drop_rate or self.recompute):
                 x_XD, probs = block(x_XD, context=context, key=block_key)
             else:
@@ -172,6 +188,8 @@ class Encoder(keras.Model):
         outputs = {"sequence_output": sequence_BLD}
         if self.pooler is not None:
             outputs["pooled_output"] = self._pool(sequence_BLD, firsts)
+        if cache is not None:
+            outputs["cache"] = attentions
         if return_intermediates:
             outputs["hidden_states"] = [*hidden_states, sequence_BLD]
             outputs["attentions"] = attentions
@@ -186,8 +204,32 @@ class Encoder(keras.Model):
         return ops.reshape(pooled_XD, ops.shape(first_BSD))
 
     def masked_lm_head(self):
-        """A fresh head that predicts masked words, as published with this family."""
+        """A fresh head that predicts masked words, as published with this family.
+
+        Raises:
+          InputError: the family has none: its tokens do not attend to later ones.
+        """
+        if self.family.masked_lm_head is None:
+            raise InputError(
+                f"encoder: a {self.config.model_type}, which reads from left to right, where a "
+                "masked word is told by both sides; CausalLM is its task"
+            )
         head = self.family.masked_lm_head(self.config, self.embeddings.width, self.dtype_policy)
+        head.build((None, self.config.hidden_size))
+        return head
+
+    def next_word_head(self):
+        """A fresh head that predicts the word after each token, as published with this family.
+
+        Raises:
+          InputError: the family has none: its tokens attend to later ones.
+        """
+        if self.family.next_word_head is None:
+            raise InputError(
+                f"encoder: a {self.config.model_type}, whose tokens attend to later ones; wanted a "
+                "family that reads from left to right, such as gpt2"
+            )
+        head = self.family.next_word_head(self.config, self.dtype_policy)
         head.build((None, self.config.hidden_size))
         return head
 

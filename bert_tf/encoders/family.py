@@ -10,9 +10,10 @@ class Published(NamedTuple):
 
     Attributes:
       has_pooler: bool.
-      pooling: str, how sentence classifiers read the encoder: "pooler", "cls" or "mean".
+      pooling: str, how sentence classifiers read the encoder: "pooler", "cls", "last" or "mean".
       head_layers: tuple of (width, activation), the dense layers before their projection.
       choice_pooling, choice_head_layers: the same of multiple choice; None: as of sentences.
+      head_bias: bool, whether their projection has a bias.
       sentence_objective: str, the second objective of pretraining; None: there was none.
       replaces_tokens: bool, whether pretraining tells replaced tokens from real ones.
     """
@@ -22,6 +23,7 @@ class Published(NamedTuple):
     head_layers: tuple = ()
     choice_pooling: str | None = None
     choice_head_layers: tuple | None = None
+    head_bias: bool = True
     sentence_objective: str | None = "next_sentence"
     replaces_tokens: bool = False
 
@@ -44,13 +46,15 @@ class Family:
       blocks: function of (config, dtype) -> list of layers called as `EncoderBlock`, in the order
         they are run.
       masked_lm_head: function of (config, width of the embeddings, dtype) -> layer called as
-        `MaskedLMHead`.
+        `MaskedLMHead`; None: the family has none.
       embeddings_projection: function of (config, initializer, dtype) -> layer between embeddings
         and blocks, or None.
       final_norm: function of (config, dtype) -> layer behind the last block, or None.
       groups: function of (config, blocks) -> the blocks as files name them, where layers share
         weights: list of lists, each block once; or None.
       replaced_token_head: function of (config, dtype) -> layer, float [X, D] -> [X, 1].
+      next_word_head: function of (config, dtype) -> layer called as `NextWordHead`, where no token
+        attends to a later one; or None.
     """
 
     config: type
@@ -58,8 +62,9 @@ class Family:
     published: Callable
     embeddings: Callable
     blocks: Callable
-    masked_lm_head: Callable
+    masked_lm_head: Callable | None = None
     embeddings_projection: Callable | None = None
     final_norm: Callable | None = None
     groups: Callable | None = None
     replaced_token_head: Callable | None = None
+    next_word_head: Callable | None = None

@@ -14,6 +14,7 @@ Dimension key, used as suffixes of tensor names and as letters of einsum strings
 from bert_tf.layers.attention import MultiHeadAttention, attend
 from bert_tf.layers.biaffine import Biaffine
 from bert_tf.layers.blocks import EncoderBlock, PreNormBlock
+from bert_tf.layers.causal import CausalAttention, causal_mask
 from bert_tf.layers.context import Context
 from bert_tf.layers.crf import CRF
 from bert_tf.layers.depth import layer_drop, recomputed, run_block
@@ -23,6 +24,7 @@ from bert_tf.layers.feed_forward import ACTIVATIONS, FeedForward
 from bert_tf.layers.heads import (
     ACTIVATIONS_OF_HEADS,
     MaskedLMHead,
+    NextWordHead,
     Pooler,
     ProjectionHead,
     pool,
@@ -41,6 +43,7 @@ __all__ = [
     "LOWEST",
     "MASKED_SCORE",
     "Biaffine",
+    "CausalAttention",
     "Context",
     "Embeddings",
     "EncoderBlock",
@@ -50,10 +53,12 @@ __all__ = [
     "MaskedLMHead",
     "MultiHeadAttention",
     "PaddedEmbeddings",
+    "NextWordHead",
     "Pooler",
     "PreNormBlock",
     "ProjectionHead",
     "attend",
+    "causal_mask",
     "draw",
     "dropout",
     "fold_in",

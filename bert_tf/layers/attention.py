@@ -55,19 +55,23 @@ class MultiHeadAttention(keras.layers.Layer):
       num_heads: int, divides the width D.
       dropout_rate: float, on the attention probabilities.
       initializer: of the kernels.
+      output_initializer: of the last kernel, where it is another one.
     """
 
-    def __init__(self, num_heads, dropout_rate=0.0, initializer=None, **kwargs):
+    def __init__(
+        self, num_heads, dropout_rate=0.0, initializer=None, output_initializer=None, **kwargs
+    ):
         super().__init__(**kwargs)
         self.num_heads = num_heads
         self.dropout_rate = dropout_rate
         self.initializer = initializer
+        self.output_initializer = output_initializer or initializer
 
     def build(self, shape):
         width = shape[-1]
         self.qkv = Linear(3 * width, self.initializer, dtype=self.dtype_policy)
         self.qkv.build((None, width))
-        self.projection = Linear(width, self.initializer, dtype=self.dtype_policy)
+        self.projection = Linear(width, self.output_initializer, dtype=self.dtype_policy)
         self.projection.build((None, width))
 
     def call(self, x, context, key=None):

@@ -17,7 +17,7 @@ class Embeddings(keras.layers.Layer):
         type_vocab_size of 0 leaves token types out.
       width: int, their columns.
       dropout_rate: float, after the normalization.
-      epsilon: float, of the normalization.
+      epsilon: float, of the normalization; None: there is none.
       initializer: of the tables.
       positions: function of (int [...], width) giving their vectors, such as `sinusoidal`; None: a
         table that is learned.
@@ -46,7 +46,7 @@ class Embeddings(keras.layers.Layer):
         self.width = width
         self.dropout_rate = dropout_rate
         self.initializer = initializer
-        self.norm = LayerNorm(epsilon, dtype=self.dtype_policy)
+        self.norm = None if epsilon is None else LayerNorm(epsilon, dtype=self.dtype_policy)
 
     def build(self, shape=None):
         for name, rows in self.rows.items():
@@ -58,7 +58,8 @@ class Embeddings(keras.layers.Layer):
                     autocast=False,
                 )
                 setattr(self, name, table)
-        self.norm.build((None, self.width))
+        if self.norm is not None:
+            self.norm.build((None, self.width))
 
     def call(self, input_ids, token_type_ids=None, position_ids=None, key=None, shift=None):
         """The vectors of every token.
@@ -83,7 +84,8 @@ class Embeddings(keras.layers.Layer):
         if self.token_type_embeddings is not None:
             x_XE = x_XE + self._types(token_type_ids)
         # Vaswani et al. 2017, section 3.4, also scale the words by sqrt(E); BERT does not.
-        return dropout(self.norm(x_XE), self.dropout_rate, key)
+        normed = ops.cast(x_XE, self.compute_dtype) if self.norm is None else self.norm(x_XE)
+        return dropout(normed, self.dropout_rate, key)
 
     def _types(self, token_type_ids):
         """float [X, E], or [E], the same for all tokens, of absent types."""

@@ -27,6 +27,7 @@ ACTIVATIONS = {
     "gelu_pytorch_tanh": tanh_gelu,
     "swish": ops.silu,
     "silu": ops.silu,
+    "tanh": ops.tanh,
 }
 
 
@@ -37,18 +38,22 @@ class FeedForward(keras.layers.Layer):
       inner_width: int, M.
       activation: a key of ACTIVATIONS.
       initializer: of the kernels.
+      output_initializer: of the last kernel, where it is another one.
     """
 
-    def __init__(self, inner_width, activation="gelu", initializer=None, **kwargs):
+    def __init__(
+        self, inner_width, activation="gelu", initializer=None, output_initializer=None, **kwargs
+    ):
         super().__init__(**kwargs)
         self.inner_width = inner_width
         self.activation = ACTIVATIONS[activation]
         self.initializer = initializer
+        self.output_initializer = output_initializer or initializer
 
     def build(self, shape):
         self.expand = Linear(self.inner_width, self.initializer, dtype=self.dtype_policy)
         self.expand.build((None, shape[-1]))
-        self.contract = Linear(shape[-1], self.initializer, dtype=self.dtype_policy)
+        self.contract = Linear(shape[-1], self.output_initializer, dtype=self.dtype_policy)
         self.contract.build((None, self.inner_width))
 
     def call(self, x, training=False):

@@ -5,7 +5,7 @@ from keras import ops
 
 from bert_tf.layers.dropout import dropout, fold_in
 from bert_tf.layers.feed_forward import ACTIVATIONS
-from bert_tf.layers.linear import Linear
+from bert_tf.layers.linear import Linear, with_own_seed
 from bert_tf.layers.masks import LOWEST
 from bert_tf.layers.normalization import LayerNorm
 
@@ -36,8 +36,9 @@ def pool(sequence_output, attention_mask, how):
     Args:
       sequence_output: float [B, L, D].
       attention_mask: int [B, L]; 0 is padding; None: there is none.
-      how: "cls" (the first token), "mean" or "max" over the real tokens; "weighted", their mean
-        with the weights 1, 2, 3, ... of their places (Muennighoff 2022, arXiv 2202.08904, eq. 2).
+      how: "cls" (the first token), "last" (the last real one), "mean" or "max" over the real
+        tokens; "weighted", their mean with the weights 1, 2, 3, ... of their places (Muennighoff
+        2022, arXiv 2202.08904, eq. 2).
     Returns:
       float [B, D]; zeros for a row that is all padding, but under "cls".
     """
@@ -45,6 +46,11 @@ def pool(sequence_output, attention_mask, how):
         return sequence_output[:, 0]
     if attention_mask is None:
         attention_mask = ops.ones(ops.shape(sequence_output)[:2], "int32")
+    if how == "last":
+        real_BL = ops.cast(attention_mask > 0, "int32")
+        places_BL = real_BL * ops.arange(1, ops.shape(real_BL)[1] + 1)
+        last_BL = (places_BL == ops.max(places_BL, axis=1, keepdims=True)) & (places_BL > 0)
+        return ops.sum(sequence_output * ops.cast(last_BL, sequence_output.dtype)[..., None], 1)
     real_BL1 = ops.cast(attention_mask > 0, sequence_output.dtype)[:, :, None]
     if how in ("mean", "weighted"):
         # In float32: a sum over a long row leaves the range of float16.
@@ -59,7 +65,7 @@ def pool(sequence_output, attention_mask, how):
         # `initial`: without it Keras refuses a batch of no rows.
         some_BD = ops.any(real_BL1 > 0, axis=1)
         return ops.max(lowest, axis=1, initial=LOWEST) * ops.cast(some_BD, lowest.dtype)
-    raise ValueError(f"pooling: {how!r}, wanted one of cls, mean, max, weighted")
+    raise ValueError(f"pooling: {how!r}, wanted one of cls, mean, max, last, weighted")
 
 
 def pool_examples(sequence_output, attention_mask, sentence_positions, how):
@@ -69,7 +75,7 @@ def pool_examples(sequence_output, attention_mask, sentence_positions, how):
       sequence_output: float [B, L, D].
       attention_mask: int [B, L]; 1, 2, ... for the tokens of a row's examples.
       sentence_positions: int [B, S], where each example begins.
-      how: "cls", "mean" or "max".
+      how: "cls", "last", "mean" or "max".
     Returns:
       float [B, S, D]; of no meaning where a row has fewer than S examples.
     """
@@ -88,14 +94,17 @@ class ProjectionHead(keras.layers.Layer):
       hidden: (width, activation) for each dense layer before the projection.
       dropout_rate: float.
       initializer: of the kernels.
+      use_bias: bool, whether the projection has one.
     """
 
-    def __init__(self, num_labels, hidden=(), dropout_rate=0.0, initializer=None, **kwargs):
+    def __init__(
+        self, num_labels, hidden=(), dropout_rate=0.0, initializer=None, use_bias=True, **kwargs
+    ):
         super().__init__(**kwargs)
         self.dropout_rate = dropout_rate
         self.activations = [activation for _, activation in hidden]
         self.hidden = [Linear(width, initializer, dtype=self.dtype_policy) for width, _ in hidden]
-        self.projection = Linear(num_labels, initializer, dtype=self.dtype_policy)
+        self.projection = Linear(num_labels, initializer, use_bias, dtype=self.dtype_policy)
 
     def build(self, shape):
         width = shape[-1]
@@ -115,7 +124,7 @@ class ProjectionHead(keras.layers.Layer):
         return ops.reshape(logits, (*shape[:-1], self.projection.width))
 
 
-ACTIVATIONS_OF_HEADS = {**ACTIVATIONS, "tanh": ops.tanh}
+ACTIVATIONS_OF_HEADS = ACTIVATIONS
 
 
 class MaskedLMHead(keras.layers.Layer):
@@ -152,3 +161,35 @@ class MaskedLMHead(keras.layers.Layer):
         table_VE = ops.cast(word_embeddings_VE, x_XE.dtype)
         logits_XV = ops.matmul(x_XE, ops.transpose(table_VE))
         return ops.cast(logits_XV, "float32") + ops.cast(self.output_bias, "float32")
+
+
+class NextWordHead(keras.layers.Layer):
+    """The word embeddings, or a table of its own, as output matrix (Radford et al. 2019, code:
+    `model`).
+
+    Args:
+      vocab_size: int, V.
+      tied: bool, whether the matrix is that of the word embeddings.
+      initializer: of a table of its own.
+    """
+
+    def __init__(self, vocab_size, tied=True, initializer=None, **kwargs):
+        super().__init__(**kwargs)
+        self.vocab_size, self.tied = vocab_size, tied
+        self.initializer = initializer
+        self.output_embeddings = None
+
+    def build(self, shape):
+        if not self.tied:
+            self.output_embeddings = self.add_weight(
+                name="output_embeddings",
+                shape=(self.vocab_size, shape[-1]),
+                initializer=with_own_seed(self.initializer),
+                autocast=False,
+            )
+
+    def call(self, x_XD, word_embeddings_VE):
+        """float [X, D], the table of the words [V, D] -> logits, float32 [X, V]."""
+        table_VD = word_embeddings_VE if self.tied else self.output_embeddings
+        logits_XV = ops.matmul(x_XD, ops.transpose(ops.cast(table_VD, x_XD.dtype)))
+        return ops.cast(logits_XV, "float32")

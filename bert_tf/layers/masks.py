@@ -9,7 +9,7 @@ MASKED_SCORE = -1e9
 LOWEST = -6e4
 
 
-def make_attention_mask(attention_mask):
+def make_attention_mask(attention_mask, queries=None):
     """The pairs of positions that attend to each other.
 
     Positions with equal numbers do: real tokens (1) attend to real tokens, packed examples (1, 2,
@@ -18,8 +18,11 @@ def make_attention_mask(attention_mask):
 
     Args:
       attention_mask: int [B, L].
+      queries: int or integer scalar, F: only the last F positions attend; None: all do.
     Returns:
-      bool [B, 1, L, L], True where the query of axis 2 may attend to the key of axis 3.
+      bool [B, 1, F, L], True where the query of axis 2 may attend to the key of axis 3.
     """
-    mask_BL = attention_mask
-    return ops.equal(mask_BL[:, None, :, None], mask_BL[:, None, None, :])
+    mask_BL = mask_BF = attention_mask
+    if queries is not None:
+        mask_BF = mask_BL[:, ops.shape(mask_BL)[1] - queries :]
+    return ops.equal(mask_BF[:, None, :, None], mask_BL[:, None, None, :])

@@ -1,5 +1,6 @@
 """Task models: an encoder, a head, and all that the task is. One file a task."""
 
+from bert_tf.tasks.causal_lm import CausalLM
 from bert_tf.tasks.dependency_parsing import DependencyParser
 from bert_tf.tasks.electra_pretraining import ElectraPretraining
 from bert_tf.tasks.masked_lm import MaskedLM
@@ -22,12 +23,14 @@ TASKS = {
     "sentence_embedding": SentenceEncoder,
     "token_classification": TokenClassifier,
     "masked_lm": MaskedLM,
+    "causal_lm": CausalLM,
     "pretraining": Pretraining,
     "electra_pretraining": ElectraPretraining,
 }
 
 __all__ = [
     "TASKS",
+    "CausalLM",
     "DependencyParser",
     "ElectraPretraining",
     "ExtractiveQA",

@@ -3,7 +3,7 @@
 from bert_tf.errors import InputError, shown
 from bert_tf.layers import ACTIVATIONS_OF_HEADS, ProjectionHead, truncated_normal
 
-POOLINGS = ("cls", "mean", "max")
+POOLINGS = ("cls", "mean", "max", "last")
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 
 
@@ -55,7 +55,7 @@ def encoder_for(encoder, pooling, published):
     return encoder
 
 
-def head_of(encoder, num_labels, hidden):
+def head_of(encoder, num_labels, hidden, use_bias=True):
     """A ProjectionHead with the dropout and the first weights that the encoder's config tells."""
     config, rate = encoder.config, encoder.config.classifier_dropout
     head = ProjectionHead(
@@ -63,6 +63,7 @@ def head_of(encoder, num_labels, hidden):
         hidden,
         config.hidden_dropout_prob if rate is None else rate,
         truncated_normal(config.initializer_range),
+        use_bias,
         dtype=encoder.dtype_policy,
     )
     head.build((None, config.hidden_size))

@@ -31,7 +31,8 @@ class SequenceClassifier(TaskModel):
       label_names: list of str, or None for LABEL_0, LABEL_1, ... as transformers names them.
       problem_type: one of PROBLEM_TYPES; None means regression for one label, single_label
         for more, as in transformers.
-      pooling: "cls" (the first token's vector), "mean", "max"; None as the family published it.
+      pooling: "cls" (the first token's vector), "last", "mean", "max"; None as the family
+        published it.
       head_layers: dense layers before the projection, a list of width or (width, activation),
         tanh if none is given; None as the family published it.
       window_pooling: how the vectors of a long text's windows are one (setting `windows`): "mean"
@@ -95,7 +96,7 @@ class SequenceClassifier(TaskModel):
         self.thresholds = thresholds_of(thresholds, num_labels, problem_type)
         published = encoder.published.head_layers
         hidden = published if head_layers is None else self.head_layers
-        self.head = head_of(encoder, num_labels, hidden)
+        self.head = head_of(encoder, num_labels, hidden, encoder.published.head_bias)
         self.build()
 
     def call(self, inputs, training=False, key=None):
@@ -284,7 +285,8 @@ class SequenceClassifier(TaskModel):
             new.bias.assign(old.bias)
         old, new = self.head.projection, larger.head.projection
         new.kernel.assign(ops.concatenate([old.kernel, new.kernel[:, known:]], axis=1))
-        new.bias.assign(ops.concatenate([old.bias, new.bias[known:]]))
+        if new.bias is not None:
+            new.bias.assign(ops.concatenate([old.bias, new.bias[known:]]))
         return larger
 
 
