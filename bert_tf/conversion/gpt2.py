@@ -56,12 +56,6 @@ GPT2 = Family(
     },
     pooled=(),
     layouts={"huggingface": HUGGINGFACE, "bert_tf": own_layout(HUGGINGFACE)},
-    sizes={
-        "vocab_size": ("embeddings.word_embeddings", 0),
-        "max_position_embeddings": ("embeddings.position_embeddings", 0),
-        "hidden_size": ("embeddings.word_embeddings", 1),
-        "intermediate_size": ("blocks.{i}.feed_forward.expand.bias", 0),
-        "num_hidden_layers": ("blocks.{i}.attention_norm.gamma", "i"),
-    },
+    sizes=rows.sizes("blocks.{i}", num_hidden_layers=("blocks.{i}.attention_norm.gamma", "i")),
     required={"add_cross_attention": False, "pruned_heads": {}},
 )

@@ -42,8 +42,10 @@ def tensors_of(layout):
     return {name: StoredTensor("f", shape, "float32", None) for name, shape in found.items()}
 
 
-@pytest.mark.parametrize("format", ["huggingface", "google", "bert_tf"])
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(
+    ("name", "format"),
+    [(name, format) for name, family in FAMILIES.items() for format in family.layouts],
+)
 def test_every_family_tells_its_sizes_in_every_format(name, format):
     family = FAMILIES[name]
     layout = family.layouts[format]
