@@ -37,7 +37,7 @@ def batch_of(config, padding=2, seed=0):
     numbers = np.random.default_rng(seed)
     shape = (len(LENGTHS), max(LENGTHS) + padding)
     mask = (np.arange(shape[1]) < np.array(LENGTHS)[:, None]).astype("int32")
-    pad = getattr(config, "pad_token_id", 0)
+    pad = getattr(config, "pad_token_id", 0) or 0
     words = numbers.integers(pad + 1, config.vocab_size, shape)
     batch = {"input_ids": np.where(mask, words, pad), "attention_mask": mask}
     if getattr(config, "type_vocab_size", 0):
