@@ -5,6 +5,7 @@
     bert.py, albert.py, ...   what a family is called in each format
     huggingface.py, safetensors_file.py, google.py, files.py   the files themselves
     transformers_h5.py, hdf5_file.py   tf_model.h5 of transformers 4
+    model_garden.py       BERTs of the TF Model Garden and of TF-Hub, under Google's names
     contents.py           what a directory, an archive or a checkpoint holds, before any is built
     formats.py            which format it is in
     vocabulary_size.py    how many ids its vocabulary has

@@ -9,6 +9,7 @@ from pathlib import Path
 from bert_tf.conversion.family import Family, Layout
 from bert_tf.conversion.files import unpacked
 from bert_tf.conversion.formats import look_into
+from bert_tf.conversion.model_garden import hub_tokenizer
 from bert_tf.conversion.recognition import architecture, family_of, task_of
 from bert_tf.conversion.saving import OWN
 from bert_tf.conversion.sentence_transformers import TASK, modules_of
@@ -159,9 +160,10 @@ def opened(source):
     if isinstance(source, Contents):
         yield source
         return
-    with unpacked(source) as place:
+    with unpacked(source) as place, hub_tokenizer(place) as folder:
         named = functools.partial(_named, place=place, source=source)
         contents, format = _contents(place, named)
+        contents = dataclasses.replace(contents, folder=folder or contents.folder)
         family = contents.family
         _check_required(contents, family.required | ({} if format == OWN else family.expressible))
         check_vocabulary(contents.folder, contents.config.get("vocab_size"), named)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from absl import logging
 
-from bert_tf.conversion import google, huggingface
+from bert_tf.conversion import google, huggingface, model_garden
 from bert_tf.conversion.files import read_json
 from bert_tf.conversion.leftovers import model_tensors
 from bert_tf.conversion.saving import FAMILIES, OWN
@@ -52,11 +52,22 @@ def look_into(place, named):
         tensors, weights_file = huggingface.read_huggingface(place)
         tensors = model_tensors(tensors, named(weights_file))
         format = OWN if config.get("model_type") == OWN else "huggingface"
+    elif (place / model_garden.SAVED_MODEL).is_file():
+        format = "google"  # whose names it is given
+        tensors, config, weights_file = model_garden.read_saved_model(place, named)
+        tensors, config_file = model_tensors(tensors, named(weights_file)), weights_file
     elif checkpoint:
         format = "google"
         tensors, weights_file = google.read_google(place)
+        old = not model_garden.is_object_based(tensors)
+        if not old:
+            tensors, heads = model_garden.google_names(tensors, named(weights_file))
         tensors = model_tensors(tensors, named(weights_file))
-        config_file, config = _google_config(place, tensors, named(weights_file))
+        config_file, config = (
+            _google_config(place, tensors, named(weights_file))
+            if old
+            else model_garden.garden_config(place, tensors, heads, named(weights_file))
+        )
     else:
         raise InputError(_nothing_there(place))
     return Found(format, named(config_file), config, named(weights_file), tensors)
@@ -71,7 +82,7 @@ def _nothing_there(place):
         return f"{place}: {weights[0]} is there, no {huggingface.CONFIG_FILE} beside it"
     return (
         f"{place}: no model: wanted config.json with model.safetensors, tf_model.h5 or "
-        "pytorch_model.bin, or bert_config.json with bert_model.ckpt.*"
+        "pytorch_model.bin, bert_config.json with bert_model.ckpt.*, or a SavedModel of TF-Hub"
     )
 
 

@@ -10,6 +10,8 @@ import math
 import re
 from pathlib import Path
 
+import numpy as np
+
 from bert_tf.conversion.table import StoredTensor
 from bert_tf.errors import InputError, shown_name
 
@@ -50,7 +52,7 @@ def config_file(source):
 
 
 def read_google(source):
-    """Describe the variables of a checkpoint.
+    """Describe the variables of a checkpoint, those of an object-based one under its keys.
 
     Args:
       source: str or Path, a directory or the prefix of a checkpoint. Of several checkpoints in a
@@ -75,11 +77,6 @@ def read_google(source):
         shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
     except (tf.errors.OpError, *PLAIN_ERRORS) as error:
         raise InputError(f"{prefix}: damaged checkpoint index: {_first_line(error)}") from None
-    if "_CHECKPOINTABLE_OBJECT_GRAPH" in shapes:
-        raise InputError(
-            f"{prefix}: an object-based checkpoint of TensorFlow 2, wanted a name-based one"
-        )
-
     _check_size(prefix, shapes, dtypes)
 
     def stored(name):
@@ -90,6 +87,8 @@ def read_google(source):
                 raise InputError(
                     f"{prefix}: damaged checkpoint data at {shown_name(name)}: {_first_line(error)}"
                 ) from None
+            # Of a string without axes TensorFlow gives bytes.
+            array = np.asarray(array, object if isinstance(array, bytes) else None)
             return (
                 array.astype("float32") if dtypes[name].name in ("float16", "bfloat16") else array
             )

@@ -127,9 +127,3 @@ def test_a_flipped_byte_in_the_data_is_found(folder):
     path.write_bytes(damaged)
     with pytest.raises(InputError, match="damaged checkpoint data at bert/pooler/"):
         read_everything(folder)
-
-
-def test_an_object_based_checkpoint_is_refused(tmp_path):
-    tf.train.Checkpoint(x=tf.Variable(1.0)).write(str(tmp_path / "bert_model.ckpt"))
-    with pytest.raises(InputError, match="object-based checkpoint of TensorFlow 2"):
-        read_google(tmp_path)
