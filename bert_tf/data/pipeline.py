@@ -198,16 +198,17 @@ def _sizes(inputs):
 
     Args:
       inputs: dict with `attention_mask` [rows, length], or [rows, texts, length] of rows that are
-        several texts, such as choices or windows.
+        several texts, such as choices or windows; [rows, T, texts, length] of T such groups a row.
     Returns:
       int64 [rows] each; the first is 1 where a row is one text.
     """
     lengths = tf.math.count_nonzero(inputs["attention_mask"], axis=-1)
     if lengths.shape.rank == 1:
         return tf.ones_like(lengths), lengths
-    places = tf.range(1, tf.shape(lengths, tf.int64)[1] + 1)
-    last = tf.reduce_max(tf.where(lengths > 0, places, 1), axis=1)
-    return last, tf.reduce_max(lengths, axis=1)
+    places = tf.range(1, tf.shape(lengths, tf.int64)[-1] + 1)
+    axes = list(range(1, lengths.shape.rank))
+    last = tf.reduce_max(tf.where(lengths > 0, places, 1), axis=axes)
+    return last, tf.reduce_max(lengths, axis=axes)
 
 
 def _windows(windows, plan, table, features, beside, by_length=True):
@@ -258,9 +259,9 @@ def _batches(windows, features, batch_size, length_multiple=1, full=False):
         if axis is not None:
             shape[axis] = None
             values = values[(slice(None),) * axis + (slice(length),)]
-        if axis == 2:
-            shape[1] = None
-            values = values[:, :texts]
+        if axis is not None and axis >= 2:
+            shape[axis - 1] = None
+            values = values[(slice(None),) * (axis - 1) + (slice(texts),)]
         return tf.ensure_shape(values, shape)
 
     def batch_of(batch, rows, sizes):

@@ -4,6 +4,8 @@ from bert_tf.errors import InputError, shown
 from bert_tf.layers import ACTIVATIONS_OF_HEADS, ProjectionHead, truncated_normal
 
 POOLINGS = ("cls", "mean", "max", "last")
+# How the vectors of a text's windows are made one.
+WINDOW_POOLINGS = ("mean", "max")
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 
 
@@ -32,7 +34,8 @@ def check_names(num_labels, label_names):
 def check_choice(name, value, known):
     """Raises InputError unless an argument's value is None or one of those that are known."""
     if value is not None and value not in known:
-        raise InputError(f"{name}: {shown(value)}, wanted one of {', '.join(known)}")
+        wanted = ", ".join(map(str, known))
+        raise InputError(f"{name}: {shown(value)}, wanted one of {wanted}")
 
 
 def encoder_for(encoder, pooling, published):

@@ -2,8 +2,8 @@
 
 from keras import ops
 
-from bert_tf.errors import InputError, shown
 from bert_tf.layers import LOWEST
+from bert_tf.tasks.classifier_arguments import check_choice
 from bert_tf.tasks.features import Column, tokenized
 from bert_tf.tasks.grouped_rows import as_groups, as_rows, present
 from bert_tf.tasks.losses import weighted_sum
@@ -60,14 +60,9 @@ class Reranker(SequenceClassifier):
         ranking=None,
         **kwargs,
     ):
-        for name, value, wanted in (
-            ("num_labels", num_labels, (1,)),
-            ("problem_type", problem_type, (None, "regression")),
-            ("ranking", ranking, (None, *RANKINGS)),
-        ):
-            if value not in wanted:
-                known = ", ".join(str(x) for x in wanted if x is not None)
-                raise InputError(f"{name}: {shown(value)}, wanted one of {known}")
+        check_choice("num_labels", num_labels, (1,))
+        check_choice("problem_type", problem_type, ("regression",))
+        check_choice("ranking", ranking, RANKINGS)
         super().__init__(encoder, 1, label_names, "regression", pooling, head_layers, **kwargs)
         self.ranking = ranking
 

@@ -5,6 +5,7 @@ from keras import ops
 
 from bert_tf.errors import InputError, shown
 from bert_tf.layers import ACTIVATIONS_OF_HEADS, Linear, fold_in, key_for, pool, truncated_normal
+from bert_tf.tasks.classifier_arguments import WINDOW_POOLINGS, check_choice
 from bert_tf.tasks.embedding_losses import (
     IN_BATCH,
     OBJECTIVES,
@@ -14,7 +15,7 @@ from bert_tf.tasks.embedding_losses import (
     unit_length,
 )
 from bert_tf.tasks.features import Column, tokenized
-from bert_tf.tasks.grouped_rows import as_groups, as_rows, present
+from bert_tf.tasks.grouped_rows import as_groups, as_rows, present, text_windows
 from bert_tf.tasks.task_model import TaskModel
 
 POOLINGS = ("cls", "mean", "max", "weighted")
@@ -42,6 +43,8 @@ class SentenceEncoder(TaskModel):
         None. From a table: the highest in it.
       matryoshka: list of int, sizes: the loss is the sum of those of the first so many numbers of
         each vector, and of the whole vector (Kusupati et al. 2022, arXiv 2205.13147, eq. 1).
+      window_pooling: how the vectors of a long text's windows are one (setting `windows`), before
+        the dense layer: "mean" (None) or "max".
 
     Labels: dict of `texts` int64 [B, T], equal numbers for equal texts and -1 where a row has fewer
     than T; `score` float [B] or `category` int [B] where the table has them.
@@ -52,7 +55,7 @@ class SentenceEncoder(TaskModel):
 
     arguments = (
         *("pooling", "normalize", "dense", "objective", "scale", "margin", "highest_score"),
-        "matryoshka",
+        *("matryoshka", "window_pooling"),
     )
     columns = {
         "text": Column("text"),
@@ -64,6 +67,7 @@ class SentenceEncoder(TaskModel):
     }
     token_axes = dict.fromkeys(("input_ids", "attention_mask", "token_type_ids"), 2)
     loss_names = ("embedding",)
+    pools_windows = True
 
     def __init__(
         self,
@@ -76,21 +80,19 @@ class SentenceEncoder(TaskModel):
         margin=None,
         highest_score=None,
         matryoshka=None,
+        window_pooling=None,
         **kwargs,
     ):
-        pooling, objective = pooling or "mean", objective or "simcse"
-        for name, value, known in (
-            ("pooling", pooling, POOLINGS),
-            ("objective", objective, OBJECTIVES),
-        ):
-            if value not in known:
-                raise InputError(f"{name}: {shown(value)}, wanted one of {', '.join(known)}")
+        check_choice("pooling", pooling, POOLINGS)
+        check_choice("objective", objective, OBJECTIVES)
+        check_choice("window_pooling", window_pooling, WINDOW_POOLINGS)
         for name, value in (("scale", scale), ("margin", margin), ("highest_score", highest_score)):
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if value is not None and not (number and value > 0):
                 raise InputError(f"{name}: {shown(value)}, wanted a number above 0")
         super().__init__(encoder.without_pooler(), **kwargs)
-        self.pooling, self.objective = pooling, objective
+        self.pooling, self.objective = pooling or "mean", objective or "simcse"
+        self.window_pooling = window_pooling
         self.normalize = normalize is not False
         self.dense = None if dense is None else _layer(dense)
         self.scale, self.margin, self.highest_score = scale, margin, highest_score
@@ -154,7 +156,8 @@ class SentenceEncoder(TaskModel):
 
     @staticmethod
     def features(cells, tokenizer, settings):
-        """Token ids of each text of a row, [N, T, L]; of an absent negative ("") padding."""
+        """Token ids of each text of a row, [N, T, L], or of its windows, [N, T, G, L], if
+        `settings` has `windows`; of an absent negative ("") padding."""
         import tensorflow as tf
 
         columns = [cells[x][:, None] for x in ("text", "text_pair", "negative") if x in cells]
@@ -165,13 +168,15 @@ class SentenceEncoder(TaskModel):
         texts = tf.concat(columns, axis=1)
         firsts = 1 + int("text_pair" in cells)
         there = (texts != "") | (tf.range(tf.shape(texts)[1]) < firsts)
-        flat = tokenized(tf.reshape(texts, [-1]), None, tokenizer, settings)
-        flat["attention_mask"] *= tf.cast(tf.reshape(there, [-1, 1]), tf.int32)
-        shape = tf.shape(texts)
+        encode = text_windows if settings.get("windows") else tokenized
+        flat = encode(tf.reshape(texts, [-1]), None, tokenizer, settings)
+        mask, shape = flat["attention_mask"], tf.shape(texts)
+        given = tf.reshape(there, [-1, *[1] * (mask.shape.rank - 1)])
+        flat["attention_mask"] = mask * tf.cast(given, tf.int32)
         inputs = {
             name: tf.ensure_shape(
-                tf.reshape(ids, [shape[0], shape[1], tf.shape(ids)[1]]),
-                [None, texts.shape[1], None],
+                tf.reshape(ids, tf.concat([shape, tf.shape(ids)[1:]], axis=0)),
+                [None, texts.shape[1], *ids.shape[1:]],
             )
             for name, ids in flat.items()
         }
@@ -183,22 +188,28 @@ class SentenceEncoder(TaskModel):
         """The vector of each text.
 
         Args:
-          inputs: dict of int32 [B, L], see the encoder, or [B, T, L] for T texts a row. Trained by
-            "simcse", the first text of a row is read twice, under two dropout masks.
+          inputs: dict of int32 [B, L], see the encoder, or [B, T, L] for T texts a row, or
+            [B, T, G, L] for texts in windows. Trained by "simcse", the first text of a row is read
+            twice, under two dropout masks.
           training: bool, with dropout.
           key: integer [2], the dropout key of this step, or None.
         Returns:
           float32 [B, D], or [B, T, D]; zeros of a text that is padding alone.
         """
         key = key_for(training, key)
-        grouped = len(inputs["input_ids"].shape) == 3
+        axes = len(inputs["input_ids"].shape)
+        grouped, in_windows = axes > 2, axes == 4
         if grouped and key is not None and self.objective == "simcse":
             inputs = {name: ops.repeat(x[:, :1], 2, axis=1) for name, x in inputs.items()}
-        rows = as_rows(inputs) if grouped else inputs
+        texts = as_rows(inputs) if grouped else inputs
+        rows = as_rows(texts) if in_windows else texts
         first = self.pooling == "cls"
         training = key is not None
         outputs = self.encoder(rows, only_first=first, training=training, key=fold_in(key, 0))
         vectors = pool(outputs["sequence_output"], rows.get("attention_mask"), self.pooling)
+        if in_windows:
+            there = ops.cast(present(texts), "int32")
+            vectors = pool(as_groups(vectors, texts), there, self.window_pooling or "mean")
         if self.head is not None:
             vectors = _ACTIVATIONS[self.dense[1]](self.head(vectors))
         vectors = ops.cast(vectors, "float32")
@@ -207,7 +218,9 @@ class SentenceEncoder(TaskModel):
         if not grouped:
             return vectors
         vectors = as_groups(vectors, inputs)
-        return vectors * ops.cast(present(inputs), "float32")[:, :, None]
+        there = present(inputs)
+        there = ops.any(there, axis=-1) if in_windows else there
+        return vectors * ops.cast(there, "float32")[:, :, None]
 
     def loss_weights(self, labels, sample_weight=None):
         weights = row_weights(self.objective, labels)

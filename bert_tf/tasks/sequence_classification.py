@@ -5,6 +5,7 @@ from keras import ops
 
 from bert_tf.layers import fold_in, key_for, pool, pool_examples
 from bert_tf.tasks.classifier_arguments import (
+    WINDOW_POOLINGS,
     as_lists,
     check_choice,
     check_labels,
@@ -18,8 +19,6 @@ from bert_tf.tasks.features import Column, tokenized
 from bert_tf.tasks.grouped_rows import as_groups, as_rows, present, text_windows
 from bert_tf.tasks.losses import weight_of_rows, weighted_sum
 from bert_tf.tasks.task_model import TaskModel
-
-WINDOW_POOLINGS = ("mean", "max")
 
 
 class SequenceClassifier(TaskModel):

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf import ConfigError, InputError, SequenceClassifier, load_task, read_dataset
+from bert_tf import (
+    ConfigError,
+    InputError,
+    SentenceEncoder,
+    SequenceClassifier,
+    load_task,
+    read_dataset,
+)
 from bert_tf.config import DataSection, FinetuneConfig, ModelSection, TrainSection
 from bert_tf.export import answer_with
 from bert_tf.recipes.finetune import finetune
@@ -60,6 +67,43 @@ def test_windows_beyond_the_most_are_cut_off_and_batches_have_no_more_than_their
     for inputs, _ in dataset:
         used = tf.reduce_any(inputs["attention_mask"] > 0, axis=-1)
         assert bool(tf.reduce_all(used))  # here all rows of a batch are of one text
+
+
+@pytest.mark.parametrize("how", [None, "max"])
+def test_a_long_text_s_embedding_is_that_of_its_windows_pooled_before_the_dense_layer(
+    tokenizer, how, tmp_path
+):
+    encoder = tiny.classifier().encoder
+    model = SentenceEncoder(encoder, dense=(5, "tanh"), window_pooling=how)
+    model.data_settings = {"max_length": 10, "windows": 9, "overlap": 3}
+    model.save_pretrained(tmp_path / "m", tokenizer)
+    vectors = answer_with(load_task(tmp_path / "m"), tokenizer)(TEXTS)["embedding"]
+    for text, got in zip(TEXTS, vectors, strict=True):
+        ids = windows_of(text, tokenizer, 10, 3)
+        mask = (ids != tokenizer.pad_id).astype("float32")[:, :, None]
+        tokens = encoder({"input_ids": ids, "attention_mask": mask[:, :, 0].astype("int32")})
+        each = (tokens["sequence_output"].numpy() * mask).sum(axis=1) / mask.sum(axis=1)
+        pooled = each.max(axis=0) if how == "max" else each.mean(axis=0)
+        wanted = np.tanh(model.head(pooled[None])[0])
+        np.testing.assert_allclose(got, wanted / np.linalg.norm(wanted), atol=2e-5)
+
+
+def test_batches_of_long_pairs_have_the_windows_of_their_longest_text_and_the_loss_counts_all(
+    tokenizer, tmp_path
+):
+    rows = [f"{LONG[:30]}\t{LONG[:90]}\n", f"the end\t{LONG[:40]}\n", "the end\tgood\n"]
+    (tmp_path / "a.tsv").write_text("text\ttext_pair\n" + "".join(x * 2 for x in rows))
+    given = dict(batch_size=2, max_length=10, windows=8, task="sentence_embedding")
+    dataset = read_dataset(tmp_path / "a.tsv", tokenizer, text_pair="text_pair", **given)
+    model = SentenceEncoder(tiny.classifier().encoder, objective="multiple_negatives")
+    shapes = []
+    for inputs, labels in dataset:
+        shapes.append(tuple(inputs["input_ids"].shape))
+        outputs = model(inputs)
+        assert outputs.shape == (2, 2, model.width)
+        total, weight = model.loss_terms(outputs, labels)["embedding"]
+        assert np.isfinite(float(total)) and float(weight) > 0
+    assert shapes == [(2, 2, 4, 10), (2, 2, 2, 10), (2, 2, 1, 4)]
 
 
 def test_a_classifier_of_long_texts_trains_and_answers_from_its_directory(tmp_path):
