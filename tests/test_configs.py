@@ -32,8 +32,8 @@ def test_it_loads(file):
     load(FinetuneConfig, str(file))
 
 
-# Two, quickly; what the others name is looked at by `test_it_loads`, and how they read and train by the
-# tests of their tasks.
+# Two, quickly; what the others name is looked at by `test_it_loads`, and how they read and train by
+# the tests of their tasks.
 DIFFERENT = ("pair", "cluener")
 
 
