@@ -22,6 +22,7 @@ _MODULES = {
     "InputError": "errors",
     "ConfigError": "errors",
     "MaskedLM": "tasks",
+    "ModernBertConfig": "encoders",
     "MultipleChoice": "tasks",
     "Pretraining": "tasks",
     "Reranker": "tasks",

@@ -22,6 +22,7 @@ PUBLIC = {
     "Gpt2Config": {"vocab_size", "hidden_size", "tie_word_embeddings"},
     "InputError": set(),
     "MaskedLM": {"encoder"},
+    "ModernBertConfig": {"vocab_size", "hidden_size", "local_attention", "classifier_pooling"},
     "MultipleChoice": {"encoder", "ranking", "pooling"},
     "Pretraining": {"encoder"},
     "RobertaConfig": {"vocab_size", "hidden_size", "pad_token_id"},

@@ -6,6 +6,7 @@ from bert_tf.conversion.electra import ELECTRA
 from bert_tf.conversion.google import write_google
 from bert_tf.conversion.gpt2 import GPT2
 from bert_tf.conversion.huggingface import write_huggingface
+from bert_tf.conversion.modernbert import MODERNBERT
 from bert_tf.conversion.roberta import ROBERTA, XLM_ROBERTA
 from bert_tf.conversion.sentence_transformers import OF_MODULES, TASK, module_files
 from bert_tf.conversion.table import find, read_out
@@ -19,6 +20,7 @@ FAMILIES = {
     "roberta": ROBERTA,
     "xlm-roberta": XLM_ROBERTA,
     "gpt2": GPT2,
+    "modernbert": MODERNBERT,
 }
 
 # A family that no foreign format can express; its tensors are named as those of the family that

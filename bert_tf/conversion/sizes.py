@@ -7,6 +7,7 @@ minutes, before the first tensor is compared.
 import re
 from typing import NamedTuple
 
+from bert_tf.conversion.table import TRANSPOSED
 from bert_tf.errors import InputError, shown
 
 
@@ -27,7 +28,8 @@ def sizes_of(sizes, rows, tensors, root=""):
 
     Args:
       sizes: dict of config key to (our path, axis or letter), as in `Family`. An int is an axis of
-        the tensor at that path; a letter counts the layers that `{letter}` stands for.
+        our tensor at that path, which files may hold transposed; a letter counts the layers that
+        `{letter}` stands for.
       rows: iterable of Row; a key whose path none of them has is left out.
       tensors: dict of name to StoredTensor, under the names of the rows.
       root: str, stands before the paths, with a dot behind it.
@@ -35,15 +37,16 @@ def sizes_of(sizes, rows, tensors, root=""):
     Returns:
       dict of config key to Size.
     """
-    names = {row.ours: row.names[0] for row in rows}
+    by_path = {row.ours: row for row in rows}
     found = {}
     for key, (path, axis) in sizes.items():
-        if root + path in names:
-            found[key] = _size(names[root + path], axis, tensors)
+        if root + path in by_path:
+            found[key] = _size(by_path[root + path], axis, tensors)
     return found
 
 
-def _size(template, axis, tensors):
+def _size(row, axis, tensors):
+    template = row.names[0]
     pattern = re.compile(re.sub(r"\\\{(\w)\\\}", r"(?P<\1>\\d+)", re.escape(template)))
     found = [match for name in tensors if (match := pattern.fullmatch(name))]
     if isinstance(axis, str):
@@ -53,7 +56,8 @@ def _size(template, axis, tensors):
     if not found:
         return Size(None, f"there is no {template}")
     shape = tensors[found[0].string].shape
-    value = shape[axis] if axis < len(shape) else None
+    axis = len(shape) - 1 - axis if row.transform is TRANSPOSED else axis
+    value = shape[axis] if 0 <= axis < len(shape) else None
     return Size(value, f"{found[0].string} is {list(shape)}")
 
 

@@ -9,6 +9,7 @@ from bert_tf.encoders.electra import ELECTRA, ElectraConfig
 from bert_tf.encoders.encoder import Encoder
 from bert_tf.encoders.family import Family, Published
 from bert_tf.encoders.gpt2 import GPT2, Gpt2Config
+from bert_tf.encoders.modernbert import MODERNBERT, ModernBertConfig
 from bert_tf.encoders.roberta import ROBERTA, XLM_ROBERTA, RobertaConfig, XLMRobertaConfig
 from bert_tf.encoders.transformer import PARTS, TRANSFORMER, TransformerConfig, as_transformer
 from bert_tf.errors import ConfigError, InputError, nearest
@@ -21,6 +22,7 @@ FAMILIES = {
     "roberta": ROBERTA,
     "xlm-roberta": XLM_ROBERTA,
     "gpt2": GPT2,
+    "modernbert": MODERNBERT,
     "transformer": TRANSFORMER,
 }
 # The usual name of every published model -> its config.
@@ -106,6 +108,7 @@ __all__ = [
     "Encoder",
     "Family",
     "Gpt2Config",
+    "ModernBertConfig",
     "Published",
     "RobertaConfig",
     "TransformerConfig",

@@ -69,11 +69,13 @@ class Encoder(keras.Model):
             self.embeddings_projection = family.embeddings_projection and (
                 family.embeddings_projection(config, initializer, policy)
             )
+            self.positions = family.positions and family.positions(config, policy)
             self.blocks = family.blocks(config, policy)
             self.final_norm = family.final_norm and family.final_norm(config, policy)
         else:
             self.embeddings = share.embeddings
             self.embeddings_projection = share.embeddings_projection
+            self.positions = share.positions
             self.blocks = list(share.blocks)
             self.final_norm = share.final_norm
         pooler = self.published.has_pooler if pooler is None else pooler
@@ -86,6 +88,7 @@ class Encoder(keras.Model):
         narrow, wide = (None, self.embeddings.width), (None, self.config.hidden_size)
         parts = [
             (self.embeddings, narrow),
+            (self.positions, wide),
             *((block, wide) for block in self.blocks),
             (self.embeddings_projection, narrow),
             (self.final_norm, wide),
@@ -150,12 +153,16 @@ class Encoder(keras.Model):
         """
         check_inputs(inputs, self.config)
         input_ids, mask = inputs["input_ids"], inputs.get("attention_mask")
-        mask = ops.ones_like(input_ids) if mask is None else mask
-        mask = make_attention_mask(mask, None if cache is None else ops.shape(input_ids)[1])
+        groups = ops.ones_like(input_ids) if mask is None else mask
         key, firsts = key_for(training, key), inputs.get("sentence_positions")
         only_first = only_first and firsts is None
         batch, length = ops.shape(input_ids)[0], ops.shape(input_ids)[1]
+        mask = make_attention_mask(groups, None if cache is None else length)
         context, width = Context(batch, length, mask), self.config.hidden_size
+        if cache is None and not return_intermediates:
+            context = dataclasses.replace(context, wants_probs=False)
+        if self.positions is not None:
+            context = self.positions.tell(context, inputs.get("position_ids"), groups)
         drop_rate = self.config.layer_drop_rate
 
         x_XD = self.embeddings(
@@ -180,7 +187,8 @@ class Encoder(keras.Model):
                 x_XD, probs = block(x_XD, context=context, key=block_key)
             else:
                 x_XD, probs = run_block(block, x_XD, context, block_key, drop_rate, self.recompute)
-            attentions.append(probs)
+            if context.wants_probs:
+                attentions.append(probs)
 
         if self.final_norm is not None:
             x_XD = self.final_norm(x_XD)

@@ -11,9 +11,11 @@ class Published(NamedTuple):
     Attributes:
       has_pooler: bool.
       pooling: str, how sentence classifiers read the encoder: "pooler", "cls", "last" or "mean".
-      head_layers: tuple of (width, activation), the dense layers before their projection.
-      choice_pooling, choice_head_layers: the same of multiple choice; None: as of sentences.
+      head_layers: tuple of HeadLayer or (width, activation), the dense layers before their
+        projection.
       head_bias: bool, whether their projection has a bias.
+      token_head_layers: the same of those who read tokens, for labels or for spans.
+      choice_pooling, choice_head_layers: those of multiple choice; None: as of sentences.
       sentence_objective: str, the second objective of pretraining; None: there was none.
       replaces_tokens: bool, whether pretraining tells replaced tokens from real ones.
     """
@@ -24,6 +26,7 @@ class Published(NamedTuple):
     choice_pooling: str | None = None
     choice_head_layers: tuple | None = None
     head_bias: bool = True
+    token_head_layers: tuple = ()
     sentence_objective: str | None = "next_sentence"
     replaces_tokens: bool = False
 
@@ -49,6 +52,8 @@ class Family:
         `MaskedLMHead`; None: the family has none.
       embeddings_projection: function of (config, initializer, dtype) -> layer between embeddings
         and blocks, or None.
+      positions: function of (config, dtype) -> layer with a method `tell` as that of
+        `RotaryPositions`, called once a forward pass; or None.
       final_norm: function of (config, dtype) -> layer behind the last block, or None.
       groups: function of (config, blocks) -> the blocks as files name them, where layers share
         weights: list of lists, each block once; or None.
@@ -64,6 +69,7 @@ class Family:
     blocks: Callable
     masked_lm_head: Callable | None = None
     embeddings_projection: Callable | None = None
+    positions: Callable | None = None
     final_norm: Callable | None = None
     groups: Callable | None = None
     replaced_token_head: Callable | None = None

@@ -19,14 +19,17 @@ from bert_tf.layers.context import Context
 from bert_tf.layers.crf import CRF
 from bert_tf.layers.depth import layer_drop, recomputed, run_block
 from bert_tf.layers.dropout import dropout, fold_in, key_for, new_key
-from bert_tf.layers.embeddings import Embeddings, PaddedEmbeddings
+from bert_tf.layers.embeddings import Embeddings, PaddedEmbeddings, WordEmbeddings
 from bert_tf.layers.feed_forward import ACTIVATIONS, FeedForward
+from bert_tf.layers.gated import GatedBlock, GatedFeedForward
 from bert_tf.layers.heads import (
     ACTIVATIONS_OF_HEADS,
+    HeadLayer,
     MaskedLMHead,
     NextWordHead,
     Pooler,
     ProjectionHead,
+    WordHead,
     pool,
     pool_examples,
 )
@@ -34,6 +37,7 @@ from bert_tf.layers.linear import Linear, truncated_normal
 from bert_tf.layers.masks import LOWEST, MASKED_SCORE, make_attention_mask
 from bert_tf.layers.normalization import LayerNorm
 from bert_tf.layers.positions import sinusoidal
+from bert_tf.layers.rotary import LocalAttention, RotaryAttention, RotaryPositions
 from bert_tf.layers.sampling import draw
 
 __all__ = [
@@ -48,8 +52,12 @@ __all__ = [
     "Embeddings",
     "EncoderBlock",
     "FeedForward",
+    "GatedBlock",
+    "GatedFeedForward",
+    "HeadLayer",
     "LayerNorm",
     "Linear",
+    "LocalAttention",
     "MaskedLMHead",
     "MultiHeadAttention",
     "PaddedEmbeddings",
@@ -57,6 +65,10 @@ __all__ = [
     "Pooler",
     "PreNormBlock",
     "ProjectionHead",
+    "RotaryAttention",
+    "RotaryPositions",
+    "WordEmbeddings",
+    "WordHead",
     "attend",
     "causal_mask",
     "draw",

@@ -19,6 +19,10 @@ class Context:
       bias: float, broadcastable to [B, N, F, T], added to the scores in float32; None: nothing.
       cache: what an attention keeps of earlier positions, such as their keys and values, each
         [B, N, T, H]; None: there are none.
+      positions: what the family's attention is told of positions besides, such as `Rotary`; it is
+        made once a forward pass, and has no gradient. None: nothing.
+      wants_probs: bool, whether anybody reads the probabilities; attention whose work is less than
+        all pairs gives none otherwise.
       first_only: bool, whether only the first position of each row goes on: all are keys, the
         first alone is a query. Then F of mask and bias is 1.
     """
@@ -28,6 +32,8 @@ class Context:
     mask: object = None
     bias: object = None
     cache: object = None
+    positions: object = None
+    wants_probs: bool = True
     first_only: bool = False
 
     def for_first(self):

@@ -17,18 +17,21 @@ def run_block(block, x, context, key, drop_rate, recompute):
       drop_rate: float in [0, 1), how often the block is skipped.
       recompute: bool.
     Returns:
-      As the block.
+      As the block; no probabilities where the Context does not want them.
     """
+    # Neither `cond` nor `remat` takes a None among its results.
+    read = slice(None) if context.wants_probs else slice(1)
 
     def run(x, key):
         return layer_drop(
-            lambda: block(x, context=context, key=key),
-            lambda: block.skip(x, context),
+            lambda: block(x, context=context, key=key)[read],
+            lambda: block.skip(x, context)[read],
             drop_rate,
             fold_in(key, 3),
         )
 
-    return recomputed(run, x, key) if recompute else run(x, key)
+    results = recomputed(run, x, key) if recompute else run(x, key)
+    return results if context.wants_probs else (*results, None)
 
 
 def layer_drop(block, skip, rate, key):

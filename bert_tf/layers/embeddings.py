@@ -125,3 +125,38 @@ class PaddedEmbeddings(Embeddings):
         """As Embeddings; without `position_ids` tokens are counted as `rows_from_padding` says."""
         rows_BL = rows_from_padding(input_ids, position_ids, self.padding_id)
         return super().call(input_ids, token_type_ids, rows_BL, key, shift)
+
+
+class WordEmbeddings(keras.layers.Layer):
+    """The vectors of words alone, normalized: for attention that is told of positions itself.
+
+    Args:
+      vocab_size: int, rows of the table.
+      width: int, their columns.
+      norm: layer behind it, such as LayerNorm.
+      dropout_rate: float, after the normalization.
+      initializer: of the table.
+    """
+
+    def __init__(self, vocab_size, width, norm, dropout_rate=0.0, initializer=None, **kwargs):
+        super().__init__(**kwargs)
+        self.vocab_size, self.width = vocab_size, width
+        self.norm = norm
+        self.dropout_rate = dropout_rate
+        self.initializer = initializer
+
+    def build(self, shape=None):
+        self.word_embeddings = self.add_weight(
+            name="word_embeddings",
+            shape=(self.vocab_size, self.width),
+            initializer=with_own_seed(self.initializer),
+            autocast=False,
+        )
+        self.norm.build((None, self.width))
+
+    def call(self, input_ids, token_type_ids=None, position_ids=None, key=None, shift=None):
+        """As Embeddings; types and positions are left aside."""
+        x_XE = ops.take(self.word_embeddings, ops.reshape(input_ids, (-1,)), axis=0)
+        if shift is not None:
+            x_XE = x_XE + ops.cast(ops.reshape(shift, (-1, self.width)), x_XE.dtype)
+        return dropout(self.norm(x_XE), self.dropout_rate, key)

@@ -1,5 +1,7 @@
 """The pieces that stand between an encoder and a task."""
 
+from typing import NamedTuple
+
 import keras
 from keras import ops
 
@@ -86,12 +88,32 @@ def pool_examples(sequence_output, attention_mask, sentence_positions, how):
     return ops.stack([pool(sequence_output, mask, how) for mask in alone], axis=1)
 
 
+class HeadLayer(NamedTuple):
+    """A dense layer of a head.
+
+    Attributes:
+      width: int.
+      activation: a key of ACTIVATIONS_OF_HEADS.
+      epsilon: float, of a normalization behind it; None: there is none.
+      use_bias: bool, whether the dense layer has one.
+      center: bool, whether the normalization has a shift.
+      dropout_rate: float, before the dense layer; None: that of the head.
+    """
+
+    width: int
+    activation: str
+    epsilon: float | None = None
+    use_bias: bool = True
+    center: bool = True
+    dropout_rate: float | None = None
+
+
 class ProjectionHead(keras.layers.Layer):
     """Optional dense layers, then a projection to K logits, each behind dropout.
 
     Args:
       num_labels: int, K.
-      hidden: (width, activation) for each dense layer before the projection.
+      hidden: HeadLayer or (width, activation) for each dense layer before the projection.
       dropout_rate: float.
       initializer: of the kernels.
       use_bias: bool, whether the projection has one.
@@ -102,23 +124,34 @@ class ProjectionHead(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.dropout_rate = dropout_rate
-        self.activations = [activation for _, activation in hidden]
-        self.hidden = [Linear(width, initializer, dtype=self.dtype_policy) for width, _ in hidden]
-        self.projection = Linear(num_labels, initializer, use_bias, dtype=self.dtype_policy)
+        self.plans, policy = [HeadLayer(*layer) for layer in hidden], self.dtype_policy
+        self.hidden = [
+            Linear(layer.width, initializer, layer.use_bias, dtype=policy) for layer in self.plans
+        ]
+        self.norms = [
+            None if layer.epsilon is None else LayerNorm(layer.epsilon, layer.center, dtype=policy)
+            for layer in self.plans
+        ]
+        self.projection = Linear(num_labels, initializer, use_bias, dtype=policy)
 
     def build(self, shape):
         width = shape[-1]
-        for layer in (*self.hidden, self.projection):
+        for layer, norm in zip((*self.hidden, self.projection), (*self.norms, None), strict=True):
             layer.build((None, width))
             width = layer.width
+            if norm is not None:
+                norm.build((None, width))
 
     def call(self, x, key=None):
         """float [..., D] -> logits, float32 [..., K]."""
         shape = ops.shape(x)
         x = ops.reshape(x, (-1, shape[-1]))
         for place, layer in enumerate(self.hidden):
-            x = dropout(x, self.dropout_rate, fold_in(key, place))
-            x = ACTIVATIONS_OF_HEADS[self.activations[place]](layer(x))
+            plan, norm = self.plans[place], self.norms[place]
+            rate = self.dropout_rate if plan.dropout_rate is None else plan.dropout_rate
+            x = dropout(x, rate, fold_in(key, place))
+            x = ACTIVATIONS_OF_HEADS[plan.activation](layer(x))
+            x = x if norm is None else norm(x)
         x = dropout(x, self.dropout_rate, fold_in(key, len(self.hidden)))
         logits = ops.cast(self.projection(x), "float32")
         return ops.reshape(logits, (*shape[:-1], self.projection.width))
@@ -193,3 +226,50 @@ class NextWordHead(keras.layers.Layer):
         table_VD = word_embeddings_VE if self.tied else self.output_embeddings
         logits_XV = ops.matmul(x_XD, ops.transpose(ops.cast(table_VD, x_XD.dtype)))
         return ops.cast(logits_XV, "float32")
+
+
+class WordHead(keras.layers.Layer):
+    """Dense, activation, norm, then an output matrix; what it has of biases is told.
+
+    Args:
+      layer: HeadLayer with an `epsilon`; its width is E of the word embeddings.
+      vocab_size: int, V.
+      use_bias: bool, whether the logits have one.
+      tied: bool, whether the matrix is that of the word embeddings.
+      initializer: of the dense kernel and of a matrix of its own.
+    """
+
+    def __init__(self, layer, vocab_size, use_bias=True, tied=True, initializer=None, **kwargs):
+        super().__init__(**kwargs)
+        self.vocab_size, self.use_bias, self.tied = vocab_size, use_bias, tied
+        self.activation = ACTIVATIONS_OF_HEADS[layer.activation]
+        self.initializer, policy = initializer, self.dtype_policy
+        self.dense = Linear(layer.width, initializer, layer.use_bias, dtype=policy)
+        self.norm = LayerNorm(layer.epsilon, layer.center, dtype=policy)
+        self.output_bias = self.output_embeddings = None
+
+    def build(self, shape):
+        width = self.dense.width
+        self.dense.build((None, shape[-1]))
+        self.norm.build((None, width))
+        if not self.tied:
+            self.output_embeddings = self.add_weight(
+                name="output_embeddings",
+                shape=(self.vocab_size, width),
+                initializer=with_own_seed(self.initializer),
+                autocast=False,
+            )
+        if self.use_bias:
+            self.output_bias = self.add_weight(
+                name="output_bias", shape=(self.vocab_size,), initializer="zeros"
+            )
+
+    def call(self, x_XD, word_embeddings_VE):
+        """float [X, D], the table of the words [V, E] -> logits, float32 [X, V]."""
+        x_XE = self.norm(self.activation(self.dense(x_XD)))
+        table_VE = word_embeddings_VE if self.tied else self.output_embeddings
+        logits_XV = ops.matmul(x_XE, ops.transpose(ops.cast(table_VE, x_XE.dtype)))
+        logits_XV = ops.cast(logits_XV, "float32")
+        if self.output_bias is None:
+            return logits_XV
+        return logits_XV + ops.cast(self.output_bias, "float32")

@@ -66,7 +66,8 @@ class ExtractiveQA(TaskModel):
         self.max_answer_length = max_answer_length
         config = encoder.config
         initializer = truncated_normal(config.initializer_range)
-        self.head = ProjectionHead(2, initializer=initializer, dtype=self.dtype_policy)
+        layers = encoder.published.token_head_layers
+        self.head = ProjectionHead(2, layers, initializer=initializer, dtype=self.dtype_policy)
         self.head.build((None, config.hidden_size))
         self.build()
 

@@ -279,9 +279,10 @@ class SequenceClassifier(TaskModel):
             self.window_pooling,
             self.thresholds and [*self.thresholds, *[0.5] * (len(label_names) - known)],
         )
-        for old, new in zip(self.head.hidden, larger.head.hidden, strict=True):
-            new.kernel.assign(old.kernel)
-            new.bias.assign(old.bias)
+        heads = (self.head, larger.head)
+        for old, new in zip(*([*head.hidden, *head.norms] for head in heads), strict=True):
+            if old is not None:
+                new.set_weights(old.get_weights())
         old, new = self.head.projection, larger.head.projection
         new.kernel.assign(ops.concatenate([old.kernel, new.kernel[:, known:]], axis=1))
         if new.bias is not None:

@@ -44,7 +44,7 @@ class TokenClassifier(TaskModel):
         super().__init__(encoder.without_pooler(), **kwargs)
         self.num_labels, self.crf = num_labels, bool(crf)
         self.label_names = list(label_names or [f"LABEL_{i}" for i in range(num_labels)])
-        self.head = head_of(encoder, num_labels, ())
+        self.head = head_of(encoder, num_labels, encoder.published.token_head_layers)
         self.chain = None
         if self.crf:
             self.chain = CRF(num_labels, self.tags.allowed(), dtype="float32")

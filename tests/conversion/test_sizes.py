@@ -6,7 +6,7 @@ import pytest
 
 from bert_tf.conversion.saving import FAMILIES
 from bert_tf.conversion.sizes import check_own_heads, check_sizes, config_of, sizes_of
-from bert_tf.conversion.table import StoredTensor
+from bert_tf.conversion.table import TRANSPOSED, StoredTensor
 from bert_tf.errors import InputError
 
 SIZES = dict(
@@ -20,7 +20,12 @@ SIZES = dict(
     num_hidden_groups=2,
     inner_group_num=2,
 )
-VECTORS = {"attention_norm.gamma": 8, "feed_forward.expand.bias": 12}
+VECTORS = {
+    "attention_norm.gamma": (8,),
+    "feed_forward_norm.gamma": (8,),
+    "feed_forward.expand.bias": (12,),
+    "feed_forward.contract.kernel": (12, 8),
+}
 
 
 def tensors_of(layout):
@@ -38,7 +43,8 @@ def tensors_of(layout):
         elif last in VECTORS:
             numbers = range(2 if "{j}" in row.ours else 3)
             rows = [row.at("i", i).at("j", j) for i in numbers for j in range(2)]
-            found |= {each.names[0]: (VECTORS[last],) for each in rows}
+            shape = VECTORS[last][:: -1 if row.transform is TRANSPOSED else 1]
+            found |= {each.names[0]: shape for each in rows}
     return {name: StoredTensor("f", shape, "float32", None) for name, shape in found.items()}
 
 
