@@ -258,6 +258,7 @@ def graph_and_eager_agree(encoder):
 def low_precision_stays_near(encoder):
     batch = batch_of(encoder.config)
     want = real(encoder, batch)
+    scale = max(1.0, np.abs(want).max() / 4)  # not every family ends with a norm
     for policy, tolerance in (("mixed_float16", 0.05), ("mixed_bfloat16", 0.4)):
         low = fresh(encoder, dtype=policy)
         assert all(weight.dtype == "float32" for weight in low.weights)
@@ -265,7 +266,7 @@ def low_precision_stays_near(encoder):
         assert outputs["sequence_output"].dtype == low.compute_dtype == policy[len("mixed_") :]
         assert {probs.dtype for probs in outputs["attentions"]} == {tf.float32}
         low_outputs = keras.ops.cast(outputs["sequence_output"], "float32").numpy()
-        near(low_outputs[batch["attention_mask"] > 0], want, tolerance)
+        near(low_outputs[batch["attention_mask"] > 0], want, tolerance * scale)
         trained = low(batch, training=True, key=new_key(0, 0))["sequence_output"]
         assert np.isfinite(keras.ops.cast(trained, "float32")).all()
 

@@ -2,10 +2,12 @@
 
 from bert_tf.conversion.albert import ALBERT
 from bert_tf.conversion.bert import BERT
+from bert_tf.conversion.distilbert import DISTILBERT
 from bert_tf.conversion.electra import ELECTRA
 from bert_tf.conversion.google import write_google
 from bert_tf.conversion.gpt2 import GPT2
 from bert_tf.conversion.huggingface import write_huggingface
+from bert_tf.conversion.mobilebert import MOBILEBERT
 from bert_tf.conversion.modernbert import MODERNBERT
 from bert_tf.conversion.roberta import ROBERTA, XLM_ROBERTA
 from bert_tf.conversion.sentence_transformers import OF_MODULES, TASK, module_files
@@ -19,6 +21,8 @@ FAMILIES = {
     "electra": ELECTRA,
     "roberta": ROBERTA,
     "xlm-roberta": XLM_ROBERTA,
+    "distilbert": DISTILBERT,
+    "mobilebert": MOBILEBERT,
     "gpt2": GPT2,
     "modernbert": MODERNBERT,
 }

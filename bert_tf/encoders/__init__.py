@@ -5,10 +5,12 @@ import dataclasses
 from bert_tf.encoders.albert import ALBERT, AlbertConfig
 from bert_tf.encoders.bert import BERT, BertConfig
 from bert_tf.encoders.checks import OF_TRANSFORMER, unknown_field
+from bert_tf.encoders.distilbert import DISTILBERT, DistilBertConfig
 from bert_tf.encoders.electra import ELECTRA, ElectraConfig
 from bert_tf.encoders.encoder import Encoder
 from bert_tf.encoders.family import Family, Published
 from bert_tf.encoders.gpt2 import GPT2, Gpt2Config
+from bert_tf.encoders.mobilebert import MOBILEBERT, MobileBertConfig
 from bert_tf.encoders.modernbert import MODERNBERT, ModernBertConfig
 from bert_tf.encoders.roberta import ROBERTA, XLM_ROBERTA, RobertaConfig, XLMRobertaConfig
 from bert_tf.encoders.transformer import PARTS, TRANSFORMER, TransformerConfig, as_transformer
@@ -21,6 +23,8 @@ FAMILIES = {
     "electra": ELECTRA,
     "roberta": ROBERTA,
     "xlm-roberta": XLM_ROBERTA,
+    "distilbert": DISTILBERT,
+    "mobilebert": MOBILEBERT,
     "gpt2": GPT2,
     "modernbert": MODERNBERT,
     "transformer": TRANSFORMER,
@@ -104,11 +108,13 @@ __all__ = [
     "SIZES",
     "AlbertConfig",
     "BertConfig",
+    "DistilBertConfig",
     "ElectraConfig",
     "Encoder",
     "Family",
     "Gpt2Config",
     "ModernBertConfig",
+    "MobileBertConfig",
     "Published",
     "RobertaConfig",
     "TransformerConfig",

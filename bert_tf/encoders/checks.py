@@ -42,6 +42,8 @@ def check_config(config):
     """
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
+        if field.type is bool and not isinstance(value, bool):
+            raise InputError(f"{field.name}: {shown(value)}, wanted true or false")
         if field.type not in (int, int | None) or (value is None and field.type == int | None):
             continue
         if not isinstance(value, int) or isinstance(value, bool):
@@ -53,28 +55,39 @@ def check_config(config):
         raise InputError(
             f"num_hidden_layers: {shown(config.num_hidden_layers)}, wanted at most {MOST_LAYERS}"
         )
-    for name in (
+    check_shares(
+        config,
         "hidden_dropout_prob",
         "attention_probs_dropout_prob",
-        "classifier_dropout",
         "layer_drop_rate",
-    ):
-        rate = getattr(config, name)
-        if rate is None and name == "classifier_dropout":
-            continue
-        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < 1:
-            raise InputError(f"{name}: {shown(rate)}, wanted a share from 0 to below 1")
+        *([] if config.classifier_dropout is None else ["classifier_dropout"]),
+    )
     for name in ("initializer_range", "layer_norm_eps"):
         value = getattr(config, name)
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not 0 <= value < 1e6:  # neither NaN nor infinity
             raise InputError(f"{name}: {shown(value)}, wanted a number from 0 to below 1000000")
-    if config.hidden_size % config.num_attention_heads:
+    name, heads = config.width_of_heads, config.num_attention_heads
+    if getattr(config, name) % heads:
         raise InputError(
-            f"hidden_size: {config.hidden_size} does not divide into "
-            f"num_attention_heads: {config.num_attention_heads}"
+            f"{name}: {getattr(config, name)} does not divide into num_attention_heads: {heads}"
         )
     check_choice(config, "hidden_act", ACTIVATIONS)
+
+
+def check_shares(config, *names):
+    """Refuses a field's value that is no share of what is dropped.
+
+    Args:
+      config: a family's config.
+      *names: the fields.
+    Raises:
+      InputError: a value is no number from 0 to below 1.
+    """
+    for name in names:
+        rate = getattr(config, name)
+        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < 1:
+            raise InputError(f"{name}: {shown(rate)}, wanted a share from 0 to below 1")
 
 
 def check_choice(config, field, known):

@@ -51,6 +51,11 @@ class EncoderConfig:
         return self.hidden_size
 
     @property
+    def width_of_heads(self):
+        """str, the field that all attention heads together are as wide as."""
+        return "hidden_size"
+
+    @property
     def longest_row(self):
         """int, how many tokens a row may have; a table of positions may have rows for no token."""
         return self.max_position_embeddings

@@ -9,7 +9,6 @@ from bert_tf.encoders.checks import check_inputs
 from bert_tf.errors import InputError
 from bert_tf.layers import (
     Context,
-    Pooler,
     fold_in,
     key_for,
     make_attention_mask,
@@ -79,7 +78,7 @@ class Encoder(keras.Model):
             self.blocks = list(share.blocks)
             self.final_norm = share.final_norm
         pooler = self.published.has_pooler if pooler is None else pooler
-        self.pooler = Pooler(initializer, dtype=policy) if pooler else None
+        self.pooler = family.pooler(config, initializer, policy) if pooler else None
         self.recompute = share is not None and share.recompute
         self.build()
 
@@ -171,6 +170,7 @@ class Encoder(keras.Model):
             inputs.get("position_ids"),
             key=fold_in(key, 0),
             shift=inputs.get("embedding_shift"),
+            groups=inputs.get("attention_mask"),
         )
         if self.embeddings_projection is not None:
             x_XD = self.embeddings_projection(x_XD)

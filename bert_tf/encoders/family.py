@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from bert_tf.layers import Pooler
+
 
 class Published(NamedTuple):
     """What the published models of a family have behind their encoder.
@@ -16,6 +18,9 @@ class Published(NamedTuple):
       head_bias: bool, whether their projection has a bias.
       token_head_layers: the same of those who read tokens, for labels or for spans.
       choice_pooling, choice_head_layers: those of multiple choice; None: as of sentences.
+      head_dropout: float, the rate of these heads; None: the config's `classifier_dropout`, else
+        `hidden_dropout_prob`, as the heads of tokens have it.
+      span_dropout: float, the rate of the head that finds answers.
       sentence_objective: str, the second objective of pretraining; None: there was none.
       replaces_tokens: bool, whether pretraining tells replaced tokens from real ones.
     """
@@ -27,6 +32,8 @@ class Published(NamedTuple):
     choice_head_layers: tuple | None = None
     head_bias: bool = True
     token_head_layers: tuple = ()
+    head_dropout: float | None = None
+    span_dropout: float = 0.0
     sentence_objective: str | None = "next_sentence"
     replaces_tokens: bool = False
 
@@ -50,6 +57,7 @@ class Family:
         they are run.
       masked_lm_head: function of (config, width of the embeddings, dtype) -> layer called as
         `MaskedLMHead`; None: the family has none.
+      pooler: function of (config, initializer, dtype) -> layer called as `Pooler`.
       embeddings_projection: function of (config, initializer, dtype) -> layer between embeddings
         and blocks, or None.
       positions: function of (config, dtype) -> layer with a method `tell` as that of
@@ -68,6 +76,7 @@ class Family:
     embeddings: Callable
     blocks: Callable
     masked_lm_head: Callable | None = None
+    pooler: Callable = lambda config, initializer, dtype: Pooler(initializer, dtype=dtype)
     embeddings_projection: Callable | None = None
     positions: Callable | None = None
     final_norm: Callable | None = None

@@ -14,12 +14,18 @@ Dimension key, used as suffixes of tensor names and as letters of einsum strings
 from bert_tf.layers.attention import MultiHeadAttention, attend
 from bert_tf.layers.biaffine import Biaffine
 from bert_tf.layers.blocks import EncoderBlock, PreNormBlock
+from bert_tf.layers.bottleneck import BottleneckBlock, BottleneckPlan
 from bert_tf.layers.causal import CausalAttention, causal_mask
 from bert_tf.layers.context import Context
 from bert_tf.layers.crf import CRF
 from bert_tf.layers.depth import layer_drop, recomputed, run_block
 from bert_tf.layers.dropout import dropout, fold_in, key_for, new_key
-from bert_tf.layers.embeddings import Embeddings, PaddedEmbeddings, WordEmbeddings
+from bert_tf.layers.embeddings import (
+    Embeddings,
+    FixedPositionEmbeddings,
+    PaddedEmbeddings,
+    WordEmbeddings,
+)
 from bert_tf.layers.feed_forward import ACTIVATIONS, FeedForward
 from bert_tf.layers.gated import GatedBlock, GatedFeedForward
 from bert_tf.layers.heads import (
@@ -29,16 +35,18 @@ from bert_tf.layers.heads import (
     NextWordHead,
     Pooler,
     ProjectionHead,
+    SplitMaskedLMHead,
     WordHead,
     pool,
     pool_examples,
 )
 from bert_tf.layers.linear import Linear, truncated_normal
 from bert_tf.layers.masks import LOWEST, MASKED_SCORE, make_attention_mask
-from bert_tf.layers.normalization import LayerNorm
+from bert_tf.layers.normalization import LayerNorm, ScaleShift
 from bert_tf.layers.positions import sinusoidal
 from bert_tf.layers.rotary import LocalAttention, RotaryAttention, RotaryPositions
 from bert_tf.layers.sampling import draw
+from bert_tf.layers.trigram import TrigramEmbeddings
 
 __all__ = [
     "ACTIVATIONS",
@@ -47,11 +55,14 @@ __all__ = [
     "LOWEST",
     "MASKED_SCORE",
     "Biaffine",
+    "BottleneckBlock",
+    "BottleneckPlan",
     "CausalAttention",
     "Context",
     "Embeddings",
     "EncoderBlock",
     "FeedForward",
+    "FixedPositionEmbeddings",
     "GatedBlock",
     "GatedFeedForward",
     "HeadLayer",
@@ -60,13 +71,16 @@ __all__ = [
     "LocalAttention",
     "MaskedLMHead",
     "MultiHeadAttention",
-    "PaddedEmbeddings",
     "NextWordHead",
+    "PaddedEmbeddings",
     "Pooler",
     "PreNormBlock",
     "ProjectionHead",
     "RotaryAttention",
     "RotaryPositions",
+    "ScaleShift",
+    "SplitMaskedLMHead",
+    "TrigramEmbeddings",
     "WordEmbeddings",
     "WordHead",
     "attend",

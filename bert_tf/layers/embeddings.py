@@ -6,7 +6,7 @@ from keras import ops
 from bert_tf.layers.dropout import dropout
 from bert_tf.layers.linear import with_own_seed
 from bert_tf.layers.normalization import LayerNorm
-from bert_tf.layers.positions import rows_from_padding
+from bert_tf.layers.positions import rows_from_padding, sinusoidal
 
 
 class Embeddings(keras.layers.Layer):
@@ -61,7 +61,15 @@ class Embeddings(keras.layers.Layer):
         if self.norm is not None:
             self.norm.build((None, self.width))
 
-    def call(self, input_ids, token_type_ids=None, position_ids=None, key=None, shift=None):
+    def call(
+        self,
+        input_ids,
+        token_type_ids=None,
+        position_ids=None,
+        key=None,
+        shift=None,
+        groups=None,
+    ):
         """The vectors of every token.
 
         Args:
@@ -70,6 +78,7 @@ class Embeddings(keras.layers.Layer):
           position_ids: int [B, L]; None means 0, 1, 2, ... in every row.
           key: integer [2] or None, for dropout.
           shift: float32 [B, L, E], added to the words' vectors; None adds nothing.
+          groups: int [B, L], the encoder's `attention_mask`, or None; here it decides nothing.
         Returns:
           float [X, E]. The sum is taken in float32 under every precision.
         """
@@ -121,7 +130,15 @@ class PaddedEmbeddings(Embeddings):
         super().__init__(*args, **kwargs)
         self.padding_id = padding_id
 
-    def call(self, input_ids, token_type_ids=None, position_ids=None, key=None, shift=None):
+    def call(
+        self,
+        input_ids,
+        token_type_ids=None,
+        position_ids=None,
+        key=None,
+        shift=None,
+        groups=None,
+    ):
         """As Embeddings; without `position_ids` tokens are counted as `rows_from_padding` says."""
         rows_BL = rows_from_padding(input_ids, position_ids, self.padding_id)
         return super().call(input_ids, token_type_ids, rows_BL, key, shift)
@@ -154,9 +171,27 @@ class WordEmbeddings(keras.layers.Layer):
         )
         self.norm.build((None, self.width))
 
-    def call(self, input_ids, token_type_ids=None, position_ids=None, key=None, shift=None):
+    def call(
+        self,
+        input_ids,
+        token_type_ids=None,
+        position_ids=None,
+        key=None,
+        shift=None,
+        groups=None,
+    ):
         """As Embeddings; types and positions are left aside."""
         x_XE = ops.take(self.word_embeddings, ops.reshape(input_ids, (-1,)), axis=0)
         if shift is not None:
             x_XE = x_XE + ops.cast(ops.reshape(shift, (-1, self.width)), x_XE.dtype)
         return dropout(self.norm(x_XE), self.dropout_rate, key)
+
+
+class FixedPositionEmbeddings(Embeddings):
+    """The same with a table of positions that holds sines and cosines, and is not trained."""
+
+    def build(self, shape=None):
+        super().build(shape)
+        table_PE = self.position_embeddings
+        table_PE.assign(sinusoidal(ops.arange(table_PE.shape[0]), self.width))
+        table_PE.trainable = False

@@ -17,19 +17,22 @@ class Pooler(keras.layers.Layer):
 
     Args:
       initializer: of the kernel.
+      activated: bool; False leaves the first token as it is, and there are no weights.
     """
 
-    def __init__(self, initializer=None, **kwargs):
+    def __init__(self, initializer=None, activated=True, **kwargs):
         super().__init__(**kwargs)
         self.initializer = initializer
+        self.activated = activated
 
     def build(self, shape):
-        self.dense = Linear(shape[-1], self.initializer, dtype=self.dtype_policy)
-        self.dense.build((None, shape[-1]))
+        if self.activated:
+            self.dense = Linear(shape[-1], self.initializer, dtype=self.dtype_policy)
+            self.dense.build((None, shape[-1]))
 
     def call(self, first_BD):
-        """float [B, D] -> float [B, D], each entry in (-1, 1)."""
-        return ops.tanh(self.dense(first_BD))
+        """float [B, D] -> float [B, D], each entry in (-1, 1) if it is activated."""
+        return ops.tanh(self.dense(first_BD)) if self.activated else first_BD
 
 
 def pool(sequence_output, attention_mask, how):
@@ -194,6 +197,36 @@ class MaskedLMHead(keras.layers.Layer):
         table_VE = ops.cast(word_embeddings_VE, x_XE.dtype)
         logits_XV = ops.matmul(x_XE, ops.transpose(table_VE))
         return ops.cast(logits_XV, "float32") + ops.cast(self.output_bias, "float32")
+
+
+class SplitMaskedLMHead(MaskedLMHead):
+    """The same for word embeddings that are narrower than D: the first E entries meet the words'
+    table, the others a matrix of the head's own (google-research, mobilebert/run_pretraining.py).
+
+    Args:
+      word_width: int, E.
+      Others as in MaskedLMHead; the width is D.
+    """
+
+    def __init__(self, *args, word_width, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.word_width = word_width
+
+    def build(self, shape):
+        super().build(shape)
+        self.output_columns = self.add_weight(
+            name="output_columns",
+            shape=(self.dense.width - self.word_width, self.vocab_size),
+            initializer=with_own_seed(self.dense.initializer),
+        )
+
+    def call(self, x_XD, word_embeddings_VE):
+        """As MaskedLMHead."""
+        x_XD = self.norm(self.activation(self.dense(x_XD)))
+        table_EV = ops.transpose(ops.cast(word_embeddings_VE, x_XD.dtype))
+        matrix_DV = ops.concatenate([table_EV, self.output_columns], axis=0)
+        logits_XV = ops.cast(ops.matmul(x_XD, matrix_DV), "float32")
+        return logits_XV + ops.cast(self.output_bias, "float32")
 
 
 class NextWordHead(keras.layers.Layer):

@@ -37,6 +37,19 @@ class LayerNorm(keras.layers.Layer):
         return ops.cast(shifted, self.compute_dtype)
 
 
+class ScaleShift(keras.layers.Layer):
+    """A scale and a shift in a normalization's place (Sun et al. 2020, section 3.3, eq. 1)."""
+
+    def build(self, shape):
+        shape = (shape[-1],)
+        self.gamma = self.add_weight(name="gamma", shape=shape, initializer="ones")
+        self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros")
+
+    def call(self, x):
+        """float [X, D] -> float [X, D]."""
+        return x * self.gamma + self.beta
+
+
 def standardize(x, epsilon):
     """Each row brought to mean 0 and variance 1, with the gradient written out.
 

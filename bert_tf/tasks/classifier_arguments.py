@@ -58,9 +58,13 @@ def encoder_for(encoder, pooling, published):
     return encoder
 
 
-def head_of(encoder, num_labels, hidden, use_bias=True):
-    """A ProjectionHead with the dropout and the first weights that the encoder's config tells."""
-    config, rate = encoder.config, encoder.config.classifier_dropout
+def head_of(encoder, num_labels, hidden, use_bias=True, rate=None):
+    """A ProjectionHead with the dropout and the first weights that the encoder's config tells.
+
+    `rate`: float, the dropout that the family published this head with; None: the config's.
+    """
+    config = encoder.config
+    rate = config.classifier_dropout if rate is None else rate
     head = ProjectionHead(
         num_labels,
         hidden,

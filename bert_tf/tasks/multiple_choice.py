@@ -51,7 +51,7 @@ class MultipleChoice(TaskModel):
         published = encoder.published.for_choices()
         super().__init__(encoder_for(encoder, pooling, published.pooling), **kwargs)
         self.ranking, self.pooling = ranking, pooling
-        self.head = head_of(encoder, 1, published.head_layers)
+        self.head = head_of(encoder, 1, published.head_layers, rate=published.head_dropout)
         self.build()
 
     @staticmethod

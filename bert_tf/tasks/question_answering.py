@@ -67,7 +67,8 @@ class ExtractiveQA(TaskModel):
         config = encoder.config
         initializer = truncated_normal(config.initializer_range)
         layers = encoder.published.token_head_layers
-        self.head = ProjectionHead(2, layers, initializer=initializer, dtype=self.dtype_policy)
+        rate = encoder.published.span_dropout
+        self.head = ProjectionHead(2, layers, rate, initializer, dtype=self.dtype_policy)
         self.head.build((None, config.hidden_size))
         self.build()
 
@@ -129,7 +130,7 @@ class ExtractiveQA(TaskModel):
         """
         key = key_for(training, key)
         outputs = self.encoder(inputs, training=key is not None, key=fold_in(key, 0))
-        logits_BL2 = self.head(outputs["sequence_output"])
+        logits_BL2 = self.head(outputs["sequence_output"], key=fold_in(key, 1))
         mask = inputs.get("attention_mask")
         if mask is not None:
             logits_BL2 = ops.where(mask[:, :, None] > 0, logits_BL2, LOWEST)

@@ -93,9 +93,10 @@ class SequenceClassifier(TaskModel):
         self.pooling, self.window_pooling = pooling, window_pooling
         self.head_layers = None if head_layers is None else layers_of(head_layers)
         self.thresholds = thresholds_of(thresholds, num_labels, problem_type)
-        published = encoder.published.head_layers
-        hidden = published if head_layers is None else self.head_layers
-        self.head = head_of(encoder, num_labels, hidden, encoder.published.head_bias)
+        published = encoder.published
+        hidden = published.head_layers if head_layers is None else self.head_layers
+        bias, rate = published.head_bias, published.head_dropout
+        self.head = head_of(encoder, num_labels, hidden, bias, rate)
         self.build()
 
     def call(self, inputs, training=False, key=None):

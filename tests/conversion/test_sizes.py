@@ -15,6 +15,7 @@ SIZES = dict(
     type_vocab_size=2,
     embedding_size=6,
     hidden_size=8,
+    true_hidden_size=8,
     intermediate_size=12,
     num_hidden_layers=3,
     num_hidden_groups=2,
@@ -34,6 +35,7 @@ def tensors_of(layout):
         "embeddings.word_embeddings": (16, 6),
         "embeddings.position_embeddings": (10, 6),
         "embeddings.token_type_embeddings": (2, 6),
+        "embeddings.norm.gamma": (8,),  # of the model's width where its words are narrower
     }
     found = {}
     for row in layout.encoder:
