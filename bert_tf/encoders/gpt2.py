@@ -67,10 +67,6 @@ class Gpt2Config(EncoderConfig):
             )
         if self.type_vocab_size:
             raise InputError(f"type_vocab_size: {self.type_vocab_size}, GPT-2 has no token types")
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if field.type is bool and not isinstance(value, bool):
-                raise InputError(f"{field.name}: {shown(value)}, wanted true or false")
 
     @classmethod
     def from_dict(cls, values):

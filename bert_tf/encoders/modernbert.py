@@ -82,10 +82,6 @@ class ModernBertConfig(EncoderConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if field.type is bool and not isinstance(value, bool):
-                raise InputError(f"{field.name}: {shown(value)}, wanted true or false")
         _check_numbers(self)
         check_choice(self, "classifier_pooling", ("cls", "mean"))
         check_choice(self, "classifier_activation", ACTIVATIONS_OF_HEADS)
