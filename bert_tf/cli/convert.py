@@ -12,15 +12,16 @@ COMMAND = Command(
         Flag(
             "source",
             "DIR",
-            "what to read: a Hugging Face directory, a folder with a Google\n"
-            "checkpoint, or the .zip of either as it was downloaded",
+            "what to read: a Hugging Face directory (tf_model.h5 too), a preset of KerasHub,\n"
+            "a checkpoint of Google or of the Model Garden, a SavedModel of TF-Hub, or the .zip\n"
+            "of one as it was downloaded",
             needed=True,
         ),
         Flag("target", "DIR", "the folder to make; it must not exist yet or be empty", needed=True),
         Flag(
             "format",
             "NAME",
-            "huggingface (transformers opens it), google (TF1) or\n"
+            "huggingface (transformers opens it), google (TF1), keras_hub (the encoder) or\n"
             "sentence_transformers (of a sentence encoder, or of an encoder alone)",
             needed=True,
         ),

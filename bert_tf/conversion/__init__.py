@@ -6,6 +6,8 @@
     huggingface.py, safetensors_file.py, google.py, files.py   the files themselves
     transformers_h5.py, hdf5_file.py   tf_model.h5 of transformers 4
     model_garden.py       BERTs of the TF Model Garden and of TF-Hub, under Google's names
+    keras_hub/            presets of KerasHub, in and out
+    tokenizer_assets.py   tokenizers under other homes' names
     contents.py           what a directory, an archive or a checkpoint holds, before any is built
     formats.py            which format it is in
     vocabulary_size.py    how many ids its vocabulary has

@@ -9,12 +9,12 @@ from pathlib import Path
 from bert_tf.conversion.family import Family, Layout
 from bert_tf.conversion.files import unpacked
 from bert_tf.conversion.formats import look_into
-from bert_tf.conversion.model_garden import hub_tokenizer
 from bert_tf.conversion.recognition import architecture, family_of, task_of
 from bert_tf.conversion.saving import OWN
 from bert_tf.conversion.sentence_transformers import TASK, modules_of
 from bert_tf.conversion.sizes import sizes_of
 from bert_tf.conversion.table import StoredTensor, canonical_names
+from bert_tf.conversion.tokenizer_assets import tokenizer_folder
 from bert_tf.conversion.vocabulary_size import check_vocabulary
 from bert_tf.errors import InputError, shown
 
@@ -160,7 +160,7 @@ def opened(source):
     if isinstance(source, Contents):
         yield source
         return
-    with unpacked(source) as place, hub_tokenizer(place) as folder:
+    with unpacked(source) as place, tokenizer_folder(place) as folder:
         named = functools.partial(_named, place=place, source=source)
         contents, format = _contents(place, named)
         contents = dataclasses.replace(contents, folder=folder or contents.folder)

@@ -8,6 +8,7 @@ from absl import logging
 
 from bert_tf.conversion import google, huggingface, model_garden
 from bert_tf.conversion.files import read_json
+from bert_tf.conversion.keras_hub import reading
 from bert_tf.conversion.leftovers import model_tensors
 from bert_tf.conversion.saving import FAMILIES, OWN
 from bert_tf.conversion.sizes import config_of, sizes_of
@@ -52,6 +53,9 @@ def look_into(place, named):
         tensors, weights_file = huggingface.read_huggingface(place)
         tensors = model_tensors(tensors, named(weights_file))
         format = OWN if config.get("model_type") == OWN else "huggingface"
+    elif reading.has_preset(place):
+        config, tensors, weights_file = reading.read_preset(place, named)
+        format, config_file = OWN, place / reading.CONFIG_FILE
     elif (place / model_garden.SAVED_MODEL).is_file():
         format = "google"  # whose names it is given
         tensors, config, weights_file = model_garden.read_saved_model(place, named)

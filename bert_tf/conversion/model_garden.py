@@ -10,11 +10,7 @@ Sources: tensorflow/models `official/nlp/modeling`: `networks/bert_encoder.py`,
 `official/nlp/tools/export_tfhub_lib.py`.
 """
 
-import contextlib
-import json
 import re
-import tempfile
-from pathlib import Path
 
 import yaml
 from absl import logging
@@ -288,28 +284,16 @@ def _told_by_graph(file):
     return told
 
 
-@contextlib.contextmanager
-def hub_tokenizer(place):
-    """A folder with the tokenizer's files of a SavedModel of TF-Hub, for as long as it is open.
+def is_lowercase(place):
+    """Whether the vocabulary of a SavedModel of TF-Hub is lowercase: bool, None if it says nothing.
 
     Args:
-      place: Path.
-    Yields:
-      Path; None where there is no such SavedModel, or no vocabulary in it.
+      place: Path of the directory.
     """
-    vocabularies = list((place / "assets").glob("*.txt")) if place.is_dir() else []
-    if not (place / SAVED_MODEL).is_file() or len(vocabularies) != 1:
-        yield None
-        return
     tensors, _ = google.read_google(place / "variables" / "variables")
     lower = tensors.get(f"do_lower_case{VALUE}")
-    with tempfile.TemporaryDirectory(prefix="bert_tf-") as folder:
-        (Path(folder) / "vocab.txt").write_bytes(vocabularies[0].read_bytes())
-        if lower is not None and lower.dtype == "bool" and lower.shape == ():
-            (Path(folder) / "tokenizer_config.json").write_text(
-                json.dumps({"do_lower_case": bool(lower.read())})
-            )
-        yield Path(folder)
+    there = lower is not None and lower.dtype == "bool" and lower.shape == ()
+    return bool(lower.read()) if there else None
 
 
 def _parsed(message, content, file):

@@ -2,18 +2,22 @@
 
 import dataclasses
 
+from absl import logging
+
 from bert_tf.atomic import new_directory
 from bert_tf.conversion import save_google
 from bert_tf.conversion.contents import opened
 from bert_tf.conversion.files import copy_tokenizer_files
+from bert_tf.conversion.keras_hub.writing import save_keras_hub
 from bert_tf.conversion.saving import TRANSFORMER
 from bert_tf.conversion.sentence_transformers import TASK
+from bert_tf.conversion.tokenizer_assets import write_preset_tokenizer
 from bert_tf.conversion.vocabulary_size import vocabulary_entries
 from bert_tf.errors import ConfigError, InputError, nearest
 from bert_tf.loading.encoders import whole_encoder
 from bert_tf.loading.tasks import kinds, task_of_files
 
-FORMATS = ("huggingface", "google", "sentence_transformers")
+FORMATS = ("huggingface", "google", "keras_hub", "sentence_transformers")
 
 
 def convert(source, target, format):
@@ -25,6 +29,7 @@ def convert(source, target, format):
         complete.
       format: one of FORMATS. "sentence_transformers" takes a sentence encoder, or an encoder alone,
         whose vectors it then means; of a sentence encoder the others hold the encoder.
+        "keras_hub" holds the encoder alone, and one warning names what is not expressed.
 
     Raises:
       ConfigError: there is no such format.
@@ -38,6 +43,9 @@ def convert(source, target, format):
             + (f" (nearest: {near})" if near else "")
         )
     with new_directory(target) as folder, opened(source) as contents:
+        if format == "keras_hub":
+            _write_preset(contents, folder)
+            return
         model = _to_convert(contents, format)
         _carry_tokenizer(contents.folder, folder, format)
         if format == "google":
@@ -47,6 +55,24 @@ def convert(source, target, format):
             for name in getattr(model, "companions", ()):
                 if getattr(model, name) is not None:
                     copy_tokenizer_files(contents.folder, folder / name)
+
+
+def _write_preset(contents, folder):
+    """A preset of KerasHub of open files: the encoder, and the tokenizer if it has that kind."""
+    task = None if contents.modules else contents.fullest_task
+    whole = dataclasses.replace(contents, task=task)
+    encoder = task_of_files(whole).encoder if task else whole_encoder(whole)
+    if task:
+        logging.warning("%s: KerasHub's preset has the encoder alone, no %s", folder, task)
+    save_keras_hub(encoder, folder)
+    lowercase = False
+    if (contents.folder / "vocab.txt").is_file():
+        from bert_tf.text.vocabulary_files import read_wordpiece
+
+        lowercase = read_wordpiece(contents.folder).lowercase
+    name = encoder.config.model_type
+    if not write_preset_tokenizer(contents.folder, folder, name, lowercase):
+        logging.warning("%s: no tokenizer that KerasHub's %s has", folder, name)
 
 
 def _to_convert(contents, format):
