@@ -93,7 +93,11 @@ def replaced_tokens():
 def next_words():
     inputs = {name: INPUTS[name] for name in ("input_ids", "attention_mask")}
     labels = np.array([[5, 6, 7, 3, -100], [8, 9, 3, -100, -100], [5, 5, 6, 3, -100]], "int32")
-    return Case(CausalLM(build_encoder(Gpt2Config(**SIZES))), inputs, labels, None)
+    model = CausalLM(
+        build_encoder(Gpt2Config(**SIZES | dict(num_hidden_layers=1))),
+        generation={"max_new_tokens": 5},
+    )
+    return Case(model, inputs, labels, (["good", "a bad film", ""],))
 
 
 def documents():

@@ -7,6 +7,7 @@ from absl import logging
 
 from bert_tf.conversion.contents import opened
 from bert_tf.conversion.data_settings import data_settings
+from bert_tf.conversion.files import TOKENIZER_FILES
 from bert_tf.conversion.labels import labels
 from bert_tf.conversion.leftovers import encoder_tensors
 from bert_tf.conversion.sentence_transformers import fill_dense, read_modules
@@ -32,7 +33,18 @@ def load_task(directory):
       InputError: as in `load_encoder`; or the files hold no head, or one that no task here reads.
     """
     with opened(directory) as contents:
-        return task_of_files(contents)
+        model = task_of_files(contents)
+        if hasattr(model, "tokenizer"):  # which has to read and write texts by itself
+            model.tokenizer = _tokenizer_of(contents.folder)
+        return model
+
+
+def _tokenizer_of(folder):
+    """The Tokenizer of a directory, None where there are no files of one."""
+    from bert_tf.text import Tokenizer
+
+    there = any((folder / name).is_file() for name in TOKENIZER_FILES)
+    return Tokenizer.from_pretrained(str(folder)) if there else None
 
 
 def load_with_tokenizer(directory):

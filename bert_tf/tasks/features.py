@@ -100,6 +100,8 @@ def check_token_types(task, tokenizer, settings, config):
         if not column.target and (settings.get(name) is not None or not column.optional)
     }
     inputs, _ = task.features(cells, tokenizer, {**settings, "padding": "longest"})
+    if "token_type_ids" not in inputs:
+        return
     most = int(tf.reduce_max(inputs["token_type_ids"]))
     if config.type_vocab_size and most >= config.type_vocab_size:
         raise InputError(

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.errors import ConfigError, InputError
-from bert_tf.text import sequences, vocabulary_files, windows
+from bert_tf.text import joining, sequences, vocabulary_files, windows
 from bert_tf.text.added_tokens import AddedToken
 from bert_tf.text.wordpiece import WordPiece
 
@@ -284,6 +284,10 @@ class Tokenizer(tf.Module):
         skipped = set(self.pieces.settings.special_tokens) if skip_special_tokens else ()
         tokens = (self.pieces.vocabulary[int(i)] for i in ids)
         return self.pieces.join([token for token in tokens if token not in skipped], cleanup)
+
+    def joined(self, ids, there):
+        """Rows of ids as texts, in the graph; see `joining.joined`."""
+        return joining.joined(self.pieces, ids, there)
 
 
 def _strings(texts, name):

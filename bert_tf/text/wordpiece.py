@@ -136,6 +136,19 @@ class WordPiece(tf.Module):
         offsets = tf.tensor_scatter_nd_update(offsets, mapped, tf.stack(located, 1))
         return ids, ids.with_flat_values(offsets)
 
+    # Whether a space before the first word of a text is none of the text.
+    leads_with_space = True
+
+    def surfaces(self):
+        """What each id adds to a text, list of bytes; special tokens add nothing."""
+        special, found = set(self.settings.special_tokens), []
+        for token in self.vocabulary:
+            added = token[len(_PREFIX) :] if token.startswith(_PREFIX) else f" {token}"
+            for spaced, joined in _CLEANUP:
+                added = added.replace(spaced, joined)
+            found.append(b"" if token in special else added.encode())
+        return found
+
     @staticmethod
     def join(tokens, cleanup=True):
         """The text that pieces came from, as near as they tell.
