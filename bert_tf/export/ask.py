@@ -1,5 +1,7 @@
 """The short way to ask any model: a directory, texts, and a dict for each."""
 
+import functools
+
 from bert_tf.export.answer import answer_with, is_export, load_export
 from bert_tf.export.zero_shot import ZeroShot
 from bert_tf.loading import load_with_tokenizer
@@ -12,34 +14,37 @@ def pipeline(directory):
       directory: str.
     Returns:
       Function of lists of texts, one for each column the model takes, such as the texts and their
-      partners, giving a list of dicts in their order; see `Answer.records`. With `labels`, a list
+      partners, giving a list of dicts in their order; see `Answer.records`. A model directory takes
+      the optional columns of its task too, such as the `choices` of a cloze question, or the
+      partners of texts for a classifier that another package saved. With `labels`, a list
       of str, it tells which of them fits each text (zero-shot classification), as far as the task
       can; `template`: what is said of a text, with {} for the label; `several`: any number of them
       may fit, which a model of entailment decides for each.
     Raises:
       InputError: the directory holds no model that answers texts, or cannot be read.
     """
-    model = tokenizer = None
     if is_export(directory):
         answer = load_export(directory)
-    else:
-        model, tokenizer = load_with_tokenizer(directory)
-        answer = answer_with(model, tokenizer)
+        return lambda *columns, **asked: _ask(lambda count: answer, columns, **asked)
+    model, tokenizer = load_with_tokenizer(directory)
+    answer, said = answer_with(model, tokenizer), model.data_settings
+    names = [name for name, column in model.columns.items() if not column.target]
 
-    def ask(*columns, labels=None, template=None, several=False):
-        if labels is None:
-            return answer.records(*columns)
-        asked = answer if model is None else _of_pairs(model, tokenizer, answer)
-        return ZeroShot(asked, labels, template, several).records(*columns)
+    @functools.cache
+    def answer_to(count):
+        """The Answer to so many columns, the optional ones among them."""
+        if not len(answer.columns) < count <= len(names):
+            return answer
+        places = {name: name for name in names[:count] if said.get(name) is None}
+        model.data_settings = {**said, **places}
+        return answer_with(model, tokenizer)
 
-    return ask
+    return lambda *columns, **asked: _ask(answer_to, columns, **asked)
 
 
-def _of_pairs(model, tokenizer, answer):
-    """The Answer of a classifier for pairs, where its directory does not say that it takes them, as
-    those that another package saved do not; any other as it is."""
-    unsaid = "label_names" in model.arguments and "text_pair" in model.columns
-    if not unsaid or len(answer.columns) > 1:
-        return answer
-    model.data_settings = {**model.data_settings, "text_pair": "text_pair"}
-    return answer_with(model, tokenizer)
+def _ask(answer_to, columns, labels=None, template=None, several=False):
+    """The records of some columns; `answer_to`: function of how many columns to an Answer."""
+    if labels is None:
+        return answer_to(len(columns)).records(*columns)
+    # Of pairs, if the model takes any: entailment is asked of a text and a label.
+    return ZeroShot(answer_to(2), labels, template, several).records(*columns)

@@ -4,7 +4,7 @@ import numpy as np
 import oracles
 import pytest
 
-from bert_tf import InputError, MaskedLM, build_encoder
+from bert_tf import InputError, MaskedLM, build_encoder, pipeline
 from bert_tf.export import answer_with
 from tests import tiny
 
@@ -53,6 +53,17 @@ def test_a_text_without_a_blank_or_with_two_or_one_that_is_cut_off_is_refused(mo
             ask.records([text], [["good", "bad"]])
     with pytest.raises(InputError, match="choices are all empty"):
         ask.records(["a [MASK]"], [["", ""]])
+
+
+def test_a_directory_answers_texts_alone_and_texts_with_choices(model, tokenizer, tmp_path):
+    saved = MaskedLM(model.encoder)
+    saved.masked_lm_head.set_weights(model.masked_lm_head.get_weights())
+    saved.save_pretrained(tmp_path / "m", tokenizer)
+    ask = pipeline(str(tmp_path / "m"))
+    assert ask(TEXTS, CHOICES) == answer_with(model, tokenizer).records(TEXTS, CHOICES)
+    assert ask(TEXTS[:1])[0].keys() == {"masks"}
+    with pytest.raises(InputError, match="takes text, got 3 lists"):
+        ask(TEXTS, TEXTS, CHOICES)
 
 
 def test_without_choices_the_model_fills_its_masks_as_ever(model, tokenizer):
