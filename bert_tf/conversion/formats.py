@@ -6,7 +6,7 @@ from pathlib import Path
 
 from absl import logging
 
-from bert_tf.conversion import google, huggingface, model_garden
+from bert_tf.conversion import google, huggingface, model_garden, openai
 from bert_tf.conversion.files import read_json
 from bert_tf.conversion.keras_hub import reading
 from bert_tf.conversion.leftovers import model_tensors
@@ -61,20 +61,28 @@ def look_into(place, named):
         tensors, config, weights_file = model_garden.read_saved_model(place, named)
         tensors, config_file = model_tensors(tensors, named(weights_file)), weights_file
     elif checkpoint:
-        format = "google"
-        tensors, weights_file = google.read_google(place)
-        old = not model_garden.is_object_based(tensors)
-        if not old:
-            tensors, heads = model_garden.google_names(tensors, named(weights_file))
-        tensors = model_tensors(tensors, named(weights_file))
-        config_file, config = (
-            _google_config(place, tensors, named(weights_file))
-            if old
-            else model_garden.garden_config(place, tensors, heads, named(weights_file))
-        )
+        format, config_file, config, weights_file, tensors = _checkpoint(place, named)
     else:
         raise InputError(_nothing_there(place))
     return Found(format, named(config_file), config, named(weights_file), tensors)
+
+
+def _checkpoint(place, named):
+    """Found, of a checkpoint of TensorFlow: Google's, OpenAI's or the Model Garden's."""
+    tensors, prefix = google.read_google(place)
+    source, format = named(prefix), "google"
+    if openai.is_openai(tensors):
+        tensors, format = openai.huggingface_names(tensors, source), "huggingface"
+        file, config = openai.openai_config(place)
+    elif model_garden.is_object_based(tensors):
+        tensors, heads = model_garden.google_names(tensors, source)
+        tensors = model_tensors(tensors, source)
+        file, config = model_garden.garden_config(place, tensors, heads, source)
+        return Found(format, file, config, prefix, tensors)
+    tensors = model_tensors(tensors, source)
+    if format == "google":
+        file, config = _google_config(place, tensors, source)
+    return Found(format, file, config, prefix, tensors)
 
 
 def _nothing_there(place):

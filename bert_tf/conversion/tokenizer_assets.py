@@ -1,7 +1,8 @@
 """Tokenizers that other homes keep under names of their own, as the files they are known by here.
 
 TF-Hub's SavedModels hold the vocabulary among their assets and its case in a variable; KerasHub's
-presets hold it in assets/tokenizer and its case in a tokenizer.json that is no one else's.
+presets hold it in assets/tokenizer and its case in a tokenizer.json that is no one else's; OpenAI's
+GPT-2 has encoder.json and vocab.bpe.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from bert_tf.conversion import openai
 from bert_tf.conversion.files import read_json
 from bert_tf.conversion.model_garden import SAVED_MODEL, is_lowercase
 
@@ -52,7 +54,9 @@ def tokenizer_folder(place):
     """
     hub = place.is_dir() and (place / SAVED_MODEL).is_file()
     texts = list((place / "assets").glob("*.txt")) if hub else []
-    if not (len(texts) == 1 or (place / ASSETS).is_dir()):
+    beside = place if place.is_dir() else place.parent
+    renamed = all((beside / name).is_file() for name in openai.TOKENIZER_FILES)
+    if not (len(texts) == 1 or (place / ASSETS).is_dir() or renamed):
         yield None
         return
     with tempfile.TemporaryDirectory(prefix="bert_tf-") as name:
@@ -60,6 +64,10 @@ def tokenizer_folder(place):
         if len(texts) == 1:
             shutil.copyfile(texts[0], folder / "vocab.txt")
             lowercase = is_lowercase(place)
+        elif renamed:
+            lowercase = None
+            for theirs, ours in openai.TOKENIZER_FILES.items():
+                shutil.copyfile(beside / theirs, folder / ours)
         else:
             lowercase = _from_preset(place, folder)
         if lowercase is not None:

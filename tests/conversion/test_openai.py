@@ -1,0 +1,106 @@
+"""OpenAI's checkpoints of GPT-2: names, the axis of one, sizes, the tokenizer's files."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_tf import CausalLM, Gpt2Config, build_encoder, convert, load_encoder, load_task
+from bert_tf.errors import InputError
+from tests import tiny
+
+NAMES = {
+    "attn/c_attn": "attention.qkv",
+    "attn/c_proj": "attention.projection",
+    "mlp/c_fc": "feed_forward.expand",
+    "mlp/c_proj": "feed_forward.contract",
+}
+
+
+def variables(encoder):
+    """The weights of a GPT-2 under OpenAI's names, written out one by one."""
+    norms = {"ln_f": encoder.final_norm}
+    found = {
+        "model/wte": encoder.embeddings.word_embeddings,
+        "model/wpe": encoder.embeddings.position_embeddings,
+        "global_step": np.int64(3),
+    }
+    for number, block in enumerate(encoder.blocks):
+        norms |= {
+            f"h{number}/ln_1": block.attention_norm,
+            f"h{number}/ln_2": block.feed_forward_norm,
+        }
+        for name, path in NAMES.items():
+            first, second = path.split(".")
+            layer = getattr(getattr(block, first), second)
+            found[f"model/h{number}/{name}/w"] = np.asarray(layer.kernel)[None]
+            found[f"model/h{number}/{name}/b"] = layer.bias
+    for name, norm in norms.items():
+        found |= {f"model/{name}/g": norm.gamma, f"model/{name}/b": norm.beta}
+    return {name: np.asarray(value) for name, value in found.items()}
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A folder as `download_model.py` makes it, and the encoder."""
+    sizes = {name: x for name, x in tiny.sizes(intermediate_size=32).items()}
+    encoder = build_encoder(Gpt2Config(**sizes, bos_token_id=0, eos_token_id=0))
+    numbers = np.random.default_rng(1)
+    for weight in encoder.weights:
+        weight.assign(numbers.standard_normal(weight.shape).astype("float32"))
+    arrays = variables(encoder)
+    tf.raw_ops.SaveV2(
+        prefix=str(tmp_path / "model.ckpt"),
+        tensor_names=list(arrays),
+        shape_and_slices=[""] * len(arrays),
+        tensors=list(arrays.values()),
+    )
+    hparams = {"n_vocab": 20, "n_ctx": 10, "n_embd": 8, "n_head": 2, "n_layer": 2}
+    (tmp_path / "hparams.json").write_text(json.dumps(hparams))
+    return tmp_path, encoder
+
+
+def same(first, second):
+    for one, other in zip(first.weights, second.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_gpt2_of_openai_is_a_language_model_bit_for_bit(saved):
+    folder, encoder = saved
+    same(load_encoder(folder), encoder)
+    model = load_task(folder / "model.ckpt")
+    assert isinstance(model, CausalLM)
+    assert model.encoder.config.hidden_act == "gelu_new"
+    assert model.encoder.config.layer_norm_eps == 1e-5
+    same(model.encoder, encoder)
+
+
+def test_it_becomes_a_hugging_face_directory_with_the_tokenizers_usual_names(saved, tmp_path):
+    folder, encoder = saved
+    (folder / "encoder.json").write_text('{"a": 0, "b": 1, "ab": 2}')
+    (folder / "vocab.bpe").write_text("#version: 0.2\na b\n")
+    convert(str(folder), str(tmp_path / "out"), "huggingface")
+    same(load_task(tmp_path / "out").encoder, encoder)
+    assert (tmp_path / "out" / "vocab.json").read_text() == '{"a": 0, "b": 1, "ab": 2}'
+    assert (tmp_path / "out" / "merges.txt").is_file()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (None, "no hparams.json beside the checkpoint of a GPT-2"),
+        ({"n_head": "2"}, "hparams.json: n_head: '2', wanted a whole number"),
+        ({"n_layer": 3}, "num_hidden_layers: 3, but there are 2"),
+        ({"n_head": 3}, "does not divide"),
+    ],
+)
+def test_sizes_that_are_not_there_or_do_not_fit_are_one_line(saved, change, said):
+    file = saved[0] / "hparams.json"
+    if change is None:
+        file.unlink()
+    else:
+        file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(InputError, match=said) as caught:
+        load_encoder(saved[0])
+    assert "\n" not in str(caught.value)
