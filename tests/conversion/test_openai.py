@@ -81,7 +81,7 @@ def test_it_becomes_a_hugging_face_directory_with_the_tokenizers_usual_names(sav
     (folder / "encoder.json").write_text('{"a": 0, "b": 1, "ab": 2}')
     (folder / "vocab.bpe").write_text("#version: 0.2\na b\n")
     convert(str(folder), str(tmp_path / "out"), "huggingface")
-    same(load_task(tmp_path / "out").encoder, encoder)
+    same(load_encoder(tmp_path / "out"), encoder)
     assert (tmp_path / "out" / "vocab.json").read_text() == '{"a": 0, "b": 1, "ab": 2}'
     assert (tmp_path / "out" / "merges.txt").is_file()
 
