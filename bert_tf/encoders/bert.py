@@ -14,17 +14,18 @@ class BertConfig(EncoderConfig):
     model_type = "bert"
 
 
-def _size(layers, width, vocab_size=30522, heads=None):
+def _size(layers, width, vocab_size=30522, heads=None, inner=None):
     return BertConfig(
         vocab_size=vocab_size,
         hidden_size=width,
         num_hidden_layers=layers,
         num_attention_heads=heads or width // 64,
-        intermediate_size=4 * width,
+        intermediate_size=inner or 4 * width,
     )
 
 
-# Every BERT that Google published (google-research/bert, README.md), by its usual name.
+# Every BERT that Google published (google-research/bert, README.md), by its usual name, and models
+# of others that are BERTs of other sizes, or trained in another way.
 SIZES = {
     "bert-tiny": _size(2, 128),
     "bert-mini": _size(4, 256),
@@ -45,6 +46,25 @@ SIZES = {
         for layers in (2, 4, 6, 8, 10, 12)
         for width in (128, 256, 512, 768)
     },
+    # Jiao et al. 2020, arXiv 1909.10351.
+    "TinyBERT_General_4L_312D": _size(4, 312, heads=12, inner=1200),
+    "TinyBERT_General_6L_768D": _size(6, 768),
+    # Wang et al. 2020, arXiv 2002.10957; half its layers, and over XLM-RoBERTa's vocabulary.
+    "MiniLM-L12-H384-uncased": _size(12, 384, heads=12),
+    "MiniLM-L6-H384-uncased": _size(6, 384, heads=12),
+    "Multilingual-MiniLM-L12-H384": _size(12, 384, 250037, heads=12),
+    # Cui et al. 2021, arXiv 1906.08101; those that are named for RoBERTa are BERTs too.
+    "chinese-bert-wwm": _size(12, 768, 21128),
+    "chinese-bert-wwm-ext": _size(12, 768, 21128),
+    "chinese-roberta-wwm-ext": _size(12, 768, 21128),
+    "chinese-roberta-wwm-ext-large": _size(24, 1024, 21128),
+    "rbt3": _size(3, 768, 21128),
+    "rbt4": _size(4, 768, 21128),
+    "rbt6": _size(6, 768, 21128),
+    "rbtl3": _size(3, 1024, 21128),
+    # Cui et al. 2020, arXiv 2004.13922.
+    "chinese-macbert-base": _size(12, 768, 21128),
+    "chinese-macbert-large": _size(24, 1024, 21128),
 }
 
 BERT = Family(
