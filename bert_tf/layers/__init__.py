@@ -31,12 +31,8 @@ from bert_tf.layers.gated import GatedBlock, GatedFeedForward
 from bert_tf.layers.heads import (
     ACTIVATIONS_OF_HEADS,
     HeadLayer,
-    MaskedLMHead,
-    NextWordHead,
     Pooler,
     ProjectionHead,
-    SplitMaskedLMHead,
-    WordHead,
     pool,
     pool_examples,
 )
@@ -47,6 +43,7 @@ from bert_tf.layers.positions import sinusoidal
 from bert_tf.layers.rotary import LocalAttention, RotaryAttention, RotaryPositions
 from bert_tf.layers.sampling import draw
 from bert_tf.layers.trigram import TrigramEmbeddings
+from bert_tf.layers.word_heads import MaskedLMHead, NextWordHead, SplitMaskedLMHead, WordHead
 
 __all__ = [
     "ACTIVATIONS",

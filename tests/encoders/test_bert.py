@@ -38,7 +38,7 @@ PUBLISHED = {
     "bert-large-uncased-whole-word-masking": 335_141_888,
     "bert-large-cased-whole-word-masking": 333_579_264,
 }
-# Of others' models: what the sizes on their model cards come to, in agreement with the millions there.
+# Of others' models: what their sizes come to; their model cards say it in millions.
 OTHERS = {
     "TinyBERT_General_4L_312D": 14_350_248,
     "TinyBERT_General_6L_768D": 66_955_008,
