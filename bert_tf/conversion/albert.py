@@ -56,6 +56,7 @@ HUGGINGFACE = Layout(
     old_names=rows.OLD_NORMS,
     ignorable=rows.BUFFERS,
     tied={"MaskedLM": _TIED, "Pretraining": _TIED},
+    untied=dict.fromkeys(("MaskedLM", "Pretraining"), rows.untied("predictions.decoder")),
     unused={
         "MaskedLM": r"^(albert\.pooler|sop_classifier)\.",
         "ExtractiveQA": r"^albert\.pooler\.",

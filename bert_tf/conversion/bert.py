@@ -41,6 +41,7 @@ HUGGINGFACE = Layout(
     old_names=rows.OLD_NORMS,
     ignorable=rows.BUFFERS,
     tied={"MaskedLM": _TIED, "Pretraining": _TIED},
+    untied=dict.fromkeys(("MaskedLM", "Pretraining"), rows.untied("cls.predictions.decoder")),
     unused={
         "MaskedLM": r"^(bert\.pooler|cls\.seq_relationship)\.",
         "ExtractiveQA": r"^bert\.pooler\.",

@@ -55,6 +55,7 @@ HUGGINGFACE = Layout(
     tied={
         "MaskedLM": (("vocab_projector.weight", "distilbert.embeddings.word_embeddings.weight"),)
     },
+    untied={"MaskedLM": rows.untied("vocab_projector", has_idle_bias=False)},
 )
 
 DISTILBERT = Family(

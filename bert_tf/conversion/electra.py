@@ -46,6 +46,7 @@ HUGGINGFACE = Layout(
     old_names=rows.OLD_NORMS,
     ignorable=rows.BUFFERS,
     tied={"MaskedLM": (("generator_lm_head.weight", "electra.embeddings.word_embeddings.weight"),)},
+    untied={"MaskedLM": rows.untied("generator_lm_head", has_idle_bias=False)},
 )
 
 

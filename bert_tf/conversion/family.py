@@ -19,6 +19,7 @@ class Layout:
       any_head: str, regex of the names of every published head, which an encoder sets aside.
       old_names, ignorable: as in Table.
       tied: task name -> `tied` of a Table.
+      untied: task name -> rows of what a head has in the place of tied tensors, where it has.
       unused: task name -> regex of the names that published files of a task hold besides, for
         another task; whoever reads the files tells of it.
     """
@@ -30,6 +31,7 @@ class Layout:
     old_names: tuple[tuple[str, str], ...] = ()
     ignorable: tuple[tuple[str, str], ...] = ()
     tied: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    untied: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)
     unused: Mapping[str, str] = field(default_factory=dict)
 
     def encoder_table(self):
@@ -55,7 +57,7 @@ class Layout:
         prefixed = ((rf"^({roots})\.", rf"{self.prefix}\1."),) if self.prefix else ()
         unused = ((self.unused[task], "for another task"),) if task in self.unused else ()
         return Table(
-            rows + self.heads[task],
+            rows + self.heads[task] + self.untied.get(task, ()),
             self.old_names + prefixed,
             self.ignorable + unused,
             self.tied.get(task, ()),

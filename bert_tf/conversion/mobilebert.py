@@ -76,6 +76,7 @@ HUGGINGFACE = Layout(
     prefix="mobilebert.",
     ignorable=rows.BUFFERS,
     tied={"MaskedLM": _TIED, "Pretraining": _TIED},
+    untied=dict.fromkeys(("MaskedLM", "Pretraining"), rows.untied("cls.predictions.decoder")),
     unused={
         "MaskedLM": rf"{_POOLER}|^cls\.seq_relationship\.",
         "ExtractiveQA": _POOLER,

@@ -44,6 +44,7 @@ HUGGINGFACE = Layout(
             ("lm_head.decoder.bias", "lm_head.bias"),
         )
     },
+    untied={"MaskedLM": rows.untied("lm_head.decoder")},
     unused=dict.fromkeys(
         ("SequenceClassifier", "ExtractiveQA", "TokenClassifier", "MaskedLM"), _POOLER
     ),

@@ -128,6 +128,20 @@ def google_masked_lm():
     )
 
 
+def untied(decoder, has_idle_bias=True):
+    """The rows of an output matrix that is not the words' table.
+
+    Args:
+      decoder: str, Hugging Face's name of it.
+      has_idle_bias: bool, as in the head; else its bias stands among the head's rows.
+    Returns:
+      tuple of Row.
+    """
+    matrix = Row(f"{decoder}.weight", "masked_lm_head.output_embeddings")
+    bias = Row(f"{decoder}.bias", "masked_lm_head.decoder_bias")
+    return (matrix, bias) if has_idle_bias else (matrix,)
+
+
 # Names of files from before 2019, and buffers that carry nothing.
 OLD_NORMS = ((r"LayerNorm\.gamma$", "LayerNorm.weight"), (r"LayerNorm\.beta$", "LayerNorm.bias"))
 BUFFERS = (

@@ -2,12 +2,16 @@
 
 import re
 
+import numpy as np
+
 from bert_tf.conversion.huggingface import write_huggingface
 from bert_tf.conversion.table import FLOATS
 from bert_tf.errors import InputError, shown, shown_name
 
 # What our variables with a row for each entry of the vocabulary are called, in every family.
-_OURS = ("word_embeddings", "output_bias")
+_OURS = ("word_embeddings", "output_embeddings", "output_bias", "decoder_bias")
+# That with a column for each.
+_COLUMNS = "output_columns"
 
 
 def write_with_rows(contents, directory, tokenizer, change):
@@ -27,7 +31,7 @@ def write_with_rows(contents, directory, tokenizer, change):
             f"{contents.weights_file}: is Google's; bert-tf convert --format=huggingface makes it "
             "a model directory whose vocabulary can be changed"
         )
-    named = _vocabulary_tensors(contents)
+    named, columns = _vocabulary_tensors(contents), _names(contents.layout, (_COLUMNS,))
     tensors = {}
     for name, tensor in contents.tensors.items():
         if tensor.dtype not in FLOATS and (name in named or "float" in tensor.dtype):
@@ -36,6 +40,8 @@ def write_with_rows(contents, directory, tokenizer, change):
                 f"{', '.join(FLOATS)}"
             )
         array = tensor.read()
+        if name in columns:
+            array = np.stack([change(each) for each in array]) if len(array) else array
         tensors[name] = change(array) if name in named else array
     write_huggingface(directory, _config(contents, tokenizer), tensors, tokenizer)
 
@@ -49,11 +55,22 @@ def embedding_width(contents):
     )
 
 
+def _rows(layout):
+    """All rows of a layout, a list."""
+    heads = [*layout.heads.values(), *layout.untied.values()]
+    return [*layout.encoder, *(row for head in heads for row in head)]
+
+
+def _names(layout, ours):
+    """The names in a layout of the variables that are called so here; set of str."""
+    rows = [row for row in _rows(layout) if row.ours.split(".")[-1] in ours]
+    return {name for row in rows for name in row.names}
+
+
 def _vocabulary_tensors(contents):
     """The names, in the file, of the tensors with a row for each entry; set of str."""
     layout, rows = contents.layout, contents.config.get("vocab_size")
-    known = [*layout.encoder, *(row for head in layout.heads.values() for row in head)]
-    bare = {name for row in known if row.ours.split(".")[-1] in _OURS for name in row.names}
+    known, bare = _rows(layout), _names(layout, _OURS)
     for pairs in layout.tied.values():
         bare |= {name for name, original in pairs if original.removeprefix(layout.prefix) in bare}
     # Layer numbers stand in the tables as {i}.

@@ -14,6 +14,7 @@ class EncoderConfig:
     Google's code uses since February 2019; see `bert_tf.layers.ACTIVATIONS`.
     `layer_drop_rate`: how often training skips a block. Every family has it, though none was
     published so: it changes nothing but training, and no weight, name or file depends on it.
+    `tie_word_embeddings`: whether a head that predicts words has their table as output matrix.
     """
 
     vocab_size: int = 30522
@@ -31,6 +32,7 @@ class EncoderConfig:
     pad_token_id: int = 0
     classifier_dropout: float | None = None
     layer_drop_rate: float = 0.0
+    tie_word_embeddings: bool = True
 
     # Field -> what config.json calls it, where that is another name.
     names_in_files = {}
@@ -73,10 +75,12 @@ class EncoderConfig:
         return cls(**{name: value for name, value in values.items() if name in known})
 
     def to_dict(self):
-        """The config as config.json holds it; `layer_drop_rate` only where it is set."""
+        """The config as config.json holds it; `layer_drop_rate` and `tie_word_embeddings` only
+        where they are not the usual ones."""
         values = dataclasses.asdict(self)
-        if not self.layer_drop_rate:
-            del values["layer_drop_rate"]
+        for name, usual in (("layer_drop_rate", 0.0), ("tie_word_embeddings", True)):
+            if values[name] == usual:
+                del values[name]
         names = self.names_in_files
         values = {names.get(name, name): value for name, value in values.items()}
         return {"model_type": self.model_type, **values}

@@ -1,6 +1,7 @@
 """DistilBERT (Sanh et al. 2019, arXiv 1910.01108): half of BERT's layers, no types, no pooler."""
 
 import dataclasses
+import functools
 
 from bert_tf.encoders import parts
 from bert_tf.encoders.checks import check_shares
@@ -94,5 +95,5 @@ DISTILBERT = Family(
     published=_published,
     embeddings=_embeddings,
     blocks=parts.blocks,
-    masked_lm_head=parts.masked_lm_head,
+    masked_lm_head=functools.partial(parts.masked_lm_head, idle_bias=False),
 )

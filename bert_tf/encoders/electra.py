@@ -71,6 +71,6 @@ ELECTRA = Family(
     embeddings_projection=_embeddings_projection,
     blocks=parts.blocks,
     # The generator's has the exact GELU whatever the blocks have, as published.
-    masked_lm_head=functools.partial(parts.masked_lm_head, activation="gelu"),
+    masked_lm_head=functools.partial(parts.masked_lm_head, activation="gelu", idle_bias=False),
     replaced_token_head=parts.replaced_token_head,
 )

@@ -142,6 +142,7 @@ def _masked_lm_head(config, width, dtype):
         config.hidden_act,
         config.layer_norm_eps,
         truncated_normal(config.initializer_range),
+        config.tie_word_embeddings,
         word_width=width,
         dtype=dtype,
     )

@@ -77,13 +77,14 @@ def groups_of(config, blocks):
     return [blocks[start : start + inner] for start in starts]
 
 
-def masked_lm_head(config, width, dtype, activation=None):
+def masked_lm_head(config, width, dtype, activation=None, idle_bias=True):
     """The head that predicts masked words.
 
     Args:
       config, dtype: as above.
       width: int, E of the word embeddings.
       activation: a key of ACTIVATIONS; None: that of the blocks.
+      idle_bias: bool, as in MaskedLMHead.
     """
     return MaskedLMHead(
         width,
@@ -91,6 +92,8 @@ def masked_lm_head(config, width, dtype, activation=None):
         activation or config.hidden_act,
         config.layer_norm_eps,
         truncated_normal(config.initializer_range),
+        config.tie_word_embeddings,
+        idle_bias,
         dtype=dtype,
     )
 

@@ -100,8 +100,9 @@ def _final_norm(config, dtype):
 
 
 def _masked_lm_head(config, width, dtype):
-    activation = "gelu" if config.parts_of == "electra" else None
-    return parts.masked_lm_head(config, width, dtype, activation)
+    of_electra = config.parts_of == "electra"
+    activation = "gelu" if of_electra else None
+    return parts.masked_lm_head(config, width, dtype, activation, idle_bias=not of_electra)
 
 
 TRANSFORMER = Family(

@@ -18,31 +18,65 @@ class MaskedLMHead(keras.layers.Layer):
       vocab_size: int, V.
       activation: a key of ACTIVATIONS.
       epsilon: float, of the normalization.
-      initializer: of the dense kernel.
+      initializer: of the dense kernel, and of an output matrix of its own.
+      tied: bool, whether the output matrix is that of the word embeddings.
+      idle_bias: bool, whether an untied head has `output_bias`, which nothing reads, besides the
+        bias that it adds, as transformers' classes keep it in files.
     """
 
     def __init__(
-        self, width, vocab_size, activation="gelu", epsilon=1e-12, initializer=None, **kwargs
+        self,
+        width,
+        vocab_size,
+        activation="gelu",
+        epsilon=1e-12,
+        initializer=None,
+        tied=True,
+        idle_bias=True,
+        **kwargs,
     ):
         super().__init__(**kwargs)
-        self.vocab_size = vocab_size
+        self.vocab_size, self.tied = vocab_size, tied
+        self.table_width = width
+        self.has_idle_bias = idle_bias and not tied
         self.activation = ACTIVATIONS[activation]
+        self.initializer = initializer
         self.dense = Linear(width, initializer, dtype=self.dtype_policy)
         self.norm = LayerNorm(epsilon, dtype=self.dtype_policy)
+        self.output_embeddings = self.decoder_bias = None
 
     def build(self, shape):
         self.dense.build((None, shape[-1]))
         self.norm.build((None, self.dense.width))
         self.output_bias = self.add_weight(
-            name="output_bias", shape=(self.vocab_size,), initializer="zeros"
+            name="output_bias",
+            shape=(self.vocab_size,),
+            initializer="zeros",
+            trainable=not self.has_idle_bias,
         )
+        if not self.tied:
+            self.output_embeddings = self.add_weight(
+                name="output_embeddings",
+                shape=(self.vocab_size, self.table_width),
+                initializer=with_own_seed(self.initializer),
+                autocast=False,
+            )
+        if self.has_idle_bias:
+            self.decoder_bias = self.add_weight(
+                name="decoder_bias", shape=(self.vocab_size,), initializer="zeros"
+            )
 
     def call(self, x_XD, word_embeddings_VE):
-        """float [X, D], tied table [V, E] -> logits, float32 [X, V]."""
+        """float [X, D], the table of the words [V, E] -> logits, float32 [X, V]."""
         x_XE = self.norm(self.activation(self.dense(x_XD)))
-        table_VE = ops.cast(word_embeddings_VE, x_XE.dtype)
-        logits_XV = ops.matmul(x_XE, ops.transpose(table_VE))
-        return ops.cast(logits_XV, "float32") + ops.cast(self.output_bias, "float32")
+        table_VE = word_embeddings_VE if self.tied else self.output_embeddings
+        logits_XV = ops.matmul(x_XE, self.matrix(ops.cast(table_VE, x_XE.dtype)))
+        bias_V = self.decoder_bias if self.has_idle_bias else self.output_bias
+        return ops.cast(logits_XV, "float32") + ops.cast(bias_V, "float32")
+
+    def matrix(self, table_VE):
+        """The output matrix [E, V] that goes with a table of words."""
+        return ops.transpose(table_VE)
 
 
 class SplitMaskedLMHead(MaskedLMHead):
@@ -56,23 +90,19 @@ class SplitMaskedLMHead(MaskedLMHead):
 
     def __init__(self, *args, word_width, **kwargs):
         super().__init__(*args, **kwargs)
-        self.word_width = word_width
+        self.table_width = word_width
 
     def build(self, shape):
         super().build(shape)
         self.output_columns = self.add_weight(
             name="output_columns",
-            shape=(self.dense.width - self.word_width, self.vocab_size),
-            initializer=with_own_seed(self.dense.initializer),
+            shape=(self.dense.width - self.table_width, self.vocab_size),
+            initializer=with_own_seed(self.initializer),
         )
 
-    def call(self, x_XD, word_embeddings_VE):
-        """As MaskedLMHead."""
-        x_XD = self.norm(self.activation(self.dense(x_XD)))
-        table_EV = ops.transpose(ops.cast(word_embeddings_VE, x_XD.dtype))
-        matrix_DV = ops.concatenate([table_EV, self.output_columns], axis=0)
-        logits_XV = ops.cast(ops.matmul(x_XD, matrix_DV), "float32")
-        return logits_XV + ops.cast(self.output_bias, "float32")
+    def matrix(self, table_VE):
+        """The output matrix [D, V]."""
+        return ops.concatenate([ops.transpose(table_VE), self.output_columns], axis=0)
 
 
 class NextWordHead(keras.layers.Layer):
