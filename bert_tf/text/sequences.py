@@ -1,4 +1,4 @@
-"""From pieces to model inputs: longest-first truncation, special tokens and padding."""
+"""How much of the pieces of texts a row has room for: longest-first truncation."""
 
 import tensorflow as tf
 
@@ -35,29 +35,3 @@ def trim(ragged, keep):
         return tf.RaggedTensor.from_row_lengths(values, keep, validate=False)
 
     return tf.cond(tf.reduce_all(keep == ragged.row_lengths()), lambda: ragged, cut)
-
-
-def assemble(parts, begin, end, pad, length):
-    """Put each row's parts between special tokens: begin, part, end (, part, end), padding.
-
-    Args:
-      parts: one or two ragged [N, (pieces), ...] of int32.
-      begin, end, pad: int32 scalars, or [2] for offsets.
-      length: int, or int64 scalar tensor: columns of the result.
-    Returns:
-      int32 [N, length, ...].
-    """
-    rows = parts[0].nrows()
-
-    def column(value):
-        value = tf.convert_to_tensor(value, tf.int32)
-        return tf.RaggedTensor.from_uniform_row_length(
-            tf.repeat(value[None], rows, axis=0), 1, nrows=rows
-        )
-
-    pieces = [column(begin)]
-    for part in parts:
-        pieces += [part, column(end)]
-    inner = parts[0].flat_values.shape[1:].as_list()
-    shape = tf.stack([-1, length, *inner]) if tf.is_tensor(length) else [None, length, *inner]
-    return tf.concat(pieces, 1).to_tensor(pad, shape=shape)

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from bert_tf.text import token_patterns
 from bert_tf.text import unicode_tables as unicode
-from bert_tf.text.normalization import PLACEHOLDER, Characters, CodePointTable, exclusive_sums
+from bert_tf.text.characters import PLACEHOLDER, Characters, CodePointTable, exclusive_sums
 from bert_tf.text.token_patterns import MARK, VOID
 
 _KEYS = 1 << 62

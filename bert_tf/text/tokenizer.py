@@ -22,18 +22,20 @@ class Tokenizer(tf.Module):
 
     Args:
       pieces: what cuts texts into pieces and joins them again: `wordpiece.WordPiece`, or another
-        kind with its `settings`, `vocabulary`, `ids`, `continuing`, `__call__` and `join`.
+        kind with its `settings`, `template`, `vocabulary`, `ids`, `continuing`, `__call__`, `join`
+        and `save`.
     """
 
     def __init__(self, pieces):
         super().__init__()
         self.pieces = pieces
         settings = pieces.settings
+        # None where a tokenizer has no such token, as GPT-2's has no [CLS].
+        self.unk_id = pieces.ids.get(settings.unk_token)
+        self.cls_id = pieces.ids.get(settings.cls_token)
+        self.sep_id = pieces.ids.get(settings.sep_token)
+        self.mask_id = pieces.ids.get(settings.mask_token)
         self.pad_id = pieces.ids[settings.pad_token]
-        self.unk_id = pieces.ids[settings.unk_token]
-        self.cls_id = pieces.ids[settings.cls_token]
-        self.sep_id = pieces.ids[settings.sep_token]
-        self.mask_id = pieces.ids[settings.mask_token]
         # Kept where tf.Module does not look: these graphs are for eager calls, not for exports.
         self._compiled = functools.cache(self._compile)
 
@@ -63,7 +65,12 @@ class Tokenizer(tf.Module):
         Raises:
           InputError: the disk is full or the place cannot be written; what was there still is.
         """
-        vocabulary_files.write_wordpiece(self.pieces.settings, directory)
+        self.pieces.save(directory)
+
+    @property
+    def template(self):
+        """`template.Template`, what stands round one text and round two."""
+        return self.pieces.template
 
     @property
     def vocabulary(self):
@@ -139,7 +146,7 @@ class Tokenizer(tf.Module):
             raise ConfigError(
                 f"padding is {padding!r}, wanted one of {', '.join(map(repr, _PADDINGS))}"
             )
-        least = 2 if text_pairs is None else 3
+        least = max(1, self.template.added(1 if text_pairs is None else 2))
         if not isinstance(max_length, numbers.Integral) or max_length < least:
             raise ConfigError(
                 f"max_length is {max_length!r}, wanted an int of at least {least}, "
@@ -176,26 +183,26 @@ class Tokenizer(tf.Module):
             sides = [texts] if pairs is None else [texts, pairs]
             cut = [self.pieces(side, special_tokens_in_text, return_offsets) for side in sides]
             lengths = [ids.row_lengths() for ids, _ in cut]
-            budget = tf.cast(max_length, tf.int64) - 1 - len(sides)
+            special = self.template.added(len(sides))
+            budget = tf.cast(max_length, tf.int64) - special
             if pairs is None:
                 keep = [tf.minimum(lengths[0], budget)]
             else:
                 keep = sequences.longest_first(*lengths, budget)
-            used = 1 + len(sides) + sum(keep)
+            used = special + sum(keep)
             length = max_length if fixed else tf.maximum(tf.reduce_max(used), 0)
 
             ids = [sequences.trim(ids, n) for (ids, _), n in zip(cut, keep, strict=True)]
             place = tf.range(tf.cast(length, tf.int64))[None]
             inside = place < used[:, None]
-            second = inside & (place >= 2 + keep[0][:, None])  # without a pair, nowhere
             batch = {
-                "input_ids": sequences.assemble(ids, self.cls_id, self.sep_id, self.pad_id, length),
+                "input_ids": self.template.assemble(ids, self.pad_id, length),
                 "attention_mask": tf.cast(inside, tf.int32),
-                "token_type_ids": tf.cast(second, tf.int32),
+                "token_type_ids": self.template.types(keep, place, inside),
             }
             if return_offsets:
                 spans = [sequences.trim(spans, n) for (_, spans), n in zip(cut, keep, strict=True)]
-                batch["offsets"] = sequences.assemble(spans, [0, 0], [0, 0], 0, length)
+                batch["offsets"] = self.template.assemble(spans, 0, length, special=[0, 0])
             return batch
 
     def windows(
@@ -224,9 +231,10 @@ class Tokenizer(tf.Module):
         ids, offsets, question, how = self._cut(
             texts, text_pairs, max_length, overlap, special_tokens_in_text
         )
-        special = (self.cls_id, self.sep_id, self.pad_id)
         length = max_length if padding == "max_length" else None
-        return windows.assemble(ids, offsets, question, how, number, special, length)
+        return windows.assemble(
+            ids, offsets, question, how, number, self.template, self.pad_id, length
+        )
 
     def window_counts(
         self, texts, text_pairs=None, *, max_length, overlap, special_tokens_in_text=False
@@ -241,7 +249,9 @@ class Tokenizer(tf.Module):
         ids, offsets = self.pieces(long, special, return_offsets=True)
         question = None if text_pairs is None else self.pieces(texts, special)[0]
         first = None if question is None else question.row_lengths()
-        return ids, offsets, question, windows.cut(first, ids.row_lengths(), max_length, overlap)
+        return ids, offsets, question, windows.cut(
+            first, ids.row_lengths(), max_length, overlap, self.template
+        )
 
     def continuing(self, ids):
         """Whether pieces go on with the word of the piece before, bool as `ids`; in a graph."""

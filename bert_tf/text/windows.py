@@ -5,7 +5,7 @@ import tensorflow as tf
 from bert_tf.text import sequences
 
 
-def cut(first, second, max_length, overlap):
+def cut(first, second, max_length, overlap, template):
     """How each row is cut.
 
     A window has all of the first text of a pair, at most half of `max_length`, and as much of the
@@ -16,6 +16,7 @@ def cut(first, second, max_length, overlap):
       second: int64 [N], pieces of the text that is cut.
       max_length: int, tokens of a window.
       overlap: int, pieces that a window shares with the next one; at most half of its room.
+      template: `template.Template`.
     Returns:
       dict of int64 [N]: `first`, how many pieces of the first text are kept; `room` and `shared`,
       how many pieces a window has and shares with the next; `windows`, how many there are, 1 at
@@ -23,16 +24,16 @@ def cut(first, second, max_length, overlap):
     """
     if first is None:
         kept = tf.zeros_like(second)
-        room = tf.fill(tf.shape(second), tf.constant(max_length - 2, tf.int64))
+        room = tf.fill(tf.shape(second), tf.constant(max_length - template.added(1), tf.int64))
     else:
         kept = tf.minimum(first, max_length // 2)
-        room = max_length - 3 - kept
+        room = max_length - template.added(2) - kept
     shared = tf.minimum(tf.constant(overlap, tf.int64), room // 2)
     further = -(-tf.maximum(second - room, 0) // (room - shared))
     return {"first": kept, "room": room, "shared": shared, "windows": 1 + further}
 
 
-def assemble(ids, offsets, question, how, number, special, length):
+def assemble(ids, offsets, question, how, number, template, pad, length):
     """The windows of texts as inputs of an encoder.
 
     Args:
@@ -40,7 +41,7 @@ def assemble(ids, offsets, question, how, number, special, length):
       question: int32 ragged [N, (pieces)], the first texts of pairs, or None.
       how: dict, what `cut` gave.
       number: int [N], the one window wanted of each row, or None for all.
-      special: (begin, end, pad), int ids.
+      template: `template.Template`. pad: int, the id of padding.
       length: int, the tokens of a row, or None for the longest.
     Returns:
       dict of int32 tensors for W windows: `input_ids`, `attention_mask`, `token_type_ids`,
@@ -68,23 +69,23 @@ def assemble(ids, offsets, question, how, number, special, length):
         asked = tf.gather(sequences.trim(question, how["first"]), rows)
         nothing = asked.with_flat_values(tf.zeros([tf.size(asked.flat_values), 2], tf.int32))
         parts, spans = [asked, *parts], [nothing, *spans]
-    used = size + kept + len(parts) + 1
+    texts = len(parts)
+    used = size + kept + template.added(texts)
     width = tf.reduce_max(used) if length is None else length
     place = tf.range(tf.cast(width, tf.int64))[None]
-    start = (kept + len(parts))[:, None]
+    start = (kept + template.before_last(texts))[:, None]
     inside = place < used[:, None]
     half = (shared // 2)[:, None]
     low = tf.where(number[:, None] > 0, half, 0)
     last = number[:, None] == windows[:, None] - 1
     high = tf.where(last, size[:, None], (room - shared)[:, None] + half)
     owned = (place - start >= low) & (place - start < high)
-    first_id, end_id, pad_id = special
-    second = inside & (place >= start) if question is not None else tf.zeros_like(inside)
+    lengths = [size] if question is None else [kept, size]
     return {
-        "input_ids": sequences.assemble(parts, first_id, end_id, pad_id, width),
+        "input_ids": template.assemble(parts, pad, width),
         "attention_mask": tf.cast(inside, tf.int32),
-        "token_type_ids": tf.cast(second, tf.int32),
-        "offsets": sequences.assemble(spans, [0, 0], [0, 0], 0, width),
+        "token_type_ids": template.types(lengths, place, inside),
+        "offsets": template.assemble(spans, 0, width, special=[0, 0]),
         "owned": tf.cast(owned, tf.int32),
         "rows": rows,
     }

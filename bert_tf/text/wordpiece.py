@@ -12,7 +12,9 @@ import tensorflow as tf
 import tensorflow_text as tft
 
 from bert_tf.errors import InputError
-from bert_tf.text import normalization, unicode_tables
+from bert_tf.text import normalization, unicode_tables, vocabulary_files
+from bert_tf.text.characters import PLACEHOLDER
+from bert_tf.text.template import Template
 from bert_tf.text.token_search import TokenSearch
 
 _PREFIX = "##"
@@ -61,6 +63,15 @@ class WordPiece(tf.Module):
         )
         self._matcher = self._build_matcher()
 
+    @property
+    def template(self):
+        """BERT's template with this vocabulary's tokens."""
+        return Template.bert(self.ids[self.settings.cls_token], self.ids[self.settings.sep_token])
+
+    def save(self, directory):
+        """Write vocab.txt and tokenizer_config.json; errors as `vocabulary_files` says."""
+        vocabulary_files.write_wordpiece(self.settings, directory)
+
     def _build_matcher(self):
         """The matcher over the vocabulary as it looks in a normalized text."""
         words = [token.translate(self._normalizer.substitutes) for token in self.vocabulary]
@@ -75,7 +86,7 @@ class WordPiece(tf.Module):
             ):
                 words[i] = f"{chr(normalization.UNMATCHED)}{i}"
         # The id behind the last one is put for every added token, and replaced by its own.
-        words.append(chr(normalization.PLACEHOLDER))
+        words.append(chr(PLACEHOLDER))
         try:
             return tft.FastWordpieceTokenizer(
                 words,
