@@ -70,7 +70,7 @@ class TokenizerFiles(NamedTuple):
         )
 
 
-def read_added_tokens(files, vocabulary, source, whole_alone=False):
+def read_added_tokens(files, vocabulary, source, whole_alone=False, defaults=None, extra=()):
     """Find out which tokens are added to a vocabulary, and which of them are special.
 
     Args:
@@ -79,15 +79,21 @@ def read_added_tokens(files, vocabulary, source, whole_alone=False):
       source: str, the file of the vocabulary, which errors name.
       whole_alone: bool; the tokenizer is what tokenizer.json says, so what that adds counts beside
         what tokenizer_config.json does.
+      defaults: dict of name -> str, the special tokens where the files name none; an empty name is
+        then allowed, and a token that the vocabulary lacks is put behind it. None: BERT's, which it
+        has to have.
+      extra: list of AddedToken, special tokens without a name, where the files say none.
     Returns:
-      names: dict of the keys of SPECIAL -> str. tokens: tuple of AddedToken. vocabulary: list of
-      str, with the tokens behind it that it lacked.
+      names: dict of the keys of SPECIAL, with `defaults` of all names -> str or None. tokens: tuple
+      of AddedToken. vocabulary: list of str, with the tokens behind it that it lacked.
     Raises:
       InputError: an entry is of the wrong type, a token of BERT's is missing, or a token's id is
         not its place.
     """
-    in_files, extra = _named(files), _extra(files)
-    named = {key: AddedToken(SPECIAL[key]) for key in _NAMED if key in SPECIAL} | in_files
+    is_bert = defaults is None
+    defaults = SPECIAL if is_bert else defaults
+    in_files, extra = _named(files), _extra(files) or list(extra)
+    named = {key: AddedToken(defaults[key]) for key in _NAMED if key in defaults} | in_files
     named = {key: named[key] for key in dict.fromkeys([*_NAMED, *named]) if key in named}
     specials = {token.content for token in named.values()}
     recorded = _recorded(files, specials, whole_alone)
@@ -98,8 +104,8 @@ def read_added_tokens(files, vocabulary, source, whole_alone=False):
         tokens.setdefault(token.content, token)
 
     known, added = set(vocabulary), {token.content for token in recorded.values()}
-    names = {key: named[key].content for key in SPECIAL}
-    for key, content in names.items():
+    names = {key: named[key].content for key in (SPECIAL if is_bert else _NAMED) if key in named}
+    for key, content in names.items() if is_bert else ():
         if content not in known | added:
             raise InputError(
                 f"{source}: no entry is {shown(content)}, which a BERT vocabulary needs ({key})"
@@ -116,6 +122,8 @@ def read_added_tokens(files, vocabulary, source, whole_alone=False):
     listed = [token.content for token in extra if tokens[token.content].special]
     order = dict.fromkeys([*names.values(), *listed, *tokens])
     order = sorted(order, key=lambda content: not tokens[content].special)
+    if not is_bert:
+        names = dict.fromkeys(_NAMED) | names
     return names, tuple(tokens[content] for content in order), whole
 
 

@@ -1,4 +1,4 @@
-"""Texts as flat code points with the raw characters each stands for, and tables over code points."""
+"""Texts as flat code points with the raw characters each stands for; tables over code points."""
 
 from typing import NamedTuple
 
@@ -47,6 +47,35 @@ class Characters(NamedTuple):
         token = None if self.token is None else tf.gather(self.token, order)
         return Characters(values, first, last, splits, token)
 
+    def repeated(self, counts):
+        """Each character int32 [C] `counts` times, none, once or more.
+
+        Returns:
+          Characters; int32 [D], which of the old ones each is; int32 [D], which copy of it, from 0.
+        """
+        ends = exclusive_sums(counts)
+        source = tf.repeat(tf.range(tf.size(counts)), counts)
+        within = tf.range(tf.size(source)) - tf.gather(ends, source)
+        splits = tf.cast(tf.gather(ends, self.splits), tf.int64)
+        return self.take(source, splits), source, within
+
+    def kept(self, flags):
+        """Those with a true one among bool [C] `flags`."""
+        splits = tf.gather(exclusive_sums(tf.cast(flags, tf.int64)), self.splits)
+        return self.take(tf.where(flags)[:, 0], splits)
+
+    def rows(self):
+        """int32 [C], the text each is in."""
+        return tf.ragged.row_splits_to_segment_ids(self.splits, out_type=tf.int32)
+
+    def segments(self):
+        """bool [C], where a stretch of text begins: a row, an added token, or what is behind it."""
+        if self.token is None:
+            rows = self.rows()
+            return before(rows, -1) != rows
+        rows, added = self.rows(), self.token >= 0
+        return (before(rows, -1) != rows) | added | before(added, False)
+
     def encode(self):
         """The texts, string [N]."""
         rows = tf.RaggedTensor.from_row_splits(self.values, self.splits, validate=False)
@@ -56,3 +85,13 @@ class Characters(NamedTuple):
 def exclusive_sums(counts):
     """[0, a, a + b, ...] of int [C]: int [C + 1]."""
     return tf.concat([[tf.zeros([], counts.dtype)], tf.cumsum(counts)], 0)
+
+
+def before(values, first):
+    """For each of [C] values the one before it, `first` for the first."""
+    return tf.concat([tf.fill([1], tf.cast(first, values.dtype)), values], 0)[:-1]
+
+
+def behind(values, last):
+    """For each of [C] values the one behind it, `last` for the last."""
+    return tf.concat([values, tf.fill([1], tf.cast(last, values.dtype))], 0)[1:]

@@ -71,11 +71,15 @@ def _spelling(lowercase, strip_accents, chinese):
 class Normalizer(tf.Module):
     """BERT's normalizer for the texts that are more than plain ASCII.
 
+    `keeps_spaces`: spaces in a normalized text are not those of the raw one.
+
     Args:
       lowercase: bool.
       strip_accents: bool; decompose and drop the combining marks.
       tokenize_chinese_chars: bool; every ideograph is a word of its own.
     """
+
+    keeps_spaces = False
 
     def __init__(self, lowercase, strip_accents, tokenize_chinese_chars):
         super().__init__()

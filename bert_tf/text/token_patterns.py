@@ -67,7 +67,12 @@ def _check(token, normalizer, source):
     if not {MARK, VOID}.isdisjoint(map(ord, token.content)):
         reason = f"holds U+{MARK:X} or U+{VOID:X}, which have a meaning of their own here"
     left = [ord(x) for x in token.content if normalizer.spell(x)]
-    if token.normalized and not unicode.SPACES.isdisjoint(left[:1] + left[-1:]):
+    keeps_spaces = normalizer.keeps_spaces
+    if (
+        token.normalized
+        and not keeps_spaces
+        and not unicode.SPACES.isdisjoint(left[:1] + left[-1:])
+    ):
         reason = "is normalized and has white space at an end, which cannot be looked for"
     if reason:
         raise InputError(f"{source}: the added token {shown(token.content)} {reason}")

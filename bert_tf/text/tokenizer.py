@@ -5,13 +5,23 @@ import functools
 import hashlib
 import json
 import numbers
+import os
 
 import numpy as np
 import tensorflow as tf
 
 from bert_tf.errors import ConfigError, InputError
-from bert_tf.text import joining, sequences, vocabulary_files, windows
+from bert_tf.text import (
+    joining,
+    pipeline_files,
+    sequences,
+    tokenizer_kinds,
+    vocabulary_files,
+    windows,
+)
 from bert_tf.text.added_tokens import AddedToken
+from bert_tf.text.inputs import strings
+from bert_tf.text.pipeline import Pipeline
 from bert_tf.text.wordpiece import WordPiece
 
 _PADDINGS = ("longest", "max_length")
@@ -35,7 +45,9 @@ class Tokenizer(tf.Module):
         self.cls_id = pieces.ids.get(settings.cls_token)
         self.sep_id = pieces.ids.get(settings.sep_token)
         self.mask_id = pieces.ids.get(settings.mask_token)
-        self.pad_id = pieces.ids[settings.pad_token]
+        # Padding is what attention_mask says; without a token for it some other has to stand there.
+        ends = (settings.pad_token, getattr(settings, "eos_token", None))
+        self.pad_id = next((pieces.ids[token] for token in ends if token is not None), 0)
         # Kept where tf.Module does not look: these graphs are for eager calls, not for exports.
         self._compiled = functools.cache(self._compile)
 
@@ -46,8 +58,8 @@ class Tokenizer(tf.Module):
         The reference is what transformers 5 builds from the directory.
 
         Args:
-          directory: str or os.PathLike; holds vocab.txt or a WordPiece tokenizer.json, and perhaps
-            tokenizer_config.json. The path of a vocab.txt will do.
+          directory: str or os.PathLike; holds vocab.txt, or vocab.json and merges.txt, or
+            tokenizer.json, and perhaps tokenizer_config.json. The path of a vocab.txt will do.
           lowercase: bool, or None: as the directory says; a bare vocab.txt is cased when its
             ordinary entries hold A-Z.
         Returns:
@@ -55,10 +67,13 @@ class Tokenizer(tf.Module):
         Raises:
           InputError: nothing there can be read as a tokenizer; the line says which file and why.
         """
-        return cls(WordPiece(vocabulary_files.read_wordpiece(directory, lowercase)))
+        kind = tokenizer_kinds.kind_of(directory)
+        if kind is None:
+            return cls(WordPiece(vocabulary_files.read_wordpiece(directory, lowercase)))
+        return cls(Pipeline(pipeline_files.read_pipeline(os.fspath(directory), kind)))
 
     def save_pretrained(self, directory):
-        """Write vocab.txt and tokenizer_config.json, which transformers reads too.
+        """Write vocab.txt or tokenizer.json, and tokenizer_config.json; transformers reads both.
 
         Args:
           directory: str or os.PathLike; made when it is not there.
@@ -152,8 +167,8 @@ class Tokenizer(tf.Module):
                 f"max_length is {max_length!r}, wanted an int of at least {least}, "
                 "the number of special tokens"
             )
-        texts = _strings(texts, "texts")
-        pairs = None if text_pairs is None else _strings(text_pairs, "text_pairs")
+        texts = strings(texts, "texts")
+        pairs = None if text_pairs is None else strings(text_pairs, "text_pairs")
         if pairs is not None and not texts.shape.is_compatible_with(pairs.shape):
             raise InputError(f"text_pairs has {pairs.shape[0]} rows, texts has {texts.shape[0]}")
         options = (padding == "max_length", bool(special_tokens_in_text), bool(return_offsets))
@@ -249,8 +264,11 @@ class Tokenizer(tf.Module):
         ids, offsets = self.pieces(long, special, return_offsets=True)
         question = None if text_pairs is None else self.pieces(texts, special)[0]
         first = None if question is None else question.row_lengths()
-        return ids, offsets, question, windows.cut(
-            first, ids.row_lengths(), max_length, overlap, self.template
+        return (
+            ids,
+            offsets,
+            question,
+            windows.cut(first, ids.row_lengths(), max_length, overlap, self.template),
         )
 
     def continuing(self, ids):
@@ -268,7 +286,7 @@ class Tokenizer(tf.Module):
         """
         if not isinstance(text, str):
             raise InputError(f"text is {text!r}, wanted one str")
-        ids, _ = self.pieces(_strings([text], "text"), special_tokens_in_text)
+        ids, _ = self.pieces(strings([text], "text"), special_tokens_in_text)
         return [self.pieces.vocabulary[i] for i in ids.flat_values.numpy()]
 
     def decode(self, ids, skip_special_tokens=True, cleanup=True):
@@ -298,30 +316,3 @@ class Tokenizer(tf.Module):
     def joined(self, ids, there):
         """Rows of ids as texts, in the graph; see `joining.joined`."""
         return joining.joined(self.pieces, ids, there)
-
-
-def _strings(texts, name):
-    """A [batch] string tensor of what a caller calls texts."""
-    if tf.is_tensor(texts):
-        if texts.dtype != tf.string:
-            raise InputError(f"{name} holds {texts.dtype.name}, wanted strings")
-    else:
-        if isinstance(texts, (str, bytes)):
-            raise InputError(f"{name} is one string, wanted a batch of them: [{texts[:20]!r}]")
-        texts = list(texts)
-        odd = next((i for i, text in enumerate(texts) if not isinstance(text, (str, bytes))), None)
-        if odd is not None:
-            raise InputError(f"{name}[{odd}] is {texts[odd]!r}, wanted a string")
-        try:
-            texts = tf.constant(texts, tf.string, shape=[len(texts)])
-        except ValueError:  # half a surrogate pair
-            texts = [text if isinstance(text, bytes) else _whole(text) for text in texts]
-            texts = tf.constant(texts, tf.string, shape=[len(texts)])
-    if texts.shape.rank not in (None, 1):
-        raise InputError(f"{name} has shape {texts.shape}, wanted [batch]")
-    return tf.ensure_shape(texts, [None]) if texts.shape.rank is None else texts
-
-
-def _whole(text):
-    """The text with U+FFFD for each half of a surrogate pair, which UTF-8 has no bytes for."""
-    return "".join("\ufffd" if 0xD800 <= ord(x) <= 0xDFFF else x for x in text)

@@ -108,6 +108,18 @@ _OTHER_WORD = code_points("""
 31350-323af
 """)
 
+# Letters and numbers between Unicode 14, which the oldest Python we run on knows, and 16.
+LATE_LETTERS = code_points("""
+1c89-1c8a a7cb-a7cd a7da-a7dc 105c0-105f3 10d4a-10d65 10d6f-10d85 10ec2-10ec4 1123f-11240
+11380-11389 1138b 1138e 11390-113b5 113b7 113d1 113d3 11bc0-11be0 11f02 11f04-11f10 11f12-11f33
+1342f 13441-13446 13460-143fa 16100-1611d 16d40-16d6c 18cff 1b132 1b155 1df25-1df2a 1e030-1e06d
+1e4d0-1e4eb 1e5d0-1e5ed 1e5f0 2b739 2ebf0-2ee5d 31350-323af
+""")
+LATE_NUMBERS = code_points("""
+10d40-10d49 116d0-116e3 11bf0-11bf9 11f50-11f59 16130-16139 16d70-16d79 1ccf0-1ccf9 1d2c0-1d2d3
+1e4f0-1e4f9 1e5f1-1e5fa
+""")
+
 # Capitals younger than the oldest Python we run on (Unicode 14); the last two are whole alphabets.
 _LATE_CAPITALS = {
     0x1C89: 0x1C8A,

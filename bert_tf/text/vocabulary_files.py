@@ -96,7 +96,7 @@ def read_wordpiece(path, lowercase=None):
         vocabulary=tuple(whole),
         base_size=len(vocabulary),
         added_tokens=added,
-        model_max_length=_model_max_length(files.config),
+        model_max_length=model_max_length(files.config),
         source=source,
         **_normalization(files, alone, lowercase, vocabulary),
         **names,
@@ -221,7 +221,7 @@ def _normalization(files, alone, lowercase, vocabulary):
     }
 
 
-def _model_max_length(config):
+def model_max_length(config):
     """The longest row, as the file says it, or None."""
     value = config.values.get("model_max_length")
     number = isinstance(value, int | float) and not isinstance(value, bool)

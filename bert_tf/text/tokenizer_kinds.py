@@ -1,0 +1,57 @@
+"""Which kind of tokenizer a directory holds, as transformers 5 finds it out.
+
+Source: transformers 5.24, models/auto/tokenization_auto.py: `AutoTokenizer.from_pretrained`.
+"""
+
+import os
+
+from bert_tf.text.json_entries import read_json
+from bert_tf.text.pipeline_files import KINDS
+
+FILE = "TokenizersBackend"
+# The tokenizer of a model type where no file names one.
+_OF_MODEL = {
+    "gpt2": "GPT2Tokenizer",
+    "roberta": "RobertaTokenizer",
+    "modernbert": FILE,
+}
+# Model types whose files name a class that they are not.
+_MISNAMED = ("modernbert",)
+_GENERIC = (FILE, "PreTrainedTokenizer", "PreTrainedTokenizerFast", "PythonBackend")
+
+
+def kind_of(path):
+    """The class of transformers that a tokenizer is read as.
+
+    Args:
+      path: str or os.PathLike, a directory, or a file of it.
+    Returns:
+      str, one of `pipeline_files.KINDS` or FILE: the tokenizer is what tokenizer.json says; None
+      for WordPiece, and where nothing tells.
+    Raises:
+      InputError: a file cannot be read.
+    """
+    path = os.fspath(path)
+    if not os.path.isdir(path):
+        return None
+    config = read_json(os.path.join(path, "tokenizer_config.json"))
+    model = read_json(os.path.join(path, "config.json"))
+    named = config.get("tokenizer_class", str) or model.get("tokenizer_class", str)
+    kind = model.get("model_type", str)
+    of_model = _OF_MODEL.get(kind)
+    if named is None:
+        found = of_model
+    elif named.removesuffix("Fast") == of_model or kind in _MISNAMED:
+        found = of_model
+    else:
+        found = FILE if named in _GENERIC else named.removesuffix("Fast")
+    if found in KINDS:
+        return found
+    if found not in (None, FILE):
+        return None
+    whole = read_json(os.path.join(path, "tokenizer.json"))
+    if whole:
+        return FILE if whole.inner("model").get("type", str) in ("BPE", "Unigram") else None
+    bare = os.path.join(path, "vocab.json")
+    has_lines = os.path.isfile(os.path.join(path, "vocab.txt"))
+    return "GPT2Tokenizer" if os.path.isfile(bare) and not has_lines else None
