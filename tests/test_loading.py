@@ -488,3 +488,9 @@ def test_loading_pulls_in_neither_tensorflow_text_nor_keras_hub():
     code = "import sys, bert_tf.loading; print(*{'tensorflow_text', 'keras_hub'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize("load", [load_encoder, load_task])
+def test_the_bare_name_of_a_size_says_that_it_has_no_weights(load):
+    said = "is the name of a size: bert_tf.build_encoder('bert-tiny') has it with random weights"
+    refused(lambda: load("bert-tiny"), said, "hf://ORG/NAME")

@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
+from bert_tf import hub
 from bert_tf.errors import InputError, shown, shown_name
 
 TOKENIZER_FILES = (
@@ -80,7 +81,7 @@ def unpacked(source):
     """The folder behind a path; a .zip is unpacked to a temporary one, removed afterwards.
 
     Args:
-      source: str or Path of a directory, a .zip, or a checkpoint prefix.
+      source: str or Path of a directory, a .zip, or a checkpoint prefix; or hf://ORG/NAME.
 
     Yields:
       Path; of the directory in the archive that holds the model, when there is one.
@@ -89,7 +90,7 @@ def unpacked(source):
       InputError: there is nothing at that path, or the archive is damaged, unsafe or larger than
         the disk.
     """
-    source = Path(source)
+    source = Path(hub.local(source))
     if source.is_file() and source.suffix == ".zip":
         with tempfile.TemporaryDirectory(prefix="bert_tf-") as folder:
             _extract(source, Path(folder))

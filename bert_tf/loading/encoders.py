@@ -1,5 +1,7 @@
 """Encoders of files: load_encoder, and what tasks and conversion build on."""
 
+import os
+
 from absl import logging
 
 from bert_tf import encoders
@@ -18,9 +20,9 @@ def load_encoder(directory, **config_changes):
     lack is initialised afresh and named in one warning.
 
     Args:
-      directory: str, a Hugging Face directory, a folder with a Google checkpoint, a .zip of either,
-        or the prefix of a Google checkpoint such as `folder/bert_model.ckpt`; or the Contents of
-        one (see `conversion.contents.opened`).
+      directory: str, a folder of any format that README.md lists under "What it reads", a .zip of
+        one, the prefix of a checkpoint such as `folder/bert_model.ckpt`, or hf://ORG/NAME; or the
+        Contents of one (see `conversion.contents.opened`).
       **config_changes: fields of the family's config to change; `num_hidden_layers` may be lowered:
         the lower layers are read and the upper ones left aside.
 
@@ -32,6 +34,7 @@ def load_encoder(directory, **config_changes):
         missing, left over or of another shape.
       ConfigError: `config_changes` names a field that the family's config lacks.
     """
+    refuse_size_name(directory)
     with opened(directory) as contents:
         encoder, stored = encoder_of_files(contents, config_changes)
         tensors = encoder_tensors(contents)
@@ -45,6 +48,19 @@ def load_encoder(directory, **config_changes):
             contents.weights_file,
         )
     return encoder
+
+
+def refuse_size_name(source):
+    """Raises InputError for the bare name of a published size, which is no folder.
+
+    Args:
+      source: what a loading function was given.
+    """
+    if isinstance(source, str) and source in encoders.SIZES and not os.path.exists(source):
+        raise InputError(
+            f"{source}: is the name of a size: bert_tf.build_encoder({source!r}) has it with random "
+            "weights; trained ones are read from a folder, a checkpoint or hf://ORG/NAME"
+        )
 
 
 def encoder_of_files(contents, changes=None, **options):

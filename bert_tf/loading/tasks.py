@@ -14,7 +14,12 @@ from bert_tf.conversion.sentence_transformers import fill_dense, read_modules
 from bert_tf.conversion.sizes import check_own_heads, check_sizes
 from bert_tf.conversion.table import canonical_names, fill
 from bert_tf.errors import InputError, shown_name
-from bert_tf.loading.encoders import config_of_files, encoder_of_files, no_task
+from bert_tf.loading.encoders import (
+    config_of_files,
+    encoder_of_files,
+    no_task,
+    refuse_size_name,
+)
 
 
 def load_task(directory):
@@ -32,6 +37,7 @@ def load_task(directory):
     Raises:
       InputError: as in `load_encoder`; or the files hold no head, or one that no task here reads.
     """
+    refuse_size_name(directory)
     with opened(directory) as contents:
         model = task_of_files(contents)
         if hasattr(model, "tokenizer"):  # which has to read and write texts by itself

@@ -3,6 +3,7 @@
 import glob
 import os
 
+from bert_tf import hub
 from bert_tf.data import formats
 from bert_tf.data.conll import CONLL_FILES
 from bert_tf.errors import InputError, nearest, shown
@@ -37,7 +38,11 @@ def check_finetune(config, model=True):
 
 def check_model(path):
     """Raises InputError where there is no directory, archive or checkpoint of this name."""
-    if not os.path.exists(path) and not glob.glob(f"{glob.escape(path)}.*"):
+    if (
+        not hub.is_remote(path)
+        and not os.path.exists(path)
+        and not glob.glob(f"{glob.escape(path)}.*")
+    ):
         raise InputError(f"{path}: no such directory, .zip or checkpoint prefix")
 
 
