@@ -1,4 +1,4 @@
-"""hf://ORG/NAME by huggingface_hub, from a local server: revision, token, offline, broken downloads.
+"""hf://ORG/NAME by huggingface_hub, from a local server: revision, token, offline, breaks.
 
 Its endpoint, cache and token are read when it is imported, so each case is a process of its own; no
 TensorFlow is in it.

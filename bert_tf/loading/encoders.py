@@ -58,8 +58,8 @@ def refuse_size_name(source):
     """
     if isinstance(source, str) and source in encoders.SIZES and not os.path.exists(source):
         raise InputError(
-            f"{source}: is the name of a size: bert_tf.build_encoder({source!r}) has it with random "
-            "weights; trained ones are read from a folder, a checkpoint or hf://ORG/NAME"
+            f"{source}: is the name of a size: bert_tf.build_encoder({source!r}) has it with "
+            "random weights; trained ones are read from a folder, a checkpoint or hf://ORG/NAME"
         )
 
 
