@@ -165,8 +165,11 @@ class ObjectiveSection:
     """What is predicted."""
 
     # masked_lm: the masked words; replaced_tokens: which words a generator put in (ELECTRA), which
-    # nothing else of this section stands beside
-    words: str = setting(one_of("masked_lm", "replaced_tokens"), "masked_lm")
+    # nothing else of this section stands beside; causal_lm: every next word, of families that read
+    # from left to right; blank_infilling: masked spans, word by word (GLM)
+    words: str = setting(
+        one_of("masked_lm", "replaced_tokens", "causal_lm", "blank_infilling"), "masked_lm"
+    )
     # null: what the records were made for; none: their labels are left aside
     sentences: str | None = setting(
         optional(one_of("next_sentence", "sentence_order", "sentence_order_3", "none")), None
@@ -260,17 +263,18 @@ class PretrainConfig:
 
     def __post_init__(self):
         """What two keys must agree on; `load` puts the file's name before the message."""
-        replaced = self.objective.words == "replaced_tokens"
+        words = self.objective.words
+        replaced = words == "replaced_tokens"
         if self.model.generator and not replaced:
             raise ConfigError(
                 f"model.generator is {self.model.generator} and objective.words "
-                f"{self.objective.words}, wanted replaced_tokens with it"
+                f"{words}, wanted replaced_tokens with it"
             )
         for key in ("sentences", "extra_labels", "adversarial"):
             value = getattr(self.objective, key)
-            if replaced and value not in (None, "none", {}):
+            if words != "masked_lm" and value not in (None, "none", {}):
                 raise ConfigError(
-                    f"objective.{key} is {value} and objective.words replaced_tokens, "
+                    f"objective.{key} is {value} and objective.words {words}, "
                     "which has none beside it"
                 )
         for key in ("insertion", "replacement"):
@@ -280,6 +284,14 @@ class PretrainConfig:
                     f"noise.{key} is {rate} and objective.words replaced_tokens, wanted 0 with it: "
                     "such tokens would count as original ones"
                 )
+        if words in ("causal_lm", "blank_infilling") and self.noise != Noise():
+            raise ConfigError(f"noise is given and objective.words {words}, which has none")
+        if words == "causal_lm" and self.masking != Masking():
+            raise ConfigError("masking is given and objective.words causal_lm, which hides nothing")
+        if words == "blank_infilling" and any(phase.packing for phase in self.phases):
+            raise ConfigError(
+                "phases: packing is true and objective.words blank_infilling, whose rows grow"
+            )
         if self.train.class_weights is not None:
             raise ConfigError("train.class_weights is given, wanted null: it is for fine-tuning")
         own = [phase.steps is not None or phase.epochs is not None for phase in self.phases]

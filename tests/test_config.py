@@ -253,6 +253,13 @@ def test_a_phase_is_as_the_train_section_but_for_what_it_says(load_pretrain):
             "noise.insertion is 0.1 and objective.words replaced_tokens",
         ),
         (["model.generator={hidden_size: 8}"], "wanted replaced_tokens with it"),
+        (["objective.words=causal_lm", "noise.deletion=0.1"], "objective.words causal_lm, which"),
+        (["objective.words=causal_lm", "masking.unit=word"], "causal_lm, which hides nothing"),
+        (["objective.words=blank_infilling", "phases.1.packing=true"], "whose rows grow"),
+        (
+            ["objective.words=causal_lm", "objective.sentences=next_sentence"],
+            "objective.sentences is next_sentence and objective.words causal_lm",
+        ),
         (["objective.words=replaced_tokens", "objective.adversarial=1"], "objective.adversarial"),
         (["objective.extra_labels={a: {of: row}}"], "wanted a mapping of columns"),
         (["objective.loss_factors={a: -1}"], "wanted a mapping of losses"),

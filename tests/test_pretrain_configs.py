@@ -14,7 +14,10 @@ from tests.recipes.corpus import SIZES, corpus
 
 FOLDER = pathlib.Path(__file__).parents[1] / "configs" / "pretrain"
 FILES = sorted(FOLDER.glob("*.yaml"))
-NAMED = set("bert roberta_style albert electra_small chinese_whole_word mini domain".split())
+NAMED = set(
+    "bert roberta_style albert electra_small chinese_whole_word mini domain gpt2_small "
+    "infilling".split()
+)
 # What the toy corpus, in English and without jieba, has to have otherwise.
 OTHERWISE = {"max_length": "24", "shards": "1", "processes": "1", "layout": "lines"}
 NOT_HERE = ("language", "segmenter")

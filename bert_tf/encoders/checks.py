@@ -133,7 +133,7 @@ def check_inputs(inputs, config):
       InputError: more tokens than positions, or an id outside of the vocabulary or of the types.
     """
     length, most = inputs["input_ids"].shape[1], config.longest_row
-    if length is not None and length > most:
+    if length is not None and length > most and inputs.get("position_ids") is None:
         raise InputError(f"input_ids: rows of {length} tokens, the model has {most} positions")
     _check_ids("input_ids", inputs["input_ids"], config.vocab_size, "the vocabulary has")
     if config.type_vocab_size:

@@ -129,8 +129,9 @@ class Encoder(keras.Model):
           inputs: dict of int32 [B, L]: `input_ids`; optional, or None, `attention_mask` (0 padding;
             equal positive numbers attend to each other; absent: all 1), `token_type_ids` (absent:
             all 0), `position_ids` (absent: 0, 1, 2, ...), and `sentence_positions` [B, S], where
-            the first tokens of examples packed into one row stand (absent: one example, at 0); and
-            `embedding_shift` float32 [B, L, E], added to the words' vectors (absent: nothing).
+            the first tokens of examples packed into one row stand (absent: one example, at 0);
+            `embedding_shift` float32 [B, L, E], added to the words' vectors (absent: nothing); and
+            `reading_order`: a token attends to none with a higher number (absent: to any).
             Other keys are left aside.
           return_intermediates: bool, adds `hidden_states` and `attentions`.
           only_first: bool, for tasks that read the first token alone: the last block computes
@@ -156,7 +157,9 @@ class Encoder(keras.Model):
         key, firsts = key_for(training, key), inputs.get("sentence_positions")
         only_first = only_first and firsts is None
         batch, length = ops.shape(input_ids)[0], ops.shape(input_ids)[1]
-        mask = make_attention_mask(groups, None if cache is None else length)
+        mask = make_attention_mask(
+            groups, None if cache is None else length, inputs.get("reading_order")
+        )
         context, width = Context(batch, length, mask), self.config.hidden_size
         if cache is None and not return_intermediates:
             context = dataclasses.replace(context, wants_probs=False)

@@ -9,7 +9,7 @@ MASKED_SCORE = -1e9
 LOWEST = -6e4
 
 
-def make_attention_mask(attention_mask, queries=None):
+def make_attention_mask(attention_mask, queries=None, order=None):
     """The pairs of positions that attend to each other.
 
     Positions with equal numbers do: real tokens (1) attend to real tokens, packed examples (1, 2,
@@ -19,10 +19,15 @@ def make_attention_mask(attention_mask, queries=None):
     Args:
       attention_mask: int [B, L].
       queries: int or integer scalar, F: only the last F positions attend; None: all do.
+      order: int [B, L], a position attends to none with a higher number; None: to any.
     Returns:
       bool [B, 1, F, L], True where the query of axis 2 may attend to the key of axis 3.
     """
     mask_BL = mask_BF = attention_mask
     if queries is not None:
         mask_BF = mask_BL[:, ops.shape(mask_BL)[1] - queries :]
-    return ops.equal(mask_BF[:, None, :, None], mask_BL[:, None, None, :])
+    seen_B1FL = ops.equal(mask_BF[:, None, :, None], mask_BL[:, None, None, :])
+    if order is None:
+        return seen_B1FL
+    before_B1LL = order[:, None, None, :] <= order[:, None, :, None]
+    return ops.logical_and(seen_B1FL, before_B1LL)

@@ -13,7 +13,7 @@ from bert_tf.data.packing import PackedOrder, pack_rows
 from bert_tf.data.pipeline import until
 from bert_tf.errors import ConfigError
 from bert_tf.pretraining_data.corpus import cloze
-from bert_tf.pretraining_data.masking import mask_rows
+from bert_tf.pretraining_data.hidden import hide
 from bert_tf.pretraining_data.noise import add_noise
 
 # Google's names -> the names that models read.
@@ -47,6 +47,7 @@ def pretraining_batches(
     noise=None,
     packing=None,
     extra="labels",
+    words="masked_lm",
 ):
     """The batches of the steps start_step, start_step + 1, ..., the same wherever the run starts.
 
@@ -62,6 +63,7 @@ def pretraining_batches(
       packing: packing.Packing, or None for an example a row. It reads the lengths of all rows
         first.
       extra: "labels", or "rows" to get the numbers of the examples in their place.
+      words: str, which words are asked; see `hidden.hide`.
     Returns:
       tf.data.Dataset of (inputs, labels); the batch dimension B is static. inputs: dict of int32
       [B, L] input_ids, attention_mask, token_type_ids, and masked_positions int32 [B, P]; packed
@@ -74,7 +76,7 @@ def pretraining_batches(
     Raises:
       ConfigError: the records have masks and masking is given, or neither.
     """
-    examples = _examples_of(table, masking, vocabulary, noise)
+    examples = _examples_of(table, masking, vocabulary, noise, words)
     if packing is None:
         plan = order.TrainingOrder(len(table), batch_size, seed)
         dataset = _training_windows(table, examples, plan, start_step, length_multiple)
@@ -112,17 +114,19 @@ def packed_order(table, batch_size, seed, packing):
 
 
 @tf.autograph.experimental.do_not_convert
-def evaluation_batches(table, masking, vocabulary, *, batch_size, seed=0, length_multiple=1):
+def evaluation_batches(
+    table, masking, vocabulary, *, batch_size, seed=0, length_multiple=1, words="masked_lm"
+):
     """Every record once, for metrics, each with the same mask whenever and with whom it is read.
 
     Args:
       seed: int >= 0. Decides the masks, together with a row's number.
-      table, masking, vocabulary, batch_size, length_multiple: as in pretraining_batches.
+      table, masking, vocabulary, batch_size, length_multiple, words: as in pretraining_batches.
     Returns:
       tf.data.Dataset of (inputs, labels), by length within each 64 batches of the table; the last
       batch may be short.
     """
-    examples = _examples_of(table, masking, vocabulary, None)
+    examples = _examples_of(table, masking, vocabulary, None, words)
     plan = order.FileOrder(len(table), batch_size)
 
     def window(number):
@@ -235,7 +239,7 @@ def _packed(table, examples, plan, start_step):
     return steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
-def _examples_of(table, masking, vocabulary, noise):
+def _examples_of(table, masking, vocabulary, noise, words):
     """What makes inputs and labels of parsed records: (features, rows, key, most) -> both."""
     fixed = table.max_predictions is not None
     if fixed == (masking is not None):
@@ -255,8 +259,9 @@ def _examples_of(table, masking, vocabulary, noise):
             masks = {ours: features.pop(theirs) for theirs, ours in _MASKS.items()}
         else:
             ids, mask = tokens["input_ids"], tokens["attention_mask"]
-            masks = mask_rows(ids, mask, masking, vocabulary, key, boundary, rows)
-            tokens["input_ids"] = masks.pop("input_ids")
+            found = hide(words, ids, mask, masking, vocabulary, key, boundary, rows)
+            masks = {name: found.pop(name) for name in _MASKS.values()}
+            tokens |= found
         if noise is not None:
             stay = masks["masked_positions"], masks["masked_weights"]
             fill = dict.fromkeys(labels_of_tokens, _NO_LABEL)

@@ -41,12 +41,15 @@ class MaskingVocabulary:
       is_special: bool [V]. Tokens that are never hidden: [CLS], [SEP], [PAD], [MASK].
       replacement_ids: int32 [R]. What a random replacement is drawn from: no control tokens.
       is_continuation: bool [V]. Tokens that continue a word (##).
+      start_id, end_id: int, of [CLS] and [SEP].
     """
 
     mask_id: int
     is_special: np.ndarray
     replacement_ids: np.ndarray
     is_continuation: np.ndarray
+    start_id: int = 0
+    end_id: int = 0
 
     @classmethod
     def of(cls, tokenizer):
@@ -70,7 +73,8 @@ class MaskingVocabulary:
         for id in (tokenizer.pad_id, tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id):
             is_special[id] = True
         replacement_ids = np.array(ordinary, np.int32)
-        return cls(tokenizer.mask_id, is_special, replacement_ids, continuations(vocabulary))
+        ends = tokenizer.cls_id, tokenizer.sep_id
+        return cls(tokenizer.mask_id, is_special, replacement_ids, continuations(vocabulary), *ends)
 
 
 def mask_rows(input_ids, attention_mask, masking, vocabulary, seed, word_starts=None, rows=None):

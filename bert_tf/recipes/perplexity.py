@@ -1,4 +1,4 @@
-"""How likely a model of masked words finds a text."""
+"""How likely a language model finds a text, of masked words or from left to right."""
 
 import math
 
@@ -73,15 +73,7 @@ class Perplexity:
         if not np.isfinite(scores).all():
             raise InputError("the model's answers are not finite numbers; its weights are damaged")
         counts = np.bincount(row_of, minlength=len(texts))
-        sums = np.bincount(row_of, scores, minlength=len(texts))
-        return [
-            {
-                "tokens": int(count),
-                "log_likelihood": round(float(total), 6),
-                "perplexity": round(math.exp(-total / count), 6) if count else None,
-            }
-            for count, total in zip(counts, sums, strict=True)
-        ]
+        return _told(counts, np.bincount(row_of, scores, minlength=len(texts)))
 
     def _scores(self, batch, row_of, place_of):
         """The log probability of some tokens, each masked in a copy of its row; float [copies]."""
@@ -92,3 +84,57 @@ class Perplexity:
         inputs["input_ids"][copies, place_of] = self.tokenizer.mask_id
         inputs["masked_positions"] = place_of[:, None].astype("int32")
         return self.log_probabilities(inputs).numpy()[copies, 0, wanted]
+
+
+class NextWordPerplexity:
+    """How likely a model that reads from left to right finds a text, as `Perplexity` tells it: the
+    sum of the log-probabilities of each next word, the end included; the first is not asked where
+    no token stands before a text.
+
+    Args and attributes: as Perplexity; the model is a CausalLM.
+    """
+
+    columns = ("text",)
+
+    def __init__(self, model, tokenizer):
+        self.task, self.tokenizer, self.max_length = type(model), tokenizer, row_length(model)
+        self.settings = {"columns": {"text": model.data_settings.get("text", "text")}}
+        entries = tokenizer.vocab_size  # the model may have more rows, as padding
+
+        @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string)])
+        def scores(texts):
+            settings = {"max_length": ENDLESS, "padding": "longest"}
+            inputs, labels = model.features({"text": texts}, tokenizer, settings)
+            logits = model(inputs, training=False)[..., :entries]
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(labels, 0), logits)
+            asked = tf.cast(labels >= 0, tf.float32)
+            return tf.reduce_sum(asked, axis=1), -tf.reduce_sum(losses * asked, axis=1)
+
+        self.scores = scores
+
+    def records(self, texts):
+        """Answers texts; as `Perplexity.records`."""
+        lengths = self.tokenizer.pieces(texts)[0].row_lengths().numpy()
+        for row, length in enumerate(lengths + 2):
+            if length > self.max_length:
+                error = InputError(f"{length} tokens, the model takes {self.max_length}")
+                error.row = row
+                raise error
+        parts = [texts[start : start + 32] for start in range(0, len(texts), 32)]
+        found = [[x.numpy() for x in self.scores(tf.constant(part))] for part in parts]
+        counts, sums = (np.concatenate(x).astype(float) for x in zip(*found, strict=True))
+        if not np.isfinite(sums).all():
+            raise InputError("the model's answers are not finite numbers; its weights are damaged")
+        return _told(counts, sums)
+
+
+def _told(counts, sums):
+    """Counts of tokens and sums of their log-probabilities as records."""
+    return [
+        {
+            "tokens": int(count),
+            "log_likelihood": round(float(total), 6),
+            "perplexity": round(math.exp(-total / count), 6) if count else None,
+        }
+        for count, total in zip(counts, sums, strict=True)
+    ]

@@ -10,7 +10,7 @@ from bert_tf.errors import ConfigError, InputError
 from bert_tf.export import answer_with, is_export, load_export
 from bert_tf.export.zero_shot import ZeroShot
 from bert_tf.loading import load_with_tokenizer
-from bert_tf.recipes.perplexity import Perplexity
+from bert_tf.recipes.perplexity import NextWordPerplexity, Perplexity
 from bert_tf.recipes.prediction_rows import open_rows
 
 # Texts are read, and their answers written, a window at a time.
@@ -103,8 +103,10 @@ def _answerer(directory, top, perplexity, places):
             )
     model.data_settings = {**model.data_settings, **places}
     if perplexity:
+        if hasattr(model, "next_word_head"):
+            return NextWordPerplexity(model, tokenizer)
         if not hasattr(model, "masked_lm_logits"):
-            raise ConfigError(f"--perplexity: {directory} predicts no masked words")
+            raise ConfigError(f"--perplexity: {directory} predicts neither masked nor next words")
         return Perplexity(model, tokenizer)
     if top is not None and "top" not in model.answer_options:
         raise ConfigError(f"--top: {directory} answers with neither words for [MASK] nor spans")

@@ -8,6 +8,7 @@ from absl import logging
 
 from bert_tf.errors import ConfigError
 from bert_tf.pretraining_data import batches
+from bert_tf.pretraining_data.blanks import SPAN_PLACES
 from bert_tf.pretraining_data.masking import MaskingVocabulary
 from bert_tf.pretraining_data.records.manifest import MANIFEST
 from bert_tf.recipes.finetune import compile_model
@@ -94,17 +95,41 @@ def _require_fit(config, phases, model):
                 f"phases.{phase.number}.records: rows of {phase.rows.max_length} tokens, "
                 f"the model has {positions} positions"
             )
-        if phase.rows.sentence_objective != "none" and model.encoder.config.type_vocab_size < 2:
+        types, two = model.encoder.config.type_vocab_size, phase.rows.sentence_objective != "none"
+        if two and types < 2 and config.objective.words != "causal_lm":
             raise ConfigError(
                 f"phases.{phase.number}.records: rows of two segments, the model's type_vocab_size "
-                "is 1"
+                f"is {types}"
             )
+        _require_records(config.objective.words, phase, types)
         for rows in (phase.rows, phase.held_out):
-            rows.check_labels("segment_ids", model.encoder.config.type_vocab_size)
+            if model.encoder.config.type_vocab_size:
+                rows.check_labels("segment_ids", model.encoder.config.type_vocab_size)
         _monitor(phase.settings.best_metric, model)
 
 
-def _batch_source(phase, vocabulary):
+def _require_records(words, phase, types):
+    """What an objective over words needs of records and model."""
+    where = f"phases.{phase.number}.records"
+    if words in ("causal_lm", "blank_infilling") and phase.masking is None:
+        raise ConfigError(
+            f"{where}: hold masks of their own, and objective.words is {words}; wanted records "
+            "made with --masking=dynamic"
+        )
+    if words != "blank_infilling":
+        return
+    if phase.rows.sentence_objective != "none":
+        raise ConfigError(
+            f"{where}: rows of two segments, and blank_infilling reads one text a row"
+        )
+    if types < SPAN_PLACES:
+        raise ConfigError(
+            f"model.changes.type_vocab_size is {types}, wanted {SPAN_PLACES}: blank_infilling has "
+            "them for the places within a span"
+        )
+
+
+def _batch_source(phase, words, vocabulary):
     """The BatchSource of a phase."""
     drawn = (phase.masking, vocabulary)
     given = dict(
@@ -112,6 +137,7 @@ def _batch_source(phase, vocabulary):
         seed=phase.settings.seed,
         noise=phase.noise,
         packing=phase.packing,
+        words=words,
     )
     return BatchSource(
         batches=lambda start, stop: batches.pretraining_batches(
@@ -126,7 +152,7 @@ def _run(phase, objective, model, tokenizer, workdir):
     """Trains one phase, or puts the weights it ended with into the model; returns its results."""
     settings, folder, steps = phase.settings, os.path.join(workdir, phase.name), phase.steps
     vocabulary = MaskingVocabulary.of(tokenizer)
-    source = _batch_source(phase, vocabulary)
+    source = _batch_source(phase, objective.words, vocabulary)
     with model.distribute_strategy.scope():
         compile_model(
             model,
@@ -154,6 +180,7 @@ def _run(phase, objective, model, tokenizer, workdir):
         vocabulary,
         batch_size=settings.batch_size,
         seed=settings.seed,
+        words=objective.words,
     )
 
     found = []
@@ -174,10 +201,9 @@ def _run(phase, objective, model, tokenizer, workdir):
 
 
 def figures(means):
-    """The means of `mean_terms`, and `perplexity`, the exponential of the masked-LM loss."""
-    if "masked_lm" not in means:
-        return means
-    return {**means, "perplexity": math.exp(min(means["masked_lm"], 700.0))}
+    """The means of `mean_terms`, and `perplexity`, the exponential of the loss over words."""
+    loss = means.get("masked_lm", means.get("causal_lm"))
+    return means if loss is None else {**means, "perplexity": math.exp(min(loss, 700.0))}
 
 
 def _monitor(name, model):

@@ -111,7 +111,7 @@ def sentences_of(config, phases):
       ConfigError: the records are for several, or for another than is given.
     """
     objective, kinds = config.objective, {phase.rows.sentence_objective for phase in phases}
-    if objective.sentences == "none" or objective.words == "replaced_tokens":
+    if objective.sentences == "none" or objective.words != "masked_lm":
         return "none"
     if len(kinds) > 1:
         raise ConfigError(
@@ -132,7 +132,7 @@ def labels_of(config, phases):
       ConfigError: the records lack one, or have it otherwise.
     """
     given = config.objective.extra_labels
-    if given is None and config.objective.words == "replaced_tokens":
+    if given is None and config.objective.words != "masked_lm":
         return {}
     labels = _kinds(phases[0].rows)
     for phase in phases:

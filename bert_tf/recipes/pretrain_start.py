@@ -7,6 +7,7 @@ from bert_tf.encoders import FAMILIES, SIZES, build_encoder, change_config
 from bert_tf.errors import ConfigError, InputError, nearest
 from bert_tf.loading import load_encoder, load_task
 from bert_tf.recipes.positional_heads import initialize_positional_heads
+from bert_tf.tasks.causal_rows import start_and_end
 from bert_tf.tasks.pretraining_start import pretrains, take_heads, task_for
 
 
@@ -56,6 +57,10 @@ def _fresh_encoder(start, tokenizer):
         raise ConfigError(f"model.family is {start.family!r}, wanted one of {known}{hint}")
     sizes = SIZES[start.size] if start.size is not None else FAMILIES[start.family].config()
     of_text = {"vocab_size": tokenizer.vocab_size, "pad_token_id": tokenizer.pad_id}
+    if hasattr(sizes, "eos_token_id"):
+        start_id, end_id = start_and_end(tokenizer)
+        first_id = end_id if start_id is None else start_id
+        of_text |= {"bos_token_id": first_id, "eos_token_id": end_id}
     encoder = build_encoder(_changed(sizes, {**of_text, **start.changes}, "model.changes"))
     if start.positional_heads:
         initialize_positional_heads(encoder)

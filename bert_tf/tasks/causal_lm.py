@@ -7,6 +7,13 @@ from bert_tf.layers import fold_in, key_for
 from bert_tf.tasks import causal_rows
 from bert_tf.tasks.features import Column
 from bert_tf.tasks.generation import SETTINGS, Words, as_texts, generate, generation_of
+from bert_tf.tasks.masked_words import (
+    masked_word_accuracy,
+    masked_word_logits,
+    masked_word_loss,
+    masked_word_weights,
+    weighed,
+)
 from bert_tf.tasks.task_model import TaskModel
 
 
@@ -23,7 +30,7 @@ class CausalLM(TaskModel):
       tokenizer: Tokenizer or None, that of the directory the model was loaded from.
 
     Labels: int [B, L], the word that follows each position; below 0 (-100) where none is to be
-    predicted.
+    predicted. Or, for inputs with `masked_positions`, a dict as MaskedLM takes it.
     """
 
     arguments = ("generation",)
@@ -46,40 +53,32 @@ class CausalLM(TaskModel):
         """Logits of the word after each position.
 
         Args:
-          inputs: dict of int32 [B, L], see the encoder.
+          inputs: dict of int32 [B, L], see the encoder; with `masked_positions` int32 [B, P] only
+            those positions are carried to the vocabulary.
           training: bool, with dropout.
           key: integer [2], the dropout key of this step, or None.
         Returns:
-          float32 [B, L, V].
+          float32 [B, L, V], or [B, P, V] with `masked_positions`.
         """
         key = key_for(training, key)
         outputs = self.encoder(inputs, training=key is not None, key=fold_in(key, 0))
-        return self.logits(outputs["sequence_output"])
+        return self._logits(outputs["sequence_output"], inputs.get("masked_positions"))
 
-    def logits(self, sequence_BLD):
-        """The logits over the vocabulary of vectors, float [B, L, D] -> float32 [B, L, V]."""
-        batch, length, width = ops.shape(sequence_BLD)
+    def _logits(self, sequence_BLD, positions_BP=None):
         table_VD = self.encoder.embeddings.word_embeddings
-        logits_XV = self.next_word_head(ops.reshape(sequence_BLD, (-1, width)), table_VD)
-        return ops.reshape(logits_XV, (batch, length, self.encoder.config.vocab_size))
+        return masked_word_logits(self.next_word_head, table_VD, sequence_BLD, positions_BP)
 
     def loss_weights(self, labels, sample_weight=None):
-        return {"causal_lm": ops.sum(_weights(labels, sample_weight))}
+        return {"causal_lm": ops.sum(masked_word_weights(weighed(labels), sample_weight))}
 
     def loss_terms(self, outputs, labels, sample_weight=None):
         """Cross-entropy of the next words, a sum over them."""
-        weights_BL = _weights(labels, sample_weight)
-        losses_BL = ops.sparse_categorical_crossentropy(
-            ops.maximum(labels, 0), outputs, from_logits=True
-        )
-        return {"causal_lm": (ops.sum(losses_BL * weights_BL), ops.sum(weights_BL))}
+        return {"causal_lm": masked_word_loss(outputs, weighed(labels), sample_weight)}
 
     def metric_terms(self, outputs, labels, sample_weight=None):
         """How often the next word has the highest logit."""
-        weights_BL = _weights(labels, sample_weight)
-        chosen_BL = ops.argmax(outputs, axis=-1)
-        right_BL = ops.cast(chosen_BL == ops.cast(labels, chosen_BL.dtype), "float32")
-        return {"causal_lm_accuracy": (ops.sum(right_BL * weights_BL), ops.sum(weights_BL))}
+        accuracy = masked_word_accuracy(outputs, weighed(labels), sample_weight)
+        return {"causal_lm_accuracy": accuracy}
 
     @staticmethod
     def features(cells, tokenizer, settings):
@@ -181,7 +180,7 @@ class CausalLM(TaskModel):
         """Logits behind the last of some tokens, and the cache; see `generation.loop`."""
         inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": places}
         outputs = self.encoder(inputs, cache=cache)
-        return self.logits(outputs["sequence_output"][:, -1:])[:, 0], outputs["cache"]
+        return self._logits(outputs["sequence_output"][:, -1:])[:, 0], outputs["cache"]
 
     def answer(self, outputs, inputs, cells, tokenizer, **options):
         """What follows each text.
@@ -205,11 +204,3 @@ def _padded(prompts):
 
     rows = tf.ragged.constant([list(map(int, prompt)) for prompt in prompts], tf.int32)
     return causal_rows.on_the_right(rows)
-
-
-def _weights(labels, sample_weight):
-    """What each position counts for, float32 [B, L]: 0 where nothing is to be predicted."""
-    weights_BL = ops.cast(labels >= 0, "float32")
-    if sample_weight is None:
-        return weights_BL
-    return weights_BL * ops.cast(sample_weight, "float32")[:, None]

@@ -9,6 +9,7 @@ from bert_tf.tasks.masked_words import (
     masked_word_logits,
     masked_word_loss,
     masked_word_weights,
+    weighed,
 )
 from bert_tf.tasks.task_model import TaskModel
 
@@ -61,27 +62,16 @@ class MaskedLM(TaskModel):
         return outputs
 
     def loss_weights(self, labels, sample_weight=None):
-        return {"masked_lm": ops.sum(masked_word_weights(_weighed(labels), sample_weight))}
+        return {"masked_lm": ops.sum(masked_word_weights(weighed(labels), sample_weight))}
 
     def loss_terms(self, outputs, labels, sample_weight=None):
-        return {"masked_lm": masked_word_loss(outputs, _weighed(labels), sample_weight)}
+        return {"masked_lm": masked_word_loss(outputs, weighed(labels), sample_weight)}
 
     def metric_terms(self, outputs, labels, sample_weight=None):
         """How often the masked word has the highest logit."""
-        accuracy = masked_word_accuracy(outputs, _weighed(labels), sample_weight)
+        accuracy = masked_word_accuracy(outputs, weighed(labels), sample_weight)
         return {"masked_lm_accuracy": accuracy}
 
     def answer(self, outputs, inputs, cells, tokenizer, top=5):
         """The likeliest words for each [MASK], or the likeliest choice; see `fill_mask.answer`."""
         return fill_mask.answer(outputs, inputs, cells, tokenizer, top)
-
-
-def _weighed(labels):
-    """Labels as a dict with weights; of plain ones those of 0 and more count 1."""
-    if isinstance(labels, dict):
-        return labels
-    labels = ops.convert_to_tensor(labels)
-    return {
-        "masked_ids": ops.maximum(labels, 0),
-        "masked_weights": ops.cast(labels >= 0, "float32"),
-    }

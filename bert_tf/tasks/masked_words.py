@@ -44,6 +44,17 @@ def candidate_scores(logits, candidates):
     return ops.where(count_BSn > 0, mean_BSn, LOWEST)
 
 
+def weighed(labels):
+    """Labels as a dict with weights; of plain ones, int [B, L], those of 0 and more count 1."""
+    if isinstance(labels, dict):
+        return labels
+    labels = ops.convert_to_tensor(labels)
+    return {
+        "masked_ids": ops.maximum(labels, 0),
+        "masked_weights": ops.cast(labels >= 0, "float32"),
+    }
+
+
 def masked_word_weights(labels, sample_weight=None):
     """What each masked word counts for, float32 [B, P]; 0 is filling.
 

@@ -1,15 +1,17 @@
 """Which task a run of pretraining trains, and what it takes over from an earlier one."""
 
 from bert_tf.errors import InputError
+from bert_tf.tasks.causal_lm import CausalLM
 from bert_tf.tasks.electra_pretraining import ElectraPretraining
 from bert_tf.tasks.masked_lm import MaskedLM
 from bert_tf.tasks.pretraining import Pretraining
 
 # Tasks whose heads pretraining goes on with.
-_PRETRAINED = (MaskedLM, Pretraining, ElectraPretraining)
+_PRETRAINED = (MaskedLM, Pretraining, ElectraPretraining, CausalLM)
 # The parts beside the encoder that a checkpoint may hold, as messages call them.
 _PARTS = {
     "masked_lm_head": "head for masked words",
+    "next_word_head": "head for next words",
     "sentence_head": "head for sentences",
     "head": "head for replaced tokens",
     "generator": "generator",
@@ -25,7 +27,7 @@ def task_for(words, encoder, source, sentences, labels, generator_sizes):
     """The task of an objective, with fresh heads.
 
     Args:
-      words: "masked_lm" or "replaced_tokens".
+      words: str, a value of `objective.words`.
       encoder: the encoder to train.
       source: the task model of a checkpoint, or None.
       sentences: str, the objective over sentences, "none" for none.
@@ -37,7 +39,9 @@ def task_for(words, encoder, source, sentences, labels, generator_sizes):
     Raises:
       InputError: the encoder's family has no such objective.
     """
-    if words == "masked_lm":
+    if words == "causal_lm":
+        return CausalLM(encoder)
+    if words in ("masked_lm", "blank_infilling"):
         if sentences == "none" and not labels:
             return MaskedLM(encoder)
         return Pretraining(encoder, sentences, labels)
@@ -61,7 +65,7 @@ def take_heads(model, source):
     fresh = []
     for name, title in _PARTS.items():
         ours, theirs = getattr(model, name, None), getattr(source, name, None)
-        if ours is None:
+        if ours is None or not ours.weights:  # an output matrix that is that of the words
             continue
         same = theirs is not None and _shapes(ours) == _shapes(theirs)
         if name == "sentence_head" and same:

@@ -7,8 +7,10 @@ import oracles
 import pytest
 
 from bert_tf import (
+    CausalLM,
     ElectraConfig,
     ElectraPretraining,
+    Gpt2Config,
     InputError,
     MaskedLM,
     Pretraining,
@@ -161,3 +163,25 @@ def test_a_model_of_masked_words_chooses_among_the_choices_of_json_lines(folder,
     want = answer_with(model, tokenizer).records(list(texts), list(choices))
     for got, wanted, row in zip(found, want, rows, strict=True):
         assert got == {**wanted, "text": row["text"], "choices": row["options"]}
+
+
+def test_a_model_that_reads_from_left_to_right_has_a_perplexity_too(tmp_path):
+    config = Gpt2Config(**tiny.sizes(vocab_size=len(tiny.vocabulary()) + 2))
+    model = oracles.randomize(CausalLM(build_encoder(config)))
+    tokenizer = tiny.tokenizer(tmp_path / "vocabulary")
+    model.save_pretrained(str(tmp_path / "model"), tokenizer)
+    (tmp_path / "in.txt").write_text("a bad film\ngood\n")
+    predict(
+        str(tmp_path / "model"), str(tmp_path / "in.txt"), str(tmp_path / "out"), perplexity=True
+    )
+    for line in map(json.loads, (tmp_path / "out").read_text().splitlines()):
+        ids = tokenizer([line["text"]])["input_ids"].numpy()
+        logits = np.asarray(model({"input_ids": ids}), float)[0, :, : tokenizer.vocab_size]
+        words = ids[0, 1:]
+        want = [np.log(oracles.softmax(x))[word] for x, word in zip(logits, words, strict=False)]
+        assert line["tokens"] == len(words)
+        assert line["log_likelihood"] == pytest.approx(sum(want), abs=1e-4)
+        assert line["perplexity"] == pytest.approx(np.exp(-np.mean(want)), rel=1e-4)
+    (tmp_path / "in.txt").write_text("good\n" + "a " * 12)
+    with pytest.raises(InputError, match="line 2: 14 tokens, the model takes 10"):
+        predict(str(tmp_path / "model"), str(tmp_path / "in.txt"), perplexity=True)

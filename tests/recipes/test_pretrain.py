@@ -40,6 +40,15 @@ KINDS = {
         ["model.family=electra", NARROW, "objective.words=replaced_tokens"]
         + ["model.generator={hidden_size: 8, intermediate_size: 16}"],
     ),
+    "causal": (
+        "none",
+        ["model.family=gpt2", "objective.words=causal_lm", "phases.1.packing=true"],
+    ),
+    "infilling": (
+        "none",
+        ["model.family=bert", "objective.words=blank_infilling", "masking.unit=span"]
+        + ["model.changes.type_vocab_size=32"],
+    ),
 }
 
 

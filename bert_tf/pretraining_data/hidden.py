@@ -1,0 +1,30 @@
+"""Which words of a row a model is asked, by the objective over words."""
+
+import dataclasses
+
+from bert_tf.pretraining_data.blanks import blank_rows
+from bert_tf.pretraining_data.masking import mask_rows
+from bert_tf.pretraining_data.next_words import next_words
+
+
+def hide(words, input_ids, attention_mask, masking, vocabulary, seed, word_starts=None, rows=None):
+    """The tokens that a model reads of rows, and the words that it is asked.
+
+    Args:
+      words: str, a value of `objective.words`. masked_lm and replaced_tokens: words are masked;
+        causal_lm: every next word is asked; blank_infilling: masked spans are told word by word.
+      input_ids, attention_mask, masking, vocabulary, seed, word_starts, rows: as in
+        `masking.mask_rows`.
+    Returns:
+      dict: input_ids, masked_positions, masked_ids and masked_weights as of `masking.mask_rows`;
+      of blanks also attention_mask, token_type_ids, position_ids and reading_order.
+    """
+    if words == "causal_lm":
+        return next_words(input_ids, attention_mask)
+    drawn = (vocabulary, seed)
+    if words == "blank_infilling":
+        masking = dataclasses.replace(masking, mask_share=1.0, random_share=0.0)
+    masked = mask_rows(input_ids, attention_mask, masking, *drawn, word_starts, rows)
+    if words == "blank_infilling":
+        return blank_rows(input_ids, attention_mask, masked, *drawn, rows)
+    return masked
