@@ -6,10 +6,14 @@
 import dataclasses
 
 from bert_tf.errors import ConfigError
+from bert_tf.pretraining_sections import (
+    Masking,
+    Noise,
+    ObjectiveSection,
+    PhaseSection,
+    StartSection,
+)
 from bert_tf.sections import (
-    FILE_OR_SHARE,
-    SHARE,
-    WARMUP,
     DataSection,
     DistributionSection,
     FewShotSection,
@@ -18,22 +22,14 @@ from bert_tf.sections import (
     TrainSection,
 )
 from bert_tf.settings import (
-    FLAG,
-    MAPPING,
-    NOT_NEGATIVE,
-    POSITIVE,
     WORD,
     Kind,
     differing_keys,
     from_dict,
-    is_number,
     load,
-    one_of,
-    optional,
     setting,
     to_dict,
     to_yaml,
-    whole,
 )
 
 __all__ = [
@@ -55,27 +51,6 @@ __all__ = [
 ]
 
 
-_RATE = Kind("a share from 0 to below 1", lambda v: is_number(v) and 0 <= v < 1, float)
-_PART = Kind("a share from 0 to 1", lambda v: is_number(v) and 0 <= v <= 1, float)
-_FACTORS = Kind(
-    "a mapping of losses to numbers, 0 or more",
-    lambda value: isinstance(value, dict) and all(map(NOT_NEGATIVE.accepts, value.values())),
-    lambda value: {str(name): float(factor) for name, factor in value.items()},
-)
-_LABELS = Kind(
-    "a mapping of columns of the records to {of: sentence, token or cloze, num_labels: 2 or more}",
-    lambda value: (
-        isinstance(value, dict)
-        and all(
-            isinstance(label, dict)
-            and set(label) == {"of", "num_labels"}
-            and label["of"] in ("sentence", "token", "cloze")
-            and whole(2).accepts(label["num_labels"])
-            for label in value.values()
-        )
-    ),
-    dict,
-)
 _PHASES = Kind("a list of phases, each with its records", lambda value: False)
 
 
@@ -129,124 +104,6 @@ class FinetuneConfig:
                 f"train.accumulate is {train.accumulate}, wanted a divisor of train.batch_size, "
                 f"{train.batch_size}"
             )
-
-
-@dataclasses.dataclass(frozen=True)
-class StartSection:
-    """What pretraining begins with: a checkpoint, or fresh weights of some size."""
-
-    # one of: a model directory or checkpoint; a published size, such as bert-mini; a family
-    path: str | None = setting(optional(WORD), None)
-    size: str | None = setting(optional(WORD), None)
-    family: str | None = setting(optional(WORD), None)
-    changes: dict = setting(MAPPING, {})  # fields of the encoder's configuration to change
-    generator: dict = setting(MAPPING, {})  # the same of the generator beside a discriminator
-    tokenizer: str | None = setting(optional(WORD), None)  # a folder; null: that of model.path
-    # Fresh weights whose first block looks at neighbours: worth much to runs of some minutes.
-    positional_heads: bool = setting(FLAG, False)
-
-    def __post_init__(self):
-        """One beginning, and a tokenizer with fresh weights."""
-        given = [x for x in ("path", "size", "family") if getattr(self, x) is not None]
-        if len(given) != 1:
-            shown = " and ".join(f"model.{key} {getattr(self, key)}" for key in given) or "none"
-            raise ConfigError(f"wanted one of model.path, model.size, model.family, got {shown}")
-        if self.path is None and self.tokenizer is None:
-            raise ConfigError("model.tokenizer is None, wanted a folder: there is no model.path")
-        if self.path is not None and self.positional_heads:
-            raise ConfigError(
-                f"model.positional_heads is for fresh weights, and model.path is {self.path}; "
-                "wanted one of them"
-            )
-
-
-@dataclasses.dataclass(frozen=True)
-class ObjectiveSection:
-    """What is predicted."""
-
-    # masked_lm: the masked words; replaced_tokens: which words a generator put in (ELECTRA), which
-    # nothing else of this section stands beside; causal_lm: every next word, of families that read
-    # from left to right; blank_infilling: masked spans, word by word (GLM)
-    words: str = setting(
-        one_of("masked_lm", "replaced_tokens", "causal_lm", "blank_infilling"), "masked_lm"
-    )
-    # null: what the records were made for; none: their labels are left aside
-    sentences: str | None = setting(
-        optional(one_of("next_sentence", "sentence_order", "sentence_order_3", "none")), None
-    )
-    # null: those that the records tell of; {}: none
-    extra_labels: dict | None = setting(optional(_LABELS), None)
-    loss_factors: dict = setting(_FACTORS, {})  # what each loss counts for, where it is not 1
-    # How far words' vectors are moved to where the loss is higher, to be right there too; null: not
-    adversarial: float | None = setting(optional(POSITIVE), None)
-
-
-@dataclasses.dataclass(frozen=True)
-class Masking:
-    """How tokens are masked; see `pretraining_data.masking`.
-
-    Source: Devlin et al. 2019 (arXiv 1810.04805), section 3.1; ALBERT and SpanBERT for the units.
-    """
-
-    # The share of a row's real tokens to predict; one at least
-    probability: float = setting(SHARE, 0.15)
-    max_predictions: int | None = setting(optional(whole(1)), None)  # a row; null: the share of it
-    mask_share: float = setting(_PART, 0.8)  # become [MASK]
-    random_share: float = setting(_PART, 0.1)  # become another word; the rest stays
-    # word: all of its tokens or none; ngram: up to 3 words; span: up to 10 words that are all
-    # replaced or all kept
-    unit: str = setting(one_of("token", "word", "ngram", "span"), "token")
-
-    def __post_init__(self):
-        """The shares are parts of one whole."""
-        if self.mask_share + self.random_share > 1 + 1e-9:
-            raise ConfigError(
-                f"masking.mask_share and masking.random_share are {self.mask_share} and "
-                f"{self.random_share}, wanted at most 1 together"
-            )
-
-
-@dataclasses.dataclass(frozen=True)
-class Noise:
-    """How often an ordinary token of the input is disturbed; see `pretraining_data.noise`."""
-
-    insertion: float = setting(_RATE, 0.0)  # another one is put before it
-    deletion: float = setting(_RATE, 0.0)
-    replacement: float = setting(_RATE, 0.0)
-
-    def __post_init__(self):
-        """A token is deleted or replaced, not both."""
-        if self.deletion + self.replacement > 1:
-            raise ConfigError(
-                f"noise.deletion and noise.replacement are {self.deletion} and {self.replacement}, "
-                "wanted at most 1 together"
-            )
-
-
-@dataclasses.dataclass(frozen=True)
-class PhaseSection:
-    """A part of pretraining with records of its own. What is null is as in `train`."""
-
-    records: str = setting(WORD)  # a folder or a glob
-    validation: str | float = setting(FILE_OR_SHARE, 0.01)  # held out: records, or a share of them
-    epochs: int | None = setting(optional(whole(1)), None)
-    steps: int | None = setting(optional(whole(1)), None)
-    batch_size: int | None = setting(optional(whole(1)), None)
-    accumulate: int | None = setting(optional(whole(1)), None)
-    learning_rate: float | None = setting(optional(POSITIVE), None)
-    warmup: float | None = setting(optional(WARMUP), None)
-    packing: bool = setting(FLAG, False)  # several short examples in a row
-
-    def settings(self, train):
-        """The `train` section as it is in this phase."""
-        given = {
-            name: getattr(self, name)
-            for name in ("epochs", "steps", "batch_size", "accumulate", "learning_rate", "warmup")
-            if getattr(self, name) is not None
-        }
-        if "epochs" in given:
-            given.setdefault("steps", None)
-        return dataclasses.replace(train, **given)
 
 
 @dataclasses.dataclass(frozen=True)
