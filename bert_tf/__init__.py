@@ -25,6 +25,7 @@ _MODULES = {
     "MaskedLM": "tasks",
     "ModernBertConfig": "encoders",
     "MobileBertConfig": "encoders",
+    "MultiTask": "tasks",
     "MultipleChoice": "tasks",
     "Pretraining": "tasks",
     "Reranker": "tasks",

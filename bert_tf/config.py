@@ -16,9 +16,12 @@ from bert_tf.pretraining_sections import (
 from bert_tf.sections import (
     DataSection,
     DistributionSection,
+    EncoderSection,
     FewShotSection,
     IncrementalSection,
+    MixingSection,
     ModelSection,
+    TaskSection,
     TrainSection,
 )
 from bert_tf.settings import (
@@ -26,7 +29,9 @@ from bert_tf.settings import (
     Kind,
     differing_keys,
     from_dict,
+    keys_of,
     load,
+    one_of,
     setting,
     to_dict,
     to_yaml,
@@ -40,10 +45,12 @@ __all__ = [
     "IncrementalSection",
     "Masking",
     "ModelSection",
+    "MultiTaskConfig",
     "Noise",
     "PretrainConfig",
     "TrainSection",
     "differing_keys",
+    "finetuning",
     "from_dict",
     "load",
     "to_dict",
@@ -52,6 +59,7 @@ __all__ = [
 
 
 _PHASES = Kind("a list of phases, each with its records", lambda value: False)
+_TASKS = Kind("tasks by their names, each with its data", lambda value: False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,6 +112,38 @@ class FinetuneConfig:
                 f"train.accumulate is {train.accumulate}, wanted a divisor of train.batch_size, "
                 f"{train.batch_size}"
             )
+
+
+@dataclasses.dataclass(frozen=True)
+class MultiTaskConfig:
+    """Every setting of `bert-tf finetune` for several tasks in one run."""
+
+    model: EncoderSection
+    tasks: dict[str, TaskSection] = setting(_TASKS)
+    task: str = setting(one_of("multi_task"), "multi_task")
+    mixing: MixingSection = MixingSection()
+    train: TrainSection = TrainSection()
+    distribution: DistributionSection = DistributionSection()
+
+    def __post_init__(self):
+        """What two keys must agree on; `load` puts the file's name before the message."""
+        for name in self.tasks:
+            self.alone(name)
+            if self.tasks[name].data.packing:
+                raise ConfigError(f"tasks.{name}.data.packing is true, wanted false")
+        if self.train.class_weights is not None:
+            raise ConfigError("train.class_weights is given, wanted null: it is for one task alone")
+
+    def alone(self, name):
+        """The configuration of one of the tasks alone, a FinetuneConfig."""
+        section, head = self.tasks[name], dataclasses.asdict(self.tasks[name].head)
+        model = ModelSection(self.model.path, self.model.changes, **head)
+        return FinetuneConfig(model, section.data, section.task, self.train, self.distribution)
+
+
+def finetuning(path):
+    """The class of a configuration of fine-tuning, by the keys of its file."""
+    return MultiTaskConfig if "tasks" in keys_of(path) else FinetuneConfig
 
 
 @dataclasses.dataclass(frozen=True)

@@ -90,6 +90,8 @@ def task_named(name, key="task"):
         near = nearest(name, TASKS)
         hint = f" (nearest: {near})" if near else ""
         raise ConfigError(f"{key} is {name!r}, wanted one of {', '.join(TASKS)}{hint}")
+    if TASKS[name].parts is not None:
+        raise ConfigError(f"{key} is {name}, wanted its tasks by name in the section `tasks`")
     return TASKS[name]
 
 

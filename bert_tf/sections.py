@@ -168,6 +168,46 @@ class FewShotSection:
 
 
 @dataclasses.dataclass(frozen=True)
+class EncoderSection:
+    """The encoder that several tasks share."""
+
+    path: str = setting(WORD)
+    changes: dict = setting(MAPPING, {})  # fields of the encoder's configuration to change
+
+
+@dataclasses.dataclass(frozen=True)
+class HeadSection:
+    """The head of one task among several; null as in the section `model` of one task alone."""
+
+    pooling: str | None = setting(optional(one_of("cls", "mean", "max")), None)
+    head_layers: tuple | None = setting(optional(_WIDTHS), None)
+    problem_type: str | None = setting(optional(one_of(*PROBLEM_TYPES)), None)
+    options: dict = setting(MAPPING, {})  # further arguments of the task
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskSection:
+    """One task among several."""
+
+    data: DataSection
+    task: str = setting(WORD, "sequence_classification")
+    head: HeadSection = HeadSection()
+    weight: float = setting(POSITIVE, 1.0)  # what its loss counts for
+    metric: str | None = setting(optional(WORD), None)  # its part of the average; null: its own
+
+
+@dataclasses.dataclass(frozen=True)
+class MixingSection:
+    """How often each of several tasks is trained, and what it counts for."""
+
+    # A step has rows of one task: as often as it has batches (proportional), as their square root,
+    # or from the first to nearly equal from epoch to epoch (annealed)
+    sampling: str = setting(one_of("proportional", "square_root", "annealed"), "proportional")
+    # true: losses are weighed by what is learned of their noise, beside the tasks' weights
+    learned_weights: bool = setting(FLAG, False)
+
+
+@dataclasses.dataclass(frozen=True)
 class TrainSection:
     """How to train. A step is one update of the weights; every `..._every` counts steps."""
 

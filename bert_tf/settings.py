@@ -1,9 +1,9 @@
 """How a configuration is read: a tree of dataclasses, strict YAML, dotted overrides.
 
 A configuration is a dataclass whose fields are sections (dataclasses), lists of sections
-(`tuple[Section, ...]`) and `setting`s. Nothing here knows what a key means, so the configuration of
-another command is just another dataclass. `load` is the one door: it checks every value once, and
-what it returns can be trusted.
+(`tuple[Section, ...]`), sections by name (`dict[str, Section]`) and `setting`s. Nothing here knows
+what a key means, so the configuration of another command is just another dataclass. `load` is the
+one door: it checks every value once, and what it returns can be trusted.
 """
 
 import dataclasses
@@ -115,6 +115,8 @@ def to_dict(config):
     def plain(value):
         if dataclasses.is_dataclass(value):
             return to_dict(value)
+        if isinstance(value, dict):
+            return {name: plain(item) for name, item in value.items()}
         return [plain(item) for item in value] if isinstance(value, tuple) else value
 
     return {field.name: plain(getattr(config, field.name)) for field in dataclasses.fields(config)}
@@ -131,12 +133,12 @@ def differing_keys(one, other):
     for field in dataclasses.fields(one):
         values = getattr(one, field.name), getattr(other, field.name)
         pairs = {}
-        if field.name in lists and len(values[0]) == len(values[1]):
-            each = enumerate(zip(*values, strict=True), 1)
-            pairs = {f"{field.name}.{number}": pair for number, pair in each}
+        if field.name in lists and _names(values[0]) == _names(values[1]):
+            each = zip(_names(values[0]), *map(_items, values), strict=True)
+            pairs = {f"{field.name}.{name}": pair for name, *pair in each}
         elif dataclasses.is_dataclass(values[0]):
             pairs = {field.name: values}
-        elif values[0] != values[1]:
+        elif values[0] != values[1] or (field.name in lists and list(values[0]) != list(values[1])):
             differing[field.name] = values
         for name, pair in pairs.items():
             differing |= {f"{name}.{key}": both for key, both in differing_keys(*pair).items()}
@@ -150,10 +152,25 @@ def _sections(config_class):
 
 
 def _lists(config_class):
-    """The fields that are lists of sections: {name: the dataclass of each}."""
+    """The fields that are lists of sections, or sections by name: {name: the dataclass of each}."""
     types = typing.get_type_hints(config_class)
-    items = {name: typing.get_args(kind)[:1] for name, kind in types.items()}
-    return {name: kind[0] for name, kind in items.items() if kind and _is_section(kind[0])}
+    items = {name: typing.get_args(kind)[:2] for name, kind in types.items()}
+    kinds = {name: kind[kind[0] is str] for name, kind in items.items() if len(kind) == 2}
+    return {name: kind for name, kind in kinds.items() if _is_section(kind)}
+
+
+def _are_named(config_class, name):
+    """Whether the sections of a field are told apart by names, not numbers."""
+    return typing.get_origin(typing.get_type_hints(config_class)[name]) is dict
+
+
+def _names(sections):
+    """The names of some sections, or their numbers from 1, as a list."""
+    return list(sections) if isinstance(sections, dict) else list(range(1, len(sections) + 1))
+
+
+def _items(sections):
+    return sections.values() if isinstance(sections, dict) else sections
 
 
 def _is_section(kind):
@@ -177,7 +194,10 @@ def _checked(config_class, values, source, prefix=""):
             checked[key] = _checked(sections[key], value, source, f"{prefix}{key}.")
             continue
         if key in lists:
-            checked[key] = _checked_list(lists[key], value, source, prefix + key)
+            if fields[key].default == () and value == []:
+                continue  # as `to_yaml` writes that there are none
+            named = _are_named(config_class, key)
+            checked[key] = _checked_list(lists[key], value, source, prefix + key, named)
             continue
         kind = fields[key].metadata["kind"]
         if not kind.accepts(value):
@@ -186,10 +206,11 @@ def _checked(config_class, values, source, prefix=""):
     return checked
 
 
-def _checked_list(section, value, source, name):
+def _checked_list(section, value, source, name, named):
     """A list of sections as {"1": ..., "2": ...}: so `--set phases.2.steps=9` can be laid over."""
-    if not isinstance(value, list | dict) or not value:
-        raise ConfigError(f"{source}: {name} is {shown(value)}, wanted a list of sections")
+    if not isinstance(value, dict if named else list | dict) or not value:
+        wanted = "sections by their names" if named else "a list of sections"
+        raise ConfigError(f"{source}: {name} is {shown(value)}, wanted {wanted}")
     numbered = value.items() if isinstance(value, dict) else enumerate(value, 1)
     return {
         str(number): _checked(section, item, source, f"{name}.{number}.")
@@ -202,7 +223,8 @@ def _nearest(config_class, key, prefix):
     names = [field.name for field in dataclasses.fields(config_class)]
     places = {name: name for name in names}
     inside = _sections(config_class)
-    inside |= {f"{name}.1": kind for name, kind in _lists(config_class).items()}
+    for name, kind in _lists(config_class).items():
+        inside[f"{name}.NAME" if _are_named(config_class, name) else f"{name}.1"] = kind
     for section, section_class in inside.items():
         for field in dataclasses.fields(section_class):
             places.setdefault(field.name, f"{section}.{field.name}")
@@ -227,7 +249,10 @@ def _constructed(config_class, values, source, prefix=""):
     for name, section in _sections(config_class).items():
         values[name] = _constructed(section, values.get(name, {}), source, f"{prefix}{name}.")
     for name in set(_lists(config_class)) & set(values):
-        values[name] = _constructed_list(_lists(config_class)[name], values[name], source, name)
+        kind, given = _lists(config_class)[name], values[name]
+        each = {x: _constructed(kind, y, source, f"{name}.{x}.") for x, y in given.items()}
+        named = _are_named(config_class, name)
+        values[name] = each if named else _in_order(each, source, name)
     for field in dataclasses.fields(config_class):
         needed = field.default is field.default_factory is dataclasses.MISSING
         if needed and field.name not in values:
@@ -239,15 +264,22 @@ def _constructed(config_class, values, source, prefix=""):
         raise ConfigError(f"{source}: {error}") from None
 
 
-def _constructed_list(section, values, source, name):
+def _in_order(sections, source, name):
     """A tuple of sections from {"1": ..., "2": ...}, which must lack no number."""
-    numbers = [str(number) for number in range(1, len(values) + 1)]
-    odd = [number for number in values if number not in numbers]
+    numbers = [str(number) for number in range(1, len(sections) + 1)]
+    odd = [number for number in sections if number not in numbers]
     if odd:
         raise ConfigError(f"{source}: {name}.{odd[0]} is given, wanted 1, 2, 3, ...")
-    return tuple(
-        _constructed(section, values[number], source, f"{name}.{number}.") for number in numbers
-    )
+    return tuple(sections[number] for number in numbers)
+
+
+def keys_of(path):
+    """The top-level keys of a YAML file, a set; what is wrong with it `load` tells."""
+    try:
+        values = _read_yaml(path)
+    except ConfigError:
+        return set()
+    return set(values) if isinstance(values, dict) else set()
 
 
 def _read_yaml(path):

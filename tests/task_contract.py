@@ -23,6 +23,7 @@ from bert_tf import (
     Gpt2Config,
     MaskedLM,
     MultipleChoice,
+    MultiTask,
     Pretraining,
     Reranker,
     SentenceEncoder,
@@ -172,6 +173,18 @@ def tagger(names, **options):
     return Case(model, INPUTS, labels.astype("int32"), (texts,))
 
 
+def several_tasks():
+    """Three rows of each of two tasks; the first, which is asked, has no pooler."""
+    shared = encoder()
+    parts = {
+        "topic": SequenceClassifier(shared, 3, ["a", "b", "c"], pooling="mean"),
+        "score": SequenceClassifier(shared, 1, problem_type="regression"),
+    }
+    labels = {"topic": np.array([2, 0, 1], "int32"), "score": np.array([0.5, -1, 3], "float32")}
+    model = MultiTask(shared, parts, {"score": 2.0}, learned_weights=True)
+    return Case(model, dict.fromkeys(parts, INPUTS), labels, (["good", "a bad film", "two"],))
+
+
 MASKED_TEXTS = (["the [MASK] is good", "a bad [MASK] and a [MASK]", "[MASK]"],)
 CASES = {
     "single label": lambda: classifier(None, np.array([2, 0, 1], "int32"), ("a", "b", "c")),
@@ -197,6 +210,7 @@ CASES = {
     ),
     "replaced tokens": replaced_tokens,
     "next words": next_words,
+    "several tasks": several_tasks,
     "a task of the tests": documents,
 }
 

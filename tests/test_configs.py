@@ -6,7 +6,7 @@ import pathlib
 import pytest
 
 from bert_tf import cli
-from bert_tf.config import FinetuneConfig, load
+from bert_tf.config import FinetuneConfig, finetuning, load
 from bert_tf.recipes import quickstart
 from tests import tiny
 
@@ -29,7 +29,7 @@ def test_there_are_configurations():
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_it_loads(file):
-    load(FinetuneConfig, str(file))
+    load(finetuning(str(file)), str(file))
 
 
 # Two, quickly; what the others name is looked at by `test_it_loads`, and how they read and train by
@@ -43,23 +43,33 @@ DIFFERENT = ("pair", "cluener")
     ids=lambda file: file.stem,
 )
 def test_it_trains_a_step(file, model, tmp_path):
-    config = load(FinetuneConfig, str(file))
-    rows = write_rows(config, tmp_path)
-    parts = [part for part in ("train", "validation", "test") if getattr(config.data, part)]
-    changes = {
-        "model.path": model,
-        **{f"data.{part}": rows for part in parts},
-        "data.validation_columns": "{}",
-        "data.max_length": 24,
-        "train.batch_size": 4,
-        "train.steps": 1,
-    }
+    config = load(finetuning(str(file)), str(file))
+    changes = {"model.path": model, "train.batch_size": 4, "train.steps": 1}
+    if hasattr(config, "tasks"):
+        for name in config.tasks:
+            (tmp_path / name).mkdir()
+            changes |= changes_of(config.alone(name), tmp_path / name, f"tasks.{name}.")
+        return trains_a_step(file, changes, tmp_path)
+    changes |= changes_of(config, tmp_path)
     if config.few_shot.pairs is not None:
         changes["few_shot.per_class"] = 2
     if config.incremental.method is not None:
         old = tmp_path / "old.tsv"
         old.write_text("text\tlabel\ngood film\tgood\nbad story\tbad\n")
         changes |= {"incremental.old_train": old, "incremental.old_test": old}
+    trains_a_step(file, changes, tmp_path)
+
+
+def changes_of(config, folder, before=""):
+    """What a configuration reads instead of its files, dict of key -> value."""
+    rows = write_rows(config, folder)
+    parts = [part for part in ("train", "validation", "test") if getattr(config.data, part)]
+    changes = {f"data.{part}": rows for part in parts}
+    changes |= {"data.validation_columns": "{}", "data.max_length": 24}
+    return {f"{before}{key}": value for key, value in changes.items()}
+
+
+def trains_a_step(file, changes, tmp_path):
     overrides = [f"--set={key}={value}" for key, value in changes.items()]
     workdir = tmp_path / "run"
     assert cli.main(["finetune", f"--config={file}", f"--workdir={workdir}", *overrides]) == 0

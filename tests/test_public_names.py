@@ -25,6 +25,7 @@ PUBLIC = {
     "MaskedLM": {"encoder"},
     "ModernBertConfig": {"vocab_size", "hidden_size", "local_attention", "classifier_pooling"},
     "MobileBertConfig": {"vocab_size", "hidden_size", "normalization_type"},
+    "MultiTask": {"encoder", "tasks", "task_weights", "learned_weights"},
     "MultipleChoice": {"encoder", "ranking", "pooling"},
     "Pretraining": {"encoder"},
     "RobertaConfig": {"vocab_size", "hidden_size", "pad_token_id"},

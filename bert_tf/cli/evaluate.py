@@ -25,6 +25,7 @@ COMMAND = Command(
             needed=True,
         ),
         Flag("output", "FILE", "a file to write the figures to as well"),
+        Flag("task", "NAME", "of a model of several tasks: of which the labels are"),
         Flag("text", "COLUMN", "the column with the texts, if not the one trained with"),
         Flag("text_pair", "COLUMN", "the column with the partners of pairs, as --text"),
         Flag("label", "COLUMN", "the column with the labels, as --text"),
@@ -62,7 +63,8 @@ def _work(prepared):
     from bert_tf.recipes.evaluate import evaluate
 
     flags, columns = prepared
-    print(json.dumps(evaluate(flags.model, flags.data, flags.output, **columns), indent=2))
+    figures = evaluate(flags.model, flags.data, flags.output, flags.task, **columns)
+    print(json.dumps(figures, indent=2))
 
 
 if __name__ == "__main__":

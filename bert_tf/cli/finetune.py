@@ -5,6 +5,7 @@ import sys
 
 from bert_tf import config
 from bert_tf.cli.command import SAVED, Command, Flag
+from bert_tf.errors import ConfigError
 
 COMMAND = Command(
     "finetune",
@@ -48,7 +49,7 @@ def main(argv=None):
 
 
 def _prepare(flags):
-    settings = config.load(config.FinetuneConfig, flags.config, flags.set or ())
+    settings = config.load(config.finetuning(flags.config), flags.config, flags.set or ())
     from bert_tf.recipes.early_checks import check_finetune
 
     if not os.path.exists(os.path.join(flags.workdir, "metrics.json")):
@@ -60,32 +61,47 @@ def _work(prepared):
     from bert_tf.recipes.finetune import draw_learning_rate, finetune
     from bert_tf.recipes.finetune_few_shot import finetune_few_shot
     from bert_tf.recipes.finetune_incremental import finetune_incremental
+    from bert_tf.recipes.finetune_multi_task import finetune_multi_task
     from bert_tf.recipes.interruption import Interrupted
 
     settings, workdir, picture = prepared
+    if picture is not None and isinstance(settings, config.MultiTaskConfig):
+        raise ConfigError("--draw_schedule is for one task, and the configuration has several")
     if picture is not None:
         draw_learning_rate(settings, picture)
         print(f"the learning rate is drawn in {picture}")
         return None
     try:
-        recipe = finetune if settings.incremental.method is None else finetune_incremental
-        recipe = recipe if settings.few_shot.pairs is None else finetune_few_shot
+        if isinstance(settings, config.MultiTaskConfig):
+            recipe = finetune_multi_task
+        else:
+            recipe = finetune if settings.incremental.method is None else finetune_incremental
+            recipe = recipe if settings.few_shot.pairs is None else finetune_few_shot
         results = recipe(settings, workdir)
     except Interrupted as error:
         print(f"bert-tf finetune: {error}", file=sys.stderr)
         return SAVED
     for part in ("validation", "test"):
-        figures = {
-            name: value
-            for name, value in results.get(part, {}).items()
-            if isinstance(value, int | float) and not name.endswith(("_macro", "_micro"))
-        }
-        if figures:
-            print(f"{part}: " + ", ".join(f"{name} {figures[name]:.6g}" for name in figures))
+        measured = results.get(part, {})
+        _print_figures(part, measured)
+        for name, figures in measured.items():
+            if isinstance(figures, dict) and "loss" in figures:  # of one task among several
+                _print_figures(f"{part} {name}", figures)
     for part, accuracy in results.get("incremental", {}).get("accuracy", {}).items():
         before, after = accuracy["before"]["of_all_labels"], accuracy["after"]["of_all_labels"]
         print(f"{part} test: accuracy {before:.4f} before, {after:.4f} after")
     print(f"the model is in {workdir}/model, every metric in {workdir}/metrics.json")
+
+
+def _print_figures(part, measured):
+    """A line with the single numbers of what was measured."""
+    figures = {
+        name: value
+        for name, value in measured.items()
+        if isinstance(value, int | float) and not name.endswith(("_macro", "_micro"))
+    }
+    if figures:
+        print(f"{part}: " + ", ".join(f"{name} {figures[name]:.6g}" for name in figures))
 
 
 if __name__ == "__main__":

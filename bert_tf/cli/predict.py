@@ -57,6 +57,7 @@ COMMAND = Command(
             "labels the model need not know, of which each text gets one; of a model\n"
             "of sentence vectors, the nearest",
         ),
+        Flag("task", "NAME", "of a model of several tasks: which is asked; the first if not given"),
         Flag("template", "TEXT", "what is said of a text, with {} where one of --labels stands"),
         Flag(
             "perplexity",
@@ -90,7 +91,7 @@ def _prepare(flags):
     if flags.labels is not None and (flags.perplexity or top is not None):
         raise ConfigError("--labels is given, wanted neither --top nor --perplexity with it")
     options["labels"] = None if flags.labels is None else flags.labels.split(",")
-    options["template"] = flags.template
+    options |= {"template": flags.template, "task": flags.task}
     check_model(flags.model)
     if flags.input != "-":
         check_file(flags.input)

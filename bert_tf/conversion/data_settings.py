@@ -17,6 +17,19 @@ def data_settings(contents, kind):
     """
     others = {"family", "task", "class", *kind.arguments, *kind.companions}
     settings = {key: value for key, value in contents.options.items() if key not in others}
+    return checked_settings(settings, kind, f"{contents.config_file}: {OWN}")
+
+
+def checked_settings(settings, kind, source):
+    """Data settings as they are.
+
+    Args:
+      settings: dict.
+      kind: TaskModel class.
+      source: str, what a message calls them.
+    Raises:
+      InputError: a value has another type.
+    """
     types = {name: (str, int) for name in kind.columns}
     types |= {name: (str, int, list) for name, x in kind.columns.items() if x.kind == "texts"}
     types |= dict.fromkeys(("max_length", "overlap", "windows"), (int,))
@@ -25,5 +38,5 @@ def data_settings(contents, kind):
         value = settings.get(key)
         if value is not None and type(value) not in wanted:
             names = " or ".join(each.__name__ for each in wanted)
-            raise InputError(f"{contents.config_file}: {OWN}.{key}: {shown(value)}, wanted {names}")
+            raise InputError(f"{source}.{key}: {shown(value)}, wanted {names}")
     return settings

@@ -150,7 +150,8 @@ def attribute_paths(model, without=(), prefix="", seen=None):
     Args:
       model: object; attributes with `assign` and `shape` are variables, those with `weights` are
         layers, and lists and tuples may hold both.
-      without: tuple of str, attributes to leave out.
+      without: tuple of str, attributes to leave out; further down it is `encoder`, which a task of
+        several has and shares.
 
     Returns:
       list of str, a shared variable once.
@@ -165,5 +166,5 @@ def attribute_paths(model, without=(), prefix="", seen=None):
             seen.add(id(value))
             paths.append(f"{prefix}{name}")
         elif hasattr(value, "weights") or isinstance(value, list | tuple):
-            paths += attribute_paths(value, (), f"{prefix}{name}.", seen)
+            paths += attribute_paths(value, ("encoder",), f"{prefix}{name}.", seen)
     return paths

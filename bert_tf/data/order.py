@@ -15,7 +15,7 @@ import numpy as np
 WINDOW_BATCHES = 64
 
 # The second half of a Philox key: an epoch's number, or what else is shuffled under the same seed.
-SPLIT, SAMPLE = 2**64 - 1, 2**64 - 2
+SPLIT, SAMPLE, MIXING = 2**64 - 1, 2**64 - 2, 2**64 - 3
 
 
 def shuffled(count, seed, stream, place=0):

@@ -3,12 +3,14 @@
 text_model.py    TextModel: tokenizer, features, model and answer of a task in one graph
 saved_model.py   export_saved_model: version folders, written whole, checked before they count
 warmup.py        the requests that TensorFlow Serving runs before it takes any from outside
-answer.py        load_export, answer_with: texts in, numpy or dicts out
+answer.py        Answer, answer_with: texts in, numpy or dicts out
+opening.py       load_export: the newest version of a folder as an Answer
 ask.py           pipeline: a directory, texts, and a dict for each; zero_shot.py: other labels
 """
 
-from bert_tf.export.answer import Answer, answer_with, is_export, load_export
+from bert_tf.export.answer import Answer, answer_with
 from bert_tf.export.ask import pipeline
+from bert_tf.export.opening import is_export, load_export
 from bert_tf.export.saved_model import export_saved_model
 from bert_tf.export.text_model import TextModel, row_length, text_settings
 

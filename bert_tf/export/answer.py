@@ -1,23 +1,19 @@
 """Asking a model: texts in, numpy out, whether it lies in an export or in memory."""
 
-import json
-import os
-
 import numpy as np
 import tensorflow as tf
 import tensorflow_text  # noqa: F401 registers the operations in our exports
 
-from bert_tf.errors import InputError, shown
+from bert_tf.errors import ConfigError, InputError, nearest, shown
 from bert_tf.export.text_model import (
+    DEFAULT,
     TextModel,
     answer_options,
-    answering_task,
     text_settings,
 )
 
 # Texts of like lengths that go through a model together.
 BATCH_ROWS = 32
-SETTINGS_FILE = os.path.join("assets.extra", "bert_tf.json")
 
 
 class Answer:
@@ -31,12 +27,28 @@ class Answer:
 
     Attributes:
       columns: tuple of str, what a call takes, such as ("text", "text_pair").
+      tasks: of a model of several tasks, dict of name -> Answer; this one answers as the first.
     """
 
     def __init__(self, function, task, settings, kept):
         self._function, self._kept = function, kept
         self.task, self.settings = task, settings
-        self.columns = tuple(settings["columns"])
+        self.columns, self.tasks = tuple(settings["columns"]), {}
+
+    def of(self, name):
+        """The Answer of one task; None: this one.
+
+        Raises:
+          ConfigError: there is no such task.
+        """
+        if name is None:
+            return self
+        if name not in self.tasks:
+            near = nearest(name, self.tasks)
+            hint = f"; did you mean {near}?" if near else ""
+            known = f"wanted one of {', '.join(self.tasks)}" if self.tasks else "the model has one"
+            raise ConfigError(f"task {shown(name)}: {known}{hint}")
+        return self.tasks[name]
 
     def __call__(self, *columns):
         """Answers N rows.
@@ -116,6 +128,9 @@ def answer_with(model, tokenizer, max_length=None, **options):
       InputError: as `export_saved_model`.
       ConfigError: the task has no such option.
     """
+    if model.parts is not None:
+        parts = model.parts.items()
+        return together({x: answer_with(part, tokenizer, max_length) for x, part in parts})
     options = answer_options(model, options)
     settings = text_settings(model, tokenizer, max_length)
     program = TextModel(model, tokenizer, settings, **options)
@@ -128,101 +143,11 @@ def answer_with(model, tokenizer, max_length=None, **options):
     )
 
 
-def load_export(directory):
-    """An Answer from an export.
-
-    Args:
-      directory: str, what `export_saved_model` was given (the newest version is taken), or one of
-        its version folders.
-    Returns:
-      Answer.
-    Raises:
-      InputError: there is no export, or it cannot be read.
-    """
-    folder = _version_folder(os.fspath(directory))
-    try:
-        with open(os.path.join(folder, SETTINGS_FILE), encoding="utf-8") as file:
-            settings = _upgraded(json.load(file))
-        task = answering_task(settings)
-        _check_columns(settings["columns"], task)
-    except InputError as error:
-        raise InputError(f"{os.path.join(folder, SETTINGS_FILE)}: {error}") from None
-    except (OSError, ValueError):
-        raise InputError(
-            f"{folder}: has no readable {SETTINGS_FILE}, which our exports have"
-        ) from None
-    try:
-        loaded = tf.saved_model.load(folder)
-        function = loaded.signatures["serving_default"]
-    except (OSError, KeyError, ValueError, TypeError, IndexError, tf.errors.OpError) as error:
-        raise InputError(f"{folder}: not a whole SavedModel: {first_line(error)}") from None
-    names = {spec.name for spec in function.structured_input_signature[1].values()}
-    if names != set(settings["columns"]):
-        raise InputError(
-            f"{os.path.join(folder, SETTINGS_FILE)}: columns {', '.join(settings['columns'])}, "
-            f"and the SavedModel takes {', '.join(sorted(names))}"
-        )
-    return Answer(function, task, settings, loaded)
-
-
-def _upgraded(settings):
-    """The settings of an export as they are now; 0.1 wrote them for classifiers alone.
-
-    Raises:
-      InputError: they are of another shape.
-    """
-    if not isinstance(settings, dict):
-        raise InputError(f"holds a {type(settings).__name__}, wanted an object")
-    if "columns" not in settings:
-        places = {name: settings.get(name) for name in ("text", "text_pair")}
-        settings["columns"] = {name: x for name, x in places.items() if x is not None}
-    return settings
-
-
-def _check_columns(columns, task):
-    """Raises InputError unless an export's columns are those of its task, by name or number."""
-    known = [name for name, column in task.columns.items() if not column.target]
-    whole = isinstance(columns, dict) and columns and set(columns) <= set(known)
-    places = columns.values() if whole else [None]
-    if not all(isinstance(x, str | int) and not isinstance(x, bool) for x in places):
-        raise InputError(
-            f"columns is {shown(columns)}, wanted an object of {' and '.join(known)} with a name "
-            "or a number each"
-        )
-
-
-def is_export(directory):
-    """bool, whether a directory is an export or one of its version folders."""
-    return _is_saved_model(directory) or bool(versions(directory))
-
-
-def versions(directory):
-    """The numbers of the version folders in a directory, ascending; a list of int."""
-    try:
-        names = [name for name in os.listdir(directory) if name.isascii() and name.isdigit()]
-    except OSError:
-        return []
-    return sorted(int(name) for name in names if _is_saved_model(os.path.join(directory, name)))
-
-
-def first_line(error):
-    """The first line of an exception's message, or its kind if it has none."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
-
-
-def _is_saved_model(directory):
-    return os.path.isfile(os.path.join(directory, "saved_model.pb"))
-
-
-def _version_folder(directory):
-    if _is_saved_model(directory):
-        return directory
-    found = versions(directory)
-    if not found:
-        reason = "holds no export" if os.path.isdir(directory) else "is no directory"
-        raise InputError(f"{directory}: {reason}; wanted what bert-tf export has written")
-    return os.path.join(directory, str(found[-1]))
+def together(answers):
+    """The first of Answers by task, which has them all where they are several."""
+    first = next(iter(answers.values()))
+    first.tasks = answers if DEFAULT not in answers else {}
+    return first
 
 
 def _tensor(texts, name, kind):

@@ -2,9 +2,11 @@
 
 import functools
 
-from bert_tf.export.answer import answer_with, is_export, load_export
+from bert_tf.export.answer import answer_with
+from bert_tf.export.opening import is_export, load_export
 from bert_tf.export.zero_shot import ZeroShot
 from bert_tf.loading import load_with_tokenizer
+from bert_tf.tasks.multi_task import part_of
 
 
 def pipeline(directory):
@@ -19,32 +21,35 @@ def pipeline(directory):
       partners of texts for a classifier that another package saved. With `labels`, a list
       of str, it tells which of them fits each text (zero-shot classification), as far as the task
       can; `template`: what is said of a text, with {} for the label; `several`: any number of them
-      may fit, which a model of entailment decides for each.
+      may fit, which a model of entailment decides for each. `task`: which of several tasks is
+      meant; None: the first.
     Raises:
       InputError: the directory holds no model that answers texts, or cannot be read.
     """
     if is_export(directory):
         answer = load_export(directory)
-        return lambda *columns, **asked: _ask(lambda count: answer, columns, **asked)
+        return lambda *columns, **asked: _ask(lambda count, task: answer.of(task), columns, **asked)
     model, tokenizer = load_with_tokenizer(directory)
-    answer, said = answer_with(model, tokenizer), model.data_settings
-    names = [name for name, column in model.columns.items() if not column.target]
+    first = answer_with(model, tokenizer)
 
     @functools.cache
-    def answer_to(count):
+    def answer_to(count, task):
         """The Answer to so many columns, the optional ones among them."""
+        answer, part = first.of(task), part_of(model, task)
+        names, said = [x for x, y in part.columns.items() if not y.target], part.data_settings
         if not len(answer.columns) < count <= len(names):
             return answer
         places = {name: name for name in names[:count] if said.get(name) is None}
-        model.data_settings = {**said, **places}
-        return answer_with(model, tokenizer)
+        part.data_settings = {**said, **places}
+        return answer_with(part, tokenizer)
 
     return lambda *columns, **asked: _ask(answer_to, columns, **asked)
 
 
-def _ask(answer_to, columns, labels=None, template=None, several=False):
-    """The records of some columns; `answer_to`: function of how many columns to an Answer."""
+def _ask(answer_to, columns, labels=None, template=None, several=False, task=None):
+    """The records of some columns; `answer_to`: function of how many columns, and of which task, to
+    an Answer."""
     if labels is None:
-        return answer_to(len(columns)).records(*columns)
+        return answer_to(len(columns), task).records(*columns)
     # Of pairs, if the model takes any: entailment is asked of a text and a label.
-    return ZeroShot(answer_to(2), labels, template, several).records(*columns)
+    return ZeroShot(answer_to(2, task), labels, template, several).records(*columns)

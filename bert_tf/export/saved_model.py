@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from bert_tf.atomic import sync_tree
 from bert_tf.errors import InputError
-from bert_tf.export.answer import SETTINGS_FILE, first_line, load_export
-from bert_tf.export.text_model import TextModel, text_settings
+from bert_tf.export.opening import SETTINGS_FILE, first_line, load_export
+from bert_tf.export.text_model import DEFAULT, TextModel, text_settings
 from bert_tf.export.warmup import sample_columns, write_warmup_requests
 from bert_tf.tasks.features import features_of
 
@@ -26,7 +26,8 @@ def export_saved_model(model, tokenizer, directory, max_length=None):
     the answers agree; TensorFlow Serving may watch the directory meanwhile.
 
     Args:
-      model: a TaskModel that answers texts.
+      model: a TaskModel that answers texts; of several tasks each has a signature of its name, and
+        `serving_default` is that of the first.
       tokenizer: Tokenizer, the one the model was trained with.
       directory: str, made if absent; holds the versions 1, 2, ...
       max_length: int, tokens a row; None takes what the model was trained with.
@@ -36,13 +37,21 @@ def export_saved_model(model, tokenizer, directory, max_length=None):
       InputError: the model cannot be exported (see text_settings), the place cannot be written, or
         the export answers otherwise than the model. Nothing is left under a version's name then.
     """
-    settings = text_settings(model, tokenizer, max_length)
+    several = getattr(model, "parts", None)
+    parts = {DEFAULT: model} if several is None else several
+    settings = {name: text_settings(x, tokenizer, max_length) for name, x in parts.items()}
+    told = settings[DEFAULT] if several is None else {"tasks": settings}
     directory = os.fspath(directory)
     unfinished = os.path.join(directory, f".unfinished-{uuid.uuid4().hex}")
     try:
         os.makedirs(unfinished)
-        _write(TextModel(model, tokenizer, settings), settings, model.columns, unfinished)
-        _check(load_export(unfinished), model, tokenizer, settings)
+        programs = {x: TextModel(part, tokenizer, settings[x]) for x, part in parts.items()}
+        first = next(iter(parts))
+        _write(programs, told, unfinished)
+        write_warmup_requests(unfinished, settings[first], parts[first].columns)
+        answer = load_export(unfinished)
+        for name, part in parts.items():
+            _check(answer.tasks.get(name, answer), part, tokenizer, settings[name])
         sync_tree(unfinished)
         return _publish(unfinished, directory)
     except OSError as error:
@@ -54,12 +63,17 @@ def export_saved_model(model, tokenizer, directory, max_length=None):
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _write(program, settings, columns, directory):
-    tf.saved_model.save(program, directory, signatures={"serving_default": program.answer})
+def _write(programs, told, directory):
+    whole = next(iter(programs.values()))
+    signatures = {name: program.answer for name, program in programs.items()}
+    if len(programs) > 1:
+        whole = tf.Module(name="text_models")
+        whole.programs = list(programs.values())
+    signatures = {DEFAULT: next(iter(signatures.values())), **signatures}
+    tf.saved_model.save(whole, directory, signatures=signatures)
     os.makedirs(os.path.join(directory, "assets.extra"))
     with open(os.path.join(directory, SETTINGS_FILE), "w", encoding="utf-8") as file:
-        json.dump(settings, file, ensure_ascii=False, indent=2)
-    write_warmup_requests(directory, settings, columns)
+        json.dump(told, file, ensure_ascii=False, indent=2)
 
 
 def _check(answer, model, tokenizer, settings):

@@ -10,6 +10,9 @@ from bert_tf.tasks.features import check_token_types, features_of
 SPECS = {"text": tf.TensorSpec([None], tf.string), "texts": tf.TensorSpec([None, None], tf.string)}
 
 
+# The signature that is asked where none is named.
+DEFAULT = "serving_default"
+
 # Windows of long texts that go through a model together.
 _ROWS_AT_ONCE = 32
 
@@ -54,6 +57,8 @@ def text_settings(model, tokenizer, max_length=None):
     """
     if not isinstance(model, TaskModel):
         raise InputError(f"{type(model).__name__}: wanted a task model such as load_task gives")
+    if model.parts is not None:
+        raise InputError(f"{type(model).__name__}: has several tasks, wanted one of its parts")
     if model.no_answer is not None:
         raise InputError(f"{type(model).__name__} {model.no_answer}")
     tokenizer.require_rows(model.encoder.config.vocab_size, tokenizer.pieces.settings.source)

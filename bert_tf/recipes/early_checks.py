@@ -4,6 +4,7 @@ import glob
 import os
 
 from bert_tf import hub
+from bert_tf.config import MultiTaskConfig
 from bert_tf.data import formats
 from bert_tf.data.conll import CONLL_FILES
 from bert_tf.errors import InputError, nearest, shown
@@ -15,15 +16,19 @@ def check_finetune(config, model=True):
     Whatever passes is checked again, and wholly, when it is read.
 
     Args:
-      config: FinetuneConfig.
+      config: FinetuneConfig or MultiTaskConfig.
       model: bool, whether its model is needed.
     Raises:
       InputError: a file is missing, or a header or the first record lacks a column.
       ConfigError: a file's format is not known.
     """
-    data = config.data
     if model:
         check_model(config.model.path)
+    if isinstance(config, MultiTaskConfig):
+        for name in config.tasks:
+            check_finetune(config.alone(name), model=False)
+        return
+    data = config.data
     given = dict(data.columns)
     if config.task == type(config).task:  # other tasks need not read these
         given |= {name: getattr(data, name) for name in ("text", "text_pair", "label")}

@@ -14,17 +14,18 @@ from bert_tf.datasets import (
     report_cut_texts,
     report_faults,
 )
-from bert_tf.errors import InputError
+from bert_tf.errors import ConfigError, InputError
 from bert_tf.export import row_length
 from bert_tf.loading import load_with_tokenizer
 from bert_tf.recipes.classes import report_stuck
 from bert_tf.tasks.features import check_token_types, features_of
+from bert_tf.tasks.multi_task import part_of
 from bert_tf.training import evaluation
 
 BATCH_ROWS = 32
 
 
-def evaluate(model_directory, data_file, output=None, **columns):
+def evaluate(model_directory, data_file, output=None, task=None, **columns):
     """Measures a model on a file with labels.
 
     The length of rows, and the columns that are not given, are those the model was trained with.
@@ -33,15 +34,21 @@ def evaluate(model_directory, data_file, output=None, **columns):
       model_directory: str, such as `model` in a workdir.
       data_file: str, a TSV, CSV or JSON lines file.
       output: str, a file to write the figures to as JSON; None writes none.
+      task: str, which of several tasks the labels are of.
       **columns: str or int, where the columns of these names are; None as in training.
     Returns:
       dict, ready for JSON: what `training.evaluation.evaluate` gives.
     Raises:
       InputError: a file cannot be read or written, or holds a label that the model does not know.
-      ConfigError: a column is given that the model's task does not read, or the output is the data.
+      ConfigError: a column is given that the model's task does not read, the output is the data, or
+        which task is not said.
     """
     require_another_file(output, data_file)
     model, tokenizer = load_with_tokenizer(model_directory)
+    if task is None and model.parts is not None:
+        names = ", ".join(model.parts)
+        raise ConfigError(f"--task is missing: {model_directory} holds several, {names}")
+    model = part_of(model, task)
     task, saved = type(model), model.data_settings
     if not any(column.target for column in task.columns.values()):
         raise InputError(f"{model_directory}: a {task.__name__}, which no table has labels for")

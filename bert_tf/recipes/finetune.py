@@ -8,7 +8,7 @@ from bert_tf.data import epoch_steps
 from bert_tf.datasets import task_named
 from bert_tf.errors import ConfigError, InputError, nearest
 from bert_tf.loading import load_encoder
-from bert_tf.recipes.classes import report_stuck
+from bert_tf.recipes.classes import report_stuck, weigh_classes
 from bert_tf.recipes.finetune_rows import (
     batch_source,
     data_digests,
@@ -106,8 +106,8 @@ def draw_learning_rate(config, path):
     draw_schedule(schedule_of(config.train, steps, per_epoch), steps, path)
 
 
-def prepare(config, task):
-    """Sets precision and seed of this process; returns the strategy, which divides the batches."""
+def require_able(config, task):
+    """Raises ConfigError if the rows are to be made in a way that the task cannot take."""
     if config.data.packing and not task.packs:
         raise ConfigError(f"data.packing is true, and task {config.task} takes no packed rows")
     if config.data.windows is not None and not task.pools_windows:
@@ -115,6 +115,11 @@ def prepare(config, task):
         raise ConfigError(f"data.windows is {config.data.windows}, and task {config.task} {reads}")
     if config.data.windows is not None and config.data.packing:
         raise ConfigError("data.windows and data.packing are both given, wanted one of them")
+
+
+def prepare(config, task):
+    """Sets precision and seed of this process; returns the strategy, which divides the batches."""
+    require_able(config, task)
     strategy = make_strategy(config.distribution)
     require_divisible(
         config.train.batch_size, strategy.num_replicas_in_sync, config.train.accumulate
@@ -133,10 +138,28 @@ def _model(config, task, table, tokenizer):
         own = contents.modules and contents.task == task.__name__
         modules = read_modules(contents.modules) if own else None
     require_fit(config, encoder, tokenizer)
+    kept = modules.arguments if modules else {}
+    model = with_head(config, task, table, encoder, kept)
+    if modules and all(getattr(model, name) == value for name, value in kept.items()):
+        fill_dense(model, modules, section.path)
+    configure(model, config)
+    return model
+
+
+def with_head(config, task, table, encoder, kept=None):
+    """A task model with a fresh head over an encoder, for the labels of a table.
+
+    Args:
+      config: FinetuneConfig.
+      task: TaskModel class.
+      table: Table to train on.
+      encoder: Encoder.
+      kept: dict of arguments that the encoder's files tell.
+    """
+    section = config.model
     given = {name: getattr(section, name) for name in ("pooling", "head_layers")}
     given = {name: value for name, value in given.items() if value is not None}
-    kept = modules.arguments if modules else {}
-    arguments = {**task.arguments_of(table), **kept, **given, **section.options}
+    arguments = {**task.arguments_of(table), **(kept or {}), **given, **section.options}
     for name in arguments:
         if name not in task.arguments:
             near = nearest(name, task.arguments)
@@ -144,10 +167,8 @@ def _model(config, task, table, tokenizer):
             key = f"model.options.{name}" if name in section.options else f"model.{name}"
             raise ConfigError(f"{key}: task {config.task} has no such argument{hint}")
     model = task(encoder, **arguments)
-    if modules and all(getattr(model, name) == value for name, value in kept.items()):
-        fill_dense(model, modules, section.path)
     model.check_table(table)
-    configure(model, config)
+    weigh_classes(model, config, table)
     return model
 
 
@@ -172,12 +193,13 @@ def configure(model, config):
     freeze(model, config.train.freeze)
 
 
-def monitor_of(name, model):
+def monitor_of(name, model, key="train.best_metric"):
     """The figure that picks the best weights, and whether more of it is better.
 
     Args:
       name: str, one of the task's `monitors`; None takes the usual one.
       model: TaskModel.
+      key: str, what messages call it.
     Returns:
       (name, bool).
     Raises:
@@ -188,7 +210,7 @@ def monitor_of(name, model):
         near = nearest(name, model.monitors)
         hint = f"; did you mean {near}?" if near else ""
         known = ", ".join(model.monitors)
-        raise ConfigError(f"train.best_metric is {name}, wanted one of {known}{hint}")
+        raise ConfigError(f"{key} is {name}, wanted one of {known}{hint}")
     return name, model.higher_is_better(name)
 
 

@@ -141,14 +141,14 @@ def data_settings(config, task):
     return settings
 
 
-def report_rows(config, task, tables, tokenizer, steps):
-    """Logs how much there is to train on, and how much of it is cut off."""
+def report_rows(config, task, tables, tokenizer, steps, name=""):
+    """Logs how much there is to train on, and how much of it is cut off; `name`: of which task."""
     rows = ", ".join(f"{part} {len(table)}" for part, table in tables.items())
     train_rows = tables["train"]
     kind = train_rows.problem_type
     kind = config.task if kind is None else kind
     labels = report_labels(train_rows)
-    logging.info("rows: %s; %s%s; %d steps", rows, kind, labels, steps)
+    logging.info("%srows: %s; %s%s; %d steps", f"{name} " * bool(name), rows, kind, labels, steps)
     max_length = config.data.max_length
     report_cut_texts(task, train_rows, tokenizer, data_settings(config, task))
     if task.windowed or config.data.windows is not None:

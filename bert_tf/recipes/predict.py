@@ -12,6 +12,7 @@ from bert_tf.export.zero_shot import ZeroShot
 from bert_tf.loading import load_with_tokenizer
 from bert_tf.recipes.perplexity import NextWordPerplexity, Perplexity
 from bert_tf.recipes.prediction_rows import open_rows
+from bert_tf.tasks.multi_task import part_of
 
 # Texts are read, and their answers written, a window at a time.
 WINDOW_ROWS = 1024
@@ -29,6 +30,7 @@ def predict(
     choices=None,
     labels=None,
     template=None,
+    task=None,
 ):
     """Answers every text of a file.
 
@@ -50,6 +52,7 @@ def predict(
         is the likeliest in the place of [MASK] or ___.
       labels: list of str, of which each text gets one, whatever the model was trained with, as far
         as its task can (see `export.zero_shot`); template: str with {} for a label.
+      task: str, which of several tasks is asked; None: the first.
     Raises:
       InputError: a file or the model cannot be read, a line is no text, or the disk is full.
       ConfigError: an option is given that the model's task does not have, or the output is the
@@ -59,7 +62,7 @@ def predict(
     with contextlib.ExitStack() as stack:
         rows = open_rows(input_file, stack)
         places = {"text": text, "text_pair": text_pair, "choices": choices}
-        answerer = _answerer(model_directory, top, perplexity, places)
+        answerer = _answerer(model_directory, top, perplexity, places, task)
         if labels is not None:
             answerer = ZeroShot(answerer, labels, template)
         out = sys.stdout if output is None else stack.enter_context(new_file(output))
@@ -80,14 +83,14 @@ def predict(
             out.write(json.dumps(named, ensure_ascii=False) + "\n")
 
 
-def _answerer(directory, top, perplexity, places):
+def _answerer(directory, top, perplexity, places, task):
     """What has `columns`, `settings` and answers rows: an Answer or Perplexity."""
     places = {name: place for name, place in places.items() if place is not None}
     if is_export(directory):
         if perplexity or top is not None:
             wanted = "perplexity" if perplexity else "top"
             raise ConfigError(f"--{wanted}: {directory} is an export, whose answers are settled")
-        answer = load_export(directory)
+        answer = load_export(directory).of(task)
         for name in places:
             if name not in answer.columns:
                 takes = " and ".join(answer.columns)
@@ -95,6 +98,7 @@ def _answerer(directory, top, perplexity, places):
         answer.settings["columns"] |= places
         return answer
     model, tokenizer = load_with_tokenizer(directory)
+    model = part_of(model, task)
     for name in places:
         if name not in model.columns:
             reads = " and ".join(name for name, x in model.columns.items() if not x.target)

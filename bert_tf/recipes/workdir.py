@@ -18,7 +18,7 @@ from bert_tf.training.journal import draw_curves, finite
 
 # What a killed run leaves beside the files of a workdir, of this version and of earlier ones.
 _LEFTOVER = re.compile(
-    r"\.?(model|(config|metrics|data|curves|confusion|forgetting)\.(yaml|jsonl?|png))(\.\w+)?\.tmp"
+    r"\.?(model|(config|metrics|data|curves|confusion(_[\w-]+)?|forgetting)\.(yaml|jsonl?|png))(\.\w+)?\.tmp"
 )
 
 

@@ -4,6 +4,7 @@ from bert_tf.tasks.causal_lm import CausalLM
 from bert_tf.tasks.dependency_parsing import DependencyParser
 from bert_tf.tasks.electra_pretraining import ElectraPretraining
 from bert_tf.tasks.masked_lm import MaskedLM
+from bert_tf.tasks.multi_task import MultiTask
 from bert_tf.tasks.multiple_choice import MultipleChoice
 from bert_tf.tasks.pretraining import Pretraining
 from bert_tf.tasks.question_answering import ExtractiveQA
@@ -26,6 +27,7 @@ TASKS = {
     "causal_lm": CausalLM,
     "pretraining": Pretraining,
     "electra_pretraining": ElectraPretraining,
+    "multi_task": MultiTask,
 }
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "ElectraPretraining",
     "ExtractiveQA",
     "MaskedLM",
+    "MultiTask",
     "MultipleChoice",
     "Pretraining",
     "Reranker",

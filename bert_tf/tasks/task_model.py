@@ -42,10 +42,10 @@ class TaskModel(keras.Model):
     # out the one that the cell `window` numbers or, without it, all.
     windowed = False
     pools_windows = False  # whether a long text's windows may be one row (setting `windows`)
+    parts = None  # of a model of several tasks: dict of name -> TaskModel
     in_batch = False  # whether a row's loss depends on others; `call` then gives one tensor
     no_answer = None  # why no text can be put to the task, as one clause; None: it has `answer`
     answer_options = {}  # settings of `answer` -> their default
-
     places = {}  # column -> what tables call it, where nothing is said and it is not its name
     group_by = None  # the column that is equal in rows of a table that are one row of the task
     save, predict = refusals.save, refusals.predict  # what is written otherwise here

@@ -120,10 +120,10 @@ def step_function(model, strategy, batch_spec, jit=False):
 
     def replica_step(batch, stop):
         logs = train_step(model, batch)
-        mask = batch[0]["attention_mask"]
+        masks = _masks(batch[0])
         counts = {
-            "tokens": tf.reduce_sum(tf.cast(mask > 0, tf.float32)),
-            "positions": tf.reduce_sum(tf.ones_like(mask, tf.float32)),
+            "tokens": tf.add_n([tf.reduce_sum(tf.cast(mask > 0, tf.float32)) for mask in masks]),
+            "positions": tf.add_n([tf.cast(tf.size(mask), tf.float32) for mask in masks]),
             "stopping": tf.cast(stop, tf.float32),
         }
         sums = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, counts)
@@ -138,6 +138,13 @@ def step_function(model, strategy, batch_spec, jit=False):
         return {name: strategy.experimental_local_results(x)[0] for name, x in results.items()}
 
     return run
+
+
+def _masks(inputs):
+    """The attention mask of a batch, or those of a batch of several tasks, in a list."""
+    if "attention_mask" in inputs:
+        return [inputs["attention_mask"]]
+    return [each["attention_mask"] for each in inputs.values()]
 
 
 def _log(journal, model, step, source, outcome):
