@@ -37,7 +37,9 @@ def main(argv=None):
 def _work(flags):
     from bert_tf.loading import convert
 
-    convert(flags.source, flags.target, flags.format)
+    said = convert(flags.source, flags.target, flags.format, compare=True)
+    for name, text in said:
+        print(f"{name:12}{text}")
     print(flags.target)
 
 

@@ -46,6 +46,7 @@ class Contents:
     tensors: dict[str, StoredTensor]
     task: str | None
     modules: Path | None = None
+    aside: tuple[str, ...] = ()
 
     @property
     def architecture(self):
@@ -194,6 +195,7 @@ def _contents(place, named):
         tensors=found.tensors,
         task=None,
         modules=root if modules else None,
+        aside=found.aside,
     ), found.format
 
 

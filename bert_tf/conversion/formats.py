@@ -25,6 +25,7 @@ class Found(typing.NamedTuple):
       config: dict.
       weights_file: Path.
       tensors: dict of name to StoredTensor.
+      aside: list of str, the tensors that training left, which are not among them.
     """
 
     format: str
@@ -32,6 +33,7 @@ class Found(typing.NamedTuple):
     config: dict
     weights_file: Path
     tensors: dict[str, StoredTensor]
+    aside: tuple[str, ...] = ()
 
 
 def look_into(place, named):
@@ -49,40 +51,56 @@ def look_into(place, named):
     checkpoint = google.checkpoint_prefixes(place) or google.data_files(place)
     # Google's checkpoint goes before weights that only have Google's config beside them.
     if config_file and not (checkpoint and config_file.name != huggingface.CONFIG_FILE):
-        config = read_json(config_file)
-        tensors, weights_file = huggingface.read_huggingface(place)
-        tensors = model_tensors(tensors, named(weights_file))
-        format = OWN if config.get("model_type") == OWN else "huggingface"
+        found = _huggingface(place, config_file, named)
     elif reading.has_preset(place):
         config, tensors, weights_file = reading.read_preset(place, named)
-        format, config_file = OWN, place / reading.CONFIG_FILE
+        found = Found(OWN, place / reading.CONFIG_FILE, config, weights_file, tensors)
     elif (place / model_garden.SAVED_MODEL).is_file():
-        format = "google"  # whose names it is given
         tensors, config, weights_file = model_garden.read_saved_model(place, named)
-        tensors, config_file = model_tensors(tensors, named(weights_file)), weights_file
+        found = Found("google", weights_file, config, weights_file, tensors)  # by Google's names
     elif checkpoint:
-        format, config_file, config, weights_file, tensors = _checkpoint(place, named)
+        found = _checkpoint(place, named)
     else:
         raise InputError(_nothing_there(place))
-    return Found(format, named(config_file), config, named(weights_file), tensors)
+    return found._replace(
+        config_file=named(found.config_file), weights_file=named(found.weights_file)
+    )
+
+
+def _huggingface(place, config_file, named):
+    """Found, of a directory as Hugging Face lays it out, or ours."""
+    config = read_json(config_file)
+    tensors, weights_file = huggingface.read_huggingface(place)
+    tensors, aside = _of_model(tensors, named(weights_file))
+    format = OWN if config.get("model_type") == OWN else "huggingface"
+    return Found(format, config_file, config, weights_file, tensors, aside)
 
 
 def _checkpoint(place, named):
     """Found, of a checkpoint of TensorFlow: Google's, OpenAI's or the Model Garden's."""
     tensors, prefix = google.read_google(place)
-    source, format = named(prefix), "google"
-    if openai.is_openai(tensors):
+    source, format, heads = named(prefix), "google", None
+    of_openai = openai.is_openai(tensors)
+    of_garden = model_garden.is_object_based(tensors)
+    if of_openai:
         tensors, format = openai.huggingface_names(tensors, source), "huggingface"
-        file, config = openai.openai_config(place)
-    elif model_garden.is_object_based(tensors):
+    elif of_garden:
         tensors, heads = model_garden.google_names(tensors, source)
-        tensors = model_tensors(tensors, source)
+    tensors, aside = _of_model(tensors, source)
+    if of_openai:
+        file, config = openai.openai_config(place)
+    elif of_garden:
         file, config = model_garden.garden_config(place, tensors, heads, source)
-        return Found(format, file, config, prefix, tensors)
-    tensors = model_tensors(tensors, source)
-    if format == "google":
+    else:
         file, config = _google_config(place, tensors, source)
-    return Found(format, file, config, prefix, tensors)
+    return Found(format, file, config, prefix, tensors, aside)
+
+
+def _of_model(tensors, source):
+    """The tensors that `model_tensors` keeps, and the names of the others."""
+    kept = model_tensors(tensors, source)
+    stay = {id(tensor) for tensor in kept.values()}
+    return kept, tuple(name for name, tensor in tensors.items() if id(tensor) not in stay)
 
 
 def _nothing_there(place):

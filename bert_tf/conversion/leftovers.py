@@ -5,7 +5,7 @@ import re
 
 from absl import logging
 
-from bert_tf.conversion.table import canonical_names, check_count, listed
+from bert_tf.conversion.table import canonical_names, check_count, expand, listed
 from bert_tf.errors import InputError, shown_name
 
 # What DataParallel, PyTorch Lightning, torch.compile and TF-Hub put before the names of a model.
@@ -79,6 +79,26 @@ def encoder_tensors(contents):
         )
     own = {name: tensor for name, tensor in tensors.items() if belongs(name)}
     return canonical_names(layout.encoder_table(), own, contents.weights_file)
+
+
+def account(table, model, tensors, source):
+    """What became of the tensors of a file that filled a model.
+
+    Args:
+      table, model, tensors, source: as in `fill`.
+    Returns:
+      (int, how many the model holds; dict of reason to list of str, the others).
+    """
+    wanted = {name for row in expand(table.rows, model) for name in row.names}
+    reasons = [*table.ignorable, *((f"^{re.escape(name)}$", "tied") for name, _ in table.tied)]
+    there, left = canonical_names(table, tensors, source), {}
+    for name in there:
+        if name not in wanted:
+            why = next(
+                (why for pattern, why in reasons if re.search(pattern, name)), "no part of it"
+            )
+            left.setdefault(why, []).append(name)
+    return sum(name in wanted for name in there), left
 
 
 def _unwrapped(tensors, source):

@@ -15,12 +15,13 @@ from bert_tf.conversion.tokenizer_assets import write_preset_tokenizer
 from bert_tf.conversion.vocabulary_size import vocabulary_entries
 from bert_tf.errors import ConfigError, InputError, nearest
 from bert_tf.loading.encoders import whole_encoder
+from bert_tf.loading.report import difference, found
 from bert_tf.loading.tasks import kinds, task_of_files
 
 FORMATS = ("huggingface", "google", "keras_hub", "sentence_transformers")
 
 
-def convert(source, target, format):
+def convert(source, target, format, compare=False):
     """Rewrite a checkpoint in another format, head and tokenizer files included.
 
     Args:
@@ -30,6 +31,13 @@ def convert(source, target, format):
       format: one of FORMATS. "sentence_transformers" takes a sentence encoder, or an encoder alone,
         whose vectors it then means; of a sentence encoder the others hold the encoder.
         "keras_hub" holds the encoder alone, and one warning names what is not expressed.
+
+      compare: bool, whether what was written is read again and its encoder's outputs are compared
+        with the source's.
+
+    Returns:
+      list of (str, str): what was found, a name and what there is to say of it: family, size, head,
+      tensors matched, tensors left with the reason, and the largest difference of outputs.
 
     Raises:
       ConfigError: there is no such format.
@@ -43,27 +51,34 @@ def convert(source, target, format):
             + (f" (nearest: {near})" if near else "")
         )
     with new_directory(target) as folder, opened(source) as contents:
-        if format == "keras_hub":
-            _write_preset(contents, folder)
-            return
-        model = _to_convert(contents, format)
-        _carry_tokenizer(contents.folder, folder, format)
-        if format == "google":
-            save_google(model, folder)
-        else:
-            model.save_pretrained(str(folder))
-            for name in getattr(model, "companions", ()):
-                if getattr(model, name) is not None:
-                    copy_tokenizer_files(contents.folder, folder / name)
+        model = _written(contents, folder, format)
+        said = found(contents, model)
+    return said + ([difference(getattr(model, "encoder", model), target)] if compare else [])
 
 
-def _write_preset(contents, folder):
-    """A preset of KerasHub of open files: the encoder, and the tokenizer if it has that kind."""
-    task = None if contents.modules else contents.fullest_task
-    whole = dataclasses.replace(contents, task=task)
-    encoder = task_of_files(whole).encoder if task else whole_encoder(whole)
-    if task:
-        logging.warning("%s: KerasHub's preset has the encoder alone, no %s", folder, task)
+def _written(contents, folder, format):
+    """Write the model of open files, and its tokenizer, to a new folder; returns the model."""
+    model = _to_convert(contents, format)
+    if format == "keras_hub":
+        _write_preset(contents, model, folder)
+        return model
+    _carry_tokenizer(contents.folder, folder, format)
+    if format == "google":
+        save_google(model, folder)
+        return model
+    model.save_pretrained(str(folder))
+    for name in getattr(model, "companions", ()):
+        if getattr(model, name) is not None:
+            copy_tokenizer_files(contents.folder, folder / name)
+    return model
+
+
+def _write_preset(contents, model, folder):
+    """A preset of KerasHub: the encoder, and the tokenizer if KerasHub has that kind."""
+    encoder = getattr(model, "encoder", model)
+    if model is not encoder:
+        kind = type(model).__name__
+        logging.warning("%s: KerasHub's preset has the encoder alone, no %s", folder, kind)
     save_keras_hub(encoder, folder)
     lowercase = False
     if (contents.folder / "vocab.txt").is_file():
