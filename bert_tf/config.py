@@ -19,6 +19,7 @@ from bert_tf.sections import (
     EncoderSection,
     FewShotSection,
     IncrementalSection,
+    IntermediateSection,
     MixingSection,
     ModelSection,
     TaskSection,
@@ -73,10 +74,12 @@ class FinetuneConfig:
     distribution: DistributionSection = DistributionSection()
     incremental: IncrementalSection = IncrementalSection()
     few_shot: FewShotSection = FewShotSection()
+    intermediate: tuple[IntermediateSection, ...] = ()  # tasks learned before, one after the other
 
     def __post_init__(self):
         """What two keys must agree on; `load` puts the file's name before the message."""
         train = self.train
+        self._check_intermediate()
         for other, given in (
             ("incremental.method", self.incremental.method),
             ("data.packing", self.data.packing or None),
@@ -113,6 +116,42 @@ class FinetuneConfig:
                 f"{train.batch_size}"
             )
 
+    def _check_intermediate(self):
+        for key, value in (
+            ("incremental.method", self.incremental.method),
+            ("few_shot.pairs", self.few_shot.pairs),
+        ):
+            if self.intermediate and value is not None:
+                raise ConfigError(f"intermediate is given and {key} {value}, wanted one of them")
+        if self.intermediate and self.distribution.strategy == "multi_worker":
+            raise ConfigError(
+                "intermediate is given and distribution.strategy multi_worker, wanted a run for "
+                "each task, with model.path the model of the one before"
+            )
+        for number in range(1, len(self.intermediate) + 1):
+            self.before(number, self.model.path)
+
+    def before(self, number, path):
+        """The configuration of an intermediate task alone, a FinetuneConfig.
+
+        Args:
+          number: int, of the task, from 1.
+          path: str, the model that it begins with.
+        """
+        section = self.intermediate[number - 1]
+        head = dataclasses.asdict(section.head)
+        model = ModelSection(path, self.model.changes, **head)
+        train = section.settings(self.train)
+        try:
+            return FinetuneConfig(model, section.data, section.task, train, self.distribution)
+        except ConfigError as error:
+            raise ConfigError(f"intermediate.{number}: {error}") from None
+
+    def after(self, path):
+        """The configuration of the task alone that begins with a model at a path."""
+        model = dataclasses.replace(self.model, path=path)
+        return dataclasses.replace(self, model=model, intermediate=())
+
 
 @dataclasses.dataclass(frozen=True)
 class MultiTaskConfig:
@@ -128,7 +167,10 @@ class MultiTaskConfig:
     def __post_init__(self):
         """What two keys must agree on; `load` puts the file's name before the message."""
         for name in self.tasks:
-            self.alone(name)
+            try:
+                self.alone(name)
+            except ConfigError as error:
+                raise ConfigError(f"tasks.{name}: {error}") from None
             if self.tasks[name].data.packing:
                 raise ConfigError(f"tasks.{name}.data.packing is true, wanted false")
         if self.train.class_weights is not None:

@@ -92,6 +92,7 @@ class DataSection:
     columns: dict = setting(MAPPING, {})  # of tasks that read others: name -> where it is
     # Where validation and test file have their columns, if not where the training file has them
     validation_columns: dict = setting(MAPPING, {})
+    test_columns: dict = setting(MAPPING, {})  # the test file alone, if elsewhere again
     max_length: int = setting(whole(3), 128)  # in tokens, special ones included
     # How many windows of max_length tokens a long text is read in, at most, their vectors pooled
     # (model.options.window_pooling); null: it is cut off
@@ -117,6 +118,8 @@ class DataSection:
             raise ConfigError(
                 f"data.validation is {self.validation}, wanted a file with data.validation_columns"
             )
+        if self.test_columns and self.test is None:
+            raise ConfigError("data.test is None, wanted a file with data.test_columns")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,6 +197,31 @@ class TaskSection:
     head: HeadSection = HeadSection()
     weight: float = setting(POSITIVE, 1.0)  # what its loss counts for
     metric: str | None = setting(optional(WORD), None)  # its part of the average; null: its own
+
+
+@dataclasses.dataclass(frozen=True)
+class IntermediateSection:
+    """A task that the encoder learns before the one that is wanted. What is null is as in `train`;
+    the weights that are best by the task's own figure go on."""
+
+    data: DataSection
+    task: str = setting(WORD, "sequence_classification")
+    head: HeadSection = HeadSection()
+    epochs: int | None = setting(optional(whole(1)), None)
+    steps: int | None = setting(optional(whole(1)), None)
+    batch_size: int | None = setting(optional(whole(1)), None)
+    accumulate: int | None = setting(optional(whole(1)), None)
+    learning_rate: float | None = setting(optional(POSITIVE), None)
+    warmup: float | None = setting(optional(WARMUP), None)
+
+    def settings(self, train):
+        """The `train` section as it is for this task."""
+        names = ("epochs", "steps", "batch_size", "accumulate", "learning_rate", "warmup")
+        given = {x: getattr(self, x) for x in names if getattr(self, x) is not None}
+        if "epochs" in given:
+            given.setdefault("steps", None)
+        own = {"best_metric": None, "class_weights": None}
+        return dataclasses.replace(train, **own, **given)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -26,11 +26,12 @@ def load(tmp_path):
 def test_keys_are_the_published_ones(load):
     sections = config.to_dict(load())
     assert sections.pop("task") == "sequence_classification"
+    assert sections.pop("intermediate") == []
     assert {section: list(keys) for section, keys in sections.items()} == {
         "model": ["path", "changes", "pooling", "head_layers", "problem_type", "options"],
         "data": (
             "train validation test format text text_pair label columns validation_columns "
-            "max_length windows overlap special_tokens_in_text scheme strict_tags label_all_pieces "
+            "test_columns max_length windows overlap special_tokens_in_text scheme strict_tags label_all_pieces "
             "packing"
         ).split(),
         "train": (

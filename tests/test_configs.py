@@ -51,6 +51,10 @@ def test_it_trains_a_step(file, model, tmp_path):
             changes |= changes_of(config.alone(name), tmp_path / name, f"tasks.{name}.")
         return trains_a_step(file, changes, tmp_path)
     changes |= changes_of(config, tmp_path)
+    for number in range(1, len(config.intermediate) + 1):
+        (tmp_path / str(number)).mkdir()
+        before = config.before(number, model)
+        changes |= changes_of(before, tmp_path / str(number), f"intermediate.{number}.")
     if config.few_shot.pairs is not None:
         changes["few_shot.per_class"] = 2
     if config.incremental.method is not None:
@@ -65,7 +69,8 @@ def changes_of(config, folder, before=""):
     rows = write_rows(config, folder)
     parts = [part for part in ("train", "validation", "test") if getattr(config.data, part)]
     changes = {f"data.{part}": rows for part in parts}
-    changes |= {"data.validation_columns": "{}", "data.max_length": 24}
+    changes |= {"data.validation_columns": "{}", "data.test_columns": "{}"}
+    changes |= {"data.max_length": 24}
     return {f"{before}{key}": value for key, value in changes.items()}
 
 

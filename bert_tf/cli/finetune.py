@@ -59,6 +59,7 @@ def _prepare(flags):
 
 def _work(prepared):
     from bert_tf.recipes.finetune import draw_learning_rate, finetune
+    from bert_tf.recipes.finetune_after import finetune_after
     from bert_tf.recipes.finetune_few_shot import finetune_few_shot
     from bert_tf.recipes.finetune_incremental import finetune_incremental
     from bert_tf.recipes.finetune_multi_task import finetune_multi_task
@@ -77,6 +78,7 @@ def _work(prepared):
         else:
             recipe = finetune if settings.incremental.method is None else finetune_incremental
             recipe = recipe if settings.few_shot.pairs is None else finetune_few_shot
+            recipe = finetune_after if settings.intermediate else recipe
         results = recipe(settings, workdir)
     except Interrupted as error:
         print(f"bert-tf finetune: {error}", file=sys.stderr)

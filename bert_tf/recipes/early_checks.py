@@ -28,14 +28,17 @@ def check_finetune(config, model=True):
         for name in config.tasks:
             check_finetune(config.alone(name), model=False)
         return
+    for number in range(1, len(config.intermediate) + 1):
+        check_finetune(config.before(number, config.model.path), model=False)
     data = config.data
     given = dict(data.columns)
     if config.task == type(config).task:  # other tasks need not read these
         given |= {name: getattr(data, name) for name in ("text", "text_pair", "label")}
     if config.incremental.method is not None:  # the model has a say in them
         given = {}
-    measured = given and {**given, **(data.validation_columns or {})}
-    for path, places in ((data.train, given), (data.validation, measured), (data.test, measured)):
+    measured = given and {**given, **data.validation_columns}
+    tested = given and {**given, **(data.test_columns or data.validation_columns)}
+    for path, places in ((data.train, given), (data.validation, measured), (data.test, tested)):
         if isinstance(path, str):
             names = [place for place in places.values() if isinstance(place, str)]
             check_columns(path, names, data.format)

@@ -29,12 +29,14 @@ from bert_tf.training.optimizer_choice import choose_optimizer
 from bert_tf.training.schedules import draw_schedule, schedule_of
 
 
-def finetune(config, workdir):
+def finetune(config, workdir, start=None):
     """Trains a task model as a configuration says, or continues where an earlier run stopped.
 
     Args:
       config: FinetuneConfig.
       workdir: str, made if absent; holds everything the run writes (see README).
+      start: str, the model to begin with where it is not the one at `model.path`: the intermediate
+        tasks' (see `finetune_after`).
     Returns:
       dict, what `metrics.json` in the workdir holds: the metrics of the best weights on the
       validation and, if there is one, the test data.
@@ -43,10 +45,11 @@ def finetune(config, workdir):
       InputError: a file or a model cannot be read, or the training failed.
       training.loop.Interrupted: stopped by a signal, and saved.
     """
-    data = data_digests(config)
-    finished = open_workdir(workdir, config, data)
+    data, told = data_digests(config), config
+    finished = open_workdir(workdir, told, data)
     if finished is not None:
         return finished
+    config = config if start is None else config.after(start)
     task = task_named(config.task)
     strategy = prepare(config, task)
     tokenizer = Tokenizer.from_pretrained(config.model.path)
@@ -60,7 +63,7 @@ def finetune(config, workdir):
     report_rows(config, task, tables, tokenizer, steps)
     batches = evaluation_of(config, task, tables, tokenizer)
     chief = is_chief(strategy)
-    with claimed_workdir(workdir, config, data, chief):
+    with claimed_workdir(workdir, told, data, chief):
         outcome = train(
             model,
             source,

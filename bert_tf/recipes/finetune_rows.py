@@ -95,7 +95,8 @@ def read_tables(config, task, like=None):
         train_part, validation_part = train_rows.split(data.validation, config.train.seed)
         tables = {"train": train_part, "validation": validation_part}
     if data.test is not None:
-        tables["test"] = read(data.test, data.validation_columns, like=train_rows)
+        measured = data.test_columns or data.validation_columns
+        tables["test"] = read(data.test, measured, like=train_rows)
     for part, table in tables.items():
         said = "are not trained on" if part == "train" else "are measured all the same"
         report_faults(table, said)
