@@ -31,8 +31,8 @@ def test_keys_are_the_published_ones(load):
         "model": ["path", "changes", "pooling", "head_layers", "problem_type", "options"],
         "data": (
             "train validation test format text text_pair label columns validation_columns "
-            "test_columns max_length windows overlap special_tokens_in_text scheme strict_tags label_all_pieces "
-            "packing"
+            "test_columns max_length windows overlap special_tokens_in_text scheme strict_tags "
+            "label_all_pieces packing"
         ).split(),
         "train": (
             "batch_size accumulate epochs steps optimizer learning_rate weight_decay beta_2 "
