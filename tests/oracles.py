@@ -18,7 +18,16 @@ ACTIVATIONS = {
     ),
     "swish": lambda x: x / (1.0 + np.exp(-x)),
     "tanh": np.tanh,
+    "quick_gelu": lambda x: x / (1.0 + np.exp(-1.702 * x)),
+    "mish": lambda x: x * np.tanh(np.log1p(np.exp(x))),
+    "hardswish": lambda x: x * np.clip(x + 3.0, 0.0, 6.0) / 6.0,
+    "relu2": lambda x: np.maximum(x, 0.0) ** 2,
+    "relu6": lambda x: np.clip(x, 0.0, 6.0),
+    "leaky_relu": lambda x: np.where(x < 0, 0.01 * x, x),
+    "sigmoid": lambda x: 1.0 / (1.0 + np.exp(-x)),
+    "linear": lambda x: x,
 }
+ACTIVATIONS["gelu_10"] = lambda x: np.clip(ACTIVATIONS["gelu"](x), -10.0, 10.0)
 
 
 def get(model, path):

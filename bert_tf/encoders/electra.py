@@ -4,8 +4,11 @@ import dataclasses
 import functools
 
 from bert_tf.encoders import parts
+from bert_tf.encoders.checks import check_choice, check_shares
 from bert_tf.encoders.config import EncoderConfig
 from bert_tf.encoders.family import Family, Published
+from bert_tf.errors import InputError
+from bert_tf.layers import ACTIVATIONS_OF_HEADS, HeadLayer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,14 +16,28 @@ class ElectraConfig(EncoderConfig):
     """The sizes of an ELECTRA, discriminator or generator; by default small's.
 
     `embedding_size`: where it is not `hidden_size` a linear layer follows the embeddings.
+    `summary_activation`, `summary_last_dropout`: of the head for multiple choice, which has a dense
+    layer over the first token; files say so in `summary_type`, "first", and `summary_use_proj`.
     """
 
     hidden_size: int = 256
     num_attention_heads: int = 4
     intermediate_size: int = 1024
     embedding_size: int = 128
+    summary_type: str = "first"
+    summary_use_proj: bool = True
+    summary_activation: str = "gelu"
+    summary_last_dropout: float = 0.1
 
     model_type = "electra"
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_choice(self, "summary_type", ("first",))
+        check_shares(self, "summary_last_dropout")
+        if not self.summary_use_proj:
+            raise InputError("summary_use_proj: false, here only true")
+        check_choice(self, "summary_activation", ACTIVATIONS_OF_HEADS)
 
 
 def _size(layers, width, embedding_size):
@@ -46,11 +63,15 @@ SIZES = {
 
 
 def _published(config):
-    """No pooler; the classifier is transformers' `ElectraClassificationHead`."""
+    """No pooler; heads for sentences and choices are transformers' `ElectraClassificationHead` and
+    `ElectraSequenceSummary`."""
+    summary = HeadLayer(config.hidden_size, config.summary_activation, dropout_rate=0.0)
     return Published(
         has_pooler=False,
         pooling="cls",
         head_layers=((config.hidden_size, "gelu"),),
+        choice_head_layers=(summary,),
+        choice_dropout=config.summary_last_dropout,
         sentence_objective=None,
         replaces_tokens=True,
     )

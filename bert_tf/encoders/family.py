@@ -18,8 +18,8 @@ class Published(NamedTuple):
       head_bias: bool, whether their projection has a bias.
       token_head_layers: the same of those who read tokens, for labels or for spans.
       choice_pooling, choice_head_layers: those of multiple choice; None: as of sentences.
-      head_dropout: float, the rate of these heads; None: the config's `classifier_dropout`, else
-        `hidden_dropout_prob`, as the heads of tokens have it.
+      head_dropout, choice_dropout: float, the rate of the heads for sentences and for choices;
+        None: the config's `classifier_dropout`, else `hidden_dropout_prob`, as those of tokens.
       span_dropout: float, the rate of the head that finds answers.
       sentence_objective: str, the second objective of pretraining; None: there was none.
       replaces_tokens: bool, whether pretraining tells replaced tokens from real ones.
@@ -33,15 +33,18 @@ class Published(NamedTuple):
     head_bias: bool = True
     token_head_layers: tuple = ()
     head_dropout: float | None = None
+    choice_dropout: float | None = None
     span_dropout: float = 0.0
     sentence_objective: str | None = "next_sentence"
     replaces_tokens: bool = False
 
     def for_choices(self):
-        """The same as those for multiple choice have it in `pooling` and `head_layers`."""
+        """The same as those for multiple choice have it in `pooling`, `head_layers` and
+        `head_dropout`."""
         pooling = self.pooling if self.choice_pooling is None else self.choice_pooling
         layers = self.head_layers if self.choice_head_layers is None else self.choice_head_layers
-        return self._replace(pooling=pooling, head_layers=layers)
+        rate = self.head_dropout if self.choice_dropout is None else self.choice_dropout
+        return self._replace(pooling=pooling, head_layers=layers, head_dropout=rate)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -42,6 +42,8 @@ class TransformerConfig(EncoderConfig):
     inner_group_num: int | None = None
 
     model_type = "transformer"
+    # Of ELECTRA's head for multiple choice, as its config has them by default.
+    summary_activation, summary_last_dropout = "gelu", 0.1
 
     def __post_init__(self):
         super().__post_init__()
@@ -65,7 +67,9 @@ def as_transformer(config):
     Returns:
       TransformerConfig.
     """
-    return TransformerConfig(parts_of=config.model_type, **dataclasses.asdict(config))
+    fields = {field.name for field in dataclasses.fields(TransformerConfig)}
+    values = {name: x for name, x in dataclasses.asdict(config).items() if name in fields}
+    return TransformerConfig(parts_of=config.model_type, **values)
 
 
 def _published(config):

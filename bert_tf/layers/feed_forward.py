@@ -18,16 +18,39 @@ def tanh_gelu(x):
     return ops.gelu(x, approximate=True)
 
 
-# The names of `hidden_act` in every bert_config.json, and transformers' other names for the same.
+def quick_gelu(x):
+    """The GELU's sigmoid form (Hendrycks & Gimpel 2016, section 2)."""
+    return x * ops.sigmoid(1.702 * x)
+
+
+def mish(x):
+    """x tanh(softplus(x)) (Misra 2020, eq. 1)."""
+    return x * ops.tanh(ops.softplus(x))
+
+
+# The names of `hidden_act` in every bert_config.json, and transformers' other names for the same;
+# what it has besides has weights of its own.
 ACTIVATIONS = {
     "relu": ops.relu,
     "gelu": gelu,
     "gelu_python": gelu,
     "gelu_new": tanh_gelu,
     "gelu_pytorch_tanh": tanh_gelu,
+    "gelu_python_tanh": tanh_gelu,
+    "gelu_fast": tanh_gelu,
+    "gelu_accurate": tanh_gelu,
+    "gelu_10": lambda x: ops.clip(gelu(x), -10.0, 10.0),
+    "quick_gelu": quick_gelu,
     "swish": ops.silu,
     "silu": ops.silu,
+    "mish": mish,
+    "hardswish": ops.hard_silu,
+    "relu2": lambda x: ops.square(ops.relu(x)),
+    "relu6": ops.relu6,
+    "leaky_relu": lambda x: ops.leaky_relu(x, negative_slope=0.01),
+    "sigmoid": ops.sigmoid,
     "tanh": ops.tanh,
+    "linear": lambda x: x,
 }
 
 

@@ -7,7 +7,14 @@ import oracles
 import pytest
 from contract import batch_of, each_check, encoder_of
 
-from bert_tf import ElectraConfig, InputError, SequenceClassifier, build_encoder
+from bert_tf import (
+    ElectraConfig,
+    InputError,
+    MultipleChoice,
+    SequenceClassifier,
+    build_encoder,
+    load_task,
+)
 from bert_tf.encoders import FAMILIES
 from bert_tf.encoders.electra import SIZES
 
@@ -85,6 +92,39 @@ def test_the_classifier_is_dense_gelu_and_projection_over_the_first_token():
     inner = oracles.ACTIVATIONS["gelu"](oracles.linear(model, "head.hidden.0", first))
     want = oracles.linear(model, "head.projection", inner)
     np.testing.assert_allclose(model(batch), want, atol=2e-5)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "linear"])
+def test_a_choice_is_read_by_the_summary_that_the_config_tells(activation, tmp_path):
+    config = dataclasses.replace(TINY, summary_activation=activation, summary_last_dropout=0.3)
+    model = oracles.randomize(MultipleChoice(build_encoder(config)))
+    assert model.head.dropout_rate == 0.3
+    assert SequenceClassifier(model.encoder).head.dropout_rate == 0.1
+    batch = batch_of(TINY)
+    first = np.asarray(model.encoder(batch)["sequence_output"][:, 0], np.float64)
+    inner = oracles.linear(model, "head.hidden.0", first)
+    inner = oracles.ACTIVATIONS[activation](inner)
+    want = oracles.linear(model, "head.projection", inner)[:, 0]
+    rows = {name: values[None] for name, values in batch.items()}
+    np.testing.assert_allclose(model(rows), [want], atol=2e-5)
+    model.save_pretrained(str(tmp_path))
+    back = load_task(tmp_path)
+    assert back.encoder.config == config
+    np.testing.assert_array_equal(back(rows), model(rows))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"summary_type": "mean"}, "summary_type: 'mean', wanted one of first"),
+        ({"summary_use_proj": False}, "summary_use_proj: false, here only true"),
+        ({"summary_activation": "tahn"}, "summary_activation: 'tahn', .*nearest: tanh"),
+        ({"summary_last_dropout": 1.0}, "summary_last_dropout: 1.0, wanted a share"),
+    ],
+)
+def test_a_summary_that_is_not_here_is_named(changes, message):
+    with pytest.raises(InputError, match=message):
+        dataclasses.replace(TINY, **changes)
 
 
 @pytest.mark.parametrize("activation", ["relu", "gelu_new"])

@@ -1,0 +1,52 @@
+"""Every family computes the same under Keras' JAX backend, where JAX is installed."""
+
+import importlib.util
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+SCRIPT = """
+import sys
+import numpy as np
+from bert_tf.encoders import FAMILIES, build_encoder
+from bert_tf.tasks import MaskedLM
+
+SIZES = dict(vocab_size=40, hidden_size=24, num_hidden_layers=2, num_attention_heads=2)
+SIZES |= dict(intermediate_size=20, max_position_embeddings=32, pad_token_id=0)
+MORE = dict.fromkeys(("albert", "electra"), {"embedding_size": 8})
+MORE["mobilebert"] = {"embedding_size": 8, "intra_bottleneck_size": 12}
+mask = (np.arange(9) < np.array([[9], [6], [2]])).astype("int32")
+outputs = {}
+for name, family in FAMILIES.items():
+    numbers = np.random.default_rng(1)
+    encoder = build_encoder(family.config(**SIZES, **MORE.get(name, {})))
+    model = encoder if family.masked_lm_head is None else MaskedLM(encoder)
+    for weight in model.weights:
+        weight.assign(0.3 * numbers.standard_normal(weight.shape).astype("float32"))
+    batch = {"input_ids": numbers.integers(5, 40, mask.shape) * mask, "attention_mask": mask}
+    got = encoder(batch, return_intermediates=True)
+    outputs[name] = np.asarray(got["sequence_output"]) * mask[..., None]
+    outputs[f"{name}.first"] = np.asarray(encoder(batch, only_first=True)["sequence_output"])
+    if model is not encoder:
+        outputs[f"{name}.words"] = np.asarray(model(batch)) * mask[..., None]
+np.savez(sys.argv[1], **outputs)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs JAX")
+def test_every_family_computes_the_same_under_jax(tmp_path):
+    for backend in ("tensorflow", "jax"):
+        paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+        environment = os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": paths}
+        command = [sys.executable, "-c", SCRIPT, str(tmp_path / f"{backend}.npz")]
+        subprocess.run(command, env=environment, check=True)
+    one, other = (np.load(tmp_path / f"{backend}.npz") for backend in ("tensorflow", "jax"))
+    assert set(one) == set(other) and len(one.files) > 20
+    for name in one:
+        np.testing.assert_allclose(one[name], other[name], atol=1e-5, err_msg=name)
