@@ -13,6 +13,7 @@ from bert_tf.conversion.leftovers import model_tensors
 from bert_tf.conversion.saving import FAMILIES, OWN
 from bert_tf.conversion.sizes import config_of, sizes_of
 from bert_tf.conversion.table import StoredTensor
+from bert_tf.conversion.transformers_h5 import with_own_matrix
 from bert_tf.errors import InputError
 
 
@@ -72,6 +73,8 @@ def _huggingface(place, config_file, named):
     config = read_json(config_file)
     tensors, weights_file = huggingface.read_huggingface(place)
     tensors, aside = _of_model(tensors, named(weights_file))
+    if weights_file.name.startswith(huggingface.H5_FILE):
+        config, tensors = with_own_matrix(config, tensors)
     format = OWN if config.get("model_type") == OWN else "huggingface"
     return Found(format, config_file, config, weights_file, tensors, aside)
 

@@ -19,6 +19,29 @@ WORDS = {"kernel": "weight", "gamma": "weight", "embeddings": "weight", "beta": 
 # A name -> the one that was read in its place, where both are there: ALBERT's masked-LM head makes
 # two biases and adds the second.
 UNREAD = {"predictions.bias": "predictions.decoder.bias"}
+# The output matrix of MobileBERT's head, a variable of its own there, and the table that PyTorch's
+# is tied to.
+OWN_MATRIX = ("cls.predictions.decoder.weight", "mobilebert.embeddings.word_embeddings.weight")
+
+
+def with_own_matrix(config, tensors):
+    """A config and tensors that say of MobileBERT's head what the file does.
+
+    Args:
+      config: dict.
+      tensors: dict of PyTorch's name to StoredTensor, of a tf_model.h5.
+    Returns:
+      (dict, dict): where the head has another matrix than the words', `tie_word_embeddings` is
+      false, and the bias that is added bears the name that an untied one has in PyTorch.
+    """
+    matrix, words = (tensors.get(name) for name in OWN_MATRIX)
+    if matrix is None or words is None or matrix.shape != words.shape:
+        return config, tensors
+    if np.array_equal(matrix.read(), words.read()):
+        return config, tensors
+    bias = tensors.get("cls.predictions.bias")
+    added = {} if bias is None else {"cls.predictions.decoder.bias": bias}
+    return config | {"tie_word_embeddings": False}, tensors | added
 
 
 def read_tf_h5(path):

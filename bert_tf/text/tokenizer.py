@@ -10,6 +10,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from bert_tf import hub
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.text import (
     joining,
@@ -59,7 +60,8 @@ class Tokenizer(tf.Module):
 
         Args:
           directory: str or os.PathLike; holds vocab.txt, or vocab.json and merges.txt, or
-            tokenizer.json, and perhaps tokenizer_config.json. The path of a vocab.txt will do.
+            tokenizer.json, and perhaps tokenizer_config.json. The path of a vocab.txt will do, and
+            so will hf://ORG/NAME.
           lowercase: bool, or None: as the directory says; a bare vocab.txt is cased when its
             ordinary entries hold A-Z.
         Returns:
@@ -67,6 +69,7 @@ class Tokenizer(tf.Module):
         Raises:
           InputError: nothing there can be read as a tokenizer; the line says which file and why.
         """
+        directory = hub.local(directory)
         kind = tokenizer_kinds.kind_of(directory)
         if kind is None:
             return cls(WordPiece(vocabulary_files.read_wordpiece(directory, lowercase)))

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from bert_tf import AlbertConfig, BertConfig, MaskedLM, build_encoder, load_task
+from bert_tf import (
+    AlbertConfig,
+    BertConfig,
+    MaskedLM,
+    MobileBertConfig,
+    build_encoder,
+    load_task,
+)
 from bert_tf.conversion.transformers_h5 import read_tf_h5, torch_name
 from bert_tf.errors import InputError
 from tests import tiny
@@ -133,3 +140,17 @@ def test_a_file_of_transformers_gives_the_numbers_it_gave_there():
     words, sentences = got["masked_lm_logits"].numpy(), got["sentence_logits"]
     np.testing.assert_allclose(words[real], expected["prediction_logits"][real], atol=2e-5)
     np.testing.assert_allclose(sentences, expected["sop_logits"], atol=2e-5)
+
+
+def test_a_matrix_of_mobilebert_that_is_not_the_words_is_kept(tmp_path):
+    config = MobileBertConfig(**tiny.sizes(embedding_size=4, intra_bottleneck_size=4))
+    model = MaskedLM(build_encoder(config, pooler=False))
+    model.save_pretrained(str(tmp_path))
+    as_h5(tmp_path)
+    matrix = np.arange(80, dtype="float32").reshape(20, 4)
+    with h5py.File(tmp_path / "tf_model.h5", "a") as file:
+        file["layer/tf_model/predictions___cls/predictions/decoder/weight:0"] = matrix
+    (tmp_path / "model.safetensors").unlink()
+    loaded = load_task(tmp_path)
+    assert loaded.encoder.config.tie_word_embeddings is False
+    np.testing.assert_array_equal(loaded.masked_lm_head.output_embeddings, matrix)
