@@ -13,6 +13,7 @@ _MODULES = {
     "AlbertConfig": "encoders",
     "BertConfig": "encoders",
     "CausalLM": "tasks",
+    "DebertaV2Config": "encoders",
     "DependencyParser": "tasks",
     "DistilBertConfig": "encoders",
     "ElectraConfig": "encoders",

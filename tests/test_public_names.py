@@ -14,6 +14,7 @@ PUBLIC = {
     "AlbertConfig": {"vocab_size", "hidden_size", "embedding_size", "num_hidden_groups"},
     "BertConfig": {"vocab_size", "hidden_size", "num_hidden_layers"},
     "CausalLM": {"encoder"},
+    "DebertaV2Config": {"vocab_size", "hidden_size", "position_buckets", "pos_att_type"},
     "DependencyParser": {"encoder", "num_labels", "label_names"},
     "DistilBertConfig": {"vocab_size", "hidden_size", "sinusoidal_pos_embds"},
     "ElectraConfig": {"vocab_size", "hidden_size", "embedding_size"},

@@ -81,6 +81,7 @@ class Layout:
         """
         rows = [row for row in self.encoder if row.ours.startswith(part + ".")]
         if letter:
+            rows = [row for row in rows if "{" + letter + "}" in row.ours]
             rows = [row.at(letter, number) for row in rows for number in numbers]
         return [name for row in rows for name in row.names]
 

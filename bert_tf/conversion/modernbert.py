@@ -35,7 +35,6 @@ HUGGINGFACE = Layout(
         "MaskedLM": (
             *rows.hf_dense("head.dense", "masked_lm_head.dense"),
             *rows.hf_norm("head.norm", "masked_lm_head.norm"),
-            Row("decoder.weight", "masked_lm_head.output_embeddings"),
             Row("decoder.bias", "masked_lm_head.output_bias"),
         ),
     },
@@ -43,6 +42,7 @@ HUGGINGFACE = Layout(
     prefix="model.",
     # Where a wrapper's prefix `model.` went from before `model.` alone.
     old_names=((r"^model\.(head|decoder|classifier)\.", r"\1."),),
+    untied={"MaskedLM": rows.untied("decoder", has_idle_bias=False)},
     tied={"MaskedLM": (("decoder.weight", "model.embeddings.tok_embeddings.weight"),)},
 )
 

@@ -2,6 +2,7 @@
 
 from bert_tf.conversion.albert import ALBERT
 from bert_tf.conversion.bert import BERT
+from bert_tf.conversion.deberta import DEBERTA_V2
 from bert_tf.conversion.distilbert import DISTILBERT
 from bert_tf.conversion.electra import ELECTRA
 from bert_tf.conversion.google import write_google
@@ -25,6 +26,7 @@ FAMILIES = {
     "mobilebert": MOBILEBERT,
     "gpt2": GPT2,
     "modernbert": MODERNBERT,
+    "deberta-v2": DEBERTA_V2,
 }
 
 # A family that no foreign format can express; its tensors are named as those of the family that

@@ -5,6 +5,7 @@ import dataclasses
 from bert_tf.encoders.albert import ALBERT, AlbertConfig
 from bert_tf.encoders.bert import BERT, BertConfig
 from bert_tf.encoders.checks import OF_TRANSFORMER, unknown_field
+from bert_tf.encoders.deberta import DEBERTA_V2, DebertaV2Config
 from bert_tf.encoders.distilbert import DISTILBERT, DistilBertConfig
 from bert_tf.encoders.electra import ELECTRA, ElectraConfig
 from bert_tf.encoders.encoder import Encoder
@@ -27,6 +28,7 @@ FAMILIES = {
     "mobilebert": MOBILEBERT,
     "gpt2": GPT2,
     "modernbert": MODERNBERT,
+    "deberta-v2": DEBERTA_V2,
     "transformer": TRANSFORMER,
 }
 # The usual name of every published model -> its config.
@@ -109,6 +111,7 @@ __all__ = [
     "AlbertConfig",
     "BertConfig",
     "DistilBertConfig",
+    "DebertaV2Config",
     "ElectraConfig",
     "Encoder",
     "Family",

@@ -49,6 +49,7 @@ def check_config(config):
         if not isinstance(value, int) or isinstance(value, bool):
             raise InputError(f"{field.name}: {shown(value)}, wanted a whole number")
         smallest = 0 if field.name.endswith("_token_id") or field.name == "type_vocab_size" else 1
+        smallest = config.least.get(field.name, smallest)
         if value < smallest:
             raise InputError(f"{field.name}: {shown(value)}, wanted {smallest} or more")
     if config.num_hidden_layers > MOST_LAYERS:

@@ -36,6 +36,8 @@ class EncoderConfig:
 
     # Field -> what config.json calls it, where that is another name.
     names_in_files = {}
+    # Field -> its least value, of those that may be less than 1.
+    least = {}
 
     def __new__(cls, *args, **values):
         """Refuses a field there is not in one line; Python would name no other."""

@@ -70,7 +70,6 @@ class ModernBertConfig(EncoderConfig):
     mlp_bias: bool = False
     classifier_bias: bool = False
     decoder_bias: bool = True
-    tie_word_embeddings: bool = True
 
     model_type = "modernbert"
     names_in_files = {

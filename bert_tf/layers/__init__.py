@@ -17,8 +17,10 @@ from bert_tf.layers.blocks import EncoderBlock, PreNormBlock
 from bert_tf.layers.bottleneck import BottleneckBlock, BottleneckPlan
 from bert_tf.layers.causal import CausalAttention, causal_mask
 from bert_tf.layers.context import Context
+from bert_tf.layers.convolution import ConvolvedBlock, RowConvolution
 from bert_tf.layers.crf import CRF
 from bert_tf.layers.depth import layer_drop, recomputed, run_block
+from bert_tf.layers.disentangled import DisentangledAttention, RelativePositions
 from bert_tf.layers.dropout import dropout, fold_in, key_for, new_key
 from bert_tf.layers.embeddings import (
     Embeddings,
@@ -56,6 +58,8 @@ __all__ = [
     "BottleneckPlan",
     "CausalAttention",
     "Context",
+    "ConvolvedBlock",
+    "DisentangledAttention",
     "Embeddings",
     "EncoderBlock",
     "FeedForward",
@@ -73,11 +77,13 @@ __all__ = [
     "Pooler",
     "PreNormBlock",
     "ProjectionHead",
+    "RelativePositions",
     "RotaryAttention",
     "RotaryPositions",
     "ScaleShift",
     "SplitMaskedLMHead",
     "TrigramEmbeddings",
+    "RowConvolution",
     "WordEmbeddings",
     "WordHead",
     "attend",

@@ -21,6 +21,8 @@ class Context:
         [B, N, T, H]; None: there are none.
       positions: what the family's attention is told of positions besides, such as `Rotary`; it is
         made once a forward pass, and has no gradient. None: nothing.
+      vectors: float [R, D], what blocks read besides x and what has a gradient, such as the vectors
+        of distances; None: there are none.
       wants_probs: bool, whether anybody reads the probabilities; attention whose work is less than
         all pairs gives none otherwise.
       first_only: bool, whether only the first position of each row goes on: all are keys, the
@@ -33,6 +35,7 @@ class Context:
     bias: object = None
     cache: object = None
     positions: object = None
+    vectors: object = None
     wants_probs: bool = True
     first_only: bool = False
 

@@ -1,5 +1,7 @@
 """Blocks in training that are skipped at random, or computed a second time for the gradient."""
 
+import dataclasses
+
 import keras
 from keras import ops
 
@@ -12,7 +14,8 @@ def run_block(block, x, context, key, drop_rate, recompute):
     Args:
       block: an EncoderBlock.
       x: float [B * F, D].
-      context: Context; only its mask may be set where blocks are recomputed (see `recomputed`).
+      context: Context; where blocks are recomputed only its vectors have a gradient (see
+        `recomputed`).
       key: integer [2], of this block; the block itself folds 0, 1 and 2 into it.
       drop_rate: float in [0, 1), how often the block is skipped.
       recompute: bool.
@@ -22,15 +25,17 @@ def run_block(block, x, context, key, drop_rate, recompute):
     # Neither `cond` nor `remat` takes a None among its results.
     read = slice(None) if context.wants_probs else slice(1)
 
-    def run(x, key):
+    def run(x, key, *vectors):
+        told = dataclasses.replace(context, vectors=vectors[0]) if vectors else context
         return layer_drop(
-            lambda: block(x, context=context, key=key)[read],
-            lambda: block.skip(x, context)[read],
+            lambda: block(x, context=told, key=key)[read],
+            lambda: block.skip(x, told)[read],
             drop_rate,
             fold_in(key, 3),
         )
 
-    results = recomputed(run, x, key) if recompute else run(x, key)
+    vectors = () if context.vectors is None else (context.vectors,)
+    results = recomputed(run, x, key, *vectors) if recompute else run(x, key, *vectors)
     return results if context.wants_probs else (*results, None)
 
 
@@ -53,25 +58,28 @@ def layer_drop(block, skip, rate, key):
     return ops.cond(chance(rate, key), skip, block)
 
 
-def recomputed(function, x, key):
+def recomputed(function, x, key, *vectors):
     """A function's results; its gradient computes them again instead of keeping what is inside.
 
     Memory for time (Chen et al. 2016, arXiv 1604.06174). The function must be pure: its randomness
     comes from the key, never from a stateful generator, which would draw other numbers. There is
-    a gradient for x and for variables, and none for tensors that the function closes over.
+    a gradient for x, for vectors and for variables, and none for tensors that the function closes
+    over.
 
     Args:
-      function: of (x, key).
+      function: of (x, key, *vectors).
       x: float tensor.
       key: integer [2], entries below 2**31.
+      *vectors: float tensors.
     Returns:
       What the function returned.
     """
 
     # The key is an argument, so that its masks are drawn again too, and in floats, each half of an
     # entry exact in float32, because TensorFlow warns of integers there.
-    def compute(x, halves):
+    def compute(x, halves, *vectors):
         high, low = ops.unstack(ops.cast(halves, key.dtype), 2)
-        return function(x, high * 65536 + low)
+        return function(x, high * 65536 + low, *vectors)
 
-    return keras.remat(compute)(x, ops.cast(ops.stack([key // 65536, key % 65536]), "float32"))
+    halves = ops.cast(ops.stack([key // 65536, key % 65536]), "float32")
+    return keras.remat(compute)(x, halves, *vectors)

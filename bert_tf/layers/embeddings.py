@@ -13,8 +13,8 @@ class Embeddings(keras.layers.Layer):
     """The sum of word, position and token-type vectors, normalized (Devlin et al. 2019, figure 2).
 
     Args:
-      vocab_size, max_position_embeddings, type_vocab_size: int, rows of the three tables; a
-        type_vocab_size of 0 leaves token types out.
+      vocab_size, max_position_embeddings, type_vocab_size: int, rows of the three tables; 0
+        leaves positions or token types out.
       width: int, their columns.
       dropout_rate: float, after the normalization.
       epsilon: float, of the normalization; None: there is none.
@@ -86,7 +86,9 @@ class Embeddings(keras.layers.Layer):
         x_XE = ops.take(self.word_embeddings, ops.reshape(input_ids, (-1,)), axis=0)
         if shift is not None:
             x_XE = x_XE + ops.cast(ops.reshape(shift, (-1, self.width)), x_XE.dtype)
-        if position_ids is None:
+        if self.positions is None and self.position_embeddings is None:
+            pass
+        elif position_ids is None:
             x_XE = x_XE + ops.tile(self._first_places(length), (batch, 1))
         else:
             x_XE = x_XE + self._places(ops.reshape(position_ids, (-1,)))

@@ -20,6 +20,9 @@ SIZES = dict(
     num_hidden_layers=3,
     num_hidden_groups=2,
     inner_group_num=2,
+    relative_rows=14,
+    position_rows=10,
+    type_rows=2,
 )
 VECTORS = {
     "attention_norm.gamma": (8,),
@@ -36,6 +39,7 @@ def tensors_of(layout):
         "embeddings.position_embeddings": (10, 6),
         "embeddings.token_type_embeddings": (2, 6),
         "embeddings.norm.gamma": (8,),  # of the model's width where its words are narrower
+        "positions.vectors": (14, 8),
     }
     found = {}
     for row in layout.encoder:

@@ -42,6 +42,24 @@ MODELS = {
         ),
     ),
 }
+DEBERTA = SMALL | dict(num_hidden_layers=2, max_position_embeddings=24)
+MODELS |= {
+    "deberta": (
+        transformers.DebertaV2ForSequenceClassification,
+        transformers.DebertaV2Config,
+        DEBERTA
+        | dict(relative_attention=True, position_buckets=6, norm_rel_ebd="layer_norm")
+        | dict(share_att_key=True, pos_att_type="p2c|c2p", position_biased_input=False)
+        | dict(conv_kernel_size=3, conv_act="gelu", num_labels=3),
+    ),
+    "deberta-plain": (
+        transformers.DebertaV2ForMaskedLM,
+        transformers.DebertaV2Config,
+        DEBERTA
+        | dict(relative_attention=True, max_relative_positions=9, pos_att_type=["p2c"])
+        | dict(type_vocab_size=2, legacy=False, hidden_act="relu", layer_norm_eps=1e-3),
+    ),
+}
 LENGTHS = (19, 8, 3, 1)
 
 
@@ -49,7 +67,8 @@ def rows():
     """The inputs: rows of LENGTHS, padded."""
     numbers = np.random.default_rng(3)
     mask = (np.arange(max(LENGTHS)) < np.array(LENGTHS)[:, None]).astype("int64")
-    return {"input_ids": numbers.integers(3, 23, mask.shape) * mask, "attention_mask": mask}
+    ids, types = numbers.integers(3, 23, mask.shape), numbers.integers(0, 2, mask.shape)
+    return {"input_ids": ids * mask, "attention_mask": mask, "token_type_ids": types * mask}
 
 
 def write(name):
@@ -58,6 +77,8 @@ def write(name):
     torch.manual_seed(7)
     model = kind(config(**fields)).eval()
     inputs = rows()
+    if not getattr(model.config, "type_vocab_size", 0):
+        del inputs["token_type_ids"]
     with torch.no_grad():
         for weight in model.parameters():  # no zero bias, no norm of ones
             weight.add_(0.2 * torch.randn_like(weight))
