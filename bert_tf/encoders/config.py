@@ -34,6 +34,8 @@ class EncoderConfig:
     layer_drop_rate: float = 0.0
     tie_word_embeddings: bool = True
 
+    # Whether positions are counted over what is not `pad_token_id`, see `rows_from_padding`.
+    counts_padding = False
     # Field -> what config.json calls it, where that is another name.
     names_in_files = {}
     # Field -> its least value, of those that may be less than 1.

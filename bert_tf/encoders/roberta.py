@@ -26,6 +26,7 @@ class RobertaConfig(EncoderConfig):
     eos_token_id: int | None = 2
 
     model_type = "roberta"
+    counts_padding = True
 
     def __post_init__(self):
         super().__post_init__()

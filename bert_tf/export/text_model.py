@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from bert_tf.errors import ConfigError, InputError, nearest, shown
 from bert_tf.tasks import TASKS, TaskModel
-from bert_tf.tasks.features import check_token_types, features_of
+from bert_tf.tasks.features import check_padding, check_token_types, features_of
 
 # Kind of a column -> its tensor in a signature.
 SPECS = {"text": tf.TensorSpec([None], tf.string), "texts": tf.TensorSpec([None, None], tf.string)}
@@ -62,6 +62,7 @@ def text_settings(model, tokenizer, max_length=None):
     if model.no_answer is not None:
         raise InputError(f"{type(model).__name__} {model.no_answer}")
     tokenizer.require_rows(model.encoder.config.vocab_size, tokenizer.pieces.settings.source)
+    check_padding(tokenizer, model.encoder.config)
     saved = model.data_settings
     inputs = {name: column for name, column in model.columns.items() if not column.target}
     columns = {

@@ -18,7 +18,7 @@ from bert_tf.errors import ConfigError, InputError
 from bert_tf.export import row_length
 from bert_tf.loading import load_with_tokenizer
 from bert_tf.recipes.classes import report_stuck
-from bert_tf.tasks.features import check_token_types, features_of
+from bert_tf.tasks.features import check_padding, check_token_types, features_of
 from bert_tf.tasks.multi_task import part_of
 from bert_tf.training import evaluation
 
@@ -62,6 +62,7 @@ def evaluate(model_directory, data_file, output=None, task=None, **columns):
     table = grouped(table, task.group_by)
     length = row_length(model)
     settings = {"overlap": length // 4, **saved, **places, "max_length": length}
+    check_padding(tokenizer, model.encoder.config)
     check_token_types(task, tokenizer, settings, model.encoder.config)
     features = features_of(model, tokenizer, settings)
     report_faults(table, "are measured all the same")

@@ -19,7 +19,7 @@ from bert_tf.recipes.finetune_rows import (
     report_rows,
 )
 from bert_tf.recipes.workdir import claimed_workdir, open_workdir, save_run
-from bert_tf.tasks.features import check_token_types
+from bert_tf.tasks.features import check_padding, check_token_types
 from bert_tf.text import Tokenizer
 from bert_tf.training.distribution import is_chief, make_strategy, require_divisible
 from bert_tf.training.evaluation import evaluate
@@ -185,6 +185,7 @@ def require_fit(config, encoder, tokenizer):
         )
     task = task_named(config.task)
     try:
+        check_padding(tokenizer, encoder.config)
         check_token_types(task, tokenizer, data_settings(config, task), encoder.config)
     except InputError as error:
         raise InputError(f"{config.model.path}: {error}") from None

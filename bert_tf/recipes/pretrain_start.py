@@ -8,6 +8,7 @@ from bert_tf.errors import ConfigError, InputError, nearest
 from bert_tf.loading import load_encoder, load_task
 from bert_tf.recipes.positional_heads import initialize_positional_heads
 from bert_tf.tasks.causal_rows import start_and_end
+from bert_tf.tasks.features import check_padding
 from bert_tf.tasks.pretraining_start import pretrains, take_heads, task_for
 
 
@@ -34,6 +35,7 @@ def start_model(config, tokenizer, sentences, labels=None):
             source = load_task(contents) if pretrains(contents.task) else None
             encoder = load_encoder(contents, **start.changes)
     tokenizer.require_rows(encoder.config.vocab_size, start.path or start.tokenizer)
+    check_padding(tokenizer, encoder.config)
     model = _task(config, encoder, source, sentences, labels)
     if start.path is not None:
         fresh = take_heads(model, source)

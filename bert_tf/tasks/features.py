@@ -77,6 +77,23 @@ def features_of(task, tokenizer, settings, padding="max_length"):
     )
 
 
+def check_padding(tokenizer, config):
+    """Refuses a tokenizer whose padding is another id than the model's, where that moves positions.
+
+    Args:
+      tokenizer: Tokenizer.
+      config: a family's config.
+    Raises:
+      InputError: the family counts positions by that id, and the ids differ.
+    """
+    if config.counts_padding and tokenizer.pad_id != config.pad_token_id:
+        raise InputError(
+            f"pad_token_id: {config.pad_token_id}, and the tokenizer's padding has id "
+            f"{tokenizer.pad_id}: a {config.model_type} counts positions by it; build the encoder "
+            f"with pad_token_id={tokenizer.pad_id}"
+        )
+
+
 def check_token_types(task, tokenizer, settings, config):
     """Refuses rows whose second text has a token type that the model's table lacks.
 
