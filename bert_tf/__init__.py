@@ -32,6 +32,7 @@ _MODULES = {
     "Reranker": "tasks",
     "RobertaConfig": "encoders",
     "SentenceEncoder": "tasks",
+    "Seq2Seq": "tasks",
     "SequenceClassifier": "tasks",
     "TokenClassifier": "tasks",
     "Tokenizer": "text",

@@ -27,6 +27,7 @@ from bert_tf import (
     Pretraining,
     Reranker,
     SentenceEncoder,
+    Seq2Seq,
     SequenceClassifier,
     TokenClassifier,
     Tokenizer,
@@ -99,6 +100,17 @@ def next_words():
         generation={"max_new_tokens": 5},
     )
     return Case(model, inputs, labels, (["good", "a bad film", ""],))
+
+
+def translations():
+    """Three sources and their targets; the last source has more tokens than its target."""
+    decoder = {"num_hidden_layers": 1, "hidden_size": 12, "num_attention_heads": 3}
+    source = build_encoder(tiny.config(num_hidden_layers=1, initializer_range=0.5))
+    model = Seq2Seq(source, decoder, generation={"max_new_tokens": 5})
+    targets = np.array([[2, 9, 8, 7], [2, 6, 0, 0], [2, 7, 0, 0]], "int32")
+    labels = np.array([[9, 8, 7, 3], [6, 3, -100, -100], [7, 3, -100, -100]], "int32")
+    written = {"decoder_input_ids": targets, "decoder_attention_mask": (targets > 0) * 1}
+    return Case(model, INPUTS | written, labels, (["good", "a bad film", ""],))
 
 
 def documents():
@@ -210,6 +222,7 @@ CASES = {
     ),
     "replaced tokens": replaced_tokens,
     "next words": next_words,
+    "translations": translations,
     "several tasks": several_tasks,
     "a task of the tests": documents,
 }

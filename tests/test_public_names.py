@@ -31,6 +31,7 @@ PUBLIC = {
     "Pretraining": {"encoder"},
     "RobertaConfig": {"vocab_size", "hidden_size", "pad_token_id"},
     "SentenceEncoder": {"encoder", "pooling", "normalize", "dense", "objective", "matryoshka"},
+    "Seq2Seq": {"encoder", "decoder", "generation"},
     "SequenceClassifier": {
         "encoder",
         "num_labels",

@@ -21,6 +21,10 @@ def _blocks():
         *_conv1d(f"{theirs}.attn.c_attn", f"{ours}.attention.qkv"),
         *_conv1d(f"{theirs}.attn.c_proj", f"{ours}.attention.projection"),
         *rows.hf_norm(f"{theirs}.ln_2", f"{ours}.feed_forward_norm"),
+        *rows.hf_norm(f"{theirs}.ln_cross_attn", f"{ours}.cross_norm"),
+        *_conv1d(f"{theirs}.crossattention.q_attn", f"{ours}.cross_attention.query"),
+        *_conv1d(f"{theirs}.crossattention.c_attn", f"{ours}.cross_attention.key_value"),
+        *_conv1d(f"{theirs}.crossattention.c_proj", f"{ours}.cross_attention.projection"),
         *_conv1d(f"{theirs}.mlp.c_fc", f"{ours}.feed_forward.expand"),
         *_conv1d(f"{theirs}.mlp.c_proj", f"{ours}.feed_forward.contract"),
     )
@@ -57,5 +61,5 @@ GPT2 = Family(
     pooled=(),
     layouts={"huggingface": HUGGINGFACE, "bert_tf": own_layout(HUGGINGFACE)},
     sizes=rows.sizes("blocks.{i}", num_hidden_layers=("blocks.{i}.attention_norm.gamma", "i")),
-    required={"add_cross_attention": False, "pruned_heads": {}},
+    required={"pruned_heads": {}},
 )

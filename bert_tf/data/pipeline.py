@@ -203,6 +203,9 @@ def _sizes(inputs):
       int64 [rows] each; the first is 1 where a row is one text.
     """
     lengths = tf.math.count_nonzero(inputs["attention_mask"], axis=-1)
+    if "decoder_attention_mask" in inputs:  # a text to write beside that to read
+        written = tf.math.count_nonzero(inputs["decoder_attention_mask"], axis=-1)
+        lengths = tf.maximum(lengths, written)
     if lengths.shape.rank == 1:
         return tf.ones_like(lengths), lengths
     places = tf.range(1, tf.shape(lengths, tf.int64)[-1] + 1)

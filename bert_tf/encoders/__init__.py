@@ -89,6 +89,33 @@ def change_config(config, changes):
     return dataclasses.replace(config, **changes)
 
 
+# What a decoder has as the encoder before it, where nothing else is said.
+_OF_BOTH = (
+    *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads"),
+    *("intermediate_size", "max_position_embeddings", "initializer_range"),
+    *("hidden_dropout_prob", "attention_probs_dropout_prob"),
+)
+
+
+def decoder_config(config, changes):
+    """The config of a decoder behind an encoder; see `Encoder.decoder`.
+
+    Args:
+      config: config of the encoder.
+      changes: dict.
+    Returns:
+      A config of the decoder's family.
+    """
+    changes = dict(changes)
+    name = changes.pop("model_type", "gpt2")
+    if name not in FAMILIES or FAMILIES[name].next_word_head is None:
+        known = [name for name, family in FAMILIES.items() if family.next_word_head is not None]
+        raise InputError(f"decoder: model_type: {name!r}, wanted one of {', '.join(known)}")
+    same = {field: getattr(config, field) for field in _OF_BOTH}
+    kind = FAMILIES[name].config(**same, add_cross_attention=True)
+    return change_config(kind, changes)
+
+
 def read_config(model_type, values):
     """The config that a parsed config.json holds; other keys are left aside.
 
@@ -124,5 +151,6 @@ __all__ = [
     "XLMRobertaConfig",
     "build_encoder",
     "change_config",
+    "decoder_config",
     "read_config",
 ]

@@ -131,7 +131,8 @@ class Encoder(keras.Model):
             all 0), `position_ids` (absent: 0, 1, 2, ...), and `sentence_positions` [B, S], where
             the first tokens of examples packed into one row stand (absent: one example, at 0);
             `embedding_shift` float32 [B, L, E], added to the words' vectors (absent: nothing); and
-            `reading_order`: a token attends to none with a higher number (absent: to any).
+            `reading_order`: a token attends to none with a higher number (absent: to any). A
+            decoder reads `memory` float [B, S, D] besides, and `memory_mask` int32 [B, S].
             Other keys are left aside.
           return_intermediates: bool, adds `hidden_states` and `attentions`.
           only_first: bool, for tasks that read the first token alone: the last block computes
@@ -163,6 +164,10 @@ class Encoder(keras.Model):
         context, width = Context(batch, length, mask), self.config.hidden_size
         if cache is None and not return_intermediates:
             context = dataclasses.replace(context, wants_probs=False)
+        if inputs.get("memory") is not None:
+            memory, there = inputs["memory"], inputs.get("memory_mask")
+            there = ops.ones(ops.shape(memory)[:2], "int32") if there is None else there
+            context = dataclasses.replace(context, memory=memory, memory_mask=there)
         if self.positions is not None:
             context = self.positions.tell(context, inputs.get("position_ids"), groups)
         drop_rate = self.config.layer_drop_rate
@@ -243,6 +248,22 @@ class Encoder(keras.Model):
         head = self.family.next_word_head(self.config, self.dtype_policy)
         head.build((None, self.config.hidden_size))
         return head
+
+    def decoder(self, changes):
+        """A fresh decoder whose blocks attend to this encoder's output.
+
+        Args:
+          changes: dict, fields of the decoder's config that are not as in this encoder's; and
+            `model_type`, "gpt2" where it is not there.
+        Returns:
+          Encoder.
+        Raises:
+          InputError: the family has no such blocks.
+          ConfigError: its config has no such field.
+        """
+        from bert_tf.encoders import build_encoder, decoder_config
+
+        return build_encoder(decoder_config(self.config, changes), dtype=self.dtype_policy)
 
     def replaced_token_head(self):
         """A fresh head that says of a token's vector how likely another word stood there: float

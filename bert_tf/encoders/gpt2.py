@@ -9,6 +9,8 @@ from bert_tf.encoders.family import Family, Published
 from bert_tf.errors import InputError, shown
 from bert_tf.layers import (
     CausalAttention,
+    CrossAttention,
+    DecoderBlock,
     Embeddings,
     FeedForward,
     LayerNorm,
@@ -27,6 +29,7 @@ class Gpt2Config(EncoderConfig):
     `scale_attn_weights`: whether scores are divided by the root of a head's width;
     `scale_attn_by_inverse_layer_idx`: whether those of block i, counted from 1, are by i, too.
     `reorder_and_upcast_attn`: scores are computed in float32 under every precision.
+    `add_cross_attention`: whether each block attends to what an encoder gave, too.
     `tie_word_embeddings`: whether the output matrix of a language model is that of the words.
     """
 
@@ -40,6 +43,7 @@ class Gpt2Config(EncoderConfig):
     scale_attn_weights: bool = True
     scale_attn_by_inverse_layer_idx: bool = False
     reorder_and_upcast_attn: bool = False
+    add_cross_attention: bool = False
     tie_word_embeddings: bool = True
     bos_token_id: int | None = 50256
     eos_token_id: int | None = 50256
@@ -137,9 +141,17 @@ def _block(config, number, dtype):
         dtype=dtype,
     )
     feed_forward = FeedForward(config.intermediate_size, config.hidden_act, *kernels, dtype=dtype)
-    return PreNormBlock(
-        attention, feed_forward, config.hidden_dropout_prob, config.layer_norm_eps, dtype=dtype
+    rest = dict(dropout_rate=config.hidden_dropout_prob, epsilon=config.layer_norm_eps, dtype=dtype)
+    if not config.add_cross_attention:
+        return PreNormBlock(attention, feed_forward, **rest)
+    cross = CrossAttention(
+        config.num_attention_heads,
+        config.attention_probs_dropout_prob,
+        *kernels,
+        scale=scale,
+        dtype=dtype,
     )
+    return DecoderBlock(attention, feed_forward, cross, **rest)
 
 
 def _next_word_head(config, dtype):

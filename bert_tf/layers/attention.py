@@ -35,14 +35,20 @@ def attend(
     if bias_BNFT is not None:
         scores_BNFT = scores_BNFT + ops.cast(bias_BNFT, "float32")
     if mask_BNFT is None:
-        probs_BNFT = ops.softmax(scores_BNFT)
+        probs_BNFT = _shares(scores_BNFT)
     else:
         allowed_BNFT = ops.cast(mask_BNFT, "float32")
-        probs_BNFT = ops.softmax(scores_BNFT + (1.0 - allowed_BNFT) * MASKED_SCORE)
+        probs_BNFT = _shares(scores_BNFT + (1.0 - allowed_BNFT) * MASKED_SCORE)
         some_BNF1 = ops.any(mask_BNFT, axis=-1, keepdims=True)
         probs_BNFT = probs_BNFT * ops.cast(some_BNF1, "float32")
     dropped_BNFT = dropout(probs_BNFT, dropout_rate, dropout_key)
     return ops.matmul(ops.cast(dropped_BNFT, value_BNTH.dtype), value_BNTH), probs_BNFT
+
+
+def _shares(scores_BNFT):
+    """The softmax over the keys; of a single key, over which Keras warns of it, 1."""
+    single = scores_BNFT.shape[-1] == 1
+    return ops.ones_like(scores_BNFT) if single else ops.softmax(scores_BNFT)
 
 
 class MultiHeadAttention(keras.layers.Layer):

@@ -23,6 +23,8 @@ class Context:
         made once a forward pass, and has no gradient. None: nothing.
       vectors: float [R, D], what blocks read besides x and what has a gradient, such as the vectors
         of distances; None: there are none.
+      memory: float [B, S, D], what an encoder gave, to be attended to besides; None: nothing.
+      memory_mask: int [B, S], 0 where that is padding.
       wants_probs: bool, whether anybody reads the probabilities; attention whose work is less than
         all pairs gives none otherwise.
       first_only: bool, whether only the first position of each row goes on: all are keys, the
@@ -36,6 +38,8 @@ class Context:
     cache: object = None
     positions: object = None
     vectors: object = None
+    memory: object = None
+    memory_mask: object = None
     wants_probs: bool = True
     first_only: bool = False
 

@@ -10,6 +10,7 @@ from bert_tf.tasks.pretraining import Pretraining
 from bert_tf.tasks.question_answering import ExtractiveQA
 from bert_tf.tasks.reranking import Reranker
 from bert_tf.tasks.sentence_encoder import SentenceEncoder
+from bert_tf.tasks.seq2seq import Seq2Seq
 from bert_tf.tasks.sequence_classification import SequenceClassifier
 from bert_tf.tasks.task_model import TaskModel
 from bert_tf.tasks.token_classification import TokenClassifier
@@ -25,6 +26,7 @@ TASKS = {
     "token_classification": TokenClassifier,
     "masked_lm": MaskedLM,
     "causal_lm": CausalLM,
+    "seq2seq": Seq2Seq,
     "pretraining": Pretraining,
     "electra_pretraining": ElectraPretraining,
     "multi_task": MultiTask,
@@ -42,6 +44,7 @@ __all__ = [
     "Pretraining",
     "Reranker",
     "SentenceEncoder",
+    "Seq2Seq",
     "SequenceClassifier",
     "TaskModel",
     "TokenClassifier",

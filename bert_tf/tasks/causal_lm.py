@@ -2,11 +2,10 @@
 
 from keras import ops
 
-from bert_tf.errors import InputError
 from bert_tf.layers import fold_in, key_for
 from bert_tf.tasks import causal_rows
 from bert_tf.tasks.features import Column
-from bert_tf.tasks.generation import SETTINGS, Words, as_texts, generate, generation_of
+from bert_tf.tasks.generation import SETTINGS, as_texts, asking, generate
 from bert_tf.tasks.masked_words import (
     masked_word_accuracy,
     masked_word_logits,
@@ -44,9 +43,9 @@ class CausalLM(TaskModel):
     def __init__(self, encoder, generation=None, **kwargs):
         super().__init__(encoder.without_pooler(), **kwargs)
         self.generation = None if generation is None else dict(generation)
-        self._settings({})  # refuses what no text can be continued by
+        asking.settings_of(self, {})  # refuses what no text can be continued by
         self.next_word_head = encoder.next_word_head()
-        self._continued = {}
+        self.graphs = {}
         self.build()
 
     def call(self, inputs, training=False, key=None):
@@ -106,74 +105,33 @@ class CausalLM(TaskModel):
           InputError: a setting is none or cannot be, a prompt is empty or too long, or there is no
             tokenizer where one is needed.
         """
-        settings, tokenizer = self._settings(settings), tokenizer or self.tokenizer
-        if not len(prompts):
-            return []
-        texts = all(isinstance(prompt, str) for prompt in prompts)
-        if tokenizer is None and (texts or settings.stop):
-            raise InputError("tokenizer: None, wanted that of the model, to read and write texts")
-        key = (settings, texts, tokenizer and id(tokenizer))
-        if key not in self._continued:
-            self._continued[key] = self._function(settings, texts, tokenizer)
-        if texts:
-            found = self._continued[key](_strings(prompts))
-            return [text.decode() for text in found.numpy()]
-        most = self.encoder.config.max_position_embeddings - settings.max_new_tokens
-        for row, prompt in enumerate(prompts):
-            if not 1 <= len(prompt) <= most:
-                raise InputError(f"prompts[{row}]: {len(prompt)} ids, wanted 1 to {most}")
-        words = self._words(tokenizer)
-        rows = self._continued[key](*_padded(prompts)).numpy().tolist()
-        return [row[: row.index(words.end) + 1] if words.end in row else row for row in rows]
+        return asking.ask(self, prompts, tokenizer, settings)
 
-    def _settings(self, changes):
-        """Generation with some attributes changed; refuses more words than there are positions."""
-        most = self.encoder.config.max_position_embeddings
-        given = {**(self.generation or {}), **changes}
-        settings = generation_of({"max_new_tokens": min(64, most // 2), **given})
-        if settings.max_new_tokens >= most:
-            raise InputError(
-                f"max_new_tokens: {settings.max_new_tokens}, and the model has {most} positions"
-            )
-        return settings
+    @property
+    def written_positions(self):
+        """int, tokens of the longest row that can be written."""
+        return self.encoder.config.longest_row
 
-    def _words(self, tokenizer, settings=None):
-        config = self.encoder.config
-        if tokenizer is None:
-            inside = config.eos_token_id is not None and config.eos_token_id < config.vocab_size
-            return Words(config.eos_token_id if inside else None, 0, config.vocab_size)
-        _, end = causal_rows.start_and_end(tokenizer)
-        surfaces = tokenizer.pieces.surfaces() if settings is not None and settings.stop else None
-        return Words(end, tokenizer.pad_id, tokenizer.vocab_size, surfaces)
+    @property
+    def end_id(self):
+        """int, the id that ends a text; None: there is none."""
+        return self.encoder.config.eos_token_id
 
-    def _function(self, settings, texts, tokenizer):
-        """The graph of `generate`: strings to strings, or (ids, mask) to ids."""
-        import tensorflow as tf
+    def longest_prompt(self, settings):
+        """int, tokens of the longest prompt, as there have to be positions behind it."""
+        return self.written_positions - settings.max_new_tokens
 
-        if texts:
+    def continued(self, ids, mask, settings, words):
+        """What follows prompts that are padded on the left, int32 [B, n] in the graph."""
+        return generate(self._step, ids, mask, settings, words)
 
-            def run(texts):
-                return self._continuations(texts, tokenizer, settings)
-
-            signature = [tf.TensorSpec([None], tf.string)]
-        else:
-            words = self._words(tokenizer, settings)
-
-            def run(ids, mask):
-                return generate(self._step, ids, mask, settings, words)
-
-            signature = [tf.TensorSpec([None, None], tf.int32)] * 2
-        graph = tf.function(run, input_signature=signature, autograph=False)
-        return graph.get_concrete_function()
-
-    def _continuations(self, texts, tokenizer, settings):
+    def continued_texts(self, texts, tokenizer, settings):
         """What follows texts, strings in the graph."""
-        saved, words = self.data_settings, self._words(tokenizer, settings)
-        most = self.encoder.config.max_position_embeddings - settings.max_new_tokens
-        ids, mask = causal_rows.prompts_of(
-            texts, tokenizer, saved, most, with_end=saved.get("target") is not None
-        )
-        ids = generate(self._step, ids, mask, settings, words)
+        saved, words = self.data_settings, asking.words_of(self, tokenizer, settings)
+        most = self.longest_prompt(settings)
+        with_end = saved.get("target") is not None
+        prompts = causal_rows.prompts_of(texts, tokenizer, saved, most, with_end)
+        ids = self.continued(*prompts, settings, words)
         return as_texts(ids, settings, words, tokenizer)
 
     def _step(self, ids, mask, places, cache):
@@ -189,18 +147,5 @@ class CausalLM(TaskModel):
         Returns:
           dict: `generated` string [N].
         """
-        settings = self._settings(options)
-        return {"generated": self._continuations(cells["text"], tokenizer, settings)}
-
-
-def _strings(texts):
-    import tensorflow as tf
-
-    return tf.constant([text.encode("utf-8", "replace") for text in texts])
-
-
-def _padded(prompts):
-    import tensorflow as tf
-
-    rows = tf.ragged.constant([list(map(int, prompt)) for prompt in prompts], tf.int32)
-    return causal_rows.on_the_right(rows)
+        settings = asking.settings_of(self, options)
+        return {"generated": self.continued_texts(cells["text"], tokenizer, settings)}

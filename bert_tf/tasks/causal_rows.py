@@ -47,6 +47,30 @@ def rows_of(texts, targets, tokenizer, settings):
     return {"input_ids": ids_NL, "attention_mask": mask_NL}, labels_NL
 
 
+def targets_of(targets, tokenizer, settings):
+    """Targets as a decoder reads them, from a start on, and what follows; one that is too long
+    loses its end.
+
+    Args:
+      targets: string [N].
+      tokenizer, settings: as in `TaskModel.features`.
+    Returns:
+      (inputs, labels): as `rows_of`.
+    """
+    import tensorflow as tf
+
+    most = settings["max_length"]
+    start, end = start_and_end(tokenizer)
+    pieces = _pieces(targets, tokenizer, settings)
+    begin = tf.fill([pieces.nrows(), 1], end if start is None else start)
+    read = tf.concat([begin, pieces], axis=1)[:, :most]
+    told = _with_end(pieces, tokenizer)[:, :most]
+    length = most if settings["padding"] == "max_length" else None
+    ids_NT, mask_NT = (x.to_tensor(shape=[None, length]) for x in (read, tf.ones_like(read)))
+    labels_NT = told.to_tensor(-100, shape=[None, length])
+    return {"input_ids": ids_NT, "attention_mask": mask_NT}, labels_NT
+
+
 def prompts_of(texts, tokenizer, settings, most, with_end=False):
     """Texts to be continued, padded on the left; one that is too long loses its beginning.
 

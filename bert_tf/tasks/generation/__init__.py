@@ -4,6 +4,7 @@ settings.py   Generation: what may be asked
 loop.py       what the loops have in common: words, positions, caches, where a text ends
 words.py      one word a step: the likeliest, or one that is drawn
 beams.py      several continuations side by side
+asking.py     `generate` of the tasks that write texts
 """
 
 from bert_tf.tasks.generation.beams import beam_search
