@@ -38,6 +38,8 @@ setup(
         "demo": ["pip"],
         # Models by their name at Hugging Face: hf://ORG/NAME.
         "hub": ["huggingface_hub"],
+        # BLEU, chrF and ROUGE of written texts: `bert-tf evaluate`.
+        "text-metrics": ["sacrebleu", "rouge-score"],
         "notebooks": ["jupyterlab", "ipykernel"],
         # Records made by many machines: `bert-tf records --runner`.
         "beam": ["apache-beam"],

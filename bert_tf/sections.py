@@ -71,7 +71,7 @@ class ModelSection:
     path: str = setting(WORD)
     changes: dict = setting(MAPPING, {})  # fields of the encoder's configuration to change
     # null below: as the family published it; for the problem type, what the labels look like
-    pooling: str | None = setting(optional(one_of("cls", "mean", "max")), None)
+    pooling: str | None = setting(optional(one_of("cls", "mean", "max", "last")), None)
     head_layers: tuple | None = setting(optional(_WIDTHS), None)
     problem_type: str | None = setting(optional(one_of(*PROBLEM_TYPES)), None)
     options: dict = setting(MAPPING, {})  # further arguments of the task
@@ -182,7 +182,7 @@ class EncoderSection:
 class HeadSection:
     """The head of one task among several; null as in the section `model` of one task alone."""
 
-    pooling: str | None = setting(optional(one_of("cls", "mean", "max")), None)
+    pooling: str | None = setting(optional(one_of("cls", "mean", "max", "last")), None)
     head_layers: tuple | None = setting(optional(_WIDTHS), None)
     problem_type: str | None = setting(optional(one_of(*PROBLEM_TYPES)), None)
     options: dict = setting(MAPPING, {})  # further arguments of the task

@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from bert_tf import cli
+from bert_tf import CausalLM, Gpt2Config, build_encoder, cli
 from bert_tf.config import FinetuneConfig, finetuning, load
 from bert_tf.recipes import quickstart
 from tests import tiny
@@ -55,6 +55,11 @@ def test_it_trains_a_step(file, model, tmp_path):
         (tmp_path / str(number)).mkdir()
         before = config.before(number, model)
         changes |= changes_of(before, tmp_path / str(number), f"intermediate.{number}.")
+    if config.task == "causal_lm":
+        sizes = tiny.sizes(vocab_size=len(tiny.vocabulary()), max_position_embeddings=96)
+        start = CausalLM(build_encoder(Gpt2Config(**sizes)))
+        start.save_pretrained(str(tmp_path / "start"), tiny.tokenizer(tmp_path / "vocabulary"))
+        changes["model.path"] = tmp_path / "start"
     if config.few_shot.pairs is not None:
         changes["few_shot.per_class"] = 2
     if config.incremental.method is not None:
@@ -120,6 +125,12 @@ def write_rows(config, folder):
     if config.task == "sentence_embedding":
         return write_pairs(config, folder)
     data, labels = config.data, LABELS[config.model.problem_type]
+    if config.task in ("seq2seq", "causal_lm"):
+        lines = ["\t".join(row) for row in zip(TEXTS * 2, TEXTS[::-1] * 2, strict=True)]
+        lines = lines if isinstance(data.text, int) else ["source\ttarget", *lines]
+        path = folder / pathlib.Path(data.train).name
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return path
     columns = [data.text, data.label] + ([] if data.text_pair is None else [data.text_pair])
     rows = [
         {data.text: text, data.label: label, data.text_pair: partner}

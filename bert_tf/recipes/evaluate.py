@@ -18,6 +18,8 @@ from bert_tf.errors import ConfigError, InputError
 from bert_tf.export import row_length
 from bert_tf.loading import load_with_tokenizer
 from bert_tf.recipes.classes import report_stuck
+from bert_tf.recipes.perplexity import with_perplexity
+from bert_tf.recipes.written import written_figures
 from bert_tf.tasks.features import check_padding, check_token_types, features_of
 from bert_tf.tasks.multi_task import part_of
 from bert_tf.training import evaluation
@@ -70,6 +72,7 @@ def evaluate(model_directory, data_file, output=None, task=None, **columns):
     table = windowed(table, features)
     batches = evaluation_batches(table, features, batch_size=BATCH_ROWS, numbered=True)
     figures = evaluation.evaluate(model, batches, table)
+    figures = with_perplexity({**figures, **written_figures(model, tokenizer, table)})
     report_stuck(model, {data_file: figures})
     if output is not None:
         write_file(output, json.dumps(figures, indent=2) + "\n")

@@ -14,6 +14,16 @@ COPIES_AT_ONCE = 64
 ENDLESS = 10**6
 
 
+# The losses that are means over words, of which a task has one.
+_OF_WORDS = ("masked_lm", "causal_lm", "seq2seq")
+
+
+def with_perplexity(means):
+    """Means of losses, and `perplexity`, the exponential of that over words, if there is one."""
+    loss = next((means[name] for name in _OF_WORDS if name in means), None)
+    return means if loss is None else {**means, "perplexity": math.exp(min(loss, 700.0))}
+
+
 class Perplexity:
     """How likely a model finds a sentence: its pseudo-log-likelihood (Salazar et al. 2020, eq. 2).
 

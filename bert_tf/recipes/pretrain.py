@@ -1,6 +1,5 @@
 """Pretraining: records of raw text, an encoder, and phases of training one after the other."""
 
-import math
 import os
 
 import keras
@@ -12,6 +11,7 @@ from bert_tf.pretraining_data.blanks import SPAN_PLACES
 from bert_tf.pretraining_data.masking import MaskingVocabulary
 from bert_tf.pretraining_data.records.manifest import MANIFEST
 from bert_tf.recipes.finetune import compile_model
+from bert_tf.recipes.perplexity import with_perplexity
 from bert_tf.recipes.pretrain_phases import labels_of, open_phase, sentences_of
 from bert_tf.recipes.pretrain_start import start_model
 from bert_tf.recipes.workdir import (
@@ -186,7 +186,7 @@ def _run(phase, objective, model, tokenizer, workdir):
     found = []
 
     def measure():
-        found.append({"rows": len(phase.held_out), **figures(mean_terms(model, held_out))})
+        found.append({"rows": len(phase.held_out), **with_perplexity(mean_terms(model, held_out))})
         return found[-1]
 
     monitor = _monitor(settings.best_metric, model)
@@ -198,12 +198,6 @@ def _run(phase, objective, model, tokenizer, workdir):
         draw_curves(folder)
         finish(folder, results)
     return results
-
-
-def figures(means):
-    """The means of `mean_terms`, and `perplexity`, the exponential of the loss over words."""
-    loss = means.get("masked_lm", means.get("causal_lm"))
-    return means if loss is None else {**means, "perplexity": math.exp(min(loss, 700.0))}
 
 
 def _monitor(name, model):
