@@ -70,6 +70,7 @@ def test_it_learns_and_writes_the_same_as_model_and_export(folder, tmp_path):
 def test_evaluate_tells_bleu_chrf_and_rouge(folder, capsys, monkeypatch):
     pytest.importorskip("sacrebleu")
     argv = [f"--model={folder}/run/model", f"--data={folder}/dev.tsv"]
+    capsys.readouterr()
     assert cli.main(["evaluate", *argv]) == 0
     figures = json.loads(capsys.readouterr().out)
     assert figures["rouge1"] > 70 and figures["chrf"] > 70 and figures["perplexity"] < 3
@@ -110,6 +111,7 @@ train: {{batch_size: 32, steps: 200, learning_rate: 1.0e-2}}
     saved = json.loads((tmp_path / "run/model/config.json").read_text())
     assert saved["architectures"] == ["GPT2LMHeadModel"]
     argv = [f"--model={tmp_path}/run/model", f"--data={folder}/dev.tsv"]
+    capsys.readouterr()
     assert cli.main(["evaluate", *argv]) == 0
     assert json.loads(capsys.readouterr().out)["perplexity"] < 3
     sources = [source for source, _ in rows(8)]
