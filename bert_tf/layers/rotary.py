@@ -10,6 +10,7 @@ from bert_tf.layers.attention import MultiHeadAttention, attend
 from bert_tf.layers.bands import Bands, all_pairs, blocks_of, make_bands, rows_of, with_neighbours
 from bert_tf.layers.dropout import fold_in
 from bert_tf.layers.linear import Linear
+from bert_tf.layers.long_attention import attend_by_parts
 
 
 def rotary_table(position_ids, width, theta):
@@ -57,11 +58,13 @@ class Rotary:
       whole: what `rotary_table` gave for layers that see the whole row.
       local: the same for layers that see a window of it.
       bands: Bands, of those layers.
+      groups: int [B, L], positions of equal number see each other.
     """
 
     whole: tuple
     local: tuple
     bands: Bands
+    groups: object
 
 
 class RotaryPositions(keras.layers.Layer):
@@ -99,6 +102,7 @@ class RotaryPositions(keras.layers.Layer):
             self.table(position_ids),
             self.local_table(position_ids),
             make_bands(groups, self.window),
+            groups,
         )
         return dataclasses.replace(context, positions=told)
 
@@ -131,6 +135,13 @@ class RotaryAttention(MultiHeadAttention):
         self.qkv.build((None, width))
         self.projection = Linear(width, self.output_initializer, bias, dtype=policy)
         self.projection.build((None, width))
+
+    def call(self, x, context, key=None):
+        """As MultiHeadAttention; outside training, where the Context wants no probabilities, they
+        are None and long rows are attended to in parts."""
+        if key is not None or context.wants_probs or context.first_only:
+            return super().call(x, context, key)
+        return self.merge(attend_by_parts(*self.heads(x, context), context.positions.groups)), None
 
     def heads(self, x, context):
         """As in MultiHeadAttention, query and key turned."""

@@ -227,7 +227,10 @@ def test_local_layers_work_and_keep_in_proportion_to_the_length_of_a_row():
     odd = multiplications(needed(local, 8192 - 63))
     assert odd < multiplications(long) * 1.02
     whole = build_encoder(dataclasses.replace(TINY, **sizes, layer_types=(WHOLE,) * 3))
-    assert multiplications(needed(whole, 8192)) > 20 * multiplications(long)
+    pairs = needed(whole, 8192, return_intermediates=True)
+    assert multiplications(pairs) > 20 * multiplications(long)
+    # Nor do the others keep all pairs: what there is of them is within a loop.
+    assert largest(needed(whole, 8192)) < 64 * 8192 * 8 * 4 < largest(pairs)
 
 
 def test_the_tables_of_positions_are_computed_once_for_all_layers():
