@@ -148,6 +148,11 @@ def every_weight_has_a_gradient(encoder):
 
 def more_padding_changes_nothing(encoder):
     close, wide = (batch_of(encoder.config, padding=0), batch_of(encoder.config, padding=0))
+    alone = [
+        encoder({name: values[row : row + 1, :length] for name, values in close.items()})
+        for row, length in enumerate(LENGTHS)
+    ]
+    near(np.concatenate([one["sequence_output"][0] for one in alone]), real(encoder, close))
     wide = {name: np.pad(values, ((0, 0), (0, 5))) for name, values in wide.items()}
     near(real(encoder, close), real(encoder, wide))
     wide["input_ids"][wide["attention_mask"] == 0] = 7

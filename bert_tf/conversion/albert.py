@@ -60,6 +60,7 @@ HUGGINGFACE = Layout(
     unused={
         "MaskedLM": r"^(albert\.pooler|sop_classifier)\.",
         "ExtractiveQA": r"^albert\.pooler\.",
+        "TokenClassifier": r"^albert\.pooler\.",
     },
 )
 

@@ -45,6 +45,7 @@ HUGGINGFACE = Layout(
     unused={
         "MaskedLM": r"^(bert\.pooler|cls\.seq_relationship)\.",
         "ExtractiveQA": r"^bert\.pooler\.",
+        "TokenClassifier": r"^bert\.pooler\.",
     },
 )
 

@@ -29,8 +29,10 @@ def initialize_positional_heads(encoder):
     head_width = config.hidden_size // config.num_attention_heads
     if encoder.embeddings_projection is not None:
         unfit = "a projection between embeddings and blocks, wanted none"
-    elif encoder.embeddings.position_embeddings is None:
+    elif getattr(encoder.embeddings, "position_embeddings", None) is None:
         unfit = "no table of positions, wanted one that is learned"
+    elif not hasattr(encoder.blocks[0].attention, "qkv"):
+        unfit = "values made of another input than queries and keys, wanted one for all three"
     elif head_width < 2:
         unfit = f"heads of width {head_width}, wanted 2 or more"
     else:

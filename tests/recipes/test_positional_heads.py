@@ -4,7 +4,14 @@ import keras
 import numpy as np
 import pytest
 
-from bert_tf import AlbertConfig, BertConfig, TransformerConfig, build_encoder
+from bert_tf import (
+    AlbertConfig,
+    BertConfig,
+    MobileBertConfig,
+    ModernBertConfig,
+    TransformerConfig,
+    build_encoder,
+)
 from bert_tf.errors import ConfigError
 from bert_tf.recipes.positional_heads import (
     initialize_positional_heads,
@@ -78,6 +85,8 @@ def test_what_is_changed_keeps_its_size_and_the_rest_is_left_alone():
             {"position_embedding": "sinusoidal"},
             ["transformer", "no table of positions"],
         ),
+        (ModernBertConfig, {}, ["modernbert", "no table of positions"]),
+        (MobileBertConfig, {"embedding_size": 32}, ["mobilebert", "values made of another"]),
         (BertConfig, {"num_attention_heads": 96}, ["bert", "heads of width 1, wanted 2"]),
     ],
 )
