@@ -14,6 +14,8 @@ from bert_tf.pretraining_sections import (
     StartSection,
 )
 from bert_tf.sections import (
+    BenchmarkSection,
+    BenchmarkTaskSection,
     DataSection,
     DistributionSection,
     EncoderSection,
@@ -43,6 +45,7 @@ __all__ = [
     "DistributionSection",
     "FewShotSection",
     "FinetuneConfig",
+    "GlueConfig",
     "IncrementalSection",
     "Masking",
     "ModelSection",
@@ -181,6 +184,37 @@ class MultiTaskConfig:
         section, head = self.tasks[name], dataclasses.asdict(self.tasks[name].head)
         model = ModelSection(self.model.path, self.model.changes, **head)
         return FinetuneConfig(model, section.data, section.task, self.train, self.distribution)
+
+
+@dataclasses.dataclass(frozen=True)
+class GlueConfig:
+    """Every setting of `bert-tf glue`."""
+
+    model: EncoderSection
+    data: BenchmarkSection
+    train: TrainSection = TrainSection()  # of each run, but the seed and the best metric
+    # Where a task differs, by its name
+    tasks: dict[str, BenchmarkTaskSection] = dataclasses.field(default_factory=dict)
+    distribution: DistributionSection = DistributionSection()
+
+    def run(self, name, seed, data, problem_type, metric):
+        """The FinetuneConfig of one run.
+
+        Args:
+          name: str, of the task. seed: int.
+          data: dict of DataSection's keys without the length.
+          problem_type: str or None.
+          metric: str, the figure that picks the weights.
+        """
+        own = dataclasses.asdict(self.tasks.get(name, BenchmarkTaskSection()))
+        own = {key: value for key, value in own.items() if value is not None}
+        length = own.pop("max_length", self.data.max_length)
+        if "epochs" in own:
+            own.setdefault("steps", None)
+        train = dataclasses.replace(self.train, **own, seed=seed, best_metric=metric)
+        model = ModelSection(self.model.path, self.model.changes, problem_type=problem_type)
+        data = DataSection(**data, max_length=length)
+        return FinetuneConfig(model, data, train=train, distribution=self.distribution)
 
 
 def finetuning(path):

@@ -298,6 +298,25 @@ class TrainSection:
 
 
 @dataclasses.dataclass(frozen=True)
+class BenchmarkSection:
+    """The folder of a benchmark, and how its rows are read."""
+
+    folder: str = setting(WORD)  # that of all tasks, as its site gives it
+    max_length: int = setting(whole(3), 128)  # in tokens, special ones included
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchmarkTaskSection:
+    """What differs in one task of a benchmark; null: nothing."""
+
+    epochs: int | None = setting(optional(whole(1)), None)
+    steps: int | None = setting(optional(whole(1)), None)
+    batch_size: int | None = setting(optional(whole(1)), None)
+    learning_rate: float | None = setting(optional(POSITIVE), None)
+    max_length: int | None = setting(optional(whole(3)), None)
+
+
+@dataclasses.dataclass(frozen=True)
 class DistributionSection:
     """Where the replicas run."""
 

@@ -194,7 +194,7 @@ def _checked(config_class, values, source, prefix=""):
             checked[key] = _checked(sections[key], value, source, f"{prefix}{key}.")
             continue
         if key in lists:
-            if fields[key].default == () and value == []:
+            if "kind" not in fields[key].metadata and value in ([], {}):
                 continue  # as `to_yaml` writes that there are none
             named = _are_named(config_class, key)
             checked[key] = _checked_list(lists[key], value, source, prefix + key, named)

@@ -13,6 +13,7 @@ VERBS = {
     "evaluate": "every metric of a trained model on a labelled file",
     "predict": "labels, scores or words for [MASK] in texts, one JSON object a line",
     "export": "a trained model as a SavedModel, for TensorFlow Serving or Python",
+    "glue": "tasks of GLUE or CLUE under several seeds, and what their sites take",
     "config": "lists the configurations to begin from, or prints one",
     "convert": "a checkpoint from one home's format into another's",
     "vocab": "a WordPiece vocabulary from text; a model's own, extended or trimmed",

@@ -1,0 +1,78 @@
+"""bert-tf glue: tasks of GLUE or CLUE under several seeds, and the files their sites take."""
+
+import sys
+
+from bert_tf import config
+from bert_tf.cli.command import SAVED, Command, Flag
+from bert_tf.errors import ConfigError
+
+COMMAND = Command(
+    "glue",
+    "tasks of GLUE or CLUE under several seeds, with mean and spread; submission files",
+    "bert-tf glue --config=configs/glue/glue.yaml --workdir=glue --tasks=CoLA,MRPC --seeds=1,2,3",
+    (
+        Flag(
+            "config",
+            "FILE",
+            "a YAML file that says which model, the folder of the official files,\nhow to train",
+            needed=True,
+        ),
+        Flag(
+            "workdir",
+            "DIR",
+            "the folder for all runs and the submission files; the same command\nagain continues",
+            needed=True,
+        ),
+        Flag(
+            "tasks",
+            "NAME,NAME,...",
+            "CoLA, SST-2, MRPC, STS-B, QQP, MNLI, QNLI, RTE, WNLI, or glue for all;\n"
+            "afqmc, tnews, iflytek, cmnli, ocnli, cluewsc2020, csl, or clue for all",
+            needed=True,
+        ),
+        Flag("seeds", "N,N,...", "the seeds of each task; 1,2,3 if not given", "1,2,3"),
+        Flag(
+            "set",
+            "KEY=VALUE",
+            "changes one value of the configuration, such as tasks.RTE.epochs=10;\n"
+            "may be given several times",
+            repeated=True,
+        ),
+    ),
+)
+
+
+def main(argv=None):
+    """Runs the verb; argv is a list of str without it. Returns the exit code."""
+    return COMMAND.run(_work, argv, _prepare)
+
+
+def _prepare(flags):
+    settings = config.load(config.GlueConfig, flags.config, flags.set or ())
+    from bert_tf.recipes.early_checks import check_model
+
+    seeds = flags.seeds.split(",")
+    if not all(x.isascii() and x.isdigit() and int(x) < 2**31 for x in seeds):
+        raise ConfigError(f"--seeds is {flags.seeds!r}, wanted whole numbers with commas between")
+    if len(set(map(int, seeds))) < len(seeds):
+        raise ConfigError(f"--seeds is {flags.seeds!r}, wanted each once")
+    check_model(settings.model.path)
+    return settings, flags.workdir, flags.tasks, list(map(int, seeds))
+
+
+def _work(prepared):
+    from bert_tf.recipes.glue import glue, task_names
+    from bert_tf.recipes.interruption import Interrupted
+
+    settings, workdir, tasks, seeds = prepared
+    try:
+        glue(settings, workdir, task_names(tasks), seeds)
+    except Interrupted as error:
+        print(f"bert-tf glue: {error}", file=sys.stderr)
+        return SAVED
+    print(f"every figure is in {workdir}/results.json, what the site takes in {workdir}/submission")
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

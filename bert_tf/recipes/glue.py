@@ -1,0 +1,210 @@
+"""GLUE and CLUE: each task under several seeds, their mean and spread, what the sites are sent."""
+
+import csv
+import json
+import os
+import statistics
+
+from absl import logging
+
+from bert_tf.atomic import new_file, write_file
+from bert_tf.data.official import BENCHMARKS, OFFICIAL, path_of, read_official
+from bert_tf.errors import ConfigError, InputError, nearest
+from bert_tf.export import answer_with
+from bert_tf.loading import load_with_tokenizer
+from bert_tf.recipes.finetune import finetune
+from bert_tf.recipes.workdir import claimed_workdir, open_workdir
+from bert_tf.tasks.metrics import measure
+
+# Rows that are answered, and written, together.
+WINDOW_ROWS = 1024
+# The range of STS-B's ratings, which predictions are cut to.
+_RATINGS = (0.0, 5.0)
+
+
+def glue(config, workdir, tasks, seeds, report=print):
+    """Fine-tunes tasks of GLUE or CLUE under seeds, or continues where an earlier run stopped.
+
+    Args:
+      config: GlueConfig.
+      workdir: str, made if absent: `NAME/seed_N` is an ordinary run, `submission` what the site
+        takes, of each task's best seed; `results.json` all figures.
+      tasks: list of str, keys of OFFICIAL.
+      seeds: list of int.
+      report: function of a line of text: each result as it comes.
+    Returns:
+      dict, what `results.json` holds: `tasks`, name -> `seeds` (figures by seed), `mean`, `spread`
+      (standard deviation over the seeds), `best_seed`; and `score`, the mean over the tasks of the
+      mean of their figures, in percent.
+    Raises:
+      As `finetune`; InputError also where an official file is missing.
+    """
+    for name in config.tasks:
+        if name not in OFFICIAL:
+            near = nearest(name, OFFICIAL)
+            hint = f"did you mean {near}?" if near else f"there are {', '.join(OFFICIAL)}"
+            raise ConfigError(f"tasks.{name}: no task of GLUE or CLUE; {hint}")
+    open_workdir(workdir, config)
+    paths = {name: _paths(config, name) for name in tasks}
+    with claimed_workdir(workdir, config):
+        return _run(config, workdir, paths, seeds, report)
+
+
+def _run(config, workdir, paths, seeds, report):
+    """All runs of the tasks whose files are told; as `glue`."""
+    found = {}
+    for name in paths:
+        data = _convert(name, paths[name], os.path.join(workdir, "data", name))
+        results = {}
+        for seed in seeds:
+            run = _config(config, name, seed, data)
+            folder = os.path.join(workdir, name, f"seed_{seed}")
+            results[seed] = _figures(name, finetune(run, folder))
+            report(f"{name}, seed {seed}: {_told(results[seed])}")
+        found[name] = _summary(name, results)
+        report(f"{name}: {_told(found[name]['mean'], found[name]['spread'])}")
+        best = os.path.join(workdir, name, f"seed_{found[name]['best_seed']}", "model")
+        found[name] |= _submit(name, paths[name], best, os.path.join(workdir, "submission"))
+    scores = [statistics.mean(task["mean"].values()) for task in found.values()]
+    summary = {"tasks": found, "score": 100 * statistics.mean(scores)}
+    write_file(os.path.join(workdir, "results.json"), json.dumps(summary, indent=2) + "\n")
+    report(f"score: {summary['score']:.2f} over {', '.join(paths)}")
+    return summary
+
+
+def task_names(text):
+    """The tasks of a flag: names with commas between, or those of a whole benchmark.
+
+    Raises:
+      ConfigError: one is no task, or stands twice.
+    """
+    known = {name.lower(): name for name in OFFICIAL}
+    found = []
+    for name in text.split(","):
+        key = name.strip().lower()
+        if key not in known and key not in BENCHMARKS:
+            near = nearest(key, [*known, *BENCHMARKS])
+            hint = f"; did you mean {known.get(near, near)}?" if near else ""
+            raise ConfigError(f"--tasks: {name!r}, wanted any of {', '.join(OFFICIAL)}{hint}")
+        found += BENCHMARKS[key] if key in BENCHMARKS else [known[key]]
+    twice = next((name for name in found if found.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"--tasks: {twice} twice")
+    return found
+
+
+def _paths(config, name):
+    """The files of a task, dict of part -> path; parts to be predicted may be missing."""
+    folder, task = config.data.folder, OFFICIAL[name]
+    paths = {part: path_of(name, folder, part) for part in task.parts}
+    for part in ("train", "validation"):
+        if paths[part] is None:
+            place = os.path.join(folder, task.folders[0], task.parts[part].files[0])
+            raise InputError(f"{place}: no such file, which {name} is to be learned from")
+    return {part: path for part, path in paths.items() if path is not None}
+
+
+def _convert(name, paths, folder):
+    """Writes the parts that runs read as JSON lines; the section `data` of a run without length."""
+    os.makedirs(folder, exist_ok=True)
+    data = {}
+    for part in ("train", "validation", "test"):
+        if part not in paths:
+            continue
+        rows, left_out = read_official(name, part, paths[part])
+        for reason, count in left_out.items():
+            logging.warning("%s: left out %d rows: one %s", paths[part], count, reason)
+        data[part] = os.path.join(folder, f"{part}.jsonl")
+        with new_file(data[part]) as file:
+            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    pair = OFFICIAL[name].parts["train"].text_pair
+    return {**data, "text_pair": None if pair is None else "text_pair", "format": "jsonl"}
+
+
+def _config(config, name, seed, data):
+    task = OFFICIAL[name]
+    return config.run(name, seed, data, task.problem_type, task.figures[0])
+
+
+def _figures(name, results):
+    """The figures a benchmark is about, of validation rows and of further rows with labels."""
+    figures = {x: results["validation"][x] for x in OFFICIAL[name].figures}
+    if "test" in results:  # MNLI's dev part is two
+        figures |= {f"{x}_mismatched": results["test"][x] for x in OFFICIAL[name].figures}
+    return figures
+
+
+def _summary(name, results):
+    keys = next(iter(results.values()))
+    values = {x: [figures[x] for figures in results.values()] for x in keys}
+    first = OFFICIAL[name].figures[0]
+    return {
+        "seeds": {str(seed): figures for seed, figures in results.items()},
+        "mean": {x: statistics.mean(each) for x, each in values.items()},
+        "spread": {x: statistics.stdev(y) if len(y) > 1 else 0.0 for x, y in values.items()},
+        "best_seed": max(results, key=lambda seed: results[seed][first]),
+    }
+
+
+def _told(figures, spread=None):
+    told = [f"{x} {figures[x]:.4f}" + (f" +- {spread[x]:.4f}" if spread else "") for x in figures]
+    return ", ".join(told)
+
+
+def _submit(name, paths, model_directory, folder):
+    """Writes what the site takes of a task; figures of diagnostic rows whose labels are there."""
+    parts = [x for x in paths if x not in ("train", "validation", "test")]
+    wanted = [x for x in OFFICIAL[name].parts if x.endswith((".tsv", ".json"))]
+    for part in wanted:
+        if part not in paths:
+            logging.info("%s: no file to predict, and no %s", name, part)
+    if not parts:
+        return {}
+    model, tokenizer = load_with_tokenizer(model_directory)
+    answer, figures = answer_with(model, tokenizer), {}
+    os.makedirs(folder, exist_ok=True)
+    for part in parts:
+        rows, _ = read_official(name, part, paths[part])
+        if part in wanted:
+            _write(name, part, paths[part], rows, _answers(answer, rows), folder)
+        else:
+            figures[f"{part}_matthews"] = _diagnosed(model, rows, answer)
+    return figures
+
+
+def _answers(answer, rows):
+    """The answers to rows in their order, iterator of dict."""
+    for start in range(0, len(rows), WINDOW_ROWS):
+        window = rows[start : start + WINDOW_ROWS]
+        yield from answer.records(*([row[name] for row in window] for name in answer.columns))
+
+
+def _write(name, part, path, rows, answers, folder):
+    """One submission: GLUE's TSV of index and prediction, or CLUE's JSON lines of id and label."""
+    told = zip(rows, answers, strict=True)
+    if part.endswith(".json"):
+        older = "test1.1" not in os.path.basename(path)
+        part = part.replace("11_", "10_") if older else part  # CLUE 1.0's rows and name
+        with new_file(os.path.join(folder, part)) as file:
+            for row, found in told:
+                line = {"id": row["id"], "label": found["label"]}
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        return
+    low, high = _RATINGS
+    with new_file(os.path.join(folder, part)) as file:
+        lines = csv.writer(file, delimiter="\t", lineterminator="\n")
+        lines.writerow(("index", "prediction"))
+        for row, found in told:
+            rated = "score" in found and "label" not in found
+            value = f"{min(max(found['score'], low), high):.3f}" if rated else found["label"]
+            lines.writerow((row["id"], value))
+
+
+def _diagnosed(model, rows, answer):
+    """Matthews' correlation over three classes of GLUE's diagnostic rows with their labels."""
+    import numpy as np
+
+    numbers = {name: number for number, name in enumerate(model.label_names)}
+    labels = np.array([numbers[row["label"]] for row in rows])
+    found = [list(record["probabilities"]) for record in _answers(answer, rows)]
+    return measure(labels, np.array(found), model)["matthews"]

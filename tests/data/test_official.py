@@ -1,0 +1,182 @@
+"""The official files of GLUE and CLUE: each layout to rows of one form, what is left out, told."""
+
+import json
+
+import pytest
+
+from bert_tf.data.official import OFFICIAL, path_of, read_official
+from bert_tf.errors import InputError
+
+
+def write(path, *lines):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [x if isinstance(x, str) else json.dumps(x, ensure_ascii=False) for x in lines]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def rows_of(name, part, folder):
+    path = path_of(name, folder, part)
+    return read_official(name, part, path)
+
+
+# task, part, file, its lines -> the row
+LAYOUTS = {
+    "CoLA": (
+        "train",
+        "CoLA/train.tsv",
+        ["gj04\t1\t\tThey left."],
+        dict(text="They left.", label="1"),
+    ),
+    "CoLA to predict": (
+        "CoLA.tsv",
+        "CoLA/test.tsv",
+        ["index\tsentence", "7\tIt."],
+        dict(text="It."),
+    ),
+    "SST-2": (
+        *("train", "SST-2/train.tsv", ["sentence\tlabel", 'a "good one \t1']),
+        dict(text='a "good one ', label="1"),
+    ),
+    "MRPC": (
+        *("validation", "MRPC/msr_paraphrase_test.txt"),
+        ["\ufeffQuality\t#1 ID\t#2 ID\t#1 String\t#2 String", "0\t1\t2\tA b.\tC d."],
+        dict(text="A b.", text_pair="C d.", label="0"),
+    ),
+    "STS-B": (
+        *("train", "STS-B/train.tsv"),
+        [
+            "index\tgenre\tfilename\tyear\told_index\tsource1\tsource2\tsentence1\tsentence2\tscore",
+            "0\tmain\tMSRvid\t2012\t1\tnone\tnone\tA.\tB.\t4.750",
+        ],
+        dict(text="A.", text_pair="B.", label="4.750"),
+    ),
+    "QQP to predict": (
+        *("QQP.tsv", "QQP/test.tsv", ["id\tquestion1\tquestion2", "7\tWhy?\tWhen?"]),
+        dict(text="Why?", text_pair="When?"),
+    ),
+    "MNLI": (
+        *("test", "MNLI/dev_mismatched.tsv"),
+        ["index\tsentence1\tsentence2\tlabel1\tgold_label", "0\tA.\tB.\tneutral\tentailment"],
+        dict(text="A.", text_pair="B.", label="entailment"),
+    ),
+    "MNLI's AX": (
+        *("AX", "AX/diagnostic-full.tsv"),
+        ["Logic\tDomain\tPremise\tHypothesis\tLabel", "\tNews\tA.\tB.\tneutral"],
+        dict(text="A.", text_pair="B.", label="neutral"),
+    ),
+    "QNLI": (
+        *("train", "QNLI/train.tsv"),
+        ["index\tquestion\tsentence\tlabel", "3\tWho?\tShe.\tnot_entailment"],
+        dict(text="Who?", text_pair="She.", label="not_entailment"),
+    ),
+    "tnews": (
+        *("train", "tnews_public/train.json"),
+        [{"label": "108", "label_desc": "news_edu", "sentence": "上课时", "keywords": ""}],
+        dict(text="上课时", label="108"),
+    ),
+    "tnews to predict": (
+        *("tnews11_predict.json", "tnews_public/test1.1.json", [{"id": 7, "sentence": "上课"}]),
+        dict(text="上课"),
+    ),
+    "ocnli": (
+        *("train", "ocnli/train.50k.json"),
+        [{"sentence1": "身上裹一件", "sentence2": "好看", "label": "neutral", "genre": "lit"}],
+        dict(text="身上裹一件", text_pair="好看", label="neutral"),
+    ),
+    "cluewsc2020": (
+        *("validation", "cluewsc2020_public/dev.json"),
+        [
+            {
+                "target": {
+                    "span2_index": 4,
+                    "span1_index": 0,
+                    "span1_text": "小王",
+                    "span2_text": "他",
+                },
+                "label": "false",
+                "text": "小王说了他走",
+            }
+        ],
+        dict(text="_小王_说了[他]走", label="false"),
+    ),
+    "csl": (
+        *("train", "csl_public/train.json"),
+        [{"id": 1, "abst": "摘要", "keyword": ["水", "能量"], "label": "0"}],
+        dict(text="水 能量", text_pair="摘要", label="0"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_layout_is_read(name, tmp_path):
+    part, file, lines, row = LAYOUTS[name]
+    task = name.split(" ")[0].removesuffix("'s")
+    (tmp_path / OFFICIAL[task].folders[0]).mkdir(parents=True)
+    write(tmp_path / file, *lines)
+    found = rows_of(task, part, tmp_path)
+    first = found.rows[0]
+    assert first.pop("id") in (0, 1, 3, 7, "0", "3", "7") and first == row and not found.left_out
+
+
+def test_what_the_sites_broke_and_what_nobody_agreed_on_is_counted(tmp_path):
+    header = "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate"
+    write(
+        tmp_path / "QQP/train.tsv",
+        header,
+        "0\t1\t2\tA?\tB?\t1",
+        "1\t3\t4\tA?",
+        "2\t5\t6\tC?\tD?\t0",
+    )
+    found = rows_of("QQP", "train", tmp_path)
+    assert [row["label"] for row in found.rows] == ["1", "0"]
+    assert found.left_out == {"lacks its 'question2'": 1}
+    pair = {"sentence1": "a", "sentence2": "b"}
+    write(tmp_path / "ocnli/dev.json", {**pair, "label": "-"}, {**pair, "label": "neutral"})
+    found = rows_of("ocnli", "validation", tmp_path)
+    assert len(found.rows) == 1 and sum(found.left_out.values()) == 1
+
+
+@pytest.mark.parametrize(
+    "task, part, file, lines, told",
+    [
+        (
+            "SST-2",
+            "train",
+            "SST-2/train.tsv",
+            ["text\tlabel", "a\t1"],
+            "line 1: no column 'sentence'",
+        ),
+        ("SST-2", "train", "SST-2/train.tsv", ["sentence\tlabel"], "has no rows"),
+        (
+            "QQP",
+            "QQP.tsv",
+            "QQP/test.tsv",
+            ["id\tquestion1\tquestion2", "0\tA?"],
+            "line 2: lacks its",
+        ),
+        (
+            "afqmc",
+            "train",
+            "afqmc/train.json",
+            ['{"sentence1": 3, "sentence2": ""}'],
+            "is 3, wanted",
+        ),
+        (
+            "csl",
+            "train",
+            "csl/train.json",
+            ['{"keyword": "a", "abst": ""}'],
+            "keyword is 'a', wanted",
+        ),
+        (
+            *("cluewsc2020", "train", "cluewsc2020/train.json"),
+            ['{"text": "ab", "target": {"span1_index": 1, "span1_text": "a"}}'],
+            "line 1: target: span1 is 'a', not in the text",
+        ),
+    ],
+)
+def test_other_files_are_refused_with_their_line(task, part, file, lines, told, tmp_path):
+    write(tmp_path / file, *lines)
+    with pytest.raises(InputError) as caught:
+        rows_of(task, part, tmp_path)
+    assert told in str(caught.value) and file in str(caught.value)
