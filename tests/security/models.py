@@ -1,0 +1,63 @@
+"""Tiny model directories of every family and every format, to be damaged."""
+
+import pathlib
+import shutil
+
+from bert_tf import (
+    ExtractiveQA,
+    MaskedLM,
+    Pretraining,
+    SequenceClassifier,
+    TokenClassifier,
+    build_encoder,
+    convert,
+    encoders,
+)
+from tests import tiny
+
+HERE = pathlib.Path(__file__).parent.parent / "conversion"
+ROWS = len(tiny.vocabulary())
+
+
+def config_of(name):
+    """A tiny config of a family, for the tiny vocabulary."""
+    kind = encoders.FAMILIES[name].config
+    fields = tiny.sizes(vocab_size=ROWS) | {"embedding_size": 4}
+    known = kind.__dataclass_fields__
+    return kind(**{key: value for key, value in fields.items() if key in known})
+
+
+def make(folder):
+    """Make them below a pathlib.Path; returns dict of name to path."""
+    made = {}
+
+    def place(name):
+        made[name] = folder / name
+        return str(made[name])
+
+    tiny.save(folder / "source")
+    for name in encoders.FAMILIES:
+        if name not in ("transformer",):
+            build_encoder(config_of(name)).save_pretrained(place(f"huggingface-{name}"))
+    heads = {
+        "classifier": SequenceClassifier(build_encoder(config_of("bert")), 3, problem_type=None),
+        "tagger": TokenClassifier(build_encoder(config_of("electra")), 3),
+        "questions": ExtractiveQA(build_encoder(config_of("bert"), pooler=False)),
+        "words": MaskedLM(build_encoder(config_of("albert"), pooler=False)),
+        "own": SequenceClassifier(build_encoder(config_of("bert")), 2, pooling="mean"),
+    }
+    for name, model in heads.items():
+        model.save_pretrained(place(name), tiny.tokenizer(folder / "words"))
+    for name, model in (
+        ("bert", Pretraining(build_encoder(config_of("bert")))),
+        ("albert", Pretraining(build_encoder(config_of("albert")))),
+        ("electra", MaskedLM(build_encoder(config_of("electra")))),
+    ):
+        model.save_pretrained(str(folder / "hf" / name))
+        convert(str(folder / "hf" / name), place(f"google-{name}"), "google")
+    convert(str(folder / "source"), place("keras_hub-bert"), "keras_hub")
+    shutil.copytree(HERE / "tf_model_h5", place("tf_model_h5-albert"))
+    shutil.copytree(HERE / "model_garden", place("model_garden"))
+    for name in ("tf_model_h5-albert", "model_garden"):
+        (made[name] / "expected.npz").unlink()
+    return made
