@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf import BertConfig, MaskedLM, Tokenizer, build_encoder, convert, load_encoder, load_task
+from bert_tf import MaskedLM, Tokenizer, convert, load_encoder, load_task
 from bert_tf.errors import InputError
 from bert_tf.loading import load_with_tokenizer
 from tests import tiny
+from tests.conversion import hub_model
 
 # A BERT with its masked-LM head, as the Model Garden 2.20.0 saved it: see make_model_garden.py.
 SAVED = pathlib.Path(__file__).parent / "model_garden"
@@ -102,70 +103,10 @@ def test_another_object_based_checkpoint_is_refused(tmp_path):
     refused(lambda: load_encoder(tmp_path), "not those of a BERT of the Model Garden")
 
 
-def their_variables(model, heads):
-    """The variables of a MaskedLM as the Model Garden names them."""
-    found = []
-
-    def add(name, array):
-        found.append(tf.Variable(array, name=name))
-
-    encoder = model.encoder
-    for name, ours in (("word", "word"), ("position", "position"), ("type", "token_type")):
-        plural = "" if name == "position" else "s"
-        table = getattr(encoder.embeddings, f"{ours}_embeddings")
-        add(f"{name}_embedding{plural}/embeddings", table.numpy())
-    norms = {"embeddings/layer_norm": encoder.embeddings.norm}
-    denses = {}
-    for number, block in enumerate(encoder.blocks):
-        at = f"transformer/layer_{number}"
-        norms[f"{at}/self_attention_layer_norm"] = block.attention_norm
-        norms[f"{at}/output_layer_norm"] = block.feed_forward_norm
-        denses[f"{at}/intermediate"] = block.feed_forward.expand
-        denses[f"{at}/output"] = block.feed_forward.contract
-        kernels = np.split(block.attention.qkv.kernel.numpy(), 3, -1)
-        biases = np.split(block.attention.qkv.bias.numpy(), 3, -1)
-        for part, kernel, bias in zip(("query", "key", "value"), kernels, biases, strict=True):
-            add(f"{at}/self_attention/{part}/kernel", kernel.reshape(len(kernel), heads, -1))
-            add(f"{at}/self_attention/{part}/bias", bias.reshape(heads, -1))
-        kernel = block.attention.projection.kernel.numpy()
-        add(f"{at}/self_attention/attention_output/kernel", kernel.reshape(heads, -1, len(kernel)))
-        add(f"{at}/self_attention/attention_output/bias", block.attention.projection.bias.numpy())
-    head = model.masked_lm_head
-    norms["bert/cls/predictions/transform/LayerNorm"] = head.norm
-    denses["bert/cls/predictions/transform/dense"] = head.dense
-    for name, layer in norms.items():
-        add(f"{name}/gamma", layer.gamma.numpy())
-        add(f"{name}/beta", layer.beta.numpy())
-    for name, layer in denses.items():
-        add(f"{name}/kernel", layer.kernel.numpy())
-        add(f"{name}/bias", layer.bias.numpy())
-    add("bert/cls/predictions/output_bias/bias", head.output_bias.numpy())
-    return found
-
-
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory):
-    """A SavedModel as TF-Hub has them, the model in it, and its folder."""
-    folder = tmp_path_factory.mktemp("hub")
-    config = BertConfig(**tiny.sizes(vocab_size=len(tiny.vocabulary()), hidden_act="relu"))
-    model = MaskedLM(build_encoder(config, pooler=False))
-    module = tf.Module()
-    module.variables_ = their_variables(model, 2)
-    module.do_lower_case = tf.Variable(False, trainable=False)
-    (folder / "any name.txt").write_text("\n".join(tiny.vocabulary()) + "\n")
-    module.vocab_file = tf.saved_model.Asset(str(folder / "any name.txt"))
-
-    @tf.function(input_signature=[tf.TensorSpec([None, 8])])
-    def run(x):
-        tf.io.write_file(str(folder / "it was run"), "")
-        with tf.name_scope("transformer/layer_0/intermediate"):
-            x = tf.nn.relu(x)
-        return tf.tanh(x) * module.variables_[0][0, 0]  # as a pooler's
-
-    module.run = run
-    module.run.get_concrete_function()
-    tf.saved_model.save(module, str(folder / "model"))
-    return folder / "model", model
+    """A SavedModel as TF-Hub has them, and the model in it."""
+    return hub_model.make(tmp_path_factory.mktemp("hub"))
 
 
 def test_a_saved_model_of_tf_hub_is_read_by_its_variables_and_never_run(hub, caplog):
