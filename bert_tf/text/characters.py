@@ -82,6 +82,13 @@ class Characters(NamedTuple):
         return tf.strings.unicode_encode(rows, "UTF-8")
 
 
+def flags_of(code_points):
+    """int32 for every code point, 1 for members of a set."""
+    flags = np.zeros(0x110000, np.int32)
+    flags[np.array(sorted(code_points), np.int64)] = 1
+    return flags
+
+
 def exclusive_sums(counts):
     """[0, a, a + b, ...] of int [C]: int [C + 1]."""
     return tf.concat([[tf.zeros([], counts.dtype)], tf.cumsum(counts)], 0)

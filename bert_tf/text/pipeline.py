@@ -8,12 +8,19 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.text import decoders, pipeline_files, post_processors, pre_tokenizers
+from bert_tf.text import (
+    decoders,
+    normalizers,
+    pipeline_files,
+    post_processors,
+    pre_tokenizers,
+)
 from bert_tf.text.bpe_model import BytePairModel
 from bert_tf.text.byte_level import Trimming, alphabet, spaces_of_spans
 from bert_tf.text.characters import Characters, before
 from bert_tf.text.json_entries import Entries
 from bert_tf.text.token_search import TokenSearch
+from bert_tf.text.unigram import Unigram
 
 _WORD_MARKS = ("▁", alphabet()[0x20])
 
@@ -37,7 +44,13 @@ class Pipeline(tf.Module):
         self._trimming = None if trims is None else Trimming(self.vocabulary, trims)
         decoders.check(self._step("decoder"))
         self._pre_tokenizers, byte_level = pre_tokenizers.read(self._step("pre_tokenizer"))
-        self._model = BytePairModel(settings, byte_level)
+        self._normalizers = normalizers.read(self._step("normalizer"))
+        if settings.model["type"] == "Unigram":
+            if byte_level:
+                raise self._step("pre_tokenizer").fault("type", "words of a Unigram model")
+            self._model = Unigram(settings)
+        else:
+            self._model = BytePairModel(settings, byte_level)
         self._search = TokenSearch(_Speller(self), settings.added_tokens, self.ids, settings.source)
 
     def _step(self, name):
@@ -56,7 +69,10 @@ class Pipeline(tf.Module):
 
     def normalized(self, text):
         """What the normalizer makes of a str."""
-        return text
+        characters, _ = _characters(tf.constant([text]))
+        for step in self._normalizers:
+            characters = step(characters)
+        return characters.encode()[0].numpy().decode()
 
     def __call__(self, texts, special_tokens_in_text=False, return_offsets=False):
         """Cut texts into pieces.
@@ -70,13 +86,14 @@ class Pipeline(tf.Module):
           ids: int32 ragged [N, (pieces)]; offsets: int32 ragged [N, (pieces), 2] in characters, or
             None.
         """
-        raw = tf.strings.unicode_decode(texts, "UTF-8", errors="replace")
-        places = tf.range(tf.size(raw.flat_values))
-        none = tf.fill(tf.shape(places), -1)
-        characters = Characters(raw.flat_values, places, places, raw.row_splits, none)
+        characters, raw = _characters(texts)
         special = special_tokens_in_text
-        if self._search.needed(special):
+        searching = self._search.needed(special)
+        if searching:
             characters = self._search.in_raw(characters, special)
+        for step in self._normalizers:
+            characters = step(characters)
+        if searching:
             characters = self._search.in_normalized(characters, raw.flat_values, special)
         begins = characters.segments()
         for step in self._pre_tokenizers:
@@ -124,6 +141,14 @@ class Pipeline(tf.Module):
           str.
         """
         return decoders.decode(tokens, self._step("decoder"))
+
+
+def _characters(texts):
+    """Characters of string [N] texts, and these decoded, ragged [N, (characters)]."""
+    raw = tf.strings.unicode_decode(texts, "UTF-8", errors="replace")
+    places = tf.range(tf.size(raw.flat_values))
+    none = tf.fill(tf.shape(places), -1)
+    return Characters(raw.flat_values, places, places, raw.row_splits, none), raw
 
 
 class _Speller:

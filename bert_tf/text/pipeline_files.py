@@ -1,56 +1,50 @@
-"""Byte-level BPE tokenizers in files: vocab.json and merges.txt, or tokenizer.json."""
+"""Tokenizers that are pipelines in files, read as the classes of transformers 5 read them."""
 
 import dataclasses
 import json
 import os
 
 from bert_tf.atomic import new_files
-from bert_tf.errors import InputError, shown
+from bert_tf.errors import InputError
+from bert_tf.text import sentencepiece_kinds
 from bert_tf.text.added_tokens import TokenizerFiles, read_added_tokens
-from bert_tf.text.json_entries import is_unicode, read_bytes, read_json
+from bert_tf.text.json_entries import read_json
+from bert_tf.text.pipeline_parts import (
+    Parts,
+    bpe_of_json,
+    ends,
+    entries,
+    read_merges,
+    unigram_of_json,
+)
 from bert_tf.text.pipeline_settings import PipelineSettings
 from bert_tf.text.vocabulary_files import model_max_length
 
 NAMES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
-_MODEL_OPTIONS = ("unk_token", "fuse_unk", "byte_fallback", "ignore_merges")
 
 
-@dataclasses.dataclass
-class Parts:
-    """What the files of a tokenizer say, before added tokens.
-
-    vocabulary: list of str. source: the file it is in. model: dict of options. merges, scores: as
-    in PipelineSettings. steps: dict, as there. defaults: dict of name -> str, special tokens where
-    nothing names others. whole: bool, all is as tokenizer.json says.
-    """
-
-    vocabulary: list
-    source: str
-    model: dict
-    merges: list
-    scores: list
-    steps: dict
-    defaults: dict
-    whole: bool = False
-
-
-def read_pipeline(path, kind):
+def read_pipeline(path, kind, lowercase=None):
     """Read a tokenizer that is a pipeline.
 
     Args:
       path: str, a directory.
       kind: str, the class of transformers that it is read as.
+      lowercase: bool, or None: as the directory says. Only some kinds can be told.
     Returns:
       PipelineSettings.
     Raises:
       InputError: a file is missing or cannot be used; the line names file and key.
     """
     files = TokenizerFiles.read(path)
+    if lowercase is not None:
+        if lowercase and kind not in sentencepiece_kinds.LOWERING:
+            raise InputError(f"{path}: lowercase: a {kind} cannot be told to lower-case texts")
+        files.config.values["do_lower_case"] = lowercase
     parts = KINDS.get(kind, _of_file)(path, files)
     nulls = {key for key, value in files.config.values.items() if value is None}
     defaults = {key: token for key, token in parts.defaults.items() if key not in nulls}
     names, added, whole = read_added_tokens(
-        files, parts.vocabulary, parts.source, parts.whole, defaults
+        files, parts.vocabulary, parts.source, parts.whole, defaults, parts.extra
     )
     ids = {token: i for i, token in enumerate(whole)}
     steps = {
@@ -75,13 +69,17 @@ def _of_file(path, files):
     """A tokenizer that is what tokenizer.json says."""
     whole = files.whole
     if not whole:
-        raise InputError(f"{path}: no tokenizer.json")
-    vocabulary, model, merges = _bpe_of_json(whole)
+        return sentencepiece_kinds.bare(path, files)
+    merges, scores = [], []
+    if whole.inner("model").get("type", str) == "Unigram":
+        vocabulary, model, scores = unigram_of_json(whole)
+    else:
+        vocabulary, model, merges = bpe_of_json(whole)
     steps = {
         name: whole.get(name, dict)
         for name in ("normalizer", "pre_tokenizer", "post_processor", "decoder")
     }
-    return Parts(vocabulary, whole.file, model, merges, [], steps, {}, whole=True)
+    return Parts(vocabulary, whole.file, model, merges, scores, steps, {}, whole=True)
 
 
 def _gpt2(path, files):
@@ -91,7 +89,7 @@ def _gpt2(path, files):
     if files.whole:
         parts.steps["post_processor"] = files.whole.get("post_processor", dict)
     elif any(files.config.get(f"add_{end}_token", bool) for end in ("bos", "eos")):
-        parts.steps["post_processor"] = lambda ids, names: _ends(files.config, ids, names)
+        parts.steps["post_processor"] = lambda ids, names: ends(files.config, ids, names)
     return parts
 
 
@@ -127,14 +125,14 @@ def _byte_level(path, files):
     """What GPT-2's and RoBERTa's classes have in common."""
     whole = files.whole
     if whole:
-        vocabulary, model, merges = _bpe_of_json(whole)
+        vocabulary, model, merges = bpe_of_json(whole)
         source, model = whole.file, {"type": "BPE", "fuse_unk": False}
     else:
         source = os.path.join(path, "vocab.json")
         if not os.path.isfile(source):
             raise InputError(f"{path}: wanted tokenizer.json, or vocab.json and merges.txt")
         vocabulary = entries(read_json(source))
-        merges = _read_merges(os.path.join(path, "merges.txt"), set(vocabulary))
+        merges = read_merges(os.path.join(path, "merges.txt"), set(vocabulary))
         model = {"type": "BPE", "fuse_unk": False}
     step = {
         "type": "ByteLevel",
@@ -152,107 +150,11 @@ def _byte_level(path, files):
     return Parts(vocabulary, source, model, merges, [], steps, {})
 
 
-def _ends(config, ids, names):
-    """The template of `add_bos_token` and `add_eos_token`."""
-
-    def special(end, kind):
-        token = names[f"{end}_token"]
-        there = config.get(f"add_{end}_token", bool) and token is not None
-        return [{"SpecialToken": {"id": token, "type_id": kind}}] if there else []
-
-    def side(name, kind):
-        text = {"Sequence": {"id": name, "type_id": kind}}
-        return [*special("bos", kind), text, *special("eos", kind)]
-
-    single = side("A", 0)
-    tokens = [names[f"{end}_token"] for end in ("bos", "eos") if names[f"{end}_token"] is not None]
-    return {
-        "type": "TemplateProcessing",
-        "single": single,
-        "pair": [*single, *side("B", 1)],
-        "special_tokens": {
-            token: {"id": token, "ids": [ids[token]], "tokens": [token]} for token in tokens
-        },
-    }
-
-
-KINDS = {"GPT2Tokenizer": _gpt2, "RobertaTokenizer": _roberta}
-
-
-def entries(vocabulary):
-    """The tokens of an object of token -> id, in the order of their ids.
-
-    Args:
-      vocabulary: Entries.
-    Returns:
-      list of str, "" for an id without an entry.
-    Raises:
-      InputError: it is empty, or an id is none, or another token has it, or is far too large.
-    """
-    if not vocabulary:
-        name = vocabulary.place.rstrip(".") or "the vocabulary"
-        raise InputError(f"{vocabulary.file}: {name} is empty")
-    most = 2 * len(vocabulary.values)
-    by_id = {}
-    for token in vocabulary.values:
-        number = vocabulary.get(token, int)
-        if number is None or not 0 <= number < most:
-            raise vocabulary.fault(token, f"an id from 0 to {most - 1}, as there are {most // 2}")
-        if by_id.setdefault(number, token) != token:
-            raise vocabulary.fault(token, f"another id than {shown(by_id[number])} has")
-        if not is_unicode(token):
-            raise vocabulary.fault(token, "a token without half of a surrogate pair")
-    return [by_id.get(i, "") for i in range(max(by_id) + 1)]
-
-
-def _bpe_of_json(whole):
-    """(vocabulary, options, merges) of the BPE model in tokenizer.json."""
-    model = whole.inner("model")
-    if model.get("type", str) != "BPE":
-        raise model.fault("type", "'BPE'")
-    for key in ("continuing_subword_prefix", "end_of_word_suffix"):
-        if model.get(key, str):
-            raise model.fault(key, "none")
-    if model.values.get("dropout"):
-        raise model.fault("dropout", "none")
-    vocabulary = entries(model.inner("vocab"))
-    known, merges = set(vocabulary), []
-    listed = model.get("merges", list) or []
-    for number, pair in enumerate(listed):
-        pair = pair.split(" ") if isinstance(pair, str) else pair
-        _check_merge(pair, known, f"{whole.file}: model.merges.{number}")
-        merges.append(tuple(pair))
-    options = {key: model.values.get(key) for key in _MODEL_OPTIONS if key in model.values}
-    for key in _MODEL_OPTIONS:
-        model.get(key, str if key == "unk_token" else bool)
-    return vocabulary, {"type": "BPE", **options}, merges
-
-
-def _read_merges(path, known):
-    """The pairs of a merges.txt, a line each, the first merge first."""
-    try:
-        lines = read_bytes(path).decode("utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start} is not UTF-8") from None
-    if not lines[-1]:
-        lines.pop()
-    merges = []
-    for number, line in enumerate(lines, 1):
-        if line.startswith("#version"):
-            continue
-        pair = line.removesuffix("\r").split(" ")
-        _check_merge(pair, known, f"{path}:{number}")
-        merges.append(tuple(pair))
-    return merges
-
-
-def _check_merge(pair, known, where):
-    """Raise InputError for what is not two tokens that make a third."""
-    if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(x, str) for x in pair):
-        raise InputError(f"{where}: {shown(pair)}, wanted two tokens with a space between them")
-    for token in (*pair, "".join(pair)):
-        if token not in known:
-            raise InputError(f"{where}: {shown(token)} is not in the vocabulary")
+KINDS = {
+    "GPT2Tokenizer": _gpt2,
+    "RobertaTokenizer": _roberta,
+    **sentencepiece_kinds.KINDS,
+}
 
 
 def write(settings, directory):

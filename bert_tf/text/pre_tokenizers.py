@@ -6,6 +6,8 @@ Source: `tokenizers` 0.23, pre_tokenizers/.
 import tensorflow as tf
 
 from bert_tf.text.byte_level import Words
+from bert_tf.text.characters import CodePointTable, before, flags_of
+from bert_tf.text.unicode_tables import PUNCTUATION, WHITE_SPACE
 
 
 def read(step):
@@ -19,21 +21,26 @@ def read(step):
     Raises:
       InputError: a pre-tokenizer is not known here.
     """
-    if not step:
-        return [], False
-    kind = step.one_of("type", *_KINDS)
-    if kind is None:
-        raise step.fault("type", f"one of {', '.join(_KINDS)}")
-    if kind != "Sequence":
-        return [_KINDS[kind](step)], kind == "ByteLevel"
-    found, byte_level = [], False
+    steps = list(_flat(step)) if step else []
+    kinds = [each.one_of("type", *_KINDS) for each in steps]
+    for number, (each, kind) in enumerate(zip(steps, kinds, strict=True)):
+        if kind is None:
+            raise each.fault("type", f"one of {', '.join(_KINDS)}")
+        if kind == "ByteLevel" and number < len(steps) - 1:
+            raise each.fault("type", "ByteLevel at the end alone")
+    return [_KINDS[kind](each) for each, kind in zip(steps, kinds, strict=True)], (
+        "ByteLevel" in kinds
+    )
+
+
+def _flat(step):
+    """The steps of a Sequence, or the one there is."""
+    if step.get("type", str) != "Sequence":
+        yield step
+        return
     inner = step.items("pretokenizers")
     for key in inner.values:
-        if byte_level:
-            raise inner.inner(key).fault("type", "ByteLevel at the end alone")
-        more, byte_level = read(inner.inner(key))
-        found += more
-    return found, byte_level
+        yield from _flat(inner.inner(key))
 
 
 class ByteLevel(tf.Module):
@@ -75,4 +82,69 @@ def prepended(characters, begins, wanted, code_point):
     return type(characters)(*found[:-1]), found[-1]
 
 
-_KINDS = {"ByteLevel": ByteLevel, "Sequence": None}
+class Metaspace(tf.Module):
+    """A mark for each space, one put before a stretch, and words that begin with it."""
+
+    def __init__(self, step):
+        super().__init__()
+        mark = step.get("replacement", str) or "▁"
+        if len(mark) != 1:
+            raise step.fault("replacement", "one character")
+        self._mark = ord(mark)
+        self._scheme = step.one_of("prepend_scheme", "always", "first", "never") or "always"
+        if step.get("add_prefix_space", bool) is False:
+            self._scheme = "never"
+        self._split = step.get("split", bool) is not False
+
+    def __call__(self, characters, begins):
+        space = (characters.values == ord(" ")) & (characters.token < 0)
+        characters = characters._replace(values=tf.where(space, self._mark, characters.values))
+        if self._scheme != "never":
+            wanted = begins & (characters.values != self._mark) & (characters.token < 0)
+            if self._scheme == "first":
+                starts = tf.gather(characters.splits, characters.rows())
+                # The raw text of a row begins where the first character of its first word does.
+                wanted &= tf.cast(starts, tf.int32) == tf.range(tf.size(begins))
+            characters, begins = prepended(characters, begins, wanted, self._mark)
+        if self._split:
+            begins |= (characters.values == self._mark) & (characters.token < 0)
+        return characters, begins
+
+
+class WhitespaceSplit(tf.Module):
+    """Words are what stands between white space, which is dropped."""
+
+    def __init__(self, step):
+        super().__init__()
+        self._spaces = CodePointTable(flags_of(WHITE_SPACE))
+
+    def __call__(self, characters, begins):
+        space = (self._spaces(characters.values) > 0) & (characters.token < 0)
+        begins |= before(space, False)
+        return characters.kept(~space), tf.boolean_mask(begins, ~space)
+
+
+class Alone(tf.Module):
+    """Some characters are words of their own."""
+
+    def __init__(self, code_points):
+        super().__init__()
+        self._table = CodePointTable(flags_of(code_points))
+
+    def __call__(self, characters, begins):
+        found = (self._table(characters.values) > 0) & (characters.token < 0)
+        return characters, begins | found | before(found, False)
+
+
+def _punctuation(step):
+    if step.one_of("behavior", "Isolated", "isolated") is None:
+        raise step.fault("behavior", "'Isolated'")
+    return Alone(PUNCTUATION)
+
+
+_KINDS = {
+    "ByteLevel": ByteLevel,
+    "Metaspace": Metaspace,
+    "WhitespaceSplit": WhitespaceSplit,
+    "Punctuation": _punctuation,
+}

@@ -59,9 +59,9 @@ class Tokenizer(tf.Module):
         The reference is what transformers 5 builds from the directory.
 
         Args:
-          directory: str or os.PathLike; holds vocab.txt, or vocab.json and merges.txt, or
-            tokenizer.json, and perhaps tokenizer_config.json. The path of a vocab.txt will do, and
-            so will hf://ORG/NAME.
+          directory: str or os.PathLike; holds vocab.txt, or vocab.json and merges.txt, or a
+            SentencePiece model, or tokenizer.json, and perhaps tokenizer_config.json. The path of a
+            vocab.txt will do, and so will hf://ORG/NAME.
           lowercase: bool, or None: as the directory says; a bare vocab.txt is cased when its
             ordinary entries hold A-Z.
         Returns:
@@ -73,7 +73,7 @@ class Tokenizer(tf.Module):
         kind = tokenizer_kinds.kind_of(directory)
         if kind is None:
             return cls(WordPiece(vocabulary_files.read_wordpiece(directory, lowercase)))
-        return cls(Pipeline(pipeline_files.read_pipeline(os.fspath(directory), kind)))
+        return cls(Pipeline(pipeline_files.read_pipeline(os.fspath(directory), kind, lowercase)))
 
     def save_pretrained(self, directory):
         """Write vocab.txt or tokenizer.json, and tokenizer_config.json; transformers reads both.

@@ -7,13 +7,18 @@ import os
 
 from bert_tf.text.json_entries import read_json
 from bert_tf.text.pipeline_files import KINDS
+from bert_tf.text.sentencepiece_kinds import MODEL_FILES
 
 FILE = "TokenizersBackend"
 # The tokenizer of a model type where no file names one.
 _OF_MODEL = {
+    "albert": "AlbertTokenizer",
+    "deberta-v2": "DebertaV2Tokenizer",
     "gpt2": "GPT2Tokenizer",
     "roberta": "RobertaTokenizer",
     "modernbert": FILE,
+    "t5": "T5Tokenizer",
+    "xlm-roberta": "XLMRobertaTokenizer",
 }
 # Model types whose files name a class that they are not.
 _MISNAMED = ("modernbert",)
@@ -52,6 +57,9 @@ def kind_of(path):
     whole = read_json(os.path.join(path, "tokenizer.json"))
     if whole:
         return FILE if whole.inner("model").get("type", str) in ("BPE", "Unigram") else None
-    bare = os.path.join(path, "vocab.json")
-    has_lines = os.path.isfile(os.path.join(path, "vocab.txt"))
-    return "GPT2Tokenizer" if os.path.isfile(bare) and not has_lines else None
+    there = {name for name in os.listdir(path) if os.path.isfile(os.path.join(path, name))}
+    if "vocab.txt" in there:
+        return None
+    if "vocab.json" in there:
+        return "GPT2Tokenizer"
+    return FILE if there & set(MODEL_FILES) else None

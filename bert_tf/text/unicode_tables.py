@@ -120,6 +120,44 @@ LATE_NUMBERS = code_points("""
 1e4f0-1e4f9 1e5f1-1e5fa
 """)
 
+# Marks younger than Unicode 9, which accent stripping and the forms of Unicode leave alone.
+YOUNG_MARKS = code_points("""
+7fd 898-89f 8ca-8d3 9fe afa-aff b55 c04 c3c cf3 d00 d3b-d3c d81 eba ece 1715 180f 1abf-1ace 1cf7
+1df6-1dfa a82c a8ff 10d24-10d27 10eab-10eac 10efd-10eff 10f46-10f50 10f82-10f85 11070 11073-11074
+110c2 11145-11146 111c9 111ce-111cf 11241 1133b 1145e 1182c-1183a 11930-11935 11937-11938
+1193b-1193e 11940 11942-11943 119d1-119d7 119da-119e0 119e4 11a01-11a0a 11a33-11a39 11a3b-11a3e
+11a47 11a51-11a5b 11a8a-11a99 11d31-11d36 11d3a 11d3c-11d3d 11d3f-11d45 11d47 11d8a-11d8e
+11d90-11d91 11d93-11d97 11ef3-11ef6 11f00-11f01 11f03 11f34-11f3a 11f3e-11f42 13440 13447-13455
+16f4f 16f7f-16f87 16fe4 16ff0-16ff1 1cf00-1cf2d 1cf30-1cf46 1e08f 1e130-1e136 1e2ae 1e2ec-1e2ef
+1e4ec-1e4ef
+""")
+# Two that were marks in Unicode 9 and are no more.
+FORMER_MARKS = code_points("1cf2-1cf3")
+# Younger characters that decompose, which the reference leaves alone too.
+NEVER_DECOMPOSED = code_points("""
+32ff a7f2-a7f4 ab69 10781-10785 10787-107b0 107b2-107ba 11938 1e030-1e06d 1f16c 1fbf0-1fbf9
+""")
+
+# What joins the character before it in a cluster (Unicode Standard Annex 29), beside all marks but
+# some; what begins and ends a cluster; and what joins the one behind it.
+JOINING = code_points("""
+897 cf3 e33 eb3 ece 1acf-1add 1ae0-1aeb 200c-200d ff9e-ff9f 10d69-10d6d 10efa-10eff 11241
+113b8-113c0 113c2 113c5 113c7-113ca 113cc-113d0 113d2 113e1-113e2 11b60-11b67 11f00-11f01 11f03
+11f34-11f3a 11f3e-11f42 11f5a 13440 13447-13455 1611e-1612f 1e08f 1e4ec-1e4ef 1e5ee-1e5ef 1e6e3
+1e6e6 1e6ee-1e6ef 1e6f5 1f3fb-1f3ff e0020-e007f
+""")
+NOT_JOINING = code_points("""
+102b-102c 1038 1062-1064 1067-106d 1083 1087-108c 108f 109a-109c 1a61 1a63-1a64 aa7b aa7d
+11720-11721
+""")
+CLUSTER_CONTROLS = code_points("""
+0-1f 7f-9f ad 61c 180e 200b 200e-200f 2028-202e 2060-206f feff fff0-fffb 13430-1343f 1bca0-1bca3
+1d173-1d17a e0000-e001f e0080-e00ff e01f0-e0fff
+""")
+PREPENDED = code_points("""
+600-605 6dd 70f 890-891 8e2 d4e 110bd 110cd 111c2-111c3 113d1 1193f 11941 11a84-11a89 11d46 11f02
+""")
+
 # Capitals younger than the oldest Python we run on (Unicode 14); the last two are whole alphabets.
 _LATE_CAPITALS = {
     0x1C89: 0x1C8A,
@@ -152,6 +190,27 @@ def decompose(code_point):
     """Canonical decomposition (NFD) of one code point as a str."""
     whole = code_point == _NEVER_DECOMPOSED
     return chr(code_point) if whole else unicodedata.normalize("NFD", chr(code_point))
+
+
+@functools.cache
+def marks():
+    """The combining marks of Unicode 9, a frozenset; made once."""
+    found = (c for c in range(0x110000) if unicodedata.category(chr(c))[0] == "M")
+    return frozenset(found) - YOUNG_MARKS | FORMER_MARKS
+
+
+@functools.cache
+def joining():
+    """The code points that join the character before them in a cluster, a frozenset; made once."""
+    found = (c for c in range(0x110000) if unicodedata.category(chr(c))[0] == "M")
+    return frozenset(found) - NOT_JOINING | JOINING
+
+
+@functools.cache
+def lowered():
+    """dict of code point -> str of all that lower-casing changes; not to be changed."""
+    found = ((c, lower(c)) for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF)
+    return {c: text for c, text in found if text != chr(c)}
 
 
 @functools.cache
