@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.text.characters import CodePointTable, before, behind
-from bert_tf.text.unicode_tables import LATE_LETTERS, LATE_NUMBERS, WHITE_SPACE
+from bert_tf.text.unicode_tables import CHARACTERS, LATE_LETTERS, LATE_NUMBERS, WHITE_SPACE
 
 _OTHER, _LETTER, _NUMBER, _SPACE = range(4)
 # What stands behind an apostrophe in the contractions that are words of their own.
@@ -31,7 +31,7 @@ def alphabet():
 def _categories():
     """The category of each code point, int32; made once."""
     found = np.full(0x110000, _OTHER, np.int32)
-    for c in range(0x110000):
+    for c in (*CHARACTERS, *range(0x2FA20, 0x32400)):
         kind = unicodedata.category(chr(c))[0]
         if kind in "LN":
             found[c] = _LETTER if kind == "L" else _NUMBER

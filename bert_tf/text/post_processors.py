@@ -25,7 +25,7 @@ def read(step, ids):
     if kind == "ByteLevel":
         return Template.none(second_type=1), _trimming(step)
     if kind == "BertProcessing":
-        return Template.bert(_token(step, "cls", ids), _token(step, "sep", ids)), None
+        return Template.of_ends(_token(step, "cls", ids), _token(step, "sep", ids)), None
     if kind == "RobertaProcessing":
         begin, end = (Part(None, _token(step, key, ids), 0) for key in ("cls", "sep"))
         single = (begin, Part(0, None, 0), end)

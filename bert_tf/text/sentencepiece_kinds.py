@@ -108,7 +108,7 @@ def _names(begin, end, unknown, pad, mask):
     }
 
 
-def albert(path, files):
+def albert_tokenizer(path, files):
     """AlbertTokenizer."""
     source, config = _Source(path, files, "spiece.model"), files.config
     normalizers = [_replace("``", '"', "String"), _replace("''", '"', "String")]
@@ -132,7 +132,7 @@ def albert(path, files):
     return source.parts(1, steps, _names("[CLS]", "[SEP]", "<unk>", "<pad>", "[MASK]"))
 
 
-def xlm_roberta(path, files):
+def xlm_roberta_tokenizer(path, files):
     """XLMRobertaTokenizer, whose ids are fairseq's: the pieces of the model one place further."""
     source = _Source(path, files, "sentencepiece.bpe.model")
     defaults = _names("<s>", "</s>", "<unk>", "<pad>", "<mask>")
@@ -161,7 +161,7 @@ def xlm_roberta(path, files):
     return source.parts(3, steps, defaults)
 
 
-def deberta(path, files):
+def deberta_tokenizer(path, files):
     """DebertaV2Tokenizer."""
     source, config = _Source(path, files, "spm.model"), files.config
     unknown = config.values.get("unk_token", "[UNK]")
@@ -195,7 +195,7 @@ def deberta(path, files):
     return source.parts(unk_id, steps, _names("[CLS]", "[SEP]", "[UNK]", "[PAD]", "[MASK]"))
 
 
-def t5(path, files):
+def t5_tokenizer(path, files):
     """T5Tokenizer, with its tokens for masked spans."""
     source = _Source(path, files, "spiece.model")
     number = files.config.get("extra_ids", int)
@@ -300,8 +300,8 @@ def _bare_decoders(model):
 
 
 KINDS = {
-    "AlbertTokenizer": albert,
-    "DebertaV2Tokenizer": deberta,
-    "T5Tokenizer": t5,
-    "XLMRobertaTokenizer": xlm_roberta,
+    "AlbertTokenizer": albert_tokenizer,
+    "DebertaV2Tokenizer": deberta_tokenizer,
+    "T5Tokenizer": t5_tokenizer,
+    "XLMRobertaTokenizer": xlm_roberta_tokenizer,
 }

@@ -30,7 +30,7 @@ class Template:
     pair: tuple
 
     @classmethod
-    def bert(cls, begin, end):
+    def of_ends(cls, begin, end):
         """BERT's: [CLS] A [SEP], and [CLS] A [SEP] B:1 [SEP]:1, of the ids of both tokens."""
         single = (Part(None, begin, 0), Part(0, None, 0), Part(None, end, 0))
         return cls(single, (*single, Part(1, None, 1), Part(None, end, 1)))

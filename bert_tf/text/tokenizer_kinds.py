@@ -10,18 +10,18 @@ from bert_tf.text.pipeline_files import KINDS
 from bert_tf.text.sentencepiece_kinds import MODEL_FILES
 
 FILE = "TokenizersBackend"
-# The tokenizer of a model type where no file names one.
-_OF_MODEL = {
-    "albert": "AlbertTokenizer",
-    "deberta-v2": "DebertaV2Tokenizer",
-    "gpt2": "GPT2Tokenizer",
-    "roberta": "RobertaTokenizer",
-    "modernbert": FILE,
-    "t5": "T5Tokenizer",
-    "xlm-roberta": "XLMRobertaTokenizer",
-}
-# Model types whose files name a class that they are not.
-_MISNAMED = ("modernbert",)
+# The tokenizer of a model type where no file names one; "always": whatever class its files name.
+_TABLE = """
+albert       AlbertTokenizer
+deberta-v2   DebertaV2Tokenizer
+gpt2         GPT2Tokenizer
+modernbert   TokenizersBackend always
+roberta      RobertaTokenizer
+t5           T5Tokenizer
+xlm-roberta  XLMRobertaTokenizer
+"""
+_OF_MODEL = {line.split()[0]: line.split()[1] for line in _TABLE.split("\n") if line}
+_MISNAMED = {line.split()[0] for line in _TABLE.split("\n") if line.endswith("always")}
 _GENERIC = (FILE, "PreTrainedTokenizer", "PreTrainedTokenizerFast", "PythonBackend")
 
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 from bert_tf.text.characters import CodePointTable, before, behind
 from bert_tf.text.key_tables import KeyTable
 from bert_tf.text.spelling import Spelling, aligned
-from bert_tf.text.unicode_tables import NEVER_DECOMPOSED, YOUNG_MARKS
+from bert_tf.text.unicode_tables import CHARACTERS, NEVER_DECOMPOSED, YOUNG_MARKS
 
 _BITS = 21  # of a code point
 
@@ -22,8 +22,8 @@ _BITS = 21  # of a code point
 def _decompositions(compatible):
     """dict of code point -> str, all that a form decomposes; not to be changed."""
     form, found = "NFKD" if compatible else "NFD", {}
-    for c in range(0x110000):
-        if 0xD800 <= c <= 0xDFFF or c in NEVER_DECOMPOSED:
+    for c in CHARACTERS:
+        if c in NEVER_DECOMPOSED:
             continue
         text = unicodedata.normalize(form, chr(c))
         if text != chr(c):
@@ -34,7 +34,8 @@ def _decompositions(compatible):
 @functools.cache
 def _classes():
     """The canonical combining class of each code point, int32."""
-    classes = np.array([unicodedata.combining(chr(c)) for c in range(0x110000)], np.int32)
+    classes = np.zeros(0x110000, np.int32)
+    classes[list(CHARACTERS)] = [unicodedata.combining(chr(c)) for c in CHARACTERS]
     classes[sorted(YOUNG_MARKS)] = 0
     return classes
 
@@ -43,7 +44,7 @@ def _classes():
 def _compositions():
     """dict of (first, second) -> the code point that they make, but for Hangul."""
     found = {}
-    for c in range(0x110000):
+    for c in CHARACTERS:
         parts = unicodedata.decomposition(chr(c)).split()
         if len(parts) == 2 and not parts[0].startswith("<") and c not in NEVER_DECOMPOSED:
             pair = "".join(chr(int(part, 16)) for part in parts)

@@ -192,24 +192,28 @@ def decompose(code_point):
     return chr(code_point) if whole else unicodedata.normalize("NFD", chr(code_point))
 
 
+# All that is or will be a character, private ones and most ideographs apart: what loops go over.
+CHARACTERS = (*range(0xD800), *range(0xE000, 0x2FA20), *range(0xE0000, 0xE01F0))
+
+
 @functools.cache
 def marks():
     """The combining marks of Unicode 9, a frozenset; made once."""
-    found = (c for c in range(0x110000) if unicodedata.category(chr(c))[0] == "M")
+    found = (c for c in CHARACTERS if unicodedata.category(chr(c))[0] == "M")
     return frozenset(found) - YOUNG_MARKS | FORMER_MARKS
 
 
 @functools.cache
 def joining():
     """The code points that join the character before them in a cluster, a frozenset; made once."""
-    found = (c for c in range(0x110000) if unicodedata.category(chr(c))[0] == "M")
+    found = (c for c in CHARACTERS if unicodedata.category(chr(c))[0] == "M")
     return frozenset(found) - NOT_JOINING | JOINING
 
 
 @functools.cache
 def lowered():
     """dict of code point -> str of all that lower-casing changes; not to be changed."""
-    found = ((c, lower(c)) for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF)
+    found = ((c, lower(c)) for c in CHARACTERS)
     return {c: text for c, text in found if text != chr(c)}
 
 

@@ -66,7 +66,9 @@ class WordPiece(tf.Module):
     @property
     def template(self):
         """BERT's template with this vocabulary's tokens."""
-        return Template.bert(self.ids[self.settings.cls_token], self.ids[self.settings.sep_token])
+        return Template.of_ends(
+            self.ids[self.settings.cls_token], self.ids[self.settings.sep_token]
+        )
 
     def save(self, directory):
         """Write vocab.txt and tokenizer_config.json; errors as `vocabulary_files` says."""

@@ -13,8 +13,10 @@ import pathlib
 import tempfile
 import zlib
 
+import sentencepiece
 import tokenizers
 import transformers
+from tokenizers import AddedToken, decoders, normalizers, pre_tokenizers, processors
 
 SENTENCES = """The quick brown fox jumps over the lazy dog. It's a dog's life, don't you think?
 They've said we'll be there by 12:30, or 13,000 years later. I'm here; she'd been there in 2021!
@@ -53,6 +55,82 @@ def write(folder, name, values):
     (folder / name).write_text(json.dumps(values), encoding="utf-8")
 
 
+RULES = """
+9	20
+a	20
+d	20
+3000	20
+2028	20
+bd	31 2044 32
+b2	32
+2460	31
+2167	56 49 49 49
+fb01	66 69
+ff26	46
+ff35	55
+ff2c	4c
+45 301	c9
+65 301	e9
+41 30a 323	1ea0 30a
+304b 3099	304c
+1100 1161	ac00
+d a	20
+"""
+
+
+def spiece(folder, name, model_type, kind, config=None, **options):
+    """A folder with a SentencePiece model of a few pieces and a small character map."""
+    with tempfile.TemporaryDirectory() as place:
+        rules = pathlib.Path(place, "rules.tsv")
+        rules.write_text(f"{RULES.strip()}\nad\t\n200b\t\n", encoding="utf-8")
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(SENTENCES * 2),
+            model_prefix=f"{place}/model",
+            model_type=kind,
+            normalization_rule_tsv=str(rules),
+            hard_vocab_limit=False,
+            minloglevel=2,
+            num_threads=1,
+            **{"vocab_size": 400 if options.get("byte_fallback") else 180} | options,
+        )
+        (folder / name).write_bytes(pathlib.Path(place, "model.model").read_bytes())
+    write(folder, "config.json", {"model_type": model_type} if model_type else {})
+    if config:
+        write(folder, "tokenizer_config.json", config)
+
+
+def modernbert(folder):
+    """A folder of tokenizer.json alone, with NFC and tokens of white space."""
+    trained = tokenizers.ByteLevelBPETokenizer()
+    trained.train_from_iterator(SENTENCES * 2, vocab_size=400, show_progress=False)
+    whole = trained._tokenizer
+    whole.normalizer = normalizers.NFC()
+    whole.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    whole.decoder = decoders.ByteLevel()
+    whole.add_tokens([AddedToken(" " * n, normalized=True) for n in (4, 3, 2)])
+    whole.add_tokens([AddedToken("\t\t", normalized=True)])
+    names = ("[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]")
+    whole.add_special_tokens([AddedToken(name, lstrip=name == "[MASK]") for name in names])
+    whole.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B [SEP]",
+        special_tokens=[(name, whole.token_to_id(name)) for name in ("[CLS]", "[SEP]")],
+    )
+    whole.save(str(folder / "tokenizer.json"))
+    keys = ("unk_token", "cls_token", "sep_token", "pad_token", "mask_token")
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", **dict(zip(keys, names, strict=True))}
+    write(folder, "config.json", {"model_type": "modernbert"})
+    write(folder, "tokenizer_config.json", config)
+
+
+ALBERT = dict(
+    pad_id=0, unk_id=1, bos_id=-1, eos_id=-1, control_symbols=["[CLS]", "[SEP]", "[MASK]"]
+)
+DEBERTA = dict(
+    pad_id=0, bos_id=1, eos_id=2, unk_id=3,
+    pad_piece="[PAD]", bos_piece="[CLS]", eos_piece="[SEP]", unk_piece="[UNK]",
+)  # fmt: skip
+FILE = {"tokenizer_class": "PreTrainedTokenizerFast"}
 ROBERTA = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 CASES = {
     "gpt2": lambda at: byte_level(at, "gpt2", ["<|endoftext|>"]),
@@ -74,7 +152,35 @@ CASES = {
             "single_word": False,
         },
     ),  # fmt: skip
-}
+    "modernbert": modernbert,
+    "albert": lambda at: spiece(at, "spiece.model", "albert", "unigram", **ALBERT),
+    "albert with case and accents": lambda at: spiece(
+        at,
+        "spiece.model",
+        "albert",
+        "bpe",
+        {"do_lower_case": False, "keep_accents": True},
+        **ALBERT,
+    ),
+    "xlm-roberta": lambda at: spiece(at, "sentencepiece.bpe.model", "xlm-roberta", "unigram"),
+    "deberta": lambda at: spiece(at, "spm.model", "deberta-v2", "unigram", **DEBERTA),
+    "deberta with punctuation": lambda at: spiece(
+        at,
+        "spm.model",
+        "deberta-v2",
+        "bpe",
+        {"do_lower_case": True, "split_by_punct": True},
+        **DEBERTA,
+    ),
+    "t5": lambda at: spiece(
+        at, "spiece.model", "t5", "unigram", {"extra_ids": 3}, pad_id=0, eos_id=1, unk_id=2,
+        bos_id=-1,
+    ),
+    "bare unigram": lambda at: spiece(
+        at, "tokenizer.model", None, "unigram", FILE, byte_fallback=True
+    ),
+    "bare bpe": lambda at: spiece(at, "tokenizer.model", None, "bpe", FILE, byte_fallback=True),
+}  # fmt: skip
 
 
 def answers(reference):
