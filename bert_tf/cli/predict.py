@@ -57,6 +57,13 @@ COMMAND = Command(
             "labels the model need not know, of which each text gets one; of a model\n"
             "of sentence vectors, the nearest",
         ),
+        Flag(
+            "generation",
+            "KEY=VALUE",
+            "of a model that writes texts: how, such as max_new_tokens=20 or\n"
+            "num_beams=4; may be given several times",
+            repeated=True,
+        ),
         Flag("task", "NAME", "of a model of several tasks: which is asked; the first if not given"),
         Flag("template", "TEXT", "what is said of a text, with {} where one of --labels stands"),
         Flag(
@@ -92,10 +99,27 @@ def _prepare(flags):
         raise ConfigError("--labels is given, wanted neither --top nor --perplexity with it")
     options["labels"] = None if flags.labels is None else flags.labels.split(",")
     options |= {"template": flags.template, "task": flags.task}
+    options["generation"] = _generation(flags.generation or ())
     check_model(flags.model)
     if flags.input != "-":
         check_file(flags.input)
     return (flags.model, flags.input, flags.output, top and int(top), flags.perplexity), options
+
+
+def _generation(given):
+    """The settings of how texts are written, dict of name -> value as YAML reads it."""
+    import yaml
+
+    found = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not equals:
+            raise ConfigError(f"--generation is {each!r}, wanted KEY=VALUE")
+        try:
+            found[name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise ConfigError(f"--generation={name}: {value!r} is no value of YAML") from None
+    return found
 
 
 def _work(prepared):

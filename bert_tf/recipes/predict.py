@@ -31,6 +31,7 @@ def predict(
     labels=None,
     template=None,
     task=None,
+    generation=None,
 ):
     """Answers every text of a file.
 
@@ -53,6 +54,8 @@ def predict(
       labels: list of str, of which each text gets one, whatever the model was trained with, as far
         as its task can (see `export.zero_shot`); template: str with {} for a label.
       task: str, which of several tasks is asked; None: the first.
+      generation: dict, how texts are written, see `tasks.generation.settings.Generation`; what is
+        not there is as the model was saved with.
     Raises:
       InputError: a file or the model cannot be read, a line is no text, or the disk is full.
       ConfigError: an option is given that the model's task does not have, or the output is the
@@ -62,7 +65,8 @@ def predict(
     with contextlib.ExitStack() as stack:
         rows = open_rows(input_file, stack)
         places = {"text": text, "text_pair": text_pair, "choices": choices}
-        answerer = _answerer(model_directory, top, perplexity, places, task)
+        options = {"top": top, **(generation or {})}
+        answerer = _answerer(model_directory, options, perplexity, places, task)
         if labels is not None:
             answerer = ZeroShot(answerer, labels, template)
         out = sys.stdout if output is None else stack.enter_context(new_file(output))
@@ -83,12 +87,14 @@ def predict(
             out.write(json.dumps(named, ensure_ascii=False) + "\n")
 
 
-def _answerer(directory, top, perplexity, places, task):
+def _answerer(directory, options, perplexity, places, task):
     """What has `columns`, `settings` and answers rows: an Answer or Perplexity."""
     places = {name: place for name, place in places.items() if place is not None}
+    top, given = options["top"], [name for name, x in options.items() if x is not None]
     if is_export(directory):
-        if perplexity or top is not None:
-            wanted = "perplexity" if perplexity else "top"
+        if perplexity or given:
+            wanted = "perplexity" if perplexity else given[0]
+            wanted = wanted if wanted in ("perplexity", "top") else f"generation={wanted}"
             raise ConfigError(f"--{wanted}: {directory} is an export, whose answers are settled")
         answer = load_export(directory).of(task)
         for name in places:
@@ -107,7 +113,7 @@ def _answerer(directory, top, perplexity, places, task):
             )
     model.data_settings = {**model.data_settings, **places}
     if perplexity:
-        if hasattr(model, "next_word_head"):
+        if "causal_lm" in model.loss_names:
             return NextWordPerplexity(model, tokenizer)
         if not hasattr(model, "masked_lm_logits"):
             raise ConfigError(f"--perplexity: {directory} predicts neither masked nor next words")
@@ -115,7 +121,7 @@ def _answerer(directory, top, perplexity, places, task):
     if top is not None and "top" not in model.answer_options:
         raise ConfigError(f"--top: {directory} answers with neither words for [MASK] nor spans")
     try:
-        return answer_with(model, tokenizer, top=top)
+        return answer_with(model, tokenizer, **options)
     except InputError as error:
         raise InputError(f"{directory}: {error}") from None
 

@@ -48,6 +48,7 @@ def lines_of(path):
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
+@pytest.mark.slow
 def test_it_learns_and_writes_the_same_as_model_and_export(folder, tmp_path):
     results = json.loads((folder / "run" / "metrics.json").read_text())
     assert results["validation"]["seq2seq_accuracy"] > 0.9
@@ -62,6 +63,12 @@ def test_it_learns_and_writes_the_same_as_model_and_export(folder, tmp_path):
         assert cli.main(["predict", *argv]) == 0
         found.append([line["generated"] for line in lines_of(tmp_path / "out")])
     assert found[0] == found[1]
+    argv = [f"--model={model}", f"--input={tmp_path}/in.txt", f"--output={tmp_path}/out"]
+    asked = ["--generation=max_new_tokens=1", "--generation=num_beams=2"]
+    assert cli.main(["predict", *argv, *asked]) == 0
+    assert [line["generated"] for line in lines_of(tmp_path / "out")] == [
+        text.split()[0] for text in found[0]
+    ]
     assert np.mean([one == other for one, other in zip(found[0], wanted, strict=True)]) > 0.7
     assert load_task(model).generate(sources) == found[0]
 
@@ -117,3 +124,22 @@ train: {{batch_size: 32, steps: 200, learning_rate: 1.0e-2}}
     sources = [source for source, _ in rows(8)]
     got = load_task(tmp_path / "run/model").generate(sources)
     assert np.mean([one == target for one, (_, target) in zip(got, rows(8), strict=True)]) > 0.7
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "told"),
+    [
+        ("num_beams", 2, "--generation is 'num_beams', wanted KEY=VALUE"),
+        ("num_beams=[", 2, "--generation=num_beams: '[' is no value of YAML"),
+        ("num_beans=2", 2, "num_beans: CausalLM has no such option (nearest: num_beams)"),
+        ("num_beams=0", 1, "num_beams: 0, wanted a whole number from 1"),
+    ],
+)
+def test_how_texts_are_written_is_checked(tmp_path, capsys, given, code, told):
+    sizes = tiny.sizes(vocab_size=len(tiny.vocabulary()), num_hidden_layers=1)
+    model = CausalLM(build_encoder(Gpt2Config(**sizes)))
+    model.save_pretrained(str(tmp_path / "model"), tiny.tokenizer(tmp_path / "vocabulary"))
+    (tmp_path / "in.txt").write_text("good\n")
+    argv = [f"--model={tmp_path}/model", f"--input={tmp_path}/in.txt", f"--generation={given}"]
+    assert cli.main(["predict", *argv]) == code
+    assert told in capsys.readouterr().err.strip().splitlines()[-1]

@@ -26,7 +26,10 @@ OF_LABELS = (
 # Saved weights and exports are looked at by other checks; two kinds of answers will do here.
 ASKED = ("single label", "questions")
 # Their signatures and answers are another case's, and each export takes seconds to trace.
-EXPORTED_ALIKE = ("several labels", "candidates", "spans by a CRF", "masked words", "pretraining")
+EXPORTED_ALIKE = (
+    *("several labels", "candidates", "spans by a CRF", "masked words", "pretraining"),
+    "translations",
+)
 
 
 def checks():
