@@ -2,12 +2,15 @@
 
 import contextlib
 import glob
+import gzip
 import json
 import lzma
 import shutil
 import stat
 import struct
+import tarfile
 import tempfile
+import typing
 import zipfile
 import zlib
 from pathlib import Path
@@ -22,13 +25,15 @@ TOKENIZER_FILES = (
 )  # fmt: skip
 
 # Beside one of these a folder in an archive is no wrapping.
-MODEL_SUFFIXES = (".json", ".safetensors", ".bin", ".index", ".ckpt", ".h5")
+MODEL_SUFFIXES = (".json", ".safetensors", ".bin", ".index", ".ckpt", ".h5", ".pb", ".yaml")
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 # Weights shrink to about 9/10 of their size, a checkpoint with fresh optimizer slots to a third.
 BOMB_RATIO, BOMB_BYTES, MEMBERS_LIMIT = 100, 2**30, 10_000
-# What zipfile raises over damaged, encrypted or exotic archives.
+# What zipfile and tarfile raise over damaged, encrypted or exotic archives.
 DAMAGED_ARCHIVE = (
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, NotImplementedError,
-    RuntimeError, ValueError, OverflowError, LookupError, MemoryError,
+    zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError,
+    struct.error, EOFError, NotImplementedError, RuntimeError, ValueError, OverflowError,
+    LookupError, MemoryError,
 )  # fmt: skip
 
 
@@ -79,10 +84,11 @@ def copy_tokenizer_files(source, target):
 
 @contextlib.contextmanager
 def unpacked(source):
-    """The folder behind a path; a .zip is unpacked to a temporary one, removed afterwards.
+    """The folder behind a path; an archive is unpacked to a temporary one, removed afterwards.
 
     Args:
-      source: str or Path of a directory, a .zip, or a checkpoint prefix; or hf://ORG/NAME.
+      source: str or Path of a directory, a .zip or .tar.gz, or a checkpoint prefix; or
+        hf://ORG/NAME.
 
     Yields:
       Path; of the directory in the archive that holds the model, when there is one.
@@ -92,7 +98,7 @@ def unpacked(source):
         the disk.
     """
     source = Path(hub.local(source))
-    if source.is_file() and source.suffix == ".zip":
+    if source.is_file() and source.name.endswith(ARCHIVES):
         with tempfile.TemporaryDirectory(prefix="bert_tf-") as folder:
             _extract(source, Path(folder))
             try:
@@ -105,28 +111,61 @@ def unpacked(source):
         yield source
     elif source.exists():
         raise InputError(
-            f"{source}: wanted a model directory, a .zip of one or the prefix of a checkpoint"
+            f"{source}: wanted a model directory, an archive of one ({', '.join(ARCHIVES)}) or the "
+            "prefix of a checkpoint"
         )
     else:
         raise InputError(f"{source}: no such directory, .zip or checkpoint prefix")
 
 
+class _Member(typing.NamedTuple):
+    """A file in an archive: its name, its size unpacked, whether it is a plain file, its entry."""
+
+    filename: str
+    file_size: int
+    is_plain: bool
+    entry: object
+
+
 def _extract(archive, folder):
     try:
-        with zipfile.ZipFile(archive) as opened:
-            members = [member for member in opened.infolist() if not member.is_dir()]
+        opened = (zipfile.ZipFile if archive.suffix == ".zip" else tarfile.open)(archive)
+        with opened:
+            members = _zipped(opened) if archive.suffix == ".zip" else _tarred(archive, opened)
             for member in members:
                 _check_member(archive, folder, member)
             _check_size(archive, folder, members)
-            opened.extractall(folder, members)
+            safely = {} if archive.suffix == ".zip" else {"filter": "data"}
+            opened.extractall(folder, [member.entry for member in members], **safely)
     except InputError:
         raise
+    except DAMAGED_ARCHIVE as error:
+        raise InputError(f"{archive}: damaged or unreadable archive: {_line(error)}") from None
     except OSError as error:
         raise InputError(
             f"{archive}: cannot be unpacked to {folder}: {error.strerror or _line(error)}"
         ) from None
-    except DAMAGED_ARCHIVE as error:
-        raise InputError(f"{archive}: damaged or unreadable archive: {_line(error)}") from None
+
+
+def _zipped(opened):
+    return [
+        _Member(entry.filename, entry.file_size, not stat.S_ISLNK(entry.external_attr >> 16), entry)
+        for entry in opened.infolist()
+        if not entry.is_dir()
+    ]
+
+
+def _tarred(archive, opened):
+    """The members of a tar, up to the first too much: to list a packed one is to unpack it."""
+    members, held = [], 0
+    most = max(BOMB_BYTES, archive.stat().st_size * BOMB_RATIO)
+    for entry in opened:
+        if not entry.isdir():
+            members.append(_Member(entry.name, entry.size, entry.isreg(), entry))
+        held += entry.size
+        if len(members) > MEMBERS_LIMIT or held > most:
+            break
+    return members
 
 
 def _check_size(archive, folder, members):
@@ -153,7 +192,7 @@ def _check_member(archive, folder, member):
         raise InputError(
             f"{archive}: holds {shown(member.filename)}, a path that leads out of the archive"
         )
-    if stat.S_ISLNK(member.external_attr >> 16):
+    if not member.is_plain:
         raise InputError(f"{archive}: holds {shown(member.filename)}, a link; wanted plain files")
 
 

@@ -1,6 +1,8 @@
 """JSON that cannot be read is named by its place; no archive writes outside its folder."""
 
+import io
 import stat
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -146,3 +148,59 @@ def test_a_path_with_nothing_there_is_named(tmp_path):
         with pytest.raises(InputError, match=f"{name}: {message}"):
             with unpacked(tmp_path / name):
                 raise AssertionError("must not open")
+
+
+def tarred(tmp_path, members, name="model.tar.gz"):
+    """An archive of name -> bytes, or a TarInfo as it is."""
+    path = tmp_path / name
+    with tarfile.open(path, "w:gz" if name.endswith("gz") else "w") as opened:
+        for member, content in members.items():
+            if isinstance(content, tarfile.TarInfo):
+                opened.addfile(content)
+                continue
+            entry = tarfile.TarInfo(member)
+            entry.size = len(content)
+            opened.addfile(entry, io.BytesIO(content))
+    return path
+
+
+@pytest.mark.parametrize("name", ["x.tar.gz", "x.tgz", "x.tar"])
+def test_a_tar_opens_at_the_folder_it_wraps(tmp_path, name):
+    path = tarred(tmp_path, {"bert/saved_model.pb": b"", "bert/variables/x": b"a"}, name)
+    with unpacked(path) as folder:
+        assert (folder / "saved_model.pb").is_file() and (folder / "variables/x").is_file()
+    assert not Path(folder).exists()
+
+
+@pytest.mark.parametrize("name", ["../out.txt", "/abs.txt", "a/../../out.txt"])
+def test_a_path_out_of_a_tar_is_refused(tmp_path, name):
+    with pytest.raises(InputError, match="leads out of the archive"):
+        with unpacked(tarred(tmp_path, {"fine.txt": b"", name: b"x"})):
+            pass
+    assert [path.name for path in tmp_path.iterdir()] == ["model.tar.gz"]
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
+def test_links_and_devices_in_a_tar_are_refused(tmp_path, kind):
+    entry = tarfile.TarInfo("config.json")
+    entry.type, entry.linkname = kind, "/etc/hostname"
+    with pytest.raises(InputError, match="'config.json', a link; wanted plain files"):
+        with unpacked(tarred(tmp_path, {"config.json": entry})):
+            pass
+
+
+@pytest.mark.parametrize("size", [0, 20, 90])
+def test_a_damaged_tar_is_one_line(tmp_path, size):
+    path = tarred(tmp_path, {"config.json": b"{}" * 500, "vocab.txt": bytes(range(250))})
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(InputError, match=r"model.tar.gz: damaged or unreadable archive") as caught:
+        with unpacked(path):
+            pass
+    assert str(caught.value).isprintable()
+
+
+def test_a_tar_of_more_than_any_model_holds_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "BOMB_BYTES", 10_000)
+    with pytest.raises(InputError, match="that unpack to 1000000, wanted at most 100 times"):
+        with unpacked(tarred(tmp_path, {"config.json": bytes(1_000_000), "x": b""})):
+            pass

@@ -4,61 +4,16 @@ import json
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from bert_tf import CausalLM, Gpt2Config, build_encoder, convert, load_encoder, load_task
+from bert_tf import CausalLM, convert, load_encoder, load_task
 from bert_tf.errors import InputError
-from tests import tiny
-
-NAMES = {
-    "attn/c_attn": "attention.qkv",
-    "attn/c_proj": "attention.projection",
-    "mlp/c_fc": "feed_forward.expand",
-    "mlp/c_proj": "feed_forward.contract",
-}
-
-
-def variables(encoder):
-    """The weights of a GPT-2 under OpenAI's names, written out one by one."""
-    norms = {"ln_f": encoder.final_norm}
-    found = {
-        "model/wte": encoder.embeddings.word_embeddings,
-        "model/wpe": encoder.embeddings.position_embeddings,
-        "global_step": np.int64(3),
-    }
-    for number, block in enumerate(encoder.blocks):
-        norms |= {
-            f"h{number}/ln_1": block.attention_norm,
-            f"h{number}/ln_2": block.feed_forward_norm,
-        }
-        for name, path in NAMES.items():
-            first, second = path.split(".")
-            layer = getattr(getattr(block, first), second)
-            found[f"model/h{number}/{name}/w"] = np.asarray(layer.kernel)[None]
-            found[f"model/h{number}/{name}/b"] = layer.bias
-    for name, norm in norms.items():
-        found |= {f"model/{name}/g": norm.gamma, f"model/{name}/b": norm.beta}
-    return {name: np.asarray(value) for name, value in found.items()}
+from tests.conversion import openai_model
 
 
 @pytest.fixture
 def saved(tmp_path):
     """A folder as `download_model.py` makes it, and the encoder."""
-    sizes = {name: x for name, x in tiny.sizes(intermediate_size=32).items()}
-    encoder = build_encoder(Gpt2Config(**sizes, bos_token_id=0, eos_token_id=0))
-    numbers = np.random.default_rng(1)
-    for weight in encoder.weights:
-        weight.assign(numbers.standard_normal(weight.shape).astype("float32"))
-    arrays = variables(encoder)
-    tf.raw_ops.SaveV2(
-        prefix=str(tmp_path / "model.ckpt"),
-        tensor_names=list(arrays),
-        shape_and_slices=[""] * len(arrays),
-        tensors=list(arrays.values()),
-    )
-    hparams = {"n_vocab": 20, "n_ctx": 10, "n_embd": 8, "n_head": 2, "n_layer": 2}
-    (tmp_path / "hparams.json").write_text(json.dumps(hparams))
-    return tmp_path, encoder
+    return tmp_path, openai_model.make(tmp_path)
 
 
 def same(first, second):

@@ -1,5 +1,6 @@
 """Tiny model directories of every family and every format, to be damaged."""
 
+import dataclasses
 import pathlib
 import shutil
 
@@ -13,7 +14,9 @@ from bert_tf import (
     convert,
     encoders,
 )
+from bert_tf.conversion.keras_hub.places import BACKBONES
 from tests import tiny
+from tests.conversion import hub_model, openai_model
 
 HERE = pathlib.Path(__file__).parent.parent / "conversion"
 ROWS = len(tiny.vocabulary())
@@ -56,6 +59,16 @@ def make(folder):
         model.save_pretrained(str(folder / "hf" / name))
         convert(str(folder / "hf" / name), place(f"google-{name}"), "google")
     convert(str(folder / "source"), place("keras_hub-bert"), "keras_hub")
+    for name in ("albert", "gpt2"):
+        kind = BACKBONES[name][1]
+        fixed = {"hidden_act": kind.hidden_act, "layer_norm_eps": kind.layer_norm_eps}
+        config = dataclasses.replace(config_of(name), **fixed)
+        build_encoder(config).save_pretrained(str(folder / "hf" / f"keras-{name}"))
+        convert(str(folder / "hf" / f"keras-{name}"), place(f"keras_hub-{name}"), "keras_hub")
+    (folder / "saved").mkdir()
+    hub_model.make(folder / "saved")
+    (folder / "saved" / "model").rename(place("hub"))
+    openai_model.make(pathlib.Path(place("openai")))
     shutil.copytree(HERE / "tf_model_h5", place("tf_model_h5-albert"))
     shutil.copytree(HERE / "model_garden", place("model_garden"))
     for name in ("tf_model_h5-albert", "model_garden"):
