@@ -108,6 +108,21 @@ def check_choice(config, field, known):
         raise InputError(f"{field}: {shown(value)}, wanted one of {', '.join(known)}{hint}")
 
 
+def check_padding_id(config):
+    """Refuses an id of padding that is no word, where a family reads its vector or its position.
+
+    Args:
+      config: a family's config.
+    Raises:
+      InputError: it is beyond the vocabulary.
+    """
+    if config.pad_token_id >= config.vocab_size:
+        raise InputError(
+            f"pad_token_id: {config.pad_token_id}, wanted an id below vocab_size: "
+            f"{config.vocab_size}"
+        )
+
+
 def check_groups(config):
     """Refuses more groups of shared weights than layers.
 

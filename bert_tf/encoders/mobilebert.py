@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from bert_tf.encoders.checks import check_choice
+from bert_tf.encoders.checks import check_choice, check_padding_id
 from bert_tf.encoders.config import EncoderConfig
 from bert_tf.encoders.family import Family, Published
 from bert_tf.errors import InputError
@@ -60,6 +60,7 @@ class MobileBertConfig(EncoderConfig):
     def __post_init__(self):
         super().__post_init__()
         check_choice(self, "normalization_type", NORMS)
+        check_padding_id(self)
         if self.num_feedforward_networks > _MOST_FEED_FORWARDS:
             raise InputError(
                 f"num_feedforward_networks: {self.num_feedforward_networks}, wanted at most "

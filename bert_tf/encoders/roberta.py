@@ -4,6 +4,7 @@ import dataclasses
 import functools
 
 from bert_tf.encoders import parts
+from bert_tf.encoders.checks import check_padding_id
 from bert_tf.encoders.config import EncoderConfig
 from bert_tf.encoders.family import Family, Published
 from bert_tf.errors import InputError
@@ -35,11 +36,7 @@ class RobertaConfig(EncoderConfig):
                 f"max_position_embeddings: {self.max_position_embeddings}, wanted more than "
                 f"pad_token_id + 1: {self.pad_token_id + 1} rows belong to no token"
             )
-        if self.pad_token_id >= self.vocab_size:
-            raise InputError(
-                f"pad_token_id: {self.pad_token_id}, wanted an id below vocab_size: "
-                f"{self.vocab_size}"
-            )
+        check_padding_id(self)
 
     @property
     def longest_row(self):

@@ -183,6 +183,7 @@ def test_the_published_size_has_its_published_number_of_parameters():
         ({"num_feedforward_networks": 0}, "num_feedforward_networks: 0, wanted 1 or more"),
         ({"num_feedforward_networks": 10**9}, "num_feedforward_networks: .* wanted at most 100"),
         ({"embedding_size": 13}, "embedding_size: 13, wanted at most hidden_size: 12"),
+        ({"pad_token_id": 23}, "pad_token_id: 23, wanted an id below vocab_size: 23"),
         ({"trigram_input": "yes"}, "trigram_input: 'yes', wanted true or false"),
     ],
 )
