@@ -68,6 +68,7 @@ def sizes(blocks, **more):
         "vocab_size": ("embeddings.word_embeddings", 0),
         "max_position_embeddings": ("embeddings.position_embeddings", 0),
         "type_vocab_size": ("embeddings.token_type_embeddings", 0),
+        "num_languages": ("embeddings.language_embeddings", 0),
         "hidden_size": (f"{blocks}.attention_norm.gamma", 0),
         "intermediate_size": (f"{blocks}.feed_forward.expand.bias", 0),
         **more,
@@ -151,7 +152,7 @@ BUFFERS = (
     ),
 )
 # The paths of our options that no foreign format has, for `own_layout`.
-OWN_ENCODER = ("final_norm.gamma", "final_norm.beta")
+OWN_ENCODER = ("final_norm.gamma", "final_norm.beta", "embeddings.language_embeddings")
 # Keys of config.json that would make another model of one of these families.
 REQUIRED = {
     "position_embedding_type": "absolute",
@@ -163,4 +164,4 @@ REQUIRED = {
 # Choices of our family `transformer`, which Hugging Face's classes do not follow. `layer_drop_rate`
 # is not among them: it changes nothing but training, so what they load and compute is right, and
 # the key is kept for us.
-EXPRESSIBLE = {"position_embedding": "learned", "norm": "post"}
+EXPRESSIBLE = {"position_embedding": "learned", "norm": "post", "num_languages": None}

@@ -86,9 +86,9 @@ def check_sizes(config, found, config_file, weights_file):
       InputError: one line with every such key, its value, and the tensor that has another size.
     """
     wrong = [
-        f"{key}: {shown(getattr(config, key))}, but {size.evidence}"
+        f"{key}: {shown(getattr(config, key, None))}, but {size.evidence}"
         for key, size in found.items()
-        if size.value != getattr(config, key)
+        if size.value != getattr(config, key, None)
         # Positions that are computed stand in no file.
         and (key != "max_position_embeddings" or _learns_positions(config))
     ]

@@ -8,7 +8,7 @@ from bert_tf.errors import InputError, nearest, shown
 from bert_tf.layers import ACTIVATIONS
 
 # Fields that the family `transformer` alone has -> their values in every published family.
-OF_TRANSFORMER = {"position_embedding": "learned", "norm": "post"}
+OF_TRANSFORMER = {"position_embedding": "learned", "norm": "post", "num_languages": None}
 # Where layers share their weights no tensor tells how many there are.
 MOST_LAYERS = 1000
 
@@ -155,6 +155,9 @@ def check_inputs(inputs, config):
     if config.type_vocab_size:
         types = inputs.get("token_type_ids")
         _check_ids("token_type_ids", types, config.type_vocab_size, "the model has types")
+    languages = getattr(config, "num_languages", None)
+    if languages:
+        _check_ids("language_ids", inputs.get("language_ids"), languages, "the model has languages")
 
 
 def _check_ids(name, ids, rows, what):

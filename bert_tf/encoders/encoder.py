@@ -24,6 +24,7 @@ _OF_EMBEDDINGS = (
     "embedding_size",
     "layer_norm_eps",
     "position_embedding",
+    "num_languages",
 )
 
 
@@ -130,7 +131,8 @@ class Encoder(keras.Model):
             equal positive numbers attend to each other; absent: all 1), `token_type_ids` (absent:
             all 0), `position_ids` (absent: 0, 1, 2, ...), and `sentence_positions` [B, S], where
             the first tokens of examples packed into one row stand (absent: one example, at 0);
-            `embedding_shift` float32 [B, L, E], added to the words' vectors (absent: nothing); and
+            `embedding_shift` float32 [B, L, E], added to the words' vectors (absent: nothing);
+            `language_ids` [B] or [B, L] where the config has languages (absent: none added); and
             `reading_order`: a token attends to none with a higher number (absent: to any). A
             decoder reads `memory` float [B, S, D] besides, and `memory_mask` int32 [B, S].
             Other keys are left aside.
@@ -179,6 +181,7 @@ class Encoder(keras.Model):
             key=fold_in(key, 0),
             shift=inputs.get("embedding_shift"),
             groups=inputs.get("attention_mask"),
+            **{name: inputs.get(name) for name in getattr(self.embeddings, "further_inputs", ())},
         )
         if self.embeddings_projection is not None:
             x_XD = self.embeddings_projection(x_XD)

@@ -1,6 +1,7 @@
 """Encoders that nobody published: other families' parts with sinusoidal positions or pre-norm."""
 
 import dataclasses
+import functools
 
 from bert_tf.encoders import parts
 from bert_tf.encoders.checks import OF_TRANSFORMER, check_choice, check_groups
@@ -8,7 +9,7 @@ from bert_tf.encoders.config import EncoderConfig
 from bert_tf.encoders.electra import ELECTRA
 from bert_tf.encoders.family import Family, Published
 from bert_tf.errors import InputError
-from bert_tf.layers import EncoderBlock, LayerNorm, PreNormBlock, sinusoidal
+from bert_tf.layers import EncoderBlock, LanguageEmbeddings, LayerNorm, PreNormBlock, sinusoidal
 
 # The values of `position_embedding`; None is a table that is learned.
 POSITIONS = {"learned": None, "sinusoidal": sinusoidal}
@@ -30,12 +31,15 @@ class TransformerConfig(EncoderConfig):
     `norm`: post, behind each sum, or pre, before each layer and once behind the last block
     (Xiong et al. 2020).
     `parts_of`: bert, albert or electra, whose parts and heads it has otherwise.
+    `num_languages`: rows of a table of languages, one of which may be added to each token (Lample &
+    Conneau 2019); None: there is none.
     `embedding_size`, `num_hidden_groups`, `inner_group_num`: as in that family, None where it has
     no such field.
     """
 
     position_embedding: str = OF_TRANSFORMER["position_embedding"]
     norm: str = OF_TRANSFORMER["norm"]
+    num_languages: int | None = OF_TRANSFORMER["num_languages"]
     parts_of: str = "bert"
     embedding_size: int | None = None
     num_hidden_groups: int | None = None
@@ -80,7 +84,11 @@ def _published(config):
 
 
 def _embeddings(config, dtype):
-    return parts.embeddings(config, dtype, POSITIONS[config.position_embedding])
+    positions = POSITIONS[config.position_embedding]
+    if config.num_languages is None:
+        return parts.embeddings(config, dtype, positions)
+    kind = functools.partial(LanguageEmbeddings, num_languages=config.num_languages)
+    return parts.embeddings(config, dtype, positions, kind)
 
 
 def _embeddings_projection(config, initializer, dtype):

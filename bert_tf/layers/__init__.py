@@ -26,6 +26,7 @@ from bert_tf.layers.dropout import dropout, fold_in, key_for, new_key
 from bert_tf.layers.embeddings import (
     Embeddings,
     FixedPositionEmbeddings,
+    LanguageEmbeddings,
     PaddedEmbeddings,
     WordEmbeddings,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "GatedBlock",
     "GatedFeedForward",
     "HeadLayer",
+    "LanguageEmbeddings",
     "LayerNorm",
     "Linear",
     "LocalAttention",

@@ -197,3 +197,38 @@ class FixedPositionEmbeddings(Embeddings):
         table_PE = self.position_embeddings
         table_PE.assign(sinusoidal(ops.arange(table_PE.shape[0]), self.width))
         table_PE.trainable = False
+
+
+class LanguageEmbeddings(Embeddings):
+    """The same, with a vector of its language added to each token (Lample & Conneau 2019, arXiv
+    1901.07291, figure 1 and code).
+
+    Args:
+      num_languages: int, rows of the table of languages.
+      Others as in Embeddings.
+    """
+
+    # What the encoder's inputs may hold for it besides.
+    further_inputs = ("language_ids",)
+
+    def __init__(self, *args, num_languages, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.rows["language_embeddings"] = num_languages
+
+    def call(
+        self,
+        input_ids,
+        token_type_ids=None,
+        position_ids=None,
+        key=None,
+        shift=None,
+        groups=None,
+        language_ids=None,
+    ):
+        """As Embeddings; `language_ids` int [B], of rows, or [B, L], of tokens; None adds none."""
+        if language_ids is not None:
+            vectors = ops.take(self.language_embeddings, language_ids, axis=0)
+            if len(language_ids.shape) == 1:
+                vectors = vectors[:, None] + ops.zeros((1, ops.shape(input_ids)[1], 1))
+            shift = vectors if shift is None else shift + vectors
+        return super().call(input_ids, token_type_ids, position_ids, key, shift, groups)

@@ -5,7 +5,10 @@ from keras import ops
 from bert_tf.tasks.features import window_settings
 
 # What an encoder reads of a row, [B, G, ...] where a row of the table has G rows of tokens.
-_OF_ROWS = ("input_ids", "attention_mask", "token_type_ids", "position_ids", "embedding_shift")
+_OF_ROWS = (
+    *("input_ids", "attention_mask", "token_type_ids", "position_ids"),
+    *("embedding_shift", "language_ids"),
+)
 
 
 def as_rows(inputs):

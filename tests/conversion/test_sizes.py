@@ -13,6 +13,7 @@ SIZES = dict(
     vocab_size=16,
     max_position_embeddings=10,
     type_vocab_size=2,
+    num_languages=None,
     embedding_size=6,
     hidden_size=8,
     true_hidden_size=8,

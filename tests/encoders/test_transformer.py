@@ -215,3 +215,32 @@ def test_a_wrong_value_is_one_line(changes, message):
 def test_a_published_family_s_config_says_where_the_choices_are():
     with pytest.raises(InputError, match="norm: no field of BertConfig; .* family transformer"):
         BertConfig(norm="pre")
+
+
+@pytest.mark.parametrize("family", PUBLISHED)
+def test_a_language_s_vector_is_added_to_its_tokens(family, tmp_path):
+    encoder = oracles.randomize(build_encoder(PUBLISHED[family], num_languages=3))
+    assert encoder.config.model_type == "transformer" and encoder.config.parts_of == family
+    batch, languages = batch_of(PUBLISHED[family]), np.array([2, 0, 2], "int32")
+    table = oracles.get(encoder, "embeddings.language_embeddings")
+    tokens = np.tile(languages[:, None], (1, batch["input_ids"].shape[1]))
+    shift = table[tokens].astype("float32")
+    want = encoder(batch | {"embedding_shift": shift})["sequence_output"]
+    for ids in (languages, tokens):
+        got = encoder(batch | {"language_ids": ids})["sequence_output"]
+        np.testing.assert_allclose(got, want, atol=2e-5)
+    both = encoder(batch | {"language_ids": languages, "embedding_shift": shift})
+    twice = encoder(batch | {"embedding_shift": 2 * shift})["sequence_output"]
+    np.testing.assert_allclose(both["sequence_output"], twice, atol=2e-5)
+    assert np.abs(encoder(batch)["sequence_output"] - want).max() > 1e-2  # absent: none is added
+    with pytest.raises(InputError, match="language_ids: id 3, the model has languages 0 to 2"):
+        encoder(batch | {"language_ids": languages + 1})
+    encoder.save_pretrained(str(tmp_path))
+    back, told = load_encoder(tmp_path), batch | {"language_ids": languages}
+    assert back.config == encoder.config
+    for name, values in encoder(told).items():
+        np.testing.assert_array_equal(back(told)[name], values)
+    config = json.loads((tmp_path / "config.json").read_text()) | {"num_languages": 10**9}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="num_languages: 1000000000, but"):
+        load_encoder(tmp_path)
