@@ -122,6 +122,8 @@ def _answerer(directory, options, perplexity, places, task):
         raise ConfigError(f"--top: {directory} answers with neither words for [MASK] nor spans")
     try:
         return answer_with(model, tokenizer, **options)
+    except ConfigError:
+        raise
     except InputError as error:
         raise InputError(f"{directory}: {error}") from None
 
