@@ -219,13 +219,14 @@ class DisentangledAttention(MultiHeadAttention):
             scores = _products(query_NBFH * width**-0.5, position_NRH)
             total = scores if context.first_only else by_distance(scores)
         if "p2c" in self.kinds:
+            # From the key: its distance to the query is the other way round.
+            places = places if context.first_only else ops.flip(places, axis=0)
             position_NRH = self._projected(vectors_RD, 0, self.position_query, places)
             position_NRH = position_NRH * (width * (1 + len(self.kinds))) ** -0.5
             if context.first_only:
                 total = total + ops.sum(key_NBTH * position_NRH[:, None], axis=-1)[:, :, None]
             else:
-                # From the key: its distance to the query is the other way round.
-                scores = by_distance(_products(key_NBTH, position_NRH[:, ::-1]))
+                scores = by_distance(_products(key_NBTH, position_NRH))
                 total = total + ops.swapaxes(scores, -1, -2)
         return total
 
