@@ -19,6 +19,8 @@ class Backbone(typing.NamedTuple):
       projected: bool, whether the embeddings may be narrower than the blocks.
       pooler: bool, whether it has one.
       last_norm: bool, whether a norm follows the blocks, and none the embeddings.
+      relative: bool, whether distances have vectors, and positions none.
+      fixed: tuple of (key of our config, value) that the class fixes besides.
     """
 
     module: str
@@ -30,6 +32,8 @@ class Backbone(typing.NamedTuple):
     projected: bool = False
     pooler: bool = True
     last_norm: bool = False
+    relative: bool = False
+    fixed: tuple[tuple[str, object], ...] = ()
 
 
 _JOINED = dict(joined=True, types=False, pooler=False)
@@ -57,6 +61,20 @@ BACKBONES = {  # model_type: (class, Backbone)
         Backbone(
             "gpt2.gpt2_backbone", "gelu_new", 1e-5, "transformer_decoder",
             types=False, pooler=False, last_norm=True,
+            fixed=(("scale_attn_weights", True), ("scale_attn_by_inverse_layer_idx", False)),
+        ),
+    ),
+    "deberta-v2": (
+        "DebertaV3Backbone",
+        Backbone(
+            "deberta_v3.deberta_v3_backbone", "gelu", 1e-7, "disentangled_attention_encoder",
+            types=False, pooler=False, relative=True,
+            fixed=(
+                ("relative_attention", True), ("pos_att_type", ("c2p", "p2c")),
+                ("share_att_key", True), ("norm_rel_ebd", "layer_norm"), ("type_vocab_size", 0),
+                ("position_biased_input", False), ("conv_kernel_size", 0),
+                ("max_relative_positions", -1),
+            ),
         ),
     ),
 }  # fmt: skip
@@ -72,6 +90,7 @@ KEYS = {
     "embedding_dim": "embedding_size",
     "num_groups": "num_hidden_groups",
     "num_inner_repetitions": "inner_group_num",
+    "bucket_size": "position_buckets",
 }
 _BLOCK = {
     "attention.qkv": "_self_attention_layer/{}_dense",
@@ -102,6 +121,8 @@ def places(name, config):
         at = "token_and_position_embedding"
         tables = {f"{table}_embeddings": f"{at}/{theirs}_embedding" for table, theirs in
                   (("word", "token"), ("position", "position"))}  # fmt: skip
+    if kind.relative:
+        del tables["position_embeddings"]
     if kind.types:
         tables["token_type_embeddings"] = "embedding"
     found = {f"embeddings.{table}": (f"layers/{at}/vars/0",) for table, at in tables.items()}
@@ -117,6 +138,9 @@ def places(name, config):
 
     layer("final_norm" if kind.last_norm else "embeddings.norm", "layer_normalization",
           ("gamma", "beta"))  # fmt: skip
+    if kind.relative:
+        found["positions.vectors"] = ("layers/relative_embedding/vars/0",)
+        layer("positions.norm", "relative_embedding/layer_norm", ("gamma", "beta"))
     dense = ["embeddings_projection"] if kind.projected and _is_narrow(name, config) else []
     dense += ["pooler.dense"] if kind.pooler else []
     for number, ours in enumerate(dense):
@@ -124,6 +148,7 @@ def places(name, config):
     for number, ours in enumerate(_blocks(config)):
         for part, at in _BLOCK.items():
             words = ("gamma", "beta") if part.endswith("norm") else ("kernel", "bias")
+            at = at.replace("_layer/", "_layer/_") if kind.relative else at
             layer(f"{ours}.{part}", f"{_numbered(kind.block, number)}/{at}", words)
     return found
 

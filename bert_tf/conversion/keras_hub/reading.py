@@ -89,7 +89,8 @@ def _config(whole, file):
     rate = stored.get("dropout", 0.1)
     for where in ("hidden", "attention_probs", "embedding"):
         config[f"{where}_dropout_prob"] = rate
-    return name, config | {"hidden_act": kind.hidden_act, "layer_norm_eps": kind.layer_norm_eps}
+    told = {"hidden_act": kind.hidden_act, "layer_norm_eps": kind.layer_norm_eps}
+    return name, config | told | dict(kind.fixed)
 
 
 def _add_what_theirs_lack(name, config, tensors, source):

@@ -14,8 +14,6 @@ from bert_tf.errors import InputError
 
 # Of the packages whose layout this is.
 VERSIONS = {"keras_version": "3.15.1", "keras_hub_version": "0.32.0"}
-# Choices that some of our families have and no backbone of KerasHub.
-FIXED = {"scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False}
 
 
 def save_keras_hub(encoder, directory):
@@ -80,11 +78,11 @@ def _check_expressible(encoder, config, name, directory):
         raise InputError(
             f"{directory}: KerasHub's {name} has pad_token_id 1 and one token type only"
         )
-    for key, wanted in FIXED.items():
-        if config.get(key, wanted) != wanted:
-            raise InputError(
-                f"{directory}: {key}: {config[key]}, KerasHub's {name} has {wanted} only"
-            )
+    for key, wanted in kind.fixed:
+        given = config.get(key, wanted)
+        alike = set(given) == set(wanted) if isinstance(wanted, tuple) else given == wanted
+        if not alike:
+            raise InputError(f"{directory}: {key}: {given}, KerasHub's {name} has {wanted} only")
     differs = []
     if act != kind.hidden_act:
         differs.append(f"hidden_act {act} becomes {kind.hidden_act}, at most 4.8e-4 from it")
@@ -99,7 +97,7 @@ def _check_expressible(encoder, config, name, directory):
 
 def _arrays(encoder, name, config):
     """Where in the file -> array, for every variable of their backbone."""
-    at, heads = places(name, config), config["num_attention_heads"]
+    at, heads, kind = places(name, config), config["num_attention_heads"], BACKBONES[name][1]
     ours = read_out(encoder, FAMILIES[name].layouts[OWN].encoder_table())
     if name.endswith("roberta"):
         row = ours.pop("embeddings.token_type_embeddings")[0]
@@ -109,7 +107,7 @@ def _arrays(encoder, name, config):
     if "pooler.dense.kernel" in at and "pooler.dense.kernel" not in ours:
         ours |= {"pooler.dense.kernel": np.zeros((width, width), "float32")}
         ours |= {"pooler.dense.bias": np.zeros(width, "float32")}
-    if not BACKBONES[name][1].pooler:
+    if not kind.pooler:
         ours = {path: array for path, array in ours.items() if not path.startswith("pooler.")}
     lost = sorted(set(ours) ^ set(at))
     if lost:
@@ -120,7 +118,7 @@ def _arrays(encoder, name, config):
         for place, part in zip(at[path], parts, strict=True):
             if ".attention.qkv." in path:
                 part = part.reshape(*part.shape[:-1], heads, -1)
-            elif path.endswith("attention.projection.kernel"):
+            elif path.endswith("attention.projection.kernel") and not kind.relative:
                 part = part.reshape(heads, -1, part.shape[-1])
             found[place] = np.ascontiguousarray(part, "float32")
     return found

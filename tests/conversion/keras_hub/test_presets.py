@@ -29,6 +29,9 @@ def config_of(name, **changes):
     """A config that KerasHub's class can have."""
     kind = BACKBONES[name][1]
     fields = tiny.sizes(hidden_act=kind.hidden_act, layer_norm_eps=kind.layer_norm_eps)
+    fields |= dict(kind.fixed) | {"position_buckets": 4}
+    if kind.relative:
+        fields["pos_att_type"] = ("p2c", "c2p")  # as in published files; the order says nothing
     if name.endswith("roberta"):
         fields |= {"max_position_embeddings": 12, "type_vocab_size": 1}
     if kind.projected:
@@ -73,6 +76,7 @@ def test_a_preset_goes_in_and_out_with_keras_hubs_numbers(name, tmp_path):
     sizes = dict(num_layers=2, num_heads=2, hidden_dim=8, intermediate_dim=12)
     sizes |= {"vocab_size" if name == "electra" else "vocabulary_size": 20}
     sizes |= dict(embedding_dim=4) if BACKBONES[name][1].projected else {}
+    sizes |= dict(bucket_size=4) if BACKBONES[name][1].relative else {}
     backbone = randomized(kind(max_sequence_length=10, **sizes))
     backbone.save_to_preset(str(tmp_path / "theirs"))
     encoder = load_encoder(tmp_path / "theirs")
