@@ -10,9 +10,11 @@ from bert_tf import (
     DistilBertConfig,
     MobileBertConfig,
     RobertaConfig,
+    Tokenizer,
     build_encoder,
     cli,
     load_task,
+    pipeline,
 )
 from bert_tf.recipes.pretrain import pretrain
 from tests import tiny
@@ -62,6 +64,48 @@ train: {{batch_size: 8, steps: 3, learning_rate: 1.0e-2}}
         assert cli.main(["predict", *argv, f"--output={tmp_path}/out.jsonl"]) == 0
         found.append([row["probabilities"] for row in lines_of(tmp_path / "out.jsonl")])
     np.testing.assert_allclose(*found, atol=1e-5)
+
+
+def byte_pairs(folder):
+    """A Tokenizer as RoBERTa's, over letters, spaces and a few merges of them."""
+    merges = ["Ġ f", "Ġf i", "l m", "Ġfi lm", "g o", "o d", "go od"]
+    letters = [*"abcdefghijklmnopqrstuvwxyz.", "Ġ"]
+    entries = ["<s>", "<pad>", "</s>", "<unk>", *letters]
+    entries += [*(merge.replace(" ", "") for merge in merges), "<mask>"]
+    folder.mkdir()
+    ids = {entry: number for number, entry in enumerate(entries)}
+    (folder / "vocab.json").write_text(json.dumps(ids), encoding="utf-8")
+    lines = ["#version: 0.2", *merges]
+    (folder / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "RobertaTokenizer"}')
+    return Tokenizer.from_pretrained(folder)
+
+
+def test_pairs_go_through_a_roberta_with_its_own_tokenizer(tmp_path):
+    tokenizer = byte_pairs(tmp_path / "vocabulary")
+    sizes = SIZES | {"vocab_size": tokenizer.vocab_size}
+    encoder = build_encoder(RobertaConfig(**sizes, type_vocab_size=1))  # both texts have type 0
+    assert tokenizer.pad_id == encoder.config.pad_token_id == 1
+    encoder.save_pretrained(str(tmp_path / "start"), tokenizer)
+    rows = "".join(f"good film\t{'good' if row % 2 else 'bad'} ?\t{row % 2}\n" for row in range(16))
+    (tmp_path / "rows.tsv").write_text("text\tother\tlabel\n" + rows)
+    (tmp_path / "config.yaml").write_text(f"""
+model: {{path: {tmp_path}/start}}
+data: {{train: {tmp_path}/rows.tsv, text_pair: other, max_length: 28, validation: 0.25}}
+train: {{batch_size: 8, steps: 2, learning_rate: 1.0e-2}}
+""")
+    argv = [f"--config={tmp_path}/config.yaml", f"--workdir={tmp_path}/run"]
+    assert cli.main(["finetune", *argv]) == 0
+    model = load_task(tmp_path / "run/model")
+    inputs = tokenizer(["good film", "a"], ["bad ?", "good film"], max_length=28)
+    ids = np.asarray(inputs["input_ids"])
+    assert ids[0, 0] == 0 and list(np.flatnonzero(ids[0] == 2))[:2] == [3, 4] and ids[1, -1] == 1
+    assert not np.asarray(inputs["token_type_ids"]).any()
+    answers = pipeline(f"{tmp_path}/run/model")(["good film", "a"], ["bad ?", "good film"])
+    logits = np.asarray(model({name: np.asarray(x) for name, x in inputs.items()}))
+    want = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    got = [answer["probabilities"] for answer in answers]
+    np.testing.assert_allclose(got, want, atol=1e-5)
 
 
 @slow
