@@ -71,7 +71,11 @@ def save_task(model, directory, tokenizer=None):
       InputError: the family has no such task, or the disk is full or the place cannot be written.
     """
     beside = module_files(model) if _has_modules(model) else None
-    write_huggingface(directory, *_task_files(model, "huggingface"), tokenizer, beside)
+    config, tensors = _task_files(model, "huggingface")
+    if tokenizer is not None and config.get("pad_token_id", 0) is None and "id2label" in config:
+        # transformers finds the last token of a row by it, and takes no two rows without.
+        config["pad_token_id"] = tokenizer.pad_id
+    write_huggingface(directory, config, tensors, tokenizer, beside)
 
 
 def save_google(model, directory):

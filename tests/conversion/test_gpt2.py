@@ -127,6 +127,15 @@ def test_labels_are_counted_where_the_projection_has_no_bias(tmp_path, caplog):
     assert "id2label says 2 labels, but score.weight in model.safetensors is [3, 8]" in caplog.text
 
 
+def test_a_classifier_is_saved_with_the_padding_of_its_tokenizer(tmp_path):
+    model = made(TASKS["GPT2ForSequenceClassification"], vocab_size=len(tiny.vocabulary()))
+    tokenizer = tiny.tokenizer(tmp_path / "vocabulary")
+    for given, pad in ((None, None), (tokenizer, tokenizer.pad_id)):
+        model.save_pretrained(str(tmp_path / "model"), given)
+        saved = json.loads((tmp_path / "model" / "config.json").read_text())
+        assert saved["pad_token_id"] == pad and same_weights(load_task(tmp_path / "model"), model)
+
+
 def test_a_pooling_of_its_own_goes_into_our_own_format(tmp_path):
     model = made(lambda encoder: SequenceClassifier(encoder, 3, pooling="mean"))
     model.save_pretrained(str(tmp_path))
