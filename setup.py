@@ -16,7 +16,8 @@ setup(
     python_requires=">=3.11,<3.14",
     install_requires=[
         "tensorflow>=2.21,<2.22",
-        "tensorflow-text>=2.21,<2.22",
+        # There is none for Windows; there, and in portable exports, core operations do its work.
+        "tensorflow-text>=2.21,<2.22; platform_system != 'Windows'",
         "keras>=3.15,<4",
         "keras-nlp",
         "numpy",

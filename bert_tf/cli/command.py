@@ -160,7 +160,9 @@ def _import_quietly():
     with tempfile.TemporaryFile() as notes:
         os.dup2(notes.fileno(), 2)
         try:
-            importlib.import_module("tensorflow_text")
+            importlib.import_module("tensorflow")
+            with contextlib.suppress(ImportError):  # there is none on Windows
+                importlib.import_module("tensorflow_text")
         except BaseException:
             notes.seek(0)
             os.write(kept, notes.read())

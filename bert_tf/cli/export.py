@@ -26,6 +26,12 @@ COMMAND = Command(
             needed=True,
         ),
         Flag(
+            "portable",
+            None,
+            "cut texts by TensorFlow's core operations alone, so that it loads where\n"
+            "there is no TensorFlow Text",
+        ),
+        Flag(
             "format", "NAME", f"one of: {', '.join(FORMATS)}; {FORMATS[0]} if not given", FORMATS[0]
         ),
     ),
@@ -52,7 +58,8 @@ def _work(flags):
     from bert_tf.export import export_saved_model
     from bert_tf.loading import load_with_tokenizer
 
-    print(export_saved_model(*load_with_tokenizer(flags.model), flags.output))
+    model = load_with_tokenizer(flags.model)
+    print(export_saved_model(*model, flags.output, portable=bool(flags.portable)))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,11 @@
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_text  # noqa: F401 registers the operations in our exports
+
+try:
+    import tensorflow_text  # noqa: F401 registers the operations in our exports
+except ImportError:  # those that are portable need none
+    pass
 
 from bert_tf.errors import ConfigError, InputError, nearest, shown
 from bert_tf.export.text_model import (

@@ -4,7 +4,11 @@ import json
 import os
 
 import tensorflow as tf
-import tensorflow_text  # noqa: F401 registers the operations in our exports
+
+try:
+    import tensorflow_text  # noqa: F401 registers the operations in our exports
+except ImportError:  # those that are portable need none
+    pass
 
 from bert_tf.errors import InputError, shown
 from bert_tf.export.answer import Answer, together

@@ -19,7 +19,7 @@ from bert_tf.tasks.features import features_of
 _TOLERANCE = {"float32": 1e-5, "bfloat16": 3e-2, "float16": 3e-3}
 
 
-def export_saved_model(model, tokenizer, directory, max_length=None):
+def export_saved_model(model, tokenizer, directory, max_length=None, portable=False):
     """Writes a model and its tokenizer as a SavedModel: text in, answer out.
 
     It is written beside its final place, asked the same texts as the model, and renamed only when
@@ -31,12 +31,15 @@ def export_saved_model(model, tokenizer, directory, max_length=None):
       tokenizer: Tokenizer, the one the model was trained with.
       directory: str, made if absent; holds the versions 1, 2, ...
       max_length: int, tokens a row; None takes what the model was trained with.
+      portable: bool; texts are cut by TensorFlow's core operations alone, so that it loads where
+        there is no TensorFlow Text, or an old one. Answers are the same; WordPiece takes longer.
     Returns:
       str, the new version folder.
     Raises:
       InputError: the model cannot be exported (see text_settings), the place cannot be written, or
         the export answers otherwise than the model. Nothing is left under a version's name then.
     """
+    tokenizer = tokenizer.portable() if portable else tokenizer
     several = getattr(model, "parts", None)
     parts = {DEFAULT: model} if several is None else several
     settings = {name: text_settings(x, tokenizer, max_length) for name, x in parts.items()}

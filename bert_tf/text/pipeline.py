@@ -63,6 +63,10 @@ class Pipeline(tf.Module):
         special = set(self.settings.special_tokens)
         return ~(marked | np.array([token in special for token in self.vocabulary]))
 
+    def portable(self):
+        """The same by TensorFlow's core operations alone, as it is."""
+        return self
+
     def save(self, directory):
         """Write tokenizer.json and tokenizer_config.json; errors as `pipeline_files` says."""
         pipeline_files.write(self.settings, directory)

@@ -85,6 +85,11 @@ class Tokenizer(tf.Module):
         """
         self.pieces.save(directory)
 
+    def portable(self):
+        """The same tokenizer by TensorFlow's core operations alone, for exports; slower."""
+        pieces = self.pieces.portable()
+        return self if pieces is self.pieces else Tokenizer(pieces)
+
     @property
     def template(self):
         """`template.Template`, what stands round one text and round two."""

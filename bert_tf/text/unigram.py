@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from bert_tf.errors import InputError
 from bert_tf.text.byte_level import bytes_of
-from bert_tf.text.characters import CodePointTable, before, exclusive_sums
-from bert_tf.text.key_tables import KeyTable, RunKeys
+from bert_tf.text.characters import before, exclusive_sums
+from bert_tf.text.key_tables import RunKeys
+from bert_tf.text.tries import Trie
 
 LONGEST = 512  # characters of a piece
 _PENALTY = 10.0  # how far an unknown character is below the lowest score
@@ -40,27 +41,10 @@ class Unigram(tf.Module):
                 missing = of_byte.index(-1)
                 raise InputError(f"{settings.source}: byte_fallback: no piece <0x{missing:02X}>")
             self._fallback = tf.constant(of_byte, tf.int32)
-        numbers = {letter: i for i, letter in enumerate(sorted({x for p in ids for x in p}), 1)}
-        self._letters = len(numbers) + 1
-        table = np.zeros(0x110000, np.int32)
-        for letter, number in numbers.items():
-            table[ord(letter)] = number
-        self._number = CodePointTable(table)
-        edges, of_node = {}, [-1]
-        for piece, id in ids.items():
-            node = 0
-            for letter in piece:
-                node = edges.setdefault((node, numbers[letter]), len(edges) + 1)
-                if node == len(of_node):
-                    of_node.append(-1)
-            of_node[node] = id
-        of_node[0] = -1
-        keys = np.array([node * self._letters + number for node, number in edges], np.int64)
-        self._edges = KeyTable(keys, np.array(list(edges.values()), np.int32))
-        self._run_keys = RunKeys(self._letters)
+        self._trie = Trie([(0, piece, id) for piece, id in ids.items()])
+        self._run_keys = RunKeys(self._trie.letters)
         scores = np.array(settings.scores, np.float64)
         with tf.device("CPU"):
-            self._of_node = tf.constant(of_node, tf.int32)
             self._scores = tf.constant(np.append(scores, -np.inf))
         self._unknown_score = float(scores.min()) - _PENALTY
 
@@ -72,7 +56,7 @@ class Unigram(tf.Module):
         Returns:
           int32 [T] each: ids, and the first and the last character of each token.
         """
-        numbers = tf.where(characters.token >= 0, 0, self._number(characters.values))
+        numbers = tf.where(characters.token >= 0, 0, self._trie.number(characters.values))
         starts = tf.cast(tf.where(begins)[:, 0], tf.int32)
         count = tf.size(numbers)
         sizes = tf.concat([starts[1:], [count]], 0)[: tf.size(starts)] - starts
@@ -151,11 +135,10 @@ class Unigram(tf.Module):
             inside = at < tf.gather(end, place)
             place, node = tf.boolean_mask(place, inside), tf.boolean_mask(node, inside)
             at = place + n
-            number = tf.cast(tf.gather(numbers, at), tf.int64)
-            edge, known = self._edges(tf.cast(node, tf.int64) * self._letters + number)
+            node, known = self._trie.step(node, tf.gather(numbers, at))
             place, at = tf.boolean_mask(place, known), tf.boolean_mask(at, known)
-            node = tf.gather(self._edges.columns[0], tf.boolean_mask(edge, known))
-            id = tf.gather(self._of_node, node)
+            node = tf.boolean_mask(node, known)
+            id = self._trie.ids(node)
             is_piece = id >= 0
             slot = tf.boolean_mask(at, is_piece) * longest + longest - 1 - n
             slots = slots.write(n, slot)

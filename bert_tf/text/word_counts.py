@@ -8,10 +8,11 @@ import collections
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_text as tft
 from absl import logging
 
-from bert_tf.text import normalization
+from bert_tf.text import normalization, unicode_tables
+from bert_tf.text.word_matcher import WordMatcher
+from bert_tf.text.wordpiece import has_tensorflow_text
 
 MOST_WORDS = 1_000_000
 # Characters that are normalized at a time; each takes up to a thousand bytes then.
@@ -42,12 +43,19 @@ class WordCounter(tf.Module):
         )
         # With nothing in its vocabulary that a text can hold, the matcher of the tokenizer gives
         # one [UNK] a word.
-        self._matcher = tft.FastWordpieceTokenizer(
-            [_UNKNOWN, f"{chr(normalization.UNMATCHED)}0"],
-            max_bytes_per_word=4 * normalization.MAX_WORD_CHARACTERS,
-            token_out_type=tf.int32,
-            unknown_token=_UNKNOWN,
-        )
+        words = [_UNKNOWN, f"{chr(normalization.UNMATCHED)}0"]
+        if has_tensorflow_text():
+            import tensorflow_text as tft
+
+            self._matcher = tft.FastWordpieceTokenizer(
+                words,
+                max_bytes_per_word=4 * normalization.MAX_WORD_CHARACTERS,
+                token_out_type=tf.int32,
+                unknown_token=_UNKNOWN,
+            )
+        else:
+            alone = unicode_tables.PUNCTUATION | self._normalizer.chinese
+            self._matcher = WordMatcher(words, 0, alone)
         self._most_words = most_words
         self._counts = collections.defaultdict(int)  # bytes of a normalized word -> int
         # No word goes across a space, so what stands between two is normalized once for all the
@@ -96,10 +104,11 @@ class WordCounter(tf.Module):
         with tf.device("CPU"):
             normalized, _, _ = self._normalizer(chunks)
             ids, starts, ends = self._matcher.tokenize_with_offsets(normalized)
-            starts, ends = (tf.cast(x, tf.int32) for x in (starts, ends))
-            words = tft.ByteSplitter().split_by_offsets(normalized, starts, ends)
-            words, index = tf.unique(words.flat_values)
-            times = tf.gather(times, ids.value_rowids())
+            rows = ids.value_rowids()
+            sizes = ends.flat_values - starts.flat_values
+            words = tf.strings.substr(tf.gather(normalized, rows), starts.flat_values, sizes)
+            words, index = tf.unique(words)
+            times = tf.gather(times, rows)
             return words, tf.math.unsorted_segment_sum(times, index, tf.size(words))
 
     def _prune(self):

@@ -9,13 +9,13 @@ import functools
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_text as tft
 
 from bert_tf.errors import InputError
 from bert_tf.text import normalization, unicode_tables, vocabulary_files
 from bert_tf.text.characters import PLACEHOLDER
 from bert_tf.text.template import Template
 from bert_tf.text.token_search import TokenSearch
+from bert_tf.text.word_matcher import WordMatcher
 
 _PREFIX = "##"
 _SPLITS = r"\t\n\r -/:-@\[-`{-~"
@@ -40,15 +40,28 @@ _CLEANUP = (
 )
 
 
+@functools.cache
+def has_tensorflow_text():
+    """bool, whether TensorFlow Text is installed, which it is not on Windows."""
+    try:
+        import tensorflow_text  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
 class WordPiece(tf.Module):
     """One vocabulary and the settings it was made with.
 
     Args:
       settings: `vocabulary_files.WordPieceSettings`.
+      portable: bool; by TensorFlow's core operations alone, slower. Where there is no TensorFlow
+        Text it is so in any case.
     """
 
-    def __init__(self, settings):
+    def __init__(self, settings, portable=False):
         super().__init__()
+        self._portable = portable or not has_tensorflow_text()
         self.settings = settings
         # Past tf.Module, which would wrap list and dict and look at each of their entries.
         self.__dict__["vocabulary"] = list(settings.vocabulary)
@@ -70,6 +83,10 @@ class WordPiece(tf.Module):
             self.ids[self.settings.cls_token], self.ids[self.settings.sep_token]
         )
 
+    def portable(self):
+        """The same by TensorFlow's core operations alone."""
+        return self if self._portable else WordPiece(self.settings, portable=True)
+
     def save(self, directory):
         """Write vocab.txt and tokenizer_config.json; errors as `vocabulary_files` says."""
         vocabulary_files.write_wordpiece(self.settings, directory)
@@ -89,6 +106,11 @@ class WordPiece(tf.Module):
                 words[i] = f"{chr(normalization.UNMATCHED)}{i}"
         # The id behind the last one is put for every added token, and replaced by its own.
         words.append(chr(PLACEHOLDER))
+        if self._portable:
+            alone = unicode_tables.PUNCTUATION | self._normalizer.chinese | {PLACEHOLDER}
+            return WordMatcher(words, self.ids[self.settings.unk_token], alone)
+        import tensorflow_text as tft
+
         try:
             return tft.FastWordpieceTokenizer(
                 words,

@@ -1,5 +1,6 @@
 """Exports: they answer as the model does, appear whole or not at all, and need only TensorFlow."""
 
+import json
 import os
 import resource
 import shutil
@@ -163,6 +164,24 @@ after = {name for name in sys.modules if name.startswith(("keras", "tf_keras", "
 assert after == before and not any(name.startswith("bert_tf") for name in after), after - before
 print(type(loaded).__module__)
 """
+
+
+@pytest.mark.slow
+def test_a_portable_export_loads_with_tensorflow_alone(single, tokenizer, tmp_path):
+    model, directory = single
+    want = load_export(directory)(TEXTS)
+    folder = export_saved_model(model, tokenizer, str(tmp_path / "portable"), portable=True)
+    script = """
+import json, sys
+sys.modules["tensorflow_text"] = None
+import tensorflow as tf
+answer = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
+texts = tf.constant(json.loads(sys.argv[2]))
+print(json.dumps(answer(text=texts)["logits"].numpy().tolist()))
+"""
+    command = [sys.executable, "-c", script, folder, json.dumps(TEXTS)]
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    np.testing.assert_allclose(json.loads(found), want["logits"], atol=1e-6)
 
 
 def test_it_loads_with_tensorflow_and_tensorflow_text_alone(single, tmp_path):
