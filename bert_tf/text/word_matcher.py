@@ -133,7 +133,7 @@ class WordMatcher(tf.Module):
             lambda place, *_: tf.size(place) > 0,
             step,
             state,
-            shape_invariants=[tf.TensorShape([None])] * 4,
+            shape_invariants=(tf.TensorShape([None]),) * 4,
             parallel_iterations=1,
         )
         return found[2:]

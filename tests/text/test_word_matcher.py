@@ -23,7 +23,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("lowercase", (True, False))
+@pytest.mark.parametrize("lowercase", (True, pytest.param(False, marks=pytest.mark.slow)))
 def test_ids_and_offsets_are_those_of_the_fast_matcher(folder, lowercase):
     fast = Tokenizer.from_pretrained(folder, lowercase).pieces
     core = WordPiece(fast.settings, portable=True)
