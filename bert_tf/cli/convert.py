@@ -25,6 +25,7 @@ COMMAND = Command(
             "sentence_transformers (of a sentence encoder, or of an encoder alone)",
             needed=True,
         ),
+        Flag("task", "NAME", "of a model of several tasks: the one to write alone"),
     ),
 )
 
@@ -37,7 +38,7 @@ def main(argv=None):
 def _work(flags):
     from bert_tf.loading import convert
 
-    said = convert(flags.source, flags.target, flags.format, compare=True)
+    said = convert(flags.source, flags.target, flags.format, compare=True, task=flags.task)
     for name, text in said:
         print(f"{name:12}{text}")
     print(flags.target)

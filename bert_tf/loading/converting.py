@@ -21,7 +21,7 @@ from bert_tf.loading.tasks import kinds, task_of_files
 FORMATS = ("huggingface", "google", "keras_hub", "sentence_transformers")
 
 
-def convert(source, target, format, compare=False):
+def convert(source, target, format, compare=False, task=None):
     """Rewrite a checkpoint in another format, head and tokenizer files included.
 
     Args:
@@ -34,13 +34,14 @@ def convert(source, target, format, compare=False):
 
       compare: bool, whether what was written is read again and its encoder's outputs are compared
         with the source's.
+      task: str, of a model of several tasks the one to write alone; None: all there is.
 
     Returns:
       list of (str, str): what was found, a name and what there is to say of it: family, size, head,
       tensors matched, tensors left with the reason, and the largest difference of outputs.
 
     Raises:
-      ConfigError: there is no such format.
+      ConfigError: there is no such format, or no such task.
       InputError: the source cannot be read whole, the format cannot express it, or the target is in
         use.
     """
@@ -51,26 +52,35 @@ def convert(source, target, format, compare=False):
             + (f" (nearest: {near})" if near else "")
         )
     with new_directory(target) as folder, opened(source) as contents:
-        model = _written(contents, folder, format)
-        said = found(contents, model)
+        whole = _to_convert(contents, format)
+        model = whole if task is None else _alone(whole, task)
+        _write(model, contents, folder, format)
+        said = found(contents, whole)
     return said + ([difference(getattr(model, "encoder", model), target)] if compare else [])
 
 
-def _written(contents, folder, format):
-    """Write the model of open files, and its tokenizer, to a new folder; returns the model."""
-    model = _to_convert(contents, format)
+def _alone(whole, task):
+    """The model of one task among several; raises ConfigError where there is none such."""
+    from bert_tf.tasks.multi_task import part_of
+
+    if getattr(whole, "parts", None) is None:
+        raise ConfigError(f"task: {task!r}, and the source holds a {type(whole).__name__} alone")
+    return part_of(whole, task)
+
+
+def _write(model, contents, folder, format):
+    """Write a model of open files, and its tokenizer, to a new folder."""
     if format == "keras_hub":
         _write_preset(contents, model, folder)
-        return model
+        return
     _carry_tokenizer(contents.folder, folder, format)
     if format == "google":
         save_google(model, folder)
-        return model
+        return
     model.save_pretrained(str(folder))
     for name in getattr(model, "companions", ()):
         if getattr(model, name) is not None:
             copy_tokenizer_files(contents.folder, folder / name)
-    return model
 
 
 def _write_preset(contents, model, folder):

@@ -131,6 +131,20 @@ def test_an_interrupted_run_ends_with_the_same_bits(run, folder, monkeypatch):
         np.testing.assert_array_equal(tensor, same[name])
 
 
+@pytest.mark.slow
+def test_replicas_and_micro_batches_end_with_the_same_weights(folder):
+    sets = ["model.changes={hidden_dropout_prob: 0.0, attention_probs_dropout_prob: 0.0}"]
+    sets += ["train.steps=6", "train.learning_rate=0.001"]
+    found = []
+    for number, more in enumerate(([], ["distribution.strategy=mirrored"], ["train.accumulate=2"])):
+        config = load(MultiTaskConfig, f"{folder}/tasks.yaml", sets + more)
+        finetune_multi_task(config, str(folder / f"replicas_{number}"))
+        found.append(load_file(folder / f"replicas_{number}/model/model.safetensors"))
+    for other in found[1:]:
+        for name, tensor in found[0].items():
+            np.testing.assert_allclose(tensor, other[name], atol=2e-5, err_msg=name)
+
+
 @pytest.mark.parametrize(
     "changes, told",
     [

@@ -15,6 +15,7 @@ from bert_tf import (
     SequenceClassifier,
     TokenClassifier,
     build_encoder,
+    convert,
     load_encoder,
     load_task,
 )
@@ -118,7 +119,11 @@ def test_each_task_is_saved_alone_as_an_ordinary_directory(tmp_path):
     back = load_task(tmp_path / "all")
     assert back.parts["topic"].data_settings == {"text": "sentence", "max_length": 16}
     assert back.parts["score"].pooling == "mean" and back.task_names == ("topic", "score")
-    back.parts["topic"].save_pretrained(tmp_path / "topic")
+    convert(str(tmp_path / "all"), str(tmp_path / "topic"), "huggingface", task="topic")
+    with pytest.raises(ConfigError, match="task 'topics': wanted one of topic, score; did you"):
+        convert(str(tmp_path / "all"), str(tmp_path / "none"), "huggingface", task="topics")
+    with pytest.raises(ConfigError, match="the source holds a SequenceClassifier alone"):
+        convert(str(tmp_path / "topic"), str(tmp_path / "none"), "huggingface", task="topic")
     config = json.loads((tmp_path / "topic/config.json").read_text())
     assert config["architectures"] == ["BertForSequenceClassification"]
     alone = load_task(tmp_path / "topic")
