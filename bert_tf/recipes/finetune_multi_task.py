@@ -43,7 +43,7 @@ def finetune_multi_task(config, workdir):
       workdir: str, made if absent.
     Returns:
       dict as of `finetune`; `validation` and `test` have `average`, the mean of one figure of each
-      task, `loss`, and each task's own figures as a dict under its name.
+      task (percentages as shares), `loss`, and each task's own figures as a dict under its name.
     Raises:
       As `finetune`; what is wrong with a task begins with its name.
     """
@@ -84,7 +84,8 @@ def finetune_multi_task(config, workdir):
             for name in kinds
             if part in batches[name]
         }
-        return _with_average(config, metrics, figures)
+        marks = {name: part.full_mark for name, part in model.parts.items()}
+        return _with_average(config, metrics, marks, figures)
 
     with claimed_workdir(workdir, config, data, is_chief(strategy)):
         outcome = train(
@@ -167,9 +168,10 @@ def _metrics(config, model):
     return found
 
 
-def _with_average(config, metrics, figures):
-    """The figures of each task, and over those that have any the average and the weighed loss."""
-    average = sum(figures[name][metrics[name]] for name in figures) / len(figures)
+def _with_average(config, metrics, marks, figures):
+    """The figures of each task, and over those that have any the average, of figures up to 1, and
+    the weighed loss."""
+    average = sum(figures[name][metrics[name]] / marks[name] for name in figures) / len(figures)
     loss = sum(config.tasks[name].weight * figures[name]["loss"] for name in figures)
     return {"average": average, "loss": loss, **figures}
 

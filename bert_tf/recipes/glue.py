@@ -52,12 +52,15 @@ def glue(config, workdir, tasks, seeds, report=print):
 
 def _run(config, workdir, paths, seeds, report):
     """All runs of the tasks whose files are told; as `glue`."""
+    # All of them first: what is wrong with a file is said before hours of training.
+    data = {
+        name: _convert(name, paths[name], os.path.join(workdir, "data", name)) for name in paths
+    }
     found = {}
     for name in paths:
-        data = _convert(name, paths[name], os.path.join(workdir, "data", name))
         results = {}
         for seed in seeds:
-            run = _config(config, name, seed, data)
+            run = _config(config, name, seed, data[name])
             folder = os.path.join(workdir, name, f"seed_{seed}")
             results[seed] = _figures(name, finetune(run, folder))
             report(f"{name}, seed {seed}: {_told(results[seed])}")
@@ -105,13 +108,14 @@ def _paths(config, name):
 
 
 def _convert(name, paths, folder):
-    """Writes the parts that runs read as JSON lines; the section `data` of a run without length."""
+    """Writes the parts that runs read as JSON lines; the section `data` of a run without length.
+    The other parts are looked through."""
     os.makedirs(folder, exist_ok=True)
     data = {}
-    for part in ("train", "validation", "test"):
-        if part not in paths:
-            continue
+    for part in paths:
         rows, left_out = read_official(name, part, paths[part])
+        if part not in ("train", "validation", "test"):
+            continue
         for reason, count in left_out.items():
             logging.warning("%s: left out %d rows: one %s", paths[part], count, reason)
         data[part] = os.path.join(folder, f"{part}.jsonl")

@@ -49,6 +49,7 @@ class ExtractiveQA(TaskModel):
     }
     loss_names = ("span",)
     windowed = True
+    full_mark = 100.0
     answer_options = {"top": 1}
 
     def __init__(

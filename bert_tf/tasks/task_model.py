@@ -34,8 +34,7 @@ class TaskModel(keras.Model):
     token_axes = {}
     loss_names = ()
     metric_names = ()
-    # What each loss counts for in the total; 1 for what is not named.
-    loss_factors = {}
+    loss_factors = {}  # what each loss counts for in the total; 1 for what is not named
     packs = False  # whether several examples may share a row (input `sentence_positions`)
     # Whether a long row is cut into windows, each a row of its own in training and evaluation: then
     # `window_counts(cells, tokenizer, settings)` says how many, int64 [rows], and `features` cuts
@@ -47,6 +46,7 @@ class TaskModel(keras.Model):
     no_answer = None  # why no text can be put to the task, as one clause; None: it has `answer`
     answer_options = {}  # settings of `answer` -> their default
     places = {}  # column -> what tables call it, where nothing is said and it is not its name
+    full_mark = 1.0  # what the best figures of the task come to, such as 100 for percentages
     group_by = None  # the column that is equal in rows of a table that are one row of the task
     save, predict = refusals.save, refusals.predict  # what is written otherwise here
     from_pretrained = classmethod(refusals.from_pretrained)

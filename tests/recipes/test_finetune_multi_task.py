@@ -132,6 +132,31 @@ def test_an_interrupted_run_ends_with_the_same_bits(run, folder, monkeypatch):
 
 
 @pytest.mark.slow
+def test_questions_and_choices_are_tasks_among_others(folder):
+    article = [
+        {"context": "a good film .", "qas": [{"question": "is ?", "answers": [answer]}]}
+        for answer in [{"text": "good", "answer_start": 2}] * 8
+    ]
+    (folder / "squad.json").write_text(json.dumps({"data": [{"paragraphs": article}]}))
+    rows = [{"text": "the film", "choices": ["good", "bad"], "label": x % 2} for x in range(8)]
+    (folder / "choices.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "others.yaml").write_text(f"""
+model: {{path: {folder}/encoder}}
+tasks:
+  asked: {{task: question_answering, data: {{train: {folder}/squad.json, max_length: 24}}}}
+  chosen: {{task: multiple_choice, data: {{train: {folder}/choices.jsonl, max_length: 12}}}}
+train: {{batch_size: 4, epochs: 2, learning_rate: 0.01}}
+""")
+    argv = [f"--config={folder}/others.yaml", f"--workdir={folder}/others"]
+    assert cli.main(["finetune", *argv]) == 0
+    found = json.loads((folder / "others/metrics.json").read_text())["validation"]
+    average = (found["asked"]["f1"] / 100 + found["chosen"]["accuracy"]) / 2
+    assert found["average"] == pytest.approx(average) and found["asked"]["f1"] > 0
+    answer = pipeline(f"{folder}/others/model")(["is ?"], ["a good film ."], task="asked")[0]
+    assert answer["answer"] in "a good film ."
+
+
+@pytest.mark.slow
 def test_replicas_and_micro_batches_end_with_the_same_weights(folder):
     sets = ["model.changes={hidden_dropout_prob: 0.0, attention_probs_dropout_prob: 0.0}"]
     sets += ["train.steps=6", "train.learning_rate=0.001"]

@@ -134,6 +134,16 @@ def test_tasks_are_named_one_by_one_or_as_a_benchmark(names, found):
     assert task_names(names) == found
 
 
+def test_a_broken_file_to_predict_is_told_before_anything_is_trained(folder, runs, tmp_path):
+    write(tmp_path / "data/RTE/train.tsv", ["index\tsentence1\tsentence2\tlabel", "0\ta\tb\tc"])
+    (tmp_path / "data/RTE/dev.tsv").write_text((tmp_path / "data/RTE/train.tsv").read_text())
+    write(tmp_path / "data/RTE/test.tsv", ["index\tsentence1\tsentence2", "0\ta"])
+    config = load(GlueConfig, f"{folder}/glue.yaml", [f"data.folder={tmp_path}/data"])
+    with pytest.raises(InputError, match="test.tsv, line 2: lacks its 'sentence2'"):
+        glue(config, str(tmp_path / "run"), ["RTE"], [1])
+    assert not runs
+
+
 def test_what_is_no_task_no_file_and_no_seed_is_one_line(folder, tmp_path, capsys):
     with pytest.raises(ConfigError, match="'colla', wanted any of .*; did you mean CoLA"):
         task_names("colla")
