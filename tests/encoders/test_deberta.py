@@ -168,7 +168,7 @@ def test_the_places_of_distances_are_computed_once_for_all_layers():
         kinds = [op.type for op in graph.get_concrete_function().graph.get_operations()]
         return kinds.count("LowerBound")
 
-    assert count(2) == count(5) == 1
+    assert count(1) == count(2) == 1
 
 
 def test_recomputation_changes_no_gradient_of_distances_either():
