@@ -44,6 +44,8 @@ setup(
         "notebooks": ["jupyterlab", "ipykernel"],
         # Records made by many machines: `bert-tf records --runner`.
         "beam": ["apache-beam"],
+        # Vocabularies of byte-level BPE and SentencePiece: `bert-tf vocab --kind`.
+        "vocab": ["sentencepiece", "tokenizers"],
         # Chinese whole words: `bert_tf.text.segmentation.jieba_segmenter`.
         "chinese": ["jieba"],
     },

@@ -15,6 +15,12 @@ COMMAND = Command(
             "input", "GLOB", "the text files, plain, gzip or xz; several globs with commas between"
         ),
         Flag("output", "DIR", "the folder to make; it must not exist yet or be empty", needed=True),
+        Flag(
+            "kind",
+            "NAME",
+            "wordpiece, bpe (byte-level, as RoBERTa's), unigram or sentencepiece_bpe\n"
+            "(as ALBERT's); wordpiece if not given",
+        ),
         Flag("size", "N", "the number of entries; 30000 if not given"),
         Flag("min_frequency", "N", "how often an entry must occur; 2 if not given"),
         Flag(
@@ -58,10 +64,16 @@ def _prepare(flags):
         recipe, idle = "trim", ("size", "lowercase", "unused", "vectors")
     else:
         recipe, idle = "train", ("trim", "vectors")
+    kind = flags.kind if flags.kind != "wordpiece" else None
+    if kind and recipe == "train":
+        recipe, idle = "train_other", (*idle, "unused")
+    elif kind:
+        idle = (*idle, "kind")
     for name in idle:
         if flags[name].value:
             raise ConfigError(f"--{name} says nothing here; --help tells what goes with --model")
     options = {"output": flags.output, "model": flags.model, "vectors": flags.vectors}
+    options["kind"] = kind
     options |= {name: _number(flags, name) for name in ("size", "min_frequency", "unused")}
     if recipe != "start_from_vectors":
         if not flags.input:

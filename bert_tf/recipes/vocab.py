@@ -11,7 +11,7 @@ from bert_tf.conversion.contents import opened
 from bert_tf.conversion.vocabulary_rows import embedding_width, write_with_rows
 from bert_tf.errors import InputError
 from bert_tf.pretraining_data.corpus.documents import Counts, raw_documents
-from bert_tf.text import Tokenizer
+from bert_tf.text import Tokenizer, vocabulary_libraries
 from bert_tf.text.merges import pieces_of
 from bert_tf.text.vectors import read_vectors
 from bert_tf.text.vocabulary_training import bare_settings, check_numbers, learn_entries
@@ -42,6 +42,25 @@ def train(files, output, size=30000, min_frequency=2, lowercase=False, unused=0,
         learned = learn_entries(settings, words, size, min_frequency)
         learned.tokenizer.save_pretrained(folder)
     return {"output": output, **_figures(learned), **_read(counts)}
+
+
+def train_other(files, output, kind, size=30000, min_frequency=2, lowercase=False, **reading):
+    """Trains a vocabulary of another kind than WordPiece on files, by the library of that kind.
+
+    Args:
+      files, output, size, min_frequency, lowercase, **reading: as in `train`.
+      kind: str, one of `vocabulary_libraries.KINDS`.
+    Returns:
+      dict, ready for JSON: what was read, and how many entries there are.
+    Raises:
+      InputError, ConfigError: as `train`, and `vocabulary_libraries.train`.
+    """
+    counts = Counts()
+    with new_directory(output) as folder:
+        texts = _paragraphs(files, counts, reading)
+        vocabulary_libraries.train(texts, folder, kind, size, min_frequency, lowercase)
+        entries = Tokenizer.from_pretrained(folder).vocab_size
+    return {"output": output, "entries": entries, **_read(counts)}
 
 
 def extend(model, files, output, size, min_frequency=2, vectors=None, **reading):
