@@ -294,6 +294,7 @@ THREE = [("good", "a"), ("bad", "b"), ("film", "c"), ("story", "a")]
             {"train": {"best_metric": "f1"}, "data": {"train": "3.tsv", "validation": "3.tsv"}},
             ["train.best_metric is f1", "f1_macro"],
         ),
+        (ConfigError, {"train": {"class_weights": {"odd": 2.0}}}, ["no label 'odd'; there are"]),
         (ConfigError, {"train": {"warmup": 61.0}}, ["train.warmup: 61 steps", "has 60"]),
         (InputError, {"model": {"path": "model.zip"}}, ["model.zip"]),
     ],
