@@ -61,16 +61,8 @@ def test_its_head_comment_gives_the_commands_in_the_order_they_are_run(file):
         assert config.model.tokenizer == flags["output"]
 
 
-# Two phases with pairs of sentences, and a generator beside its discriminator; the others are of
-# their parts, each of which recipes/ tries by itself.
-DIFFERENT = ("bert",)
-
-
-@pytest.mark.parametrize(
-    "file",
-    [x if x.stem in DIFFERENT else pytest.param(x, marks=pytest.mark.slow) for x in FILES],
-    ids=lambda file: file.stem,
-)
+@pytest.mark.slow  # they are of parts, each of which recipes/ tries by itself
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_it_trains_a_step(file, folder, tmp_path):
     config, outputs = load(PretrainConfig, str(file)), {}
     for flags in commands(file, "records"):

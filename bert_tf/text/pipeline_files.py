@@ -130,7 +130,10 @@ def _byte_level(path, files):
     else:
         source = os.path.join(path, "vocab.json")
         if not os.path.isfile(source):
-            raise InputError(f"{path}: wanted tokenizer.json, or vocab.json and merges.txt")
+            raise InputError(
+                f"{path}: wanted tokenizer.json, or vocab.json and merges.txt, as its "
+                "configuration names a byte-level tokenizer"
+            )
         vocabulary = entries(read_json(source))
         merges = read_merges(os.path.join(path, "merges.txt"), set(vocabulary))
         model = {"type": "BPE", "fuse_unk": False}

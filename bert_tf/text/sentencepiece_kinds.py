@@ -29,7 +29,10 @@ class _Source:
             return
         self.file = os.path.join(path, name)
         if not os.path.isfile(self.file):
-            raise InputError(f"{path}: wanted tokenizer.json or {name}")
+            raise InputError(
+                f"{path}: wanted tokenizer.json or {name}, as its configuration names a tokenizer "
+                "of SentencePiece"
+            )
         self.model = sentencepiece.read_model(self.file)
         self.vocabulary = [piece for piece, _, _ in self.model.pieces]
         self.scores = [score for _, score, _ in self.model.pieces]

@@ -69,6 +69,7 @@ def test_no_texts_get_no_answers(single):
     assert outputs["label"].shape == (0,) and outputs["logits"].shape == (0, 2)
 
 
+@pytest.mark.slow  # test_published_families.py asks pairs of an export
 def test_the_second_text_of_a_pair_counts(tokenizer, tmp_path):
     model = tiny.classifier(text_pair="other")
     answer = load_export(export_saved_model(model, tokenizer, tmp_path))

@@ -63,7 +63,7 @@ def test_a_request_is_what_the_public_messages_say():
     assert request.inputs["text"].dtype == tf.string.as_datatype_enum
 
 
-@pytest.mark.parametrize("pair", [None, "other"])
+@pytest.mark.parametrize("pair", [pytest.param(None, marks=pytest.mark.slow), "other"])
 def test_an_export_brings_requests_of_several_sizes_that_it_can_answer(tmp_path, pair):
     folder = export_saved_model(
         tiny.classifier(text_pair=pair),

@@ -121,7 +121,9 @@ def test_large_variables_are_updated_by_compiled_code_and_no_other(monkeypatch):
     assert ops["ResourceApplyAdam"] == len(model.trainable_variables) - large - table
 
 
-@pytest.mark.parametrize(("accumulate", "by_rows"), [(1, 4), (2, 0)])
+@pytest.mark.parametrize(
+    ("accumulate", "by_rows"), [(1, 4), pytest.param(2, 0, marks=pytest.mark.slow)]
+)
 def test_the_word_table_is_updated_by_rows_where_its_gradient_has_few(accumulate, by_rows):
     model = SequenceClassifier(build_encoder(CONFIG))
     model.compile(optimizers.AdamW(1e-3), accumulate=accumulate)

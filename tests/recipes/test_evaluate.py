@@ -100,6 +100,7 @@ def test_a_vocabulary_that_does_not_fit_the_weights_is_refused(folder, tmp_path)
         evaluate(tmp_path / "m", tsv(tmp_path / "dev.tsv", ROWS))
 
 
+@pytest.mark.slow  # test_predict.py tells columns too
 def test_columns_may_be_told_otherwise_than_the_model_knows_them(folder, tmp_path):
     rows = [(label, text) for text, label in ROWS]
     other = tsv(tmp_path / "other.tsv", rows, "stars\treview")

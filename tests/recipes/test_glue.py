@@ -68,6 +68,7 @@ def runs(monkeypatch):
     return seen
 
 
+@pytest.mark.slow  # several runs; its parts are tried by themselves
 def test_mean_spread_and_the_files_of_the_sites(folder, runs, tmp_path):
     config, lines = load(GlueConfig, f"{folder}/glue.yaml"), []
     names = task_names("cola,STS-B")

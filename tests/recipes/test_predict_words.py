@@ -96,6 +96,7 @@ def test_perplexity_is_of_a_text_not_of_control_tokens_it_names(folder, tmp_path
     assert [answer["tokens"] for answer in answers] == pieces and min(pieces) > 3
 
 
+@pytest.mark.slow  # the contract knows which tasks do not answer
 def test_a_model_that_finds_replaced_tokens_says_so(tmp_path):
     sizes = {"vocab_size": len(tiny.vocabulary()), "hidden_size": 16, "intermediate_size": 16}
     sizes |= {"num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 32}

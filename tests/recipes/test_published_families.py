@@ -37,7 +37,7 @@ def lines_of(path):
 
 @pytest.mark.parametrize(
     "family",
-    ["roberta", pytest.param("distilbert", marks=slow), pytest.param("mobilebert", marks=slow)],
+    [pytest.param(family, marks=slow) for family in ("roberta", "distilbert", "mobilebert")],
 )
 def test_it_is_fine_tuned_on_packed_rows_exported_and_answers(family, tmp_path, capsys):
     encoder = build_encoder(CONFIGS[family])

@@ -106,6 +106,7 @@ def test_batches_of_long_pairs_have_the_windows_of_their_longest_text_and_the_lo
     assert shapes == [(2, 2, 4, 10), (2, 2, 2, 10), (2, 2, 1, 4)]
 
 
+@pytest.mark.slow  # its parts are tried above
 def test_a_classifier_of_long_texts_trains_and_answers_from_its_directory(tmp_path):
     tiny.save(tmp_path / "start")
     rows = "".join(f"{LONG} {word}\t{word}\n" for word in ("good", "bad") * 8)

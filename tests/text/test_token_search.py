@@ -43,6 +43,7 @@ def test_every_kept_answer_of_the_reference_is_ours(tmp_path, case):
         assert offsets == case["offsets"][row], text
 
 
+@pytest.mark.slow  # test_tokenizer.py asks a dataset and an export
 def test_a_token_is_cut_alike_alone_in_a_batch_in_a_dataset_and_in_an_export(tokenizer, tmp_path):
     texts, told = GOLDEN["texts"], {"max_length": 30, "padding": "max_length"}
     eager = tokenizer(texts, return_offsets=True, **told)

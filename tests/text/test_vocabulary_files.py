@@ -73,8 +73,6 @@ def refused(directory, *words):
     "file, key, value",
     [
         ("tokenizer_config", "tokenizer_class", "BertJapaneseTokenizer"),
-        ("tokenizer_config", "tokenizer_class", "RobertaTokenizerFast"),
-        ("config", "tokenizer_class", "DebertaV2Tokenizer"),
         ("config", "model_type", "roformer"),
         ("tokenizer_config", "word_tokenizer_type", "mecab"),
         ("tokenizer_config", "subword_tokenizer_type", "character"),
@@ -97,6 +95,18 @@ def test_what_would_be_cut_otherwise_is_refused_by_file_key_and_value(tmp_path, 
     refused(tmp_path, f"{file}.json: {key}: {value!r}, wanted")
 
 
+@pytest.mark.parametrize(
+    "file, name, wanted",
+    [
+        ("tokenizer_config", "RobertaTokenizerFast", "merges.txt, as its configuration names"),
+        ("config", "DebertaV2Tokenizer", "spm.model, as its configuration names"),
+    ],
+)
+def test_a_vocab_txt_is_not_read_for_a_tokenizer_of_another_kind(tmp_path, file, name, wanted):
+    write(tmp_path, **{file: {"tokenizer_class": name}})
+    refused(tmp_path, "wanted tokenizer.json", wanted)
+
+
 def test_the_class_in_the_config_of_the_tokenizer_goes_before_the_model_s(tmp_path):
     write(tmp_path, tokenizer_config={"tokenizer_class": "ElectraTokenizerFast"},
           config={"tokenizer_class": "RobertaTokenizer", "model_type": "roformer"})  # fmt: skip
@@ -106,7 +116,7 @@ def test_the_class_in_the_config_of_the_tokenizer_goes_before_the_model_s(tmp_pa
 @pytest.mark.parametrize(
     "changes, words",
     [
-        ({"model": {"type": "BPE"}}, "model.type: 'BPE', wanted 'WordPiece'"),
+        ({"model": {"type": "BPE"}}, "continuing_subword_prefix: '##', wanted none"),
         ({"model": {"type": None, "unk_token": 1}}, "model.unk_token: 1, wanted a string"),
         ({"model": {"unk_token": "b"}}, "model.unk_token: 'b', wanted '[UNK]'"),
         ({"model": {"continuing_subword_prefix": "@@"}}, "prefix: '@@', wanted only '##' here"),
