@@ -43,7 +43,7 @@ class Embeddings(keras.layers.Layer):
         }
         self.word_embeddings = self.position_embeddings = self.token_type_embeddings = None
         self.positions = positions
-        self.width = width
+        self.width = self.wide = width  # of words, and of what is added to them
         self.dropout_rate = dropout_rate
         self.initializer = initializer
         self.norm = None if epsilon is None else LayerNorm(epsilon, dtype=self.dtype_policy)
@@ -53,13 +53,13 @@ class Embeddings(keras.layers.Layer):
             if rows:
                 table = self.add_weight(
                     name=name,
-                    shape=(rows, self.width),
+                    shape=(rows, self.width if name == "word_embeddings" else self.wide),
                     initializer=with_own_seed(self.initializer),
                     autocast=False,
                 )
                 setattr(self, name, table)
         if self.norm is not None:
-            self.norm.build((None, self.width))
+            self.norm.build((None, self.wide))
 
     def call(
         self,
@@ -83,9 +83,7 @@ class Embeddings(keras.layers.Layer):
           float [X, E]. The sum is taken in float32 under every precision.
         """
         batch, length = ops.shape(input_ids)[0], ops.shape(input_ids)[1]
-        x_XE = ops.take(self.word_embeddings, ops.reshape(input_ids, (-1,)), axis=0)
-        if shift is not None:
-            x_XE = x_XE + ops.cast(ops.reshape(shift, (-1, self.width)), x_XE.dtype)
+        x_XE = self._words(input_ids, shift, groups)
         if self.positions is None and self.position_embeddings is None:
             pass
         elif position_ids is None:
@@ -98,6 +96,13 @@ class Embeddings(keras.layers.Layer):
         normed = ops.cast(x_XE, self.compute_dtype) if self.norm is None else self.norm(x_XE)
         return dropout(normed, self.dropout_rate, key)
 
+    def _words(self, input_ids, shift, groups):
+        """float [X, E], the words' own vectors."""
+        x_XE = ops.take(self.word_embeddings, ops.reshape(input_ids, (-1,)), axis=0)
+        if shift is None:
+            return x_XE
+        return x_XE + ops.cast(ops.reshape(shift, (-1, self.width)), x_XE.dtype)
+
     def _types(self, token_type_ids):
         """float [X, E], or [E], the same for all tokens, of absent types."""
         table_TE = self.token_type_embeddings
@@ -109,12 +114,12 @@ class Embeddings(keras.layers.Layer):
     def _first_places(self, length):
         if self.positions is None:
             return self.position_embeddings[:length]
-        return self.positions(ops.arange(length), self.width)
+        return self.positions(ops.arange(length), self.wide)
 
     def _places(self, position_ids):
         if self.positions is None:
             return ops.take(self.position_embeddings, position_ids, axis=0)
-        return self.positions(position_ids, self.width)
+        return self.positions(position_ids, self.wide)
 
 
 class PaddedEmbeddings(Embeddings):
@@ -146,7 +151,7 @@ class PaddedEmbeddings(Embeddings):
         return super().call(input_ids, token_type_ids, rows_BL, key, shift)
 
 
-class WordEmbeddings(keras.layers.Layer):
+class WordEmbeddings(Embeddings):
     """The vectors of words alone, normalized: for attention that is told of positions itself.
 
     Args:
@@ -158,35 +163,8 @@ class WordEmbeddings(keras.layers.Layer):
     """
 
     def __init__(self, vocab_size, width, norm, dropout_rate=0.0, initializer=None, **kwargs):
-        super().__init__(**kwargs)
-        self.vocab_size, self.width = vocab_size, width
+        super().__init__(vocab_size, 0, 0, width, dropout_rate, None, initializer, **kwargs)
         self.norm = norm
-        self.dropout_rate = dropout_rate
-        self.initializer = initializer
-
-    def build(self, shape=None):
-        self.word_embeddings = self.add_weight(
-            name="word_embeddings",
-            shape=(self.vocab_size, self.width),
-            initializer=with_own_seed(self.initializer),
-            autocast=False,
-        )
-        self.norm.build((None, self.width))
-
-    def call(
-        self,
-        input_ids,
-        token_type_ids=None,
-        position_ids=None,
-        key=None,
-        shift=None,
-        groups=None,
-    ):
-        """As Embeddings; types and positions are left aside."""
-        x_XE = ops.take(self.word_embeddings, ops.reshape(input_ids, (-1,)), axis=0)
-        if shift is not None:
-            x_XE = x_XE + ops.cast(ops.reshape(shift, (-1, self.width)), x_XE.dtype)
-        return dropout(self.norm(x_XE), self.dropout_rate, key)
 
 
 class FixedPositionEmbeddings(Embeddings):

@@ -1,13 +1,12 @@
 """MobileBERT's embeddings: each word's narrow vector beside those of its neighbours, made wide."""
 
-import keras
 from keras import ops
 
-from bert_tf.layers.dropout import dropout
-from bert_tf.layers.linear import Linear, with_own_seed
+from bert_tf.layers.embeddings import Embeddings
+from bert_tf.layers.linear import Linear
 
 
-class TrigramEmbeddings(keras.layers.Layer):
+class TrigramEmbeddings(Embeddings):
     """Words and their neighbours through a linear layer, plus wide positions and types, normalized
     (Sun et al. 2020, section 3.1: a convolution of width 3 over narrow vectors).
 
@@ -38,37 +37,18 @@ class TrigramEmbeddings(keras.layers.Layer):
         initializer=None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        self.rows = dict(zip(("word", "position", "token_type"), tables, strict=True))
-        self.width, self.wide = word_width, width
+        super().__init__(*tables, word_width, dropout_rate, None, initializer, **kwargs)
+        self.wide = width
         self.trigram, self.padding_id = trigram, padding_id
         self.norm = norm
-        self.dropout_rate = dropout_rate
-        self.initializer = initializer
         self.transformation = Linear(width, initializer, dtype=self.dtype_policy)
 
     def build(self, shape=None):
-        for name, rows in self.rows.items():
-            table = self.add_weight(
-                name=f"{name}_embeddings",
-                shape=(rows, self.width if name == "word" else self.wide),
-                initializer=with_own_seed(self.initializer),
-                autocast=False,
-            )
-            setattr(self, f"{name}_embeddings", table)
+        super().build(shape)
         self.transformation.build((None, self.width * (3 if self.trigram else 1)))
-        self.norm.build((None, self.wide))
 
-    def call(
-        self,
-        input_ids,
-        token_type_ids=None,
-        position_ids=None,
-        key=None,
-        shift=None,
-        groups=None,
-    ):
-        """As Embeddings; `groups` int [B, L] is the encoder's `attention_mask`, or None."""
+    def _words(self, input_ids, shift, groups):
+        """float [X, D], the words beside their neighbours, made wide."""
         words_BLE = ops.take(self.word_embeddings, input_ids, axis=0)
         if shift is not None:
             words_BLE = words_BLE + ops.cast(shift, words_BLE.dtype)
@@ -78,19 +58,7 @@ class TrigramEmbeddings(keras.layers.Layer):
         x_XD = ops.reshape(words_BLE, (-1, words_BLE.shape[-1]))
         if self.trigram or self.width != self.wide:
             x_XD = ops.cast(self.transformation(x_XD), "float32")
-        batch, length = ops.shape(input_ids)[0], ops.shape(input_ids)[1]
-        if position_ids is None:
-            x_XD = x_XD + ops.tile(self.position_embeddings[:length], (batch, 1))
-        else:
-            at_X = ops.reshape(position_ids, (-1,))
-            x_XD = x_XD + ops.take(self.position_embeddings, at_X, axis=0)
-        if token_type_ids is None:
-            x_XD = x_XD + self.token_type_embeddings[0]
-        else:
-            types_X = ops.reshape(token_type_ids, (-1,))
-            hot_XT = ops.one_hot(types_X, self.rows["token_type"], dtype="float32")
-            x_XD = x_XD + ops.matmul(hot_XT, self.token_type_embeddings)
-        return dropout(self.norm(x_XD), self.dropout_rate, key)
+        return x_XD
 
 
 def beside_neighbours(words_BLE, groups_BL, padding_E):

@@ -65,6 +65,29 @@ class Entries:
         values = {str(i): value for i, value in enumerate(self.get(key, list) or ())}
         return Entries(values, self.file, f"{self.place}{key}.")
 
+    def tokens(self):
+        """The tokens of an object of token -> id, in the order of their ids.
+
+        Returns:
+          list of str, "" for an id without an entry.
+        Raises:
+          InputError: it is empty, or an id is none, or another token has it, or is far too large.
+        """
+        # A vocab.txt with a token on two lines becomes a tokenizer.json without the earlier id.
+        most = 2 * len(self.values)
+        by_id = {}
+        for token in self.values:
+            number = self.get(token, int)
+            if number is None or not 0 <= number < most:
+                raise self.fault(token, f"an id from 0 to {most - 1}, as there are {most // 2}")
+            if by_id.setdefault(number, token) != token:
+                raise self.fault(token, f"another id than {shown(by_id[number])} has")
+            if not is_unicode(token):
+                raise self.fault(token, "a token without half of a surrogate pair")
+        if not by_id:
+            raise InputError(f"{self.file}: the vocabulary is empty")
+        return [by_id.get(i, "") for i in range(max(by_id) + 1)]
+
     def fault(self, key, wanted):
         """InputError for the value of a key."""
         value = shown(self.values.get(key))

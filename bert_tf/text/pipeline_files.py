@@ -13,7 +13,6 @@ from bert_tf.text.pipeline_parts import (
     Parts,
     bpe_of_json,
     ends,
-    entries,
     read_merges,
     unigram_of_json,
 )
@@ -134,7 +133,7 @@ def _byte_level(path, files):
                 f"{path}: wanted tokenizer.json, or vocab.json and merges.txt, as its "
                 "configuration names a byte-level tokenizer"
             )
-        vocabulary = entries(read_json(source))
+        vocabulary = read_json(source).tokens()
         merges = read_merges(os.path.join(path, "merges.txt"), set(vocabulary))
         model = {"type": "BPE", "fuse_unk": False}
     step = {

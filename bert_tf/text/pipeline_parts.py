@@ -42,32 +42,6 @@ def ends(config, ids, names):
     return template(single, [*single, *special("bos", 1), ("B", 1), *special("eos", 1)], ids)
 
 
-def entries(vocabulary):
-    """The tokens of an object of token -> id, in the order of their ids.
-
-    Args:
-      vocabulary: Entries.
-    Returns:
-      list of str, "" for an id without an entry.
-    Raises:
-      InputError: it is empty, or an id is none, or another token has it, or is far too large.
-    """
-    if not vocabulary:
-        name = vocabulary.place.rstrip(".") or "the vocabulary"
-        raise InputError(f"{vocabulary.file}: {name} is empty")
-    most = 2 * len(vocabulary.values)
-    by_id = {}
-    for token in vocabulary.values:
-        number = vocabulary.get(token, int)
-        if number is None or not 0 <= number < most:
-            raise vocabulary.fault(token, f"an id from 0 to {most - 1}, as there are {most // 2}")
-        if by_id.setdefault(number, token) != token:
-            raise vocabulary.fault(token, f"another id than {shown(by_id[number])} has")
-        if not is_unicode(token):
-            raise vocabulary.fault(token, "a token without half of a surrogate pair")
-    return [by_id.get(i, "") for i in range(max(by_id) + 1)]
-
-
 def template(single, pair, ids):
     """A TemplateProcessing as tokenizer.json has it.
 
@@ -125,7 +99,7 @@ def bpe_of_json(whole):
             raise model.fault(key, "none")
     if model.values.get("dropout"):
         raise model.fault("dropout", "none")
-    vocabulary = entries(model.inner("vocab"))
+    vocabulary = model.inner("vocab").tokens()
     known, merges = set(vocabulary), []
     listed = model.get("merges", list) or []
     for number, pair in enumerate(listed):

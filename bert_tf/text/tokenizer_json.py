@@ -4,7 +4,6 @@ Source of the format: `tokenizers` 0.23, the serialization of its Tokenizer.
 """
 
 from bert_tf.errors import shown
-from bert_tf.text.json_entries import is_unicode
 
 _MODEL = {"continuing_subword_prefix": "##", "max_input_chars_per_word": 100}
 # BERT's template as TemplateProcessing writes it: what, and the type of its tokens.
@@ -35,19 +34,7 @@ def read_vocabulary(whole):
     for key, wanted in _MODEL.items():
         if model.get(key, type(wanted)) not in (None, wanted):
             raise model.fault(key, f"only {wanted!r} here")
-    vocabulary = model.inner("vocab")
-    # A vocab.txt with a token on two lines becomes a tokenizer.json without the earlier id.
-    most = 2 * len(vocabulary.values)
-    by_id = {}
-    for token in vocabulary.values:
-        number = vocabulary.get(token, int)
-        if number is None or not 0 <= number < most:
-            raise vocabulary.fault(token, f"an id from 0 to {most - 1}, as there are {most // 2}")
-        if by_id.setdefault(number, token) != token:
-            raise vocabulary.fault(token, f"another id than {shown(by_id[number])} has")
-        if not is_unicode(token):
-            raise vocabulary.fault(token, "a token without half of a surrogate pair")
-    return [by_id.get(i, "") for i in range(max(by_id, default=-1) + 1)]
+    return model.inner("vocab").tokens()
 
 
 def check_bert(whole, names, ids, alone):
