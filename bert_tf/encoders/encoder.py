@@ -155,36 +155,13 @@ class Encoder(keras.Model):
             vocabulary.
         """
         check_inputs(inputs, self.config)
-        input_ids, mask = inputs["input_ids"], inputs.get("attention_mask")
-        groups = ops.ones_like(input_ids) if mask is None else mask
         key, firsts = key_for(training, key), inputs.get("sentence_positions")
         only_first = only_first and firsts is None
-        batch, length = ops.shape(input_ids)[0], ops.shape(input_ids)[1]
-        mask = make_attention_mask(
-            groups, None if cache is None else length, inputs.get("reading_order")
-        )
-        context, width = Context(batch, length, mask), self.config.hidden_size
-        if cache is None and not return_intermediates:
-            context = dataclasses.replace(context, wants_probs=False)
-        if inputs.get("memory") is not None:
-            memory, there = inputs["memory"], inputs.get("memory_mask")
-            there = ops.ones(ops.shape(memory)[:2], "int32") if there is None else there
-            context = dataclasses.replace(context, memory=memory, memory_mask=there)
-        if self.positions is not None:
-            context = self.positions.tell(context, inputs.get("position_ids"), groups)
+        context = self._context(inputs, return_intermediates, cache)
+        batch, length, width = context.batch, context.length, self.config.hidden_size
         drop_rate = self.config.layer_drop_rate
 
-        x_XD = self.embeddings(
-            input_ids,
-            inputs.get("token_type_ids"),
-            inputs.get("position_ids"),
-            key=fold_in(key, 0),
-            shift=inputs.get("embedding_shift"),
-            groups=inputs.get("attention_mask"),
-            **{name: inputs.get(name) for name in getattr(self.embeddings, "further_inputs", ())},
-        )
-        if self.embeddings_projection is not None:
-            x_XD = self.embeddings_projection(x_XD)
+        x_XD = self._embedded(inputs, fold_in(key, 0))
         hidden_states, attentions = [], []
         for depth, block in enumerate(self.blocks, start=1):
             if return_intermediates:
@@ -213,6 +190,38 @@ class Encoder(keras.Model):
             outputs["hidden_states"] = [*hidden_states, sequence_BLD]
             outputs["attentions"] = attentions
         return outputs
+
+    def _context(self, inputs, return_intermediates, cache):
+        """What blocks are told besides their tokens."""
+        input_ids, mask = inputs["input_ids"], inputs.get("attention_mask")
+        groups = ops.ones_like(input_ids) if mask is None else mask
+        batch, length = ops.shape(input_ids)[0], ops.shape(input_ids)[1]
+        mask = make_attention_mask(
+            groups, None if cache is None else length, inputs.get("reading_order")
+        )
+        context = Context(batch, length, mask)
+        if cache is None and not return_intermediates:
+            context = dataclasses.replace(context, wants_probs=False)
+        if inputs.get("memory") is not None:
+            memory, there = inputs["memory"], inputs.get("memory_mask")
+            there = ops.ones(ops.shape(memory)[:2], "int32") if there is None else there
+            context = dataclasses.replace(context, memory=memory, memory_mask=there)
+        if self.positions is not None:
+            context = self.positions.tell(context, inputs.get("position_ids"), groups)
+        return context
+
+    def _embedded(self, inputs, key):
+        """The vectors of the tokens before the first block, float [X, D]."""
+        x_XE = self.embeddings(
+            inputs["input_ids"],
+            inputs.get("token_type_ids"),
+            inputs.get("position_ids"),
+            key=key,
+            shift=inputs.get("embedding_shift"),
+            groups=inputs.get("attention_mask"),
+            **{name: inputs.get(name) for name in self.embeddings.further_inputs},
+        )
+        return x_XE if self.embeddings_projection is None else self.embeddings_projection(x_XE)
 
     def _pool(self, sequence_BLD, firsts_BS):
         """The pooler over the first token of every row, or of every example packed into it."""

@@ -23,6 +23,9 @@ class Embeddings(keras.layers.Layer):
         table that is learned.
     """
 
+    # What `call` takes besides, by its name among the encoder's inputs.
+    further_inputs = ()
+
     def __init__(
         self,
         vocab_size,
@@ -186,7 +189,6 @@ class LanguageEmbeddings(Embeddings):
       Others as in Embeddings.
     """
 
-    # What the encoder's inputs may hold for it besides.
     further_inputs = ("language_ids",)
 
     def __init__(self, *args, num_languages, **kwargs):
