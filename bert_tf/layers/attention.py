@@ -62,22 +62,30 @@ class MultiHeadAttention(keras.layers.Layer):
       dropout_rate: float, on the attention probabilities.
       initializer: of the kernels.
       output_initializer: of the last kernel, where it is another one.
+      use_bias: bool, whether the linear layers have one.
     """
 
     def __init__(
-        self, num_heads, dropout_rate=0.0, initializer=None, output_initializer=None, **kwargs
+        self,
+        num_heads,
+        dropout_rate=0.0,
+        initializer=None,
+        output_initializer=None,
+        use_bias=True,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.num_heads = num_heads
         self.dropout_rate = dropout_rate
         self.initializer = initializer
         self.output_initializer = output_initializer or initializer
+        self.use_bias = use_bias
 
     def build(self, shape):
-        width = shape[-1]
-        self.qkv = Linear(3 * width, self.initializer, dtype=self.dtype_policy)
+        width, policy, bias = shape[-1], self.dtype_policy, self.use_bias
+        self.qkv = Linear(3 * width, self.initializer, bias, dtype=policy)
         self.qkv.build((None, width))
-        self.projection = Linear(width, self.output_initializer, dtype=self.dtype_policy)
+        self.projection = Linear(width, self.output_initializer, bias, dtype=policy)
         self.projection.build((None, width))
 
     def call(self, x, context, key=None):

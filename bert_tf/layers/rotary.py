@@ -9,7 +9,6 @@ from keras import ops
 from bert_tf.layers.attention import MultiHeadAttention, attend
 from bert_tf.layers.bands import Bands, all_pairs, blocks_of, make_bands, rows_of, with_neighbours
 from bert_tf.layers.dropout import fold_in
-from bert_tf.layers.linear import Linear
 from bert_tf.layers.long_attention import attend_by_parts
 
 
@@ -110,31 +109,8 @@ class RotaryPositions(keras.layers.Layer):
 class RotaryAttention(MultiHeadAttention):
     """Self-attention whose scores know how far apart two positions are: query and key are turned.
 
-    Args:
-      num_heads, dropout_rate, initializer: as in MultiHeadAttention.
-      output_initializer: of the last kernel; None: `initializer`.
-      use_bias: bool, whether the linear layers have one.
+    Args: as MultiHeadAttention.
     """
-
-    def __init__(
-        self,
-        num_heads,
-        dropout_rate=0.0,
-        initializer=None,
-        output_initializer=None,
-        use_bias=True,
-        **kwargs,
-    ):
-        super().__init__(num_heads, dropout_rate, initializer, **kwargs)
-        self.output_initializer = output_initializer or initializer
-        self.use_bias = use_bias
-
-    def build(self, shape):
-        width, policy, bias = shape[-1], self.dtype_policy, self.use_bias
-        self.qkv = Linear(3 * width, self.initializer, bias, dtype=policy)
-        self.qkv.build((None, width))
-        self.projection = Linear(width, self.output_initializer, bias, dtype=policy)
-        self.projection.build((None, width))
 
     def call(self, x, context, key=None):
         """As MultiHeadAttention; outside training, where the Context wants no probabilities, they
