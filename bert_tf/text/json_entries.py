@@ -85,7 +85,8 @@ class Entries:
             if not is_unicode(token):
                 raise self.fault(token, "a token without half of a surrogate pair")
         if not by_id:
-            raise InputError(f"{self.file}: the vocabulary is empty")
+            place = f"{self.file}: {self.place}".removesuffix(".").removesuffix(": ")
+            raise InputError(f"{place}: the vocabulary is empty")
         return [by_id.get(i, "") for i in range(max(by_id) + 1)]
 
     def fault(self, key, wanted):
