@@ -46,7 +46,7 @@ setup(
         "beam": ["apache-beam"],
         # Vocabularies of byte-level BPE and SentencePiece: `bert-tf vocab --kind`.
         "vocab": ["sentencepiece", "tokenizers"],
-        # Chinese whole words: `bert_tf.text.segmentation.jieba_segmenter`.
+        # Chinese words: `bert_tf.text.segmentation.jieba_segmenter`.
         "chinese": ["jieba"],
     },
     entry_points={"console_scripts": ["bert-tf = bert_tf.cli:main"]},

@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "errors".split(),
     "loading": ["encoders", "tasks", "conversion", "text", "atomic", "errors"],
     "datasets": ["data", "tasks", "errors"],
-    "export": ["tasks", "loading", "atomic", "errors"],
+    "export": ["tasks", "text", "loading", "atomic", "errors"],
     "compression": ["layers", "tasks", "data", "training", "loading", "errors"],
     "analysis": ["encoders", "tasks", "text", "data", "training", "loading", "errors"],
     "recipes": "config text tags data pretraining_data layers encoders tasks training loading "

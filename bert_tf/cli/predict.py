@@ -65,6 +65,11 @@ COMMAND = Command(
             repeated=True,
         ),
         Flag("task", "NAME", "of a model of several tasks: which is asked; the first if not given"),
+        Flag(
+            "segmenter",
+            "NAME",
+            "of a model that reads words, such as a parser: jieba cuts Chinese texts\ninto them",
+        ),
         Flag("template", "TEXT", "what is said of a text, with {} where one of --labels stands"),
         Flag(
             "perplexity",
@@ -98,7 +103,9 @@ def _prepare(flags):
     if flags.labels is not None and (flags.perplexity or top is not None):
         raise ConfigError("--labels is given, wanted neither --top nor --perplexity with it")
     options["labels"] = None if flags.labels is None else flags.labels.split(",")
-    options |= {"template": flags.template, "task": flags.task}
+    if flags.segmenter is not None and (flags.perplexity or flags.labels is not None):
+        raise ConfigError("--segmenter is given, wanted neither --perplexity nor --labels with it")
+    options |= {"template": flags.template, "task": flags.task, "segmenter": flags.segmenter}
     options["generation"] = _generation(flags.generation or ())
     check_model(flags.model)
     if flags.input != "-":

@@ -1,7 +1,10 @@
 """Asking a model: texts in, numpy out, whether it lies in an export or in memory."""
 
+import re
+
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 try:
     import tensorflow_text  # noqa: F401 registers the operations in our exports
@@ -15,9 +18,13 @@ from bert_tf.export.text_model import (
     answer_options,
     text_settings,
 )
+from bert_tf.text.segmentation import SEGMENTERS, spaced
 
 # Texts of like lengths that go through a model together.
 BATCH_ROWS = 32
+
+# So many Chinese characters without a space are no word.
+_UNCUT = re.compile("[\u3400-\u9fff]{8}")
 
 
 class Answer:
@@ -38,6 +45,7 @@ class Answer:
         self._function, self._kept = function, kept
         self.task, self.settings = task, settings
         self.columns, self.tasks = tuple(settings["columns"]), {}
+        self._segment = None
 
     def of(self, name):
         """The Answer of one task; None: this one.
@@ -53,6 +61,24 @@ class Answer:
             known = f"wanted one of {', '.join(self.tasks)}" if self.tasks else "the model has one"
             raise ConfigError(f"task {shown(name)}: {known}{hint}")
         return self.tasks[name]
+
+    def cut_by(self, name):
+        """Has `records` cut texts into words first, for a model that reads words.
+
+        Args:
+          name: str, a key of `text.segmentation.SEGMENTERS`.
+        Returns:
+          This Answer.
+        Raises:
+          ConfigError: there is no such segmenter, or the model reads texts as they are.
+          InputError: the package it needs is not installed.
+        """
+        if not self.task.reads_words:
+            raise ConfigError(f"segmenter: a {self.task.__name__} reads texts as they are")
+        if name not in SEGMENTERS:
+            raise ConfigError(f"segmenter: {shown(name)}, wanted {' or '.join(SEGMENTERS)}")
+        self._segment = SEGMENTERS[name]()
+        return self
 
     def __call__(self, *columns):
         """Answers N rows.
@@ -93,6 +119,7 @@ class Answer:
         fit = len(columns) == len(self.columns) and len(set(map(len, columns))) == 1
         if not fit or any(isinstance(column, str | bytes) for column in columns):
             self(*columns)  # raises, and says why
+        columns = [self._words(column) for column in columns]
         sizes = [sum(map(_size, row)) for row in zip(*columns, strict=True)]
         ranks = sorted(range(len(sizes)), key=sizes.__getitem__)
         found = [None] * len(ranks)
@@ -108,6 +135,20 @@ class Answer:
                     error.row = row
                     raise
         return found
+
+    def _words(self, texts):
+        """Texts as `records` answers them: of a model that reads words cut into these."""
+        if self._segment is not None:
+            return [spaced(x, self._segment) if isinstance(x, str) else x for x in texts]
+        if self.task.reads_words:
+            uncut = next((x for x in texts if isinstance(x, str) and _UNCUT.search(x)), None)
+            if uncut is not None:
+                logging.warning(
+                    "%s: to a %s words are what stands between spaces; segmenter=jieba cuts "
+                    "Chinese texts",
+                    *(shown(uncut, 40), self.task.__name__),
+                )
+        return texts
 
     def spans(self, *columns):
         """The spans found in texts, of a model that finds any.

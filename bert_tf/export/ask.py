@@ -9,11 +9,13 @@ from bert_tf.loading import load_with_tokenizer
 from bert_tf.tasks.multi_task import part_of
 
 
-def pipeline(directory):
+def pipeline(directory, segmenter=None):
     """Answers texts with a model directory or an export: the short way to ask any model.
 
     Args:
       directory: str.
+      segmenter: str, of a model that reads words, such as a parser: what cuts texts without spaces
+        into these; "jieba" cuts Chinese. None: words have spaces between them.
     Returns:
       Function of lists of texts, one for each column the model takes, such as the texts and their
       partners, giving a list of dicts in their order; see `Answer.records`. A model directory takes
@@ -25,10 +27,11 @@ def pipeline(directory):
       meant; None: the first.
     Raises:
       InputError: the directory holds no model that answers texts, or cannot be read.
+      ConfigError: there is no such segmenter, or the model reads texts as they are.
     """
     if is_export(directory):
         answer = load_export(directory)
-        return lambda *columns, **asked: _ask(lambda count, task: answer.of(task), columns, **asked)
+        return _asking(lambda count, task: answer.of(task), answer, segmenter)
     model, tokenizer = load_with_tokenizer(directory)
     first = answer_with(model, tokenizer)
 
@@ -43,7 +46,20 @@ def pipeline(directory):
         part.data_settings = {**said, **places}
         return answer_with(part, tokenizer)
 
-    return lambda *columns, **asked: _ask(answer_to, columns, **asked)
+    return _asking(answer_to, first, segmenter)
+
+
+def _asking(answer_to, first, segmenter):
+    """What `pipeline` returns; `answer_to` as in `_ask`, `first` the Answer to no task's name."""
+    if segmenter is None:
+        return lambda *columns, **asked: _ask(answer_to, columns, **asked)
+    if not first.tasks:  # of several tasks it is told when one is asked
+        first.cut_by(segmenter)
+
+    def cut(count, task):
+        return answer_to(count, task).cut_by(segmenter)
+
+    return lambda *columns, **asked: _ask(cut, columns, **asked)
 
 
 def _ask(answer_to, columns, labels=None, template=None, several=False, task=None):

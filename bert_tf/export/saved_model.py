@@ -7,6 +7,7 @@ import uuid
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from bert_tf.atomic import sync_tree
 from bert_tf.errors import InputError
@@ -55,6 +56,13 @@ def export_saved_model(model, tokenizer, directory, max_length=None, portable=Fa
         answer = load_export(unfinished)
         for name, part in parts.items():
             _check(answer.tasks.get(name, answer), part, tokenizer, settings[name])
+        for name, part in parts.items():
+            if part.reads_words:
+                logging.info(
+                    "%s: takes words with a space between any two, and cuts no text into words: "
+                    "texts of a language without spaces are cut before they are sent",
+                    *(name,),
+                )
         sync_tree(unfinished)
         return _publish(unfinished, directory)
     except OSError as error:

@@ -49,8 +49,8 @@ def text_settings(model, tokenizer, max_length=None):
     Returns:
       dict, ready for JSON: `task`, the name in TASKS; `columns`, name -> its place in the training
       file, of the inputs; `max_length`; `special_tokens_in_text`; `windows` and `overlap` of a
-      windowed task; `text` and `text_pair`; the label arguments the task has; `thresholds`
-      where the model has such.
+      windowed task; `words`, what they are to a model that reads words; `text` and `text_pair`; the
+      label arguments the task has; `thresholds` where the model has such.
     Raises:
       InputError: no text can be put to the model's task, the tokenizer has more entries than the
         model has rows, `max_length` exceeds the positions, or pairs have a token type too many.
@@ -78,6 +78,7 @@ def text_settings(model, tokenizer, max_length=None):
         "columns": columns,
         "max_length": length,
         "special_tokens_in_text": bool(saved.get("special_tokens_in_text", False)),
+        **({"words": "separated by spaces"} if model.reads_words else {}),
         **({"windows": saved["windows"]} if saved.get("windows") else {}),
         **({"overlap": saved.get("overlap", length // 4)} if in_windows else {}),
         "text": columns.get("text"),

@@ -32,6 +32,7 @@ def predict(
     template=None,
     task=None,
     generation=None,
+    segmenter=None,
 ):
     """Answers every text of a file.
 
@@ -56,6 +57,7 @@ def predict(
       task: str, which of several tasks is asked; None: the first.
       generation: dict, how texts are written, see `tasks.generation.settings.Generation`; what is
         not there is as the model was saved with.
+      segmenter: str, of a model that reads words: what cuts texts into these, see `Answer.cut_by`.
     Raises:
       InputError: a file or the model cannot be read, a line is no text, or the disk is full.
       ConfigError: an option is given that the model's task does not have, or the output is the
@@ -67,6 +69,8 @@ def predict(
         places = {"text": text, "text_pair": text_pair, "choices": choices}
         options = {"top": top, **(generation or {})}
         answerer = _answerer(model_directory, options, perplexity, places, task)
+        if segmenter is not None:
+            answerer.cut_by(segmenter)
         if labels is not None:
             answerer = ZeroShot(answerer, labels, template)
         out = sys.stdout if output is None else stack.enter_context(new_file(output))

@@ -23,7 +23,8 @@ class DependencyParser(TaskModel):
     A word is the vector of its first piece, the root is that of the first token. Each has four
     smaller vectors, as a dependent and as a head, for arcs and for relations (Dozat and Manning
     2017, sections 2.2 and 2.3). Words are what stands between spaces; one that contains a space, as
-    CoNLL-U has them, is written with no-break spaces.
+    CoNLL-U has them, is written with no-break spaces. Texts of a language without spaces have to be
+    cut into words before: `predict --segmenter`, `pipeline(directory, segmenter=...)`.
 
     Args:
       encoder: an encoder of any family.
@@ -45,6 +46,7 @@ class DependencyParser(TaskModel):
     token_axes = {"word_starts": 1, "heads": 1, "relations": 1}
     loss_names = ("arc", "relation")
     metric_names = ("arc_accuracy", "relation_accuracy")
+    reads_words = True
 
     def __init__(
         self,

@@ -15,10 +15,9 @@ from bert_tf.tasks.answers import plain
 class TaskModel(keras.Model):
     """An encoder with a head: what it reads, what it is trained on, and how it answers.
 
-    One file of `tasks/` holds one subclass, and `TASKS` names it. A subclass gives the class
-    attributes below, `features`, `call`, `loss_weights` and `loss_terms`; for streaming metrics
-    `metric_terms`; for metrics of a whole data set `predictions` and `final_metrics`; and, if texts
-    can be put to it, `answer`.
+    One file of `tasks/` holds one subclass, and `TASKS` names it. It gives the attributes below,
+    `features`, `call`, `loss_weights` and `loss_terms`; for streaming metrics `metric_terms`; for
+    those of a whole data set `predictions` and `final_metrics`; if it takes texts, `answer`.
 
     Args:
       encoder: an encoder of any family.
@@ -43,6 +42,7 @@ class TaskModel(keras.Model):
     pools_windows = False  # whether a long text's windows may be one row (setting `windows`)
     parts = None  # of a model of several tasks: dict of name -> TaskModel
     in_batch = False  # whether a row's loss depends on others; `call` then gives one tensor
+    reads_words = False  # whether a text is words, with spaces between them
     no_answer = None  # why no text can be put to the task, as one clause; None: it has `answer`
     answer_options = {}  # settings of `answer` -> their default
     places = {}  # column -> what tables call it, where nothing is said and it is not its name

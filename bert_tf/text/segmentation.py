@@ -1,8 +1,9 @@
-"""Where words begin among the pieces of a text: the unit that whole-word masking hides.
+"""The words of texts that have no spaces, and where they begin among the pieces of a text.
 
-Pieces of English tell it themselves: a piece with ## continues the word before it. Chinese is cut
-into characters, so a segmenter has to say which of them make up a word. Any function from a text
-to its words will do, as long as the words joined are the text; `jieba_segmenter` gives one.
+Whole-word masking hides words, a parser finds their heads. Pieces of English tell them themselves:
+a piece with ## continues the word before it. Chinese is cut into characters, so a segmenter has to
+say which of them make up a word. Any function from a text to its words will do, as long as the
+words joined are the text; `jieba_segmenter` gives one.
 """
 
 import logging
@@ -36,10 +37,24 @@ def jieba_segmenter():
         import jieba
     except ImportError as error:
         raise InputError(
-            "Chinese whole words need jieba, which is not installed: pip install 'bert_tf[chinese]'"
+            "Chinese words need jieba, which is not installed: pip install 'bert_tf[chinese]'"
         ) from error
     jieba.setLogLevel(logging.WARNING)
     return jieba.lcut
+
+
+# Name -> what makes a segmenter.
+SEGMENTERS = {"jieba": jieba_segmenter}
+
+
+def spaced(text, segment):
+    """A text as its words, with one space between any two; spaces of its own are no words.
+
+    Args:
+      text: str.
+      segment: function from str to the list of its words.
+    """
+    return " ".join(word for word in segment(text) if word.strip())
 
 
 def word_starts(texts, offsets, row_splits, segment):

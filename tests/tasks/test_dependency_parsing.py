@@ -1,11 +1,15 @@
 """Dependency parsing: words and their pieces, scores against numpy, trees, figures, bad rows."""
 
+import json
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf import DependencyParser, InputError
+from bert_tf import DependencyParser, InputError, SequenceClassifier, build_encoder, cli, pipeline
+from bert_tf.errors import ConfigError
 from bert_tf.export import answer_with
+from bert_tf.export.text_model import text_settings
 from bert_tf.layers import Biaffine
 from tests import task_contract, tiny
 
@@ -83,6 +87,37 @@ def test_answers_are_trees_with_one_root_and_no_head_beyond_the_words(tokenizer)
         assert {name: len(values) for name, values in records[row].items()} == dict.fromkeys(
             ("word", "head", "relation"), count
         )
+
+
+def test_a_segmenter_cuts_texts_without_spaces_into_words(tokenizer, tmp_path, capsys):
+    pytest.importorskip("jieba")
+    case = task_contract.case_of("trees")
+    folder = str(tmp_path / "model")
+    case.model.save_pretrained(folder, tokenizer)
+    text, words = "我们在北京大学 读书。", "我们 在 北京大学 读书 。"
+    (want,) = pipeline(folder)([words])
+    assert pipeline(folder, segmenter="jieba")([text]) == [want]
+    assert want["word"] == words.split()
+    (tmp_path / "in.txt").write_text(text + "\n", encoding="utf-8")
+    argv = ["predict", f"--model={folder}", f"--input={tmp_path / 'in.txt'}", "--segmenter=jieba"]
+    assert cli.main(argv) == 0
+    assert json.loads(capsys.readouterr().out) == {**want, "text": text}
+    with pytest.raises(ConfigError, match="segmenter: 'jeiba', wanted jieba"):
+        pipeline(folder, segmenter="jeiba")
+    assert cli.main([*argv, "--labels=a,b"]) == 2
+    assert "--segmenter is given" in capsys.readouterr().err
+
+
+def test_who_reads_no_words_has_no_segmenter_and_who_does_says_so(tokenizer, caplog):
+    model = SequenceClassifier(build_encoder(tiny.config()))
+    with pytest.raises(ConfigError, match="segmenter: a SequenceClassifier reads texts as they"):
+        answer_with(model, tokenizer).cut_by("jieba")
+    parser = task_contract.case_of("trees").model
+    assert text_settings(parser, tokenizer)["words"] == "separated by spaces"
+    assert "words" not in text_settings(model, tokenizer)
+    with caplog.at_level("WARNING", "absl"):
+        answer_with(parser, tokenizer).records(["我们在北京大学读书，他们在上海工作。", "我们"])
+    assert "words are what stands between spaces; segmenter=jieba" in caplog.text
 
 
 def test_figures_count_every_word_and_subtypes_apart():

@@ -11,13 +11,12 @@ from bert_tf.pretraining_data.corpus import blocks, cloze, corpus_plan, label_co
 from bert_tf.pretraining_data.corpus.documents import sentences_of
 from bert_tf.pretraining_data.masking import MaskingVocabulary, mask_rows
 from bert_tf.pretraining_data.records.schema import SENTENCE_OBJECTIVES, features_of, new_records
-from bert_tf.text.segmentation import jieba_segmenter
+from bert_tf.text.segmentation import SEGMENTERS
 
 LONGEST_ROW = 1 << 15  # tokens
 # Tokens of the rows that are made at once: a few MB, whatever the block and the number of copies.
 _TOKENS_AT_ONCE = 1 << 19
 _MASKS = 16  # a purpose of segments.Rng beside its own
-SEGMENTERS = {"jieba": jieba_segmenter}
 
 
 @dataclasses.dataclass(frozen=True)
