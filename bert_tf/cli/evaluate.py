@@ -24,6 +24,11 @@ COMMAND = Command(
             "the model was trained on",
             needed=True,
         ),
+        Flag(
+            "format",
+            "NAME",
+            "how the data is written, if its name does not tell: tsv, csv, jsonl, ...",
+        ),
         Flag("output", "FILE", "a file to write the figures to as well"),
         Flag("task", "NAME", "of a model of several tasks: of which the labels are"),
         Flag("text", "COLUMN", "the column with the texts, if not the one trained with"),
@@ -47,6 +52,7 @@ def main(argv=None):
 
 def _prepare(flags):
     from bert_tf.recipes.early_checks import check_columns, check_model
+    from bert_tf.sections import FORMATS
 
     columns = {name: column_of(flags[name].value) for name in ("text", "text_pair", "label")}
     for given in flags.column or ():
@@ -55,6 +61,8 @@ def _prepare(flags):
             raise ConfigError(f"--column is {given!r}, wanted NAME=COLUMN such as score=similarity")
         columns[name] = column_of(place)
     check_model(flags.model)
+    if flags.format not in (None, *FORMATS):
+        raise ConfigError(f"--format is {flags.format!r}, wanted one of {', '.join(FORMATS)}")
     check_columns(flags.data, [])
     return flags, columns
 
@@ -63,7 +71,8 @@ def _work(prepared):
     from bert_tf.recipes.evaluate import evaluate
 
     flags, columns = prepared
-    figures = evaluate(flags.model, flags.data, flags.output, flags.task, **columns)
+    options = {"task": flags.task, "format": flags.format}
+    figures = evaluate(flags.model, flags.data, flags.output, **options, **columns)
     print(json.dumps(figures, indent=2))
 
 

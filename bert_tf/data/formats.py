@@ -76,7 +76,18 @@ def guess_format(path, spans=False):
     if suffix not in _SUFFIXES:
         known = " ".join(_SUFFIXES)
         raise ConfigError(f"{path}: the name tells no format; wanted {known}, or the format named")
-    return guess_document(path) or _SUFFIXES[suffix]
+    return guess_document(path) or guess_separator(_SUFFIXES[suffix], _beginning(path))
+
+
+def guess_separator(format, begins):
+    """ "tsv" for a file named .csv whose first line has tabs and no comma, as STS-B's are; else `format`.
+
+    Args:
+      format: str, what the name says.
+      begins: bytes, the first line or more.
+    """
+    line = begins.split(b"\n", 1)[0]
+    return "tsv" if format == "csv" and b"\t" in line and b"," not in line else format
 
 
 def guess_document(path):

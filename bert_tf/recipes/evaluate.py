@@ -27,7 +27,7 @@ from bert_tf.training import evaluation
 BATCH_ROWS = 32
 
 
-def evaluate(model_directory, data_file, output=None, task=None, **columns):
+def evaluate(model_directory, data_file, output=None, task=None, format=None, **columns):
     """Measures a model on a file with labels.
 
     The length of rows, and the columns that are not given, are those the model was trained with.
@@ -37,6 +37,7 @@ def evaluate(model_directory, data_file, output=None, task=None, **columns):
       data_file: str, a TSV, CSV or JSON lines file.
       output: str, a file to write the figures to as JSON; None writes none.
       task: str, which of several tasks the labels are of.
+      format: str, how the file is written; None takes what its name and its beginning say.
       **columns: str or int, where the columns of these names are; None as in training.
     Returns:
       dict, ready for JSON: what `training.evaluation.evaluate` gives.
@@ -56,7 +57,7 @@ def evaluate(model_directory, data_file, output=None, task=None, **columns):
         raise InputError(f"{model_directory}: a {task.__name__}, which no table has labels for")
     known = {name: saved[name] for name in task.columns if saved.get(name) is not None}
     given = {name: place for name, place in columns.items() if place is not None}
-    format = format_of(task, data_file)
+    format = format_of(task, data_file, format)
     if has_keys(format):  # the training file may have had numbers for columns
         known = {name: name if isinstance(x, int) else x for name, x in known.items()}
     places = places_of(task, {**known, **given}, format=format)

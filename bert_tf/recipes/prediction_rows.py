@@ -120,6 +120,7 @@ def open_rows(path, stack):
         format = document or "jsonl"
     else:
         format = next((x for end, x in _TABLES.items() if name.endswith(end)), "lines")
+        format = formats.guess_separator(format, first)
     if format in formats.DOCUMENTS:
         return Rows(name, format, formats.scan(file, name, format))
     lines = itertools.chain([first] if first else [], file)

@@ -68,6 +68,8 @@ def test_other_files_keep_the_format_of_their_names(tmp_path):
         ("a.csv", "text,label\na,b\n", "csv"),
         ("a.json", '{"text": "a"}\n', "jsonl"),
         ("a.txt", "text\tlabel\n", "tsv"),
+        ("b.csv", "main-news\t2012\tA plane.\nmain-news\t2013\tA, b.\n", "tsv"),  # STS-B's own
+        ("c.csv", "a,b\tc\n", "csv"),
     ):
         assert formats.guess_format(written(tmp_path / name, text)) == format
 

@@ -40,6 +40,13 @@ def test_figures_are_those_of_the_model_s_own_answers(folder, tmp_path):
     assert json.loads((tmp_path / "figures.json").read_text()) == figures
 
 
+def test_a_name_that_tells_nothing_goes_with_the_format_named(folder, tmp_path):
+    file = tsv(tmp_path / "dev.data", ROWS)
+    assert evaluate(folder, file, format="tsv")["rows"] == len(ROWS)
+    with pytest.raises(ConfigError, match="the name tells no format"):
+        evaluate(folder, file)
+
+
 def test_one_class_for_every_row_is_told(folder, tmp_path, caplog):
     file = tsv(tmp_path / "dev.tsv", [("good film", "good"), ("good film", "bad")])
     evaluate(folder, file)
