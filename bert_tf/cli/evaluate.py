@@ -24,11 +24,7 @@ COMMAND = Command(
             "the model was trained on",
             needed=True,
         ),
-        Flag(
-            "format",
-            "NAME",
-            "how the data is written, if its name does not tell: tsv, csv, jsonl, ...",
-        ),
+        Flag("format", "NAME", "tsv, csv, jsonl, conll, ...; by the file's name if not given"),
         Flag("output", "FILE", "a file to write the figures to as well"),
         Flag("task", "NAME", "of a model of several tasks: of which the labels are"),
         Flag("text", "COLUMN", "the column with the texts, if not the one trained with"),

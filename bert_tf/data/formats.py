@@ -80,7 +80,7 @@ def guess_format(path, spans=False):
 
 
 def guess_separator(format, begins):
-    """ "tsv" for a file named .csv whose first line has tabs and no comma, as STS-B's are; else `format`.
+    """TSV for a file named .csv whose first line has tabs and no comma, as STS-B's; else `format`.
 
     Args:
       format: str, what the name says.

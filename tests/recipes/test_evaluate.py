@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from bert_tf import InputError, MaskedLM
+from bert_tf import ConfigError, InputError, MaskedLM
 from bert_tf.loading import load_with_tokenizer as load_model
 from bert_tf.recipes.evaluate import evaluate
 from tests import tiny
