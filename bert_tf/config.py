@@ -14,6 +14,7 @@ from bert_tf.pretraining_sections import (
     StartSection,
 )
 from bert_tf.sections import (
+    FORMATS,
     BenchmarkSection,
     BenchmarkTaskSection,
     DataSection,
@@ -41,6 +42,7 @@ from bert_tf.settings import (
 )
 
 __all__ = [
+    "FORMATS",
     "DataSection",
     "DistributionSection",
     "FewShotSection",

@@ -47,8 +47,8 @@ def main(argv=None):
 
 
 def _prepare(flags):
+    from bert_tf.config import FORMATS
     from bert_tf.recipes.early_checks import check_columns, check_model
-    from bert_tf.sections import FORMATS
 
     columns = {name: column_of(flags[name].value) for name in ("text", "text_pair", "label")}
     for given in flags.column or ():
