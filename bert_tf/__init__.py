@@ -37,6 +37,7 @@ _MODULES = {
     "TokenClassifier": "tasks",
     "Tokenizer": "text",
     "TransformerConfig": "encoders",
+    "Word2VecConfig": "encoders",
     "XLMRobertaConfig": "encoders",
     "build_encoder": "encoders",
     "convert": "loading",
@@ -47,9 +48,11 @@ _MODULES = {
     "pipeline": "export",
     "read_dataset": "datasets",
     "read_documents": "pretraining_data.corpus.documents",
+    "read_word_vectors": "conversion.word2vec_file",
     "split_sentences": "text",
     "squad_score": "tasks.squad_metrics",
     "train_vocabulary": "text",
+    "write_word_vectors": "conversion.word2vec_file",
 }
 
 __all__ = sorted(_MODULES)

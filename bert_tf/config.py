@@ -199,7 +199,7 @@ class GlueConfig:
     tasks: dict[str, BenchmarkTaskSection] = dataclasses.field(default_factory=dict)
     distribution: DistributionSection = DistributionSection()
 
-    def run(self, name, seed, data, problem_type, metric, task="sequence_classification"):
+    def run(self, name, seed, data, problem_type, metric):
         """The FinetuneConfig of one run.
 
         Args:
@@ -207,7 +207,6 @@ class GlueConfig:
           data: dict of DataSection's keys without the length.
           problem_type: str or None.
           metric: str, the figure that picks the weights.
-          task: str, what it is learned as.
         """
         own = dataclasses.asdict(self.tasks.get(name, BenchmarkTaskSection()))
         own = {key: value for key, value in own.items() if value is not None}
@@ -217,7 +216,7 @@ class GlueConfig:
         train = dataclasses.replace(self.train, **own, seed=seed, best_metric=metric)
         model = ModelSection(self.model.path, self.model.changes, problem_type=problem_type)
         data = DataSection(**data, max_length=length)
-        return FinetuneConfig(model, data, task=task, train=train, distribution=self.distribution)
+        return FinetuneConfig(model, data, train=train, distribution=self.distribution)
 
 
 def finetuning(path):

@@ -6,7 +6,7 @@ A family's tests run one test a check, so that a failure hides no other:
     def test_it_keeps_the_contract_of_encoders(check):
         check(encoder_of(BertConfig(...small...)))
 
-The config wants at least 2 layers, 12 positions and 12 words.
+The config wants at least 2 layers, if it has any, 12 positions and 12 words.
 """
 
 import functools
@@ -91,9 +91,9 @@ def intermediates_come_on_request(encoder):
     config, batch = encoder.config, batch_of(encoder.config)
     rows, length = batch["input_ids"].shape
     outputs = encoder(batch, return_intermediates=True)
-    states, attentions = outputs["hidden_states"], outputs["attentions"]
+    states, attentions = outputs["hidden_states"], outputs.get("attentions", [])
     assert len(states) == config.num_hidden_layers + 1
-    assert len(attentions) == config.num_hidden_layers
+    assert len(attentions) == (config.num_hidden_layers if config.num_attention_heads else 0)
     assert {x.shape for x in states} == {outputs["sequence_output"].shape}
     equal(states[-1], outputs["sequence_output"])
     equal(outputs["sequence_output"], encoder(batch)["sequence_output"])
@@ -269,7 +269,7 @@ def low_precision_stays_near(encoder):
         assert all(weight.dtype == "float32" for weight in low.weights)
         outputs = low(batch, return_intermediates=True)
         assert outputs["sequence_output"].dtype == low.compute_dtype == policy[len("mixed_") :]
-        assert {probs.dtype for probs in outputs["attentions"]} == {tf.float32}
+        assert {probs.dtype for probs in outputs.get("attentions", [])} <= {tf.float32}
         low_outputs = keras.ops.cast(outputs["sequence_output"], "float32").numpy()
         near(low_outputs[batch["attention_mask"] > 0], want, tolerance * scale)
         trained = low(batch, training=True, key=new_key(0, 0))["sequence_output"]

@@ -184,7 +184,7 @@ OF_TASKS += (
     "DependencyParser ElectraPretraining CausalLM SentenceEncoder MultiTask Seq2Seq Distillation"
 )
 OF_FAMILIES = "bert albert electra roberta distilbert modernbert deberta gpt2 mobilebert "
-OF_FAMILIES += "transformer BertConfig AlbertConfig ElectraConfig TransformerConfig "
+OF_FAMILIES += "transformer Word2VecConfig BertConfig AlbertConfig ElectraConfig TransformerConfig "
 OF_FAMILIES += "num_hidden_groups inner_group_num position_embedding layer_drop_rate"
 
 

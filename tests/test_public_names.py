@@ -43,6 +43,7 @@ PUBLIC = {
     "TokenClassifier": {"encoder", "num_labels", "label_names", "crf"},
     "Tokenizer": set(),
     "TransformerConfig": {"position_embedding", "norm", "parts_of"},
+    "Word2VecConfig": {"vocab_size", "hidden_size"},
     "XLMRobertaConfig": {"vocab_size", "hidden_size", "pad_token_id"},
     "build_encoder": {"config"},
     "convert": {"source", "target", "format"},
@@ -56,9 +57,11 @@ PUBLIC = {
         *("shuffle_seed", "task", "columns"),
     },
     "read_documents": {"paths", "layout", "language", "policy", "field", "duplicates", "counts"},
+    "read_word_vectors": {"path", "binary"},
     "split_sentences": {"text", "language"},
     "squad_score": {"dataset", "predictions"},
     "train_vocabulary": {"texts", "size", "min_frequency", "lowercase"},
+    "write_word_vectors": {"path", "words", "vectors", "binary"},
 }
 TOKENIZER = (
     "tokenize decode save_pretrained vocab_size vocabulary pad_id unk_id cls_id sep_id mask_id"

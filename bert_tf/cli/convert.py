@@ -13,8 +13,8 @@ COMMAND = Command(
             "source",
             "DIR",
             "what to read: a Hugging Face directory (tf_model.h5 too), a preset of KerasHub,\n"
-            "a checkpoint of Google or of the Model Garden, a SavedModel of TF-Hub, or the .zip\n"
-            "of one as it was downloaded",
+            "a checkpoint of Google or of the Model Garden, a SavedModel of TF-Hub, the .zip of\n"
+            "one as it was downloaded, or a file of word vectors (word2vec, text or binary)",
             needed=True,
         ),
         Flag("target", "DIR", "the folder to make; it must not exist yet or be empty", needed=True),
@@ -22,7 +22,8 @@ COMMAND = Command(
             "format",
             "NAME",
             "huggingface (transformers opens it), google (TF1), keras_hub (the encoder) or\n"
-            "sentence_transformers (of a sentence encoder, or of an encoder alone)",
+            "sentence_transformers (of a sentence encoder, or of an encoder alone); word2vec or\n"
+            "word2vec_binary (of word vectors)",
             needed=True,
         ),
         Flag("task", "NAME", "of a model of several tasks: the one to write alone"),

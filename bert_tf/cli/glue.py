@@ -27,8 +27,7 @@ COMMAND = Command(
             "tasks",
             "NAME,NAME,...",
             "CoLA, SST-2, MRPC, STS-B, QQP, MNLI, QNLI, RTE, WNLI, or glue for all;\n"
-            "afqmc, tnews, iflytek, cmnli, ocnli, cluewsc2020, csl, cmrc2018, chid,\n"
-            "c3, or clue for all",
+            "afqmc, tnews, iflytek, cmnli, ocnli, cluewsc2020, csl, or clue for all",
             needed=True,
         ),
         Flag("seeds", "N,N,...", "the seeds of each task; 1,2,3 if not given", "1,2,3"),

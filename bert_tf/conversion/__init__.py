@@ -7,6 +7,7 @@
     transformers_h5.py, hdf5_file.py   tf_model.h5 of transformers 4
     model_garden.py       BERTs of the TF Model Garden and of TF-Hub, under Google's names
     openai.py             GPT-2 as OpenAI published it, under Hugging Face's names
+    word2vec_file.py      files of word vectors, in and out
     keras_hub/            presets of KerasHub, in and out
     tokenizer_assets.py   tokenizers under other homes' names
     contents.py           what a directory, an archive or a checkpoint holds, before any is built

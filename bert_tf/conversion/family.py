@@ -124,6 +124,11 @@ class Family:
     companions: Mapping[str, tuple[Callable, Callable]] = field(default_factory=dict)
     fuller: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def is_published(self):
+        """bool, whether other packages have such models; else they are in our own format alone."""
+        return "huggingface" in self.layouts
+
 
 def own_layout(published, encoder_extra=()):
     """Our own format: every tensor bears its attribute path, whatever the task.

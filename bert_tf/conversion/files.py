@@ -16,6 +16,7 @@ import zlib
 from pathlib import Path
 
 from bert_tf import hub
+from bert_tf.conversion.word2vec_file import is_word_vectors
 from bert_tf.errors import InputError, shown, shown_name
 
 TOKENIZER_FILES = (
@@ -87,8 +88,8 @@ def unpacked(source):
     """The folder behind a path; an archive is unpacked to a temporary one, removed afterwards.
 
     Args:
-      source: str or Path of a directory, a .zip or .tar.gz, or a checkpoint prefix; or
-        hf://ORG/NAME.
+      source: str or Path of a directory, a .zip or .tar.gz, a checkpoint prefix or a file of word
+        vectors; or hf://ORG/NAME.
 
     Yields:
       Path; of the directory in the archive that holds the model, when there is one.
@@ -105,14 +106,16 @@ def unpacked(source):
                 yield _innermost(Path(folder))
             except InputError as error:  # the user knows the archive, not the folder
                 raise type(error)(str(error).replace(folder, str(source))) from None
+    elif is_word_vectors(source):
+        yield source
     elif source.is_dir() or (
         source.parent.is_dir() and list(source.parent.glob(f"{glob.escape(source.name)}.*"))
     ):
         yield source
     elif source.exists():
         raise InputError(
-            f"{source}: wanted a model directory, an archive of one ({', '.join(ARCHIVES)}) or the "
-            "prefix of a checkpoint"
+            f"{source}: wanted a model directory, an archive of one ({', '.join(ARCHIVES)}), the "
+            "prefix of a checkpoint or a file of word vectors"
         )
     else:
         raise InputError(f"{source}: no such directory, .zip or checkpoint prefix")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from absl import logging
 
-from bert_tf.conversion import google, huggingface, model_garden, openai
+from bert_tf.conversion import google, huggingface, model_garden, openai, word2vec
 from bert_tf.conversion.files import read_json
 from bert_tf.conversion.keras_hub import reading
 from bert_tf.conversion.leftovers import model_tensors
@@ -61,6 +61,9 @@ def look_into(place, named):
         found = Found("google", weights_file, config, weights_file, tensors)  # by Google's names
     elif checkpoint:
         found = _checkpoint(place, named)
+    elif word2vec.vectors_at(place):
+        config, tensors, vectors_file = word2vec.read_vectors_at(place)
+        found = Found(OWN, vectors_file, config, vectors_file, tensors)
     else:
         raise InputError(_nothing_there(place))
     return found._replace(

@@ -47,6 +47,11 @@ def family_of(config, config_file, tensors, weights_file):
             f"{config_file}: {key}: {shown(named_as)}, a family not here; there are "
             f"{', '.join(FAMILIES)}"
         )
+    if config.get("model_type") != OWN and not FAMILIES[named_as].is_published:
+        raise InputError(
+            f"{config_file}: {key}: {shown(name)}, wanted {OWN}: the family is in our own format "
+            "alone"
+        )
     return name, FAMILIES[named_as]
 
 
@@ -119,6 +124,8 @@ def _by_tensors(tensors):
     """The family that has names for most of the tensors, and for the embeddings among them."""
     counts = {}
     for known, family in FAMILIES.items():
+        if not family.is_published:
+            continue
         layout = family.layouts["huggingface"]
         there = canonical_names(layout.encoder_table(), tensors, "")
         rows = [*layout.encoder, *(row for head in layout.heads.values() for row in head)]

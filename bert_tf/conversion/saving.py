@@ -13,6 +13,7 @@ from bert_tf.conversion.modernbert import MODERNBERT
 from bert_tf.conversion.roberta import ROBERTA, XLM_ROBERTA
 from bert_tf.conversion.sentence_transformers import OF_MODULES, TASK, module_files
 from bert_tf.conversion.table import find, read_out
+from bert_tf.conversion.word2vec import WORD2VEC
 from bert_tf.errors import InputError
 
 # model_type in config.json -> Family. A new family is one file and one line here.
@@ -27,6 +28,7 @@ FAMILIES = {
     "gpt2": GPT2,
     "modernbert": MODERNBERT,
     "deberta-v2": DEBERTA_V2,
+    "word2vec": WORD2VEC,
 }
 
 # A family that no foreign format can express; its tensors are named as those of the family that
@@ -91,7 +93,7 @@ def save_google(model, directory):
     """
     encoder = getattr(model, "encoder", model)
     name = encoder.config.model_type
-    if name == TRANSFORMER or "google" not in _family(encoder).layouts:
+    if is_ours(encoder) or "google" not in _family(encoder).layouts:
         raise InputError(f"{directory}: Google's format has no encoder of the family {name}")
     config, tensors = (_encoder_files if encoder is model else _task_files)(model, "google")
     if config["model_type"] == OWN:
@@ -115,7 +117,7 @@ def _encoder_files(encoder, format):
     """(config, tensors) of an encoder alone; in our own format when it has to be."""
     config, family = encoder.config.to_dict(), _family(encoder)
     name = config["model_type"]
-    if name == TRANSFORMER:
+    if is_ours(encoder):
         format = OWN
         config |= {"model_type": OWN, "architectures": [f"{OWN}.{family.encoder_class}"]}
         config[OWN] = {"family": name}
@@ -141,7 +143,7 @@ def _task_files(model, format):
         ours = {key: value for key, value in ours.items() if key not in OF_MODULES}
         config |= {"architectures": [family.encoder_class], OWN: ours}
         return config, read_out(model.encoder, family.layouts[format].encoder_table())
-    if name == TRANSFORMER or published is None or _own_options(model):
+    if is_ours(model.encoder) or published is None or _own_options(model):
         layout = family.layouts[OWN]
         ours |= {"family": name, "task": published or task}
         config |= {"model_type": OWN, "architectures": [f"{OWN}.{published or task}"]}
@@ -169,6 +171,11 @@ def _task_files(model, format):
     return config, read_out(model, table)
 
 
+def is_ours(encoder):
+    """bool, whether an encoder is of a family that no other package's files can express."""
+    return encoder.config.model_type == TRANSFORMER or not _family(encoder).is_published
+
+
 def _family(encoder):
     """The Family that says how an encoder's tensors are named."""
     config = encoder.config
@@ -185,7 +192,7 @@ def _published_task(model):
 def _has_modules(model):
     """Whether a model is one that sentence-transformers' files can express."""
     pooled = any(kind.__name__ == TASK for kind in type(model).__mro__)
-    return pooled and model.encoder.config.model_type != TRANSFORMER
+    return pooled and not is_ours(model.encoder)
 
 
 def _own_options(model):

@@ -2,7 +2,7 @@
 
 TF-Hub's SavedModels hold the vocabulary among their assets and its case in a variable; KerasHub's
 presets hold it in assets/tokenizer and its case in a tokenizer.json that is no one else's; OpenAI's
-GPT-2 has encoder.json and vocab.bpe.
+GPT-2 has encoder.json and vocab.bpe; a file of word vectors has its words in it.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from bert_tf.conversion import openai
+from bert_tf.conversion import openai, word2vec
 from bert_tf.conversion.files import read_json
 from bert_tf.conversion.model_garden import SAVED_MODEL, is_lowercase
 
@@ -56,12 +56,15 @@ def tokenizer_folder(place):
     texts = list((place / "assets").glob("*.txt")) if hub else []
     beside = place if place.is_dir() else place.parent
     renamed = all((beside / name).is_file() for name in openai.TOKENIZER_FILES)
-    if not (len(texts) == 1 or (place / ASSETS).is_dir() or renamed):
+    vectors = word2vec.vectors_at(place)
+    if not (len(texts) == 1 or (place / ASSETS).is_dir() or renamed or vectors):
         yield None
         return
     with tempfile.TemporaryDirectory(prefix="bert_tf-") as name:
         folder = Path(name)
-        if len(texts) == 1:
+        if vectors:
+            lowercase = word2vec.write_vocabulary(vectors, folder)
+        elif len(texts) == 1:
             shutil.copyfile(texts[0], folder / "vocab.txt")
             lowercase = is_lowercase(place)
         elif renamed:

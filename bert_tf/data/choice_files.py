@@ -22,7 +22,7 @@ def read_c3(path):
       path: str.
     Yields:
       dict: `text`, its sentences joined by line ends; `question` str; `choices` list of str;
-      `label` int, unless the file has no answers; `id`, where the question has one.
+      `label` int, unless the file has no answers.
     Raises:
       InputError: it cannot be read, or is of another shape; the message says where.
     """
@@ -37,8 +37,6 @@ def read_c3(path):
         for count, asked in enumerate(objects({"questions": dialogue[1]}, "questions", place), 1):
             where = f"{place}, question {count}"
             record = {"text": text, "question": text_of(asked, "question", where)}
-            if isinstance(asked.get("id"), str | int):
-                record["id"] = asked["id"]
             record["choices"] = _texts(asked.get("choice"), "choice", where)
             if "answer" in asked:
                 answer = text_of(asked, "answer", where)

@@ -8,11 +8,7 @@ import os
 import typing
 
 from bert_tf.data import formats
-from bert_tf.data.official_reading import c3_rows, chid_rows, cmrc_rows
 from bert_tf.errors import InputError, shown
-
-# Rows to be predicted of CLUE 1.1, or of 1.0 as it called them later and first.
-_TESTS = ("test1.1.json", "test1.0.json", "test.json")
 
 # Rows in CLUE without a label that its annotators agreed on.
 NO_LABEL = "-"
@@ -23,7 +19,7 @@ class Part(typing.NamedTuple):
     file without."""
 
     files: tuple
-    text: str | int | None
+    text: str | int
     text_pair: str | int | None = None
     label: str | int | None = None
 
@@ -36,11 +32,7 @@ class OfficialTask(typing.NamedTuple):
       parts: dict of part -> Part; `train`, `validation`, perhaps `test` (with labels, such as
         MNLI's mismatched rows), and those to be predicted under the name of their submission.
       figures: tuple of str, those the benchmark is about; the first picks the weights.
-      counted: tuple of str, those of them that make up its score; empty: all.
       problem_type: str or None, as in `read_table`.
-      learned_as: str, a key of TASKS.
-      read: function of a path and whether the part has answers -> its rows, of a task that is no
-        classification; None: rows by their columns.
       assemble: function of a record (dict of str -> value) and its place -> the record with the
         texts put together; None leaves it as it is.
     """
@@ -50,9 +42,6 @@ class OfficialTask(typing.NamedTuple):
     figures: tuple
     problem_type: str | None = None
     assemble: typing.Callable | None = None
-    counted: tuple = ()
-    learned_as: str = "sequence_classification"
-    read: typing.Callable | None = None
 
 
 def _glue(folder, text, pair, label, figures, submission=None, **options):
@@ -73,17 +62,6 @@ def _clue(name, text, pair, assemble=None, train="train.json", tests=("test.json
     kind = "single_label_classification"
     folders = (f"{name}_public", name)
     return OfficialTask(folders, parts, ("accuracy",), kind, assemble)
-
-
-def _clue_reading(name, learned_as, read, figures, train, submission, **options):
-    """A reading task; train: names of the file of training rows, with `train` in each."""
-    parts = {
-        "train": Part(train, None, None, "label"),
-        "validation": Part(tuple(x.replace("train", "dev") for x in train), None, None, "label"),
-        submission: Part(_TESTS, None),
-    }
-    options |= {"learned_as": learned_as, "read": read}
-    return OfficialTask((f"{name}_public", name), parts, figures, **options)
 
 
 def _with_pronoun(record, place):
@@ -167,29 +145,16 @@ GLUE = {
 }
 CLUE = {
     "afqmc": _clue("afqmc", "sentence1", "sentence2"),
-    "tnews": _clue("tnews", "sentence", None, tests=_TESTS, told="tnews11"),
+    "tnews": _clue("tnews", "sentence", None, tests=("test1.1.json", "test.json"), told="tnews11"),
     "iflytek": _clue("iflytek", "sentence", None),
     "cmnli": _clue("cmnli", "sentence1", "sentence2"),
     "ocnli": _clue("ocnli", "sentence1", "sentence2", train="train.50k.json", told="ocnli_50k"),
     "cluewsc2020": _clue(
         *("cluewsc2020", "text", None, _with_pronoun),
-        tests=_TESTS,
+        tests=("test1.1.json", "test.json"),
         told="cluewsc11",
     ),
     "csl": _clue("csl", "keyword", "abst", _with_keywords),
-    "cmrc2018": _clue_reading(
-        *("cmrc2018", "question_answering", cmrc_rows, ("exact_match", "f1"), ("train.json",)),
-        submission="cmrc2018_predict.json",
-        counted=("exact_match",),
-    ),
-    "chid": _clue_reading(
-        *("chid", "multiple_choice", chid_rows, ("accuracy",), ("train.json",)),
-        submission="chid11_predict.json",
-    ),
-    "c3": _clue_reading(
-        *("c3", "multiple_choice", c3_rows, ("accuracy",), ("m-train.json", "c3-m-train.json")),
-        submission="c311_predict.json",
-    ),
 }
 BENCHMARKS = {"glue": GLUE, "clue": CLUE}
 OFFICIAL = {**GLUE, **CLUE}
@@ -199,8 +164,7 @@ class Rows(typing.NamedTuple):
     """The rows of a file and how many of them were left out, by reason.
 
     Attributes:
-      rows: list of dict: `id`, `text`, perhaps `text_pair` and `label`; of a task with a reader
-        of its own what that gives.
+      rows: list of dict: `id`, `text`, perhaps `text_pair` and `label`.
       left_out: dict of str -> int.
     """
 
@@ -239,11 +203,6 @@ def read_official(name, part, path):
       InputError: the file cannot be read, or a row is not as the site's are.
     """
     task, columns = OFFICIAL[name], OFFICIAL[name].parts[part]
-    if task.read is not None:
-        rows = task.read(path, columns.label is not None)
-        if not rows:
-            raise InputError(f"{path}: has no rows")
-        return Rows(rows, {})
     format = "tsv" if path.endswith((".tsv", ".txt")) else "jsonl"
     rows, left_out, header = [], {}, None
     with formats.open_for_reading(path) as file:

@@ -15,6 +15,7 @@ from bert_tf.encoders.mobilebert import MOBILEBERT, MobileBertConfig
 from bert_tf.encoders.modernbert import MODERNBERT, ModernBertConfig
 from bert_tf.encoders.roberta import ROBERTA, XLM_ROBERTA, RobertaConfig, XLMRobertaConfig
 from bert_tf.encoders.transformer import PARTS, TRANSFORMER, TransformerConfig, as_transformer
+from bert_tf.encoders.word2vec import WORD2VEC, Word2VecConfig
 from bert_tf.errors import ConfigError, InputError, nearest
 
 # model_type in config.json -> Family.
@@ -30,6 +31,7 @@ FAMILIES = {
     "modernbert": MODERNBERT,
     "deberta-v2": DEBERTA_V2,
     "transformer": TRANSFORMER,
+    "word2vec": WORD2VEC,
 }
 # The usual name of every published model -> its config.
 SIZES = {name: config for family in FAMILIES.values() for name, config in family.sizes.items()}
@@ -148,6 +150,7 @@ __all__ = [
     "Published",
     "RobertaConfig",
     "TransformerConfig",
+    "Word2VecConfig",
     "XLMRobertaConfig",
     "build_encoder",
     "change_config",

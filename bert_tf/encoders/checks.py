@@ -69,7 +69,7 @@ def check_config(config):
         if not number or not 0 <= value < 1e6:  # neither NaN nor infinity
             raise InputError(f"{name}: {shown(value)}, wanted a number from 0 to below 1000000")
     name, heads = config.width_of_heads, config.num_attention_heads
-    if getattr(config, name) % heads:
+    if heads and getattr(config, name) % heads:
         raise InputError(
             f"{name}: {getattr(config, name)} does not divide into num_attention_heads: {heads}"
         )
@@ -89,6 +89,21 @@ def check_shares(config, *names):
         rate = getattr(config, name)
         if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < 1:
             raise InputError(f"{name}: {shown(rate)}, wanted a share from 0 to below 1")
+
+
+def check_absent(config, *names):
+    """Refuses a number of parts that a family has none of.
+
+    Args:
+      config: a family's config.
+      *names: the fields.
+    Raises:
+      InputError: a value is not 0.
+    """
+    for name in names:
+        if value := getattr(config, name):
+            family = config.model_type
+            raise InputError(f"{name}: {shown(value)}, wanted 0: a {family} has none")
 
 
 def check_choice(config, field, known):

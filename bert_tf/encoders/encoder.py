@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from bert_tf.encoders.checks import check_inputs
+from bert_tf.encoders.heads import fresh_head
 from bert_tf.errors import InputError
 from bert_tf.layers import (
     Context,
@@ -149,7 +150,8 @@ class Encoder(keras.Model):
           dict: `sequence_output` float [B, L, D]; `pooled_output` float [B, D], or [B, S, D] with
           `sentence_positions`, if there is a pooler; on request `hidden_states`, a tensor
           [B, L, D] for the embeddings and for each block, and `attentions`, a tensor float32
-          [B, N, L, L] for each block; `cache`, a tuple for each block, where one was given.
+          [B, N, L, L] for each block, if blocks attend; `cache`, a tuple for each block, where one
+          was given.
         Raises:
           InputError: rows longer than the positions, or (outside a graph) an id not in the
             vocabulary.
@@ -181,6 +183,8 @@ class Encoder(keras.Model):
         if self.final_norm is not None:
             x_XD = self.final_norm(x_XD)
         sequence_BLD = ops.reshape(x_XD, (batch, length, width))
+        if only_first and not context.first_only:  # no block was there to compute it alone
+            sequence_BLD = sequence_BLD[:, :1]
         outputs = {"sequence_output": sequence_BLD}
         if self.pooler is not None:
             outputs["pooled_output"] = self._pool(sequence_BLD, firsts)
@@ -188,7 +192,8 @@ class Encoder(keras.Model):
             outputs["cache"] = attentions
         if return_intermediates:
             outputs["hidden_states"] = [*hidden_states, sequence_BLD]
-            outputs["attentions"] = attentions
+            if self.config.num_attention_heads:
+                outputs["attentions"] = attentions
         return outputs
 
     def _context(self, inputs, return_intermediates, cache):
@@ -200,7 +205,8 @@ class Encoder(keras.Model):
             groups, None if cache is None else length, inputs.get("reading_order")
         )
         context = Context(batch, length, mask)
-        if cache is None and not return_intermediates:
+        attends = bool(self.config.num_attention_heads)
+        if cache is None and not (return_intermediates and attends):
             context = dataclasses.replace(context, wants_probs=False)
         if inputs.get("memory") is not None:
             memory, there = inputs["memory"], inputs.get("memory_mask")
@@ -235,16 +241,9 @@ class Encoder(keras.Model):
         """A fresh head that predicts masked words, as published with this family.
 
         Raises:
-          InputError: the family has none: its tokens do not attend to later ones.
+          InputError: the family has none.
         """
-        if self.family.masked_lm_head is None:
-            raise InputError(
-                f"encoder: a {self.config.model_type}, which reads from left to right, where a "
-                "masked word is told by both sides; CausalLM is its task"
-            )
-        head = self.family.masked_lm_head(self.config, self.embeddings.width, self.dtype_policy)
-        head.build((None, self.config.hidden_size))
-        return head
+        return fresh_head(self, "masked_lm_head", self.embeddings.width)
 
     def next_word_head(self):
         """A fresh head that predicts the word after each token, as published with this family.
@@ -252,14 +251,15 @@ class Encoder(keras.Model):
         Raises:
           InputError: the family has none: its tokens attend to later ones.
         """
-        if self.family.next_word_head is None:
-            raise InputError(
-                f"encoder: a {self.config.model_type}, whose tokens attend to later ones; wanted a "
-                "family that reads from left to right, such as gpt2"
-            )
-        head = self.family.next_word_head(self.config, self.dtype_policy)
-        head.build((None, self.config.hidden_size))
-        return head
+        return fresh_head(self, "next_word_head")
+
+    def context_head(self):
+        """A fresh table of the vectors that words have as neighbours of others.
+
+        Raises:
+          InputError: the family has none: its tokens' vectors are not theirs alone.
+        """
+        return fresh_head(self, "context_head")
 
     def decoder(self, changes):
         """A fresh decoder whose blocks attend to this encoder's output.
@@ -285,9 +285,7 @@ class Encoder(keras.Model):
           InputError: the family has none.
         """
         self._check_replaces_tokens()
-        head = self.family.replaced_token_head(self.config, self.dtype_policy)
-        head.build((None, self.config.hidden_size))
-        return head
+        return fresh_head(self, "replaced_token_head")
 
     def generator(self, config):
         """A fresh encoder over this one's embeddings, mostly a smaller one (Clark et al. 2020,

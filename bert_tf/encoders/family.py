@@ -71,6 +71,8 @@ class Family:
       replaced_token_head: function of (config, dtype) -> layer, float [X, D] -> [X, 1].
       next_word_head: function of (config, dtype) -> layer called as `NextWordHead`, where no token
         attends to a later one; or None.
+      context_head: function of (config, dtype) -> layer called as `ContextHead`, where a token's
+        vector is that of its word alone; or None.
     """
 
     config: type
@@ -86,3 +88,4 @@ class Family:
     groups: Callable | None = None
     replaced_token_head: Callable | None = None
     next_word_head: Callable | None = None
+    context_head: Callable | None = None

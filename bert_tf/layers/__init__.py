@@ -47,7 +47,13 @@ from bert_tf.layers.positions import sinusoidal
 from bert_tf.layers.rotary import LocalAttention, RotaryAttention, RotaryPositions
 from bert_tf.layers.sampling import draw
 from bert_tf.layers.trigram import TrigramEmbeddings
-from bert_tf.layers.word_heads import MaskedLMHead, NextWordHead, SplitMaskedLMHead, WordHead
+from bert_tf.layers.word_heads import (
+    ContextHead,
+    MaskedLMHead,
+    NextWordHead,
+    SplitMaskedLMHead,
+    WordHead,
+)
 
 __all__ = [
     "ACTIVATIONS",
@@ -60,6 +66,7 @@ __all__ = [
     "BottleneckPlan",
     "CausalAttention",
     "Context",
+    "ContextHead",
     "ConvolvedBlock",
     "DisentangledAttention",
     "CrossAttention",

@@ -137,6 +137,31 @@ class NextWordHead(keras.layers.Layer):
         return ops.cast(logits_XV, "float32")
 
 
+class ContextHead(keras.layers.Layer):
+    """The vectors that words have as neighbours of others, zeros at first (Mikolov et al. 2013,
+    arXiv 1310.4546, v' of eq. 2; word2vec.c: syn1neg).
+
+    Args:
+      vocab_size: int, V.
+    """
+
+    def __init__(self, vocab_size, **kwargs):
+        super().__init__(**kwargs)
+        self.vocab_size = vocab_size
+
+    def build(self, shape):
+        self.word_embeddings = self.add_weight(
+            name="word_embeddings",
+            shape=(self.vocab_size, shape[-1]),
+            initializer="zeros",
+            autocast=False,
+        )
+
+    def call(self, ids):
+        """int [...] -> float [..., D]."""
+        return ops.cast(ops.take(self.word_embeddings, ids, axis=0), self.compute_dtype)
+
+
 class WordHead(keras.layers.Layer):
     """Dense, activation, norm, then an output matrix; what it has of biases is told.
 

@@ -9,16 +9,22 @@ from bert_tf.conversion import save_google
 from bert_tf.conversion.contents import opened
 from bert_tf.conversion.files import copy_tokenizer_files
 from bert_tf.conversion.keras_hub.writing import save_keras_hub
-from bert_tf.conversion.saving import TRANSFORMER
+from bert_tf.conversion.saving import is_ours
 from bert_tf.conversion.sentence_transformers import TASK
 from bert_tf.conversion.tokenizer_assets import write_preset_tokenizer
 from bert_tf.conversion.vocabulary_size import vocabulary_entries
+from bert_tf.conversion.word2vec_file import BINARY_FILE, TEXT_FILE, write_word_vectors
 from bert_tf.errors import ConfigError, InputError, nearest
 from bert_tf.loading.encoders import whole_encoder
 from bert_tf.loading.report import difference, found
 from bert_tf.loading.tasks import kinds, task_of_files
 
-FORMATS = ("huggingface", "google", "keras_hub", "sentence_transformers")
+FORMATS = (
+    *("huggingface", "google", "keras_hub", "sentence_transformers"),
+    *("word2vec", "word2vec_binary"),
+)
+# Formats of word vectors -> the file in the target.
+VECTORS = {"word2vec": TEXT_FILE, "word2vec_binary": BINARY_FILE}
 
 
 def convert(source, target, format, compare=False, task=None):
@@ -31,7 +37,8 @@ def convert(source, target, format, compare=False, task=None):
       format: one of FORMATS. "sentence_transformers" takes a sentence encoder, or an encoder alone,
         whose vectors it then means; of a sentence encoder the others hold the encoder.
         "keras_hub" holds the encoder alone, and one warning names what is not expressed.
-
+        "word2vec" and "word2vec_binary" are the vectors of an encoder that has nothing else, in
+        vectors.txt and vectors.bin, without those of special tokens.
       compare: bool, whether what was written is read again and its encoder's outputs are compared
         with the source's.
       task: str, of a model of several tasks the one to write alone; None: all there is.
@@ -73,6 +80,9 @@ def _write(model, contents, folder, format):
     if format == "keras_hub":
         _write_preset(contents, model, folder)
         return
+    if format in VECTORS:
+        _write_vectors(contents, model, folder / VECTORS[format])
+        return
     _carry_tokenizer(contents.folder, folder, format)
     if format == "google":
         save_google(model, folder)
@@ -100,6 +110,21 @@ def _write_preset(contents, model, folder):
         logging.warning("%s: no tokenizer that KerasHub's %s has", folder, name)
 
 
+def _write_vectors(contents, model, file):
+    """The vectors of words, in the order of the vocabulary."""
+    from bert_tf.text import Tokenizer
+
+    encoder = getattr(model, "encoder", model)
+    if encoder.family.context_head is None:
+        family = encoder.config.model_type
+        raise InputError(f"{file}: a {family} is more than vectors of words, which is all it holds")
+    tokenizer = Tokenizer.from_pretrained(str(contents.folder))
+    special = tokenizer.pieces.settings.special_tokens
+    rows = {word: i for word, i in tokenizer.pieces.ids.items() if word and word not in special}
+    vectors = encoder.embeddings.word_embeddings.numpy()[list(rows.values())]
+    write_word_vectors(file, list(rows), vectors, binary=file.name == BINARY_FILE)
+
+
 def _to_convert(contents, format):
     """The model of open files that a format is to hold."""
     if format != "sentence_transformers":
@@ -111,7 +136,7 @@ def _to_convert(contents, format):
             f"{contents.config_file}: a {contents.task}, wanted a {TASK} or an encoder alone"
         )
     model = task_of_files(contents) if contents.task else kinds()[TASK](whole_encoder(contents))
-    if model.encoder.config.model_type == TRANSFORMER:
+    if is_ours(model.encoder):
         raise InputError(f"{contents.config_file}: sentence-transformers has no such encoder")
     return model
 

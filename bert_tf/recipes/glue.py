@@ -1,7 +1,6 @@
 """GLUE and CLUE: each task under several seeds, their mean and spread, what the sites are sent."""
 
 import csv
-import itertools
 import json
 import os
 import statistics
@@ -15,7 +14,6 @@ from bert_tf.export import answer_with
 from bert_tf.loading import load_with_tokenizer
 from bert_tf.recipes.finetune import finetune
 from bert_tf.recipes.workdir import claimed_workdir, open_workdir
-from bert_tf.tasks import TASKS
 from bert_tf.tasks.metrics import measure
 
 # Rows that are answered, and written, together.
@@ -37,7 +35,7 @@ def glue(config, workdir, tasks, seeds, report=print):
     Returns:
       dict, what `results.json` holds: `tasks`, name -> `seeds` (figures by seed), `mean`, `spread`
       (standard deviation over the seeds), `best_seed`; and `score`, the mean over the tasks of the
-      mean of their figures (of CMRC 2018 of the exact matches alone, as CLUE counts), in percent.
+      mean of their figures, in percent.
     Raises:
       As `finetune`; InputError also where an official file is missing.
     """
@@ -70,8 +68,8 @@ def _run(config, workdir, paths, seeds, report):
         report(f"{name}: {_told(found[name]['mean'], found[name]['spread'])}")
         best = os.path.join(workdir, name, f"seed_{found[name]['best_seed']}", "model")
         found[name] |= _submit(name, paths[name], best, os.path.join(workdir, "submission"))
-    scores = [_score(name, task["mean"]) for name, task in found.items()]
-    summary = {"tasks": found, "score": statistics.mean(scores)}
+    scores = [statistics.mean(task["mean"].values()) for task in found.values()]
+    summary = {"tasks": found, "score": 100 * statistics.mean(scores)}
     write_file(os.path.join(workdir, "results.json"), json.dumps(summary, indent=2) + "\n")
     report(f"score: {summary['score']:.2f} over {', '.join(paths)}")
     return summary
@@ -123,17 +121,13 @@ def _convert(name, paths, folder):
         data[part] = os.path.join(folder, f"{part}.jsonl")
         with new_file(data[part]) as file:
             file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    task = OFFICIAL[name]
-    data["format"] = "jsonl"
-    if task.read is not None:  # an optional column is read where it is named
-        return {**data, "columns": {x: x for x in ("question",) if x in rows[0]}}
-    pair = task.parts["train"].text_pair
-    return {**data, "text_pair": None if pair is None else "text_pair"}
+    pair = OFFICIAL[name].parts["train"].text_pair
+    return {**data, "text_pair": None if pair is None else "text_pair", "format": "jsonl"}
 
 
 def _config(config, name, seed, data):
     task = OFFICIAL[name]
-    return config.run(name, seed, data, task.problem_type, task.figures[0], task.learned_as)
+    return config.run(name, seed, data, task.problem_type, task.figures[0])
 
 
 def _figures(name, results):
@@ -154,13 +148,6 @@ def _summary(name, results):
         "spread": {x: statistics.stdev(y) if len(y) > 1 else 0.0 for x, y in values.items()},
         "best_seed": max(results, key=lambda seed: results[seed][first]),
     }
-
-
-def _score(name, mean):
-    """What a task adds to a benchmark's score, in percent."""
-    task = OFFICIAL[name]
-    figures = [mean[x] for x in task.counted] or mean.values()
-    return statistics.mean(figures) * 100 / TASKS[task.learned_as].full_mark
 
 
 def _told(figures, spread=None):
@@ -197,27 +184,14 @@ def _answers(answer, rows):
 
 
 def _write(name, part, path, rows, answers, folder):
-    """One submission: GLUE's TSV of index and prediction, or what CLUE takes: JSON lines of id and
-    label, of C3 with the number of the choice; one object by id, of CMRC of answers, of ChID of
-    numbers.
-
-    Sources: the FAQ of gluebenchmark.com; CLUE's guide to submissions of 2021-09-04 and its
-    clue_submit_examples.zip.
-    """
+    """One submission: GLUE's TSV of index and prediction, or CLUE's JSON lines of id and label."""
     told = zip(rows, answers, strict=True)
     if part.endswith(".json"):
         older = "test1.1" not in os.path.basename(path)
         part = part.replace("11_", "10_") if older else part  # CLUE 1.0's rows and name
-        if rows[0].keys() & {"group", "context"}:
-            found = (
-                _assigned(told) if "group" in rows[0] else {x["id"]: y["answer"] for x, y in told}
-            )
-            write_file(os.path.join(folder, part), json.dumps(found, ensure_ascii=False) + "\n")
-            return
         with new_file(os.path.join(folder, part)) as file:
             for row, found in told:
-                label = found["choice"] if "choices" in row else found["label"]
-                line = {"id": row["id"], "label": label}
+                line = {"id": row["id"], "label": found["label"]}
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
         return
     low, high = _RATINGS
@@ -228,23 +202,6 @@ def _write(name, part, path, rows, answers, folder):
             rated = "score" in found and "label" not in found
             value = f"{min(max(found['score'], low), high):.3f}" if rated else found["label"]
             lines.writerow((row["id"], value))
-
-
-def _assigned(told):
-    """The numbers of choices by blank, for rows and their answers: in a group no choice is taken
-    twice, and the product of the probabilities is the highest, as CLUE's baseline has it."""
-    import numpy as np
-    from scipy.optimize import linear_sum_assignment
-
-    found = {}
-    for _, rows in itertools.groupby(told, lambda both: both[0]["group"]):
-        rows = list(rows)
-        shares = np.array([answer["probabilities"] for _, answer in rows], float)
-        blanks, choices = linear_sum_assignment(np.log(np.maximum(shares, 1e-37)), maximize=True)
-        numbers = dict(zip(blanks.tolist(), choices.tolist(), strict=True))
-        for place, (row, answer) in enumerate(rows):  # more blanks than choices: none is left
-            found[row["id"]] = numbers.get(place, answer["choice"])
-    return found
 
 
 def _diagnosed(model, rows, answer):

@@ -271,6 +271,8 @@ def write_wordpiece(settings, directory):
 def _read_lines(path):
     """The tokens of a vocab.txt, without white space at the end of a line, as in the reference."""
     lines = read_bytes(path).removeprefix(codecs.BOM_UTF8).split(b"\n")
+    if re.fullmatch(rb"\s*\d+[ \t]+\d+\s*", lines[0]):
+        raise InputError(f"{path}: holds word vectors; bert-tf convert makes a model of them")
     if not lines[-1]:
         lines.pop()
     tokens = []

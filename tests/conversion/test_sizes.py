@@ -57,7 +57,12 @@ def tensors_of(layout):
 
 @pytest.mark.parametrize(
     ("name", "format"),
-    [(name, format) for name, family in FAMILIES.items() for format in family.layouts],
+    [
+        (name, format)
+        for name, family in FAMILIES.items()
+        for format in family.layouts
+        if family.is_published  # the others have tests of their own: they have no such layers
+    ],
 )
 def test_every_family_tells_its_sizes_in_every_format(name, format):
     family = FAMILIES[name]

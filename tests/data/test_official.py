@@ -107,52 +107,6 @@ LAYOUTS = {
 }
 
 
-def test_chid_reads_each_blank_with_what_stands_round_it(tmp_path):
-    content = ["长" * 120 + "#idiom000001#好", "他#idiom000002#而#idiom000003#了"]
-    write(
-        tmp_path / "chid/train.json", {"content": content, "candidates": ["一心一意", "百花齐放"]}
-    )
-    answers = {"#idiom000001#": 1, "#idiom000002#": 0, "#idiom000003#": 1}
-    write(tmp_path / "chid/train_answer.json", answers)
-    found = rows_of("chid", "train", tmp_path).rows
-    assert [(x["id"], x["label"], x["group"]) for x in found] == [(*x, 1) for x in answers.items()]
-    assert found[0]["text"] == "长" * 99 + "___好" and found[0]["choices"][1] == "百花齐放"
-    assert [x["text"] for x in found[1:]] == ["他___而□□□□了", "他□□□□而___了"]
-    write(tmp_path / "chid/train_answer.json", {**answers, "#idiom000003#": 2})
-    with pytest.raises(InputError, match="train_answer.json: #idiom000003# is 2, wanted 0 to 1"):
-        rows_of("chid", "train", tmp_path)
-
-
-def test_c3_reads_texts_and_dialogues_and_keeps_the_ids_of_rows_to_predict(tmp_path):
-    asked = {"question": "谁？", "choice": ["他", "她"], "answer": "她"}
-    write(tmp_path / "c3_public/m-train.json", [[["甲"], [asked], "1"]])
-    write(tmp_path / "c3_public/d-train.json", [[["男：乙"], [asked, asked], "2"]])
-    found = rows_of("c3", "train", tmp_path).rows
-    assert [x["text"] for x in found] == ["甲", "男：乙", "男：乙"] and found[0]["label"] == 1
-    del asked["answer"]
-    write(tmp_path / "c3_public/test1.1.json", [[["甲"], [{**asked, "id": 77}], "1"]])
-    (row,) = rows_of("c3", "c311_predict.json", tmp_path).rows
-    assert row == {"id": 77, "text": "甲", "question": "谁？", "choices": ["他", "她"]}
-    write(tmp_path / "c3_public/m-train.json", [[["甲"], [asked], "1"]])
-    with pytest.raises(InputError, match="m-train.json: question 1 has no answer"):
-        rows_of("c3", "train", tmp_path)
-
-
-def test_cmrc_reads_its_form_of_squad(tmp_path):
-    asked = {"id": "DEV_0", "question": "谁？", "answers": [{"text": "他", "answer_start": 0}]}
-    document = {"data": [{"paragraphs": [{"context": "他来了", "qas": [asked]}]}]}
-    write(tmp_path / "cmrc2018_public/dev.json", document)
-    write(tmp_path / "cmrc2018_public/test.json", document)
-    (row,) = rows_of("cmrc2018", "validation", tmp_path).rows
-    assert row == {**asked, "context": "他来了"}
-    (row,) = rows_of("cmrc2018", "cmrc2018_predict.json", tmp_path).rows
-    assert row == {"id": "DEV_0", "question": "谁？", "context": "他来了"}
-    asked["answers"] = []
-    write(tmp_path / "cmrc2018_public/dev.json", document)
-    with pytest.raises(InputError, match="question 'DEV_0' has no answers"):
-        rows_of("cmrc2018", "validation", tmp_path)
-
-
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_a_layout_is_read(name, tmp_path):
     part, file, lines, row = LAYOUTS[name]

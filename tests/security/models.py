@@ -20,12 +20,14 @@ from tests.conversion import hub_model, openai_model
 
 HERE = pathlib.Path(__file__).parent.parent / "conversion"
 ROWS = len(tiny.vocabulary())
+# What a family has otherwise than BERT.
+MORE = {"word2vec": {"num_hidden_layers": 0, "num_attention_heads": 0}}
 
 
 def config_of(name):
     """A tiny config of a family, for the tiny vocabulary."""
     kind = encoders.FAMILIES[name].config
-    fields = tiny.sizes(vocab_size=ROWS) | {"embedding_size": 4}
+    fields = tiny.sizes(vocab_size=ROWS) | {"embedding_size": 4} | MORE.get(name, {})
     known = kind.__dataclass_fields__
     return kind(**{key: value for key, value in fields.items() if key in known})
 

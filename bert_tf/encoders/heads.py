@@ -1,0 +1,39 @@
+"""The heads that an encoder's family has, fresh; and why it has not one that is asked for."""
+
+from bert_tf.errors import InputError
+
+# Head -> what is said of families without it.
+_WITHOUT = {
+    "masked_lm_head": "which predicts no masked words",
+    "next_word_head": "whose tokens attend to later ones; wanted a family that reads from left to "
+    "right, such as gpt2",
+    "context_head": "whose vectors are of words in their places; wanted a family of words alone, "
+    "such as word2vec",
+}
+_LEFT_TO_RIGHT = (
+    "which reads from left to right, where a masked word is told by both sides; CausalLM is its "
+    "task"
+)
+
+
+def fresh_head(encoder, name, *sizes):
+    """A head of an encoder's family, built.
+
+    Args:
+      encoder: Encoder.
+      name: str, an attribute of Family.
+      *sizes: what its function takes between the config and the dtype.
+    Returns:
+      A layer.
+    Raises:
+      InputError: the family has none.
+    """
+    family, config = encoder.family, encoder.config
+    make = getattr(family, name)
+    if make is None:
+        reads_right = name == "masked_lm_head" and family.next_word_head is not None
+        why = _LEFT_TO_RIGHT if reads_right else _WITHOUT[name]
+        raise InputError(f"encoder: a {config.model_type}, {why}")
+    head = make(config, *sizes, encoder.dtype_policy)
+    head.build((None, config.hidden_size))
+    return head
