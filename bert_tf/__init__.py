@@ -16,6 +16,7 @@ _MODULES = {
     "DebertaV2Config": "encoders",
     "DependencyParser": "tasks",
     "DistilBertConfig": "encoders",
+    "Distillation": "compression.distillation",
     "ElectraConfig": "encoders",
     "ElectraPretraining": "tasks",
     "AdamW": "training.optimizers",

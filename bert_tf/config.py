@@ -5,6 +5,7 @@
 
 import dataclasses
 
+from bert_tf.compression_sections import DistillationSection
 from bert_tf.errors import ConfigError
 from bert_tf.pretraining_sections import (
     Masking,
@@ -44,6 +45,7 @@ from bert_tf.settings import (
 __all__ = [
     "FORMATS",
     "DataSection",
+    "DistillConfig",
     "DistributionSection",
     "FewShotSection",
     "FinetuneConfig",
@@ -217,6 +219,28 @@ class GlueConfig:
         model = ModelSection(self.model.path, self.model.changes, problem_type=problem_type)
         data = DataSection(**data, max_length=length)
         return FinetuneConfig(model, data, train=train, distribution=self.distribution)
+
+
+@dataclasses.dataclass(frozen=True)
+class DistillConfig:
+    """Every setting of `bert-tf distill`; `model` is the student."""
+
+    model: ModelSection
+    data: DataSection
+    distillation: DistillationSection
+    task: str = setting(WORD, "sequence_classification")
+    train: TrainSection = TrainSection()
+    distribution: DistributionSection = DistributionSection()
+
+    def __post_init__(self):
+        """What fine-tuning asks of its sections, and rows that teachers can read."""
+        self.finetuning()
+        if self.data.packing:
+            raise ConfigError("data.packing is true, wanted false: teachers read a text a row")
+
+    def finetuning(self):
+        """The configuration of the student's training without a teacher, a FinetuneConfig."""
+        return FinetuneConfig(self.model, self.data, self.task, self.train, self.distribution)
 
 
 def finetuning(path):

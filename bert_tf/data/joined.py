@@ -1,4 +1,4 @@
-"""Two tables read as one, for training on new rows and old ones together."""
+"""Two tables read as one: new rows and old ones, or texts with labels and others without."""
 
 import numpy as np
 
@@ -43,3 +43,26 @@ class JoinedTable:
         old = rows >= len(self._first)
         yield ~old, self._first, rows[~old]
         yield old, self._second, rows[old] - len(self._first)
+
+
+class UnlabelledTable:
+    """A Table without labels as one that has them, all of the first class or 0, for a JoinedTable.
+
+    Args:
+      table: Table without labels.
+      like: Table with labels.
+    """
+
+    def __init__(self, table, like):
+        self._table, self._example = table, like.labels(np.arange(1))
+
+    def __len__(self):
+        return len(self._table)
+
+    def cells(self, rows):
+        """As Table.cells."""
+        return self._table.cells(rows)
+
+    def labels(self, rows):
+        """Zeros of the shape of labels: nothing is to be learned from them."""
+        return np.zeros((len(rows), *self._example.shape[1:]), self._example.dtype)

@@ -60,7 +60,7 @@ def training_batches(
       length_multiple: int. Batch lengths are rounded up to a multiple of it, as far as max_length
         allows. 1 pads least, and is right wherever a new shape is free; under XLA every length is
         compiled anew, so that few lengths, 32 apart or more, are worth their padding.
-      extra: "labels", or "rows" to get the numbers of the rows in their place.
+      extra: "labels", or "rows" to get the numbers of the rows in their place, or a tuple of both.
     Returns:
       tf.data.Dataset of (inputs, labels), as the features are; the batch dimension is static.
     """
@@ -72,7 +72,8 @@ def training_batches(
         return rows, batches[skipped:] if number == first else batches
 
     windows = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
-    windows = _windows(windows, window, table, features, (extra,))
+    beside = extra if isinstance(extra, tuple) else (extra,)
+    windows = _windows(windows, window, table, features, beside)
     dataset = _batches(windows, features, batch_size, length_multiple, full=True)
     return until(dataset, start_step, stop_step)
 

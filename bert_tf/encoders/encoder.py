@@ -7,6 +7,7 @@ from keras import ops
 
 from bert_tf.encoders.checks import check_inputs
 from bert_tf.encoders.heads import fresh_head
+from bert_tf.encoders.watching import watch_of
 from bert_tf.errors import InputError
 from bert_tf.layers import (
     Context,
@@ -19,13 +20,8 @@ from bert_tf.layers import (
 
 # The fields that embeddings are made of; a generator has those of its discriminator.
 _OF_EMBEDDINGS = (
-    "vocab_size",
-    "max_position_embeddings",
-    "type_vocab_size",
-    "embedding_size",
-    "layer_norm_eps",
-    "position_embedding",
-    "num_languages",
+    *("vocab_size", "max_position_embeddings", "type_vocab_size", "embedding_size"),
+    *("layer_norm_eps", "position_embedding", "num_languages"),
 )
 
 
@@ -158,7 +154,9 @@ class Encoder(keras.Model):
         """
         check_inputs(inputs, self.config)
         key, firsts = key_for(training, key), inputs.get("sentence_positions")
-        only_first = only_first and firsts is None
+        watch = watch_of(self)
+        return_intermediates = return_intermediates or watch is not None
+        only_first = only_first and firsts is None and watch is None
         context = self._context(inputs, return_intermediates, cache)
         batch, length, width = context.batch, context.length, self.config.hidden_size
         drop_rate = self.config.layer_drop_rate
@@ -194,7 +192,7 @@ class Encoder(keras.Model):
             outputs["hidden_states"] = [*hidden_states, sequence_BLD]
             if self.config.num_attention_heads:
                 outputs["attentions"] = attentions
-        return outputs
+        return outputs if watch is None else watch.seen(inputs, outputs)
 
     def _context(self, inputs, return_intermediates, cache):
         """What blocks are told besides their tokens."""

@@ -11,9 +11,10 @@ from bert_tf.conversion.saving import OWN
 from bert_tf.conversion.sizes import check_sizes
 from bert_tf.conversion.table import fill
 from bert_tf.errors import InputError, shown
+from bert_tf.loading.cutting import kept_layers
 
 
-def load_encoder(directory, **config_changes):
+def load_encoder(directory, keep_layers=None, **config_changes):
     """The encoder in a directory, an archive or a checkpoint of any readable format.
 
     Heads in the files are left aside, those of other code named in one warning. A pooler the files
@@ -23,6 +24,7 @@ def load_encoder(directory, **config_changes):
       directory: str, a folder of any format that README.md lists under "What it reads", a .zip of
         one, the prefix of a checkpoint such as `folder/bert_model.ckpt`, or hf://ORG/NAME; or the
         Contents of one (see `conversion.contents.opened`).
+      keep_layers: list of int, the layers to keep, from 0, in rising order; None keeps all.
       **config_changes: fields of the family's config to change; `num_hidden_layers` may be lowered:
         the lower layers are read and the upper ones left aside.
 
@@ -47,7 +49,7 @@ def load_encoder(directory, **config_changes):
             "%s: holds no pooler; a new one is initialized, and dropped by tasks that do not pool",
             contents.weights_file,
         )
-    return encoder
+    return encoder if keep_layers is None else kept_layers(encoder, keep_layers)
 
 
 def refuse_size_name(source):

@@ -14,6 +14,7 @@ from bert_tf.conversion.sentence_transformers import fill_dense, read_modules
 from bert_tf.conversion.sizes import check_own_heads, check_sizes
 from bert_tf.conversion.table import canonical_names, fill
 from bert_tf.errors import InputError, shown_name
+from bert_tf.loading.cutting import kept_layers_of_task
 from bert_tf.loading.encoders import (
     config_of_files,
     encoder_of_files,
@@ -22,13 +23,14 @@ from bert_tf.loading.encoders import (
 )
 
 
-def load_task(directory):
+def load_task(directory, keep_layers=None):
     """The task model in a directory, an archive or a checkpoint.
 
     Which task it is, Hugging Face files say in `architectures`, others by the tensors of the head.
 
     Args:
       directory: str, as in `load_encoder`.
+      keep_layers: list of int, the layers of its encoder to keep, as in `load_encoder`.
 
     Returns:
       The task model, with its label names, problem type and data settings as far as the files know
@@ -40,6 +42,8 @@ def load_task(directory):
     refuse_size_name(directory)
     with opened(directory) as contents:
         model = task_of_files(contents)
+        if keep_layers is not None:
+            model = kept_layers_of_task(model, keep_layers)
         if hasattr(model, "tokenizer"):  # which has to read and write texts by itself
             model.tokenizer = _tokenizer_of(contents.folder)
         return model

@@ -18,6 +18,7 @@ from bert_tf.tasks.entailment import choose
 from bert_tf.tasks.features import Column, tokenized
 from bert_tf.tasks.grouped_rows import as_groups, as_rows, present, text_windows
 from bert_tf.tasks.losses import weight_of_rows, weighted_sum
+from bert_tf.tasks.soft_answers import KINDS, SoftAnswer
 from bert_tf.tasks.task_model import TaskModel
 
 
@@ -178,6 +179,10 @@ class SequenceClassifier(TaskModel):
             right = ops.mean((outputs > 0) == (labels > 0.5), axis=-1)
         total = weighted_sum(right, sample_weight)
         return {"accuracy": (total, weight_of_rows(labels, sample_weight))}
+
+    def soft_answers(self, outputs, inputs):
+        """The logits, or the numbers of regression; see `tasks.soft_answers`."""
+        return [SoftAnswer(KINDS[self.problem_type], outputs)]
 
     @classmethod
     def arguments_of(cls, labels):

@@ -1,0 +1,86 @@
+"""bert-tf distill: a small model that learns from a large one."""
+
+import os
+import sys
+
+from bert_tf import config
+from bert_tf.cli.command import SAVED, Command, Flag
+
+COMMAND = Command(
+    "distill",
+    "a small model that learns from a large one that you trained",
+    "bert-tf distill --config=configs/distill/sst2_3_layers.yaml --workdir=small",
+    (
+        Flag(
+            "config",
+            "FILE",
+            "a YAML file that says who teaches, who learns, of which files and how;\n"
+            "the folder configs/distill holds some to begin from",
+            needed=True,
+        ),
+        Flag(
+            "workdir",
+            "DIR",
+            "the folder for everything the run writes; the same command again\n"
+            "continues a run that was stopped",
+            needed=True,
+        ),
+        Flag(
+            "set",
+            "KEY=VALUE",
+            "changes one value of the configuration, such as train.batch_size=16;\n"
+            "may be given several times",
+            repeated=True,
+        ),
+    ),
+)
+
+
+def main(argv=None):
+    """Runs the verb; argv is a list of str without it. Returns the exit code."""
+    return COMMAND.run(_work, argv, _prepare)
+
+
+def _prepare(flags):
+    settings = config.load(config.DistillConfig, flags.config, flags.set or ())
+    from bert_tf.recipes.early_checks import check_file, check_finetune, check_model
+
+    if not os.path.exists(os.path.join(flags.workdir, "metrics.json")):
+        check_finetune(settings.finetuning())
+        for path in settings.distillation.teacher:
+            check_model(path)
+        if settings.distillation.unlabelled is not None:
+            check_file(settings.distillation.unlabelled)
+    return settings, flags.workdir
+
+
+def _work(prepared):
+    from bert_tf.recipes.distill import distill
+    from bert_tf.recipes.interruption import Interrupted
+
+    settings, workdir = prepared
+    try:
+        results = distill(settings, workdir)
+    except Interrupted as error:
+        print(f"bert-tf distill: {error}", file=sys.stderr)
+        return SAVED
+    _print_figures("teacher", *results.get("teachers", []))
+    for part in ("validation", "test"):
+        if part in results:
+            _print_figures(f"student, {part}", results[part])
+    print(f"the student is in {workdir}/model, every metric in {workdir}/metrics.json")
+
+
+def _print_figures(what, *measured):
+    """A line with the single numbers of each."""
+    for figures in measured:
+        numbers = (
+            f"{name} {value:.6g}"
+            for name, value in figures.items()
+            if isinstance(value, int | float) and not name.endswith(("_macro", "_micro"))
+        )
+        print(f"{what}: " + ", ".join(numbers))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

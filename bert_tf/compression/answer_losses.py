@@ -1,0 +1,71 @@
+"""How far a student's answers are from its teachers', one number a row."""
+
+import math
+
+from keras import ops
+
+
+def answer_losses(student, teachers, temperature):
+    """The losses of the rows of a batch, those of several answers a row added up.
+
+    Of a choice it is T^2 times the divergence KL(p || q) of the softmaxes of the logits over T, p
+    the mean of the teachers' (Hinton et al. 2015, arXiv 1503.02531, eq. 1 and sections 2 and 3);
+    of answers that each stand for themselves the mean of the same of sigmoids; of a number the
+    squared error to the teachers' mean.
+
+    Args:
+      student: list of SoftAnswer.
+      teachers: list of lists of SoftAnswer, one of each teacher, of the same kinds and sizes.
+      temperature: float, T.
+    Returns:
+      float32 [B], 0 where all agree.
+    """
+    return sum(
+        over_places(_LOSSES[own.kind](own.values, [x.values for x in theirs], temperature), own)
+        for own, *theirs in zip(student, *teachers, strict=True)
+    )
+
+
+def over_places(losses, answer):
+    """The mean of losses [B, ...] over the places of a row where there is an answer, [B]."""
+    if len(losses.shape) == 1:
+        return losses
+    axes = tuple(range(1, len(losses.shape)))
+    if answer.there is None:
+        return ops.mean(losses, axis=axes)
+    there = ops.cast(answer.there, "float32")
+    # Elsewhere logits may be so low that they differ by much and mean nothing.
+    losses = ops.where(answer.there, losses, 0.0)
+    return ops.sum(losses, axis=axes) / ops.maximum(ops.sum(there, axis=axes), 1)
+
+
+def choice_loss(own, theirs, temperature):
+    """T^2 KL(p || q) over the last axis: float32 [..., K] and a list of the same -> [...]."""
+    logs = [ops.log_softmax(values / temperature) for values in theirs]
+    wanted = _mean_of_logs(logs)
+    own = ops.log_softmax(own / temperature)
+    return temperature**2 * ops.sum(ops.exp(wanted) * (wanted - own), axis=-1)
+
+
+def several_loss(own, theirs, temperature):
+    """T^2 times the mean over the last axis of KL(p || q) of sigmoids; arguments as
+    `choice_loss`."""
+    logs = [_mean_of_logs([ops.log_sigmoid(s * x / temperature) for x in theirs]) for s in (1, -1)]
+    owns = [ops.log_sigmoid(sign * own / temperature) for sign in (1, -1)]
+    each = sum(ops.exp(log) * (log - q) for log, q in zip(logs, owns, strict=True))
+    return temperature**2 * ops.mean(each, axis=-1)
+
+
+def number_loss(own, theirs, temperature):
+    """The squared error to the mean of the teachers' numbers, [...]; T plays no part."""
+    return ops.square(own - sum(theirs) / len(theirs))
+
+
+def _mean_of_logs(logs):
+    """log of the mean of exp(x) over a list of tensors."""
+    if len(logs) == 1:
+        return logs[0]
+    return ops.logsumexp(ops.stack(logs), axis=0) - math.log(len(logs))
+
+
+_LOSSES = {"choice": choice_loss, "several": several_loss, "number": number_loss}

@@ -1,0 +1,169 @@
+"""Distillation through the command: a cut student, several teachers, other vocabularies, texts
+without labels; exact resume; every bad input."""
+
+import json
+import os
+import signal
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from safetensors.numpy import load_file
+
+from bert_tf import SequenceClassifier, Tokenizer, build_encoder, cli, load_task
+from bert_tf.recipes import distill
+from tests import tiny
+
+ROWS = [("a good film", "good"), ("a bad film", "bad"), ("very good", "good"), ("bad , bad", "bad")]
+ROWS += [
+    ("the end is good !", "good"),
+    ("bad story", "bad"),
+    ("good actor", "good"),
+    ("bad", "bad"),
+]
+
+
+def write(path, rows, header="text\tlabel"):
+    path.write_text("\n".join([header, *("\t".join(row) for row in rows)]) + "\n")
+    return path
+
+
+def teach(folder, seed=1, names=("bad", "good"), vocabulary=None, layers=2):
+    """A trained classifier of the rows in a folder."""
+    keras.utils.set_random_seed(seed)
+    tokenizer = tiny.tokenizer(folder / "vocabulary")
+    if vocabulary is not None:
+        (folder / "vocabulary" / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
+        tokenizer = Tokenizer.from_pretrained(folder / "vocabulary")
+    sizes = dict(num_hidden_layers=layers, initializer_range=0.2)
+    sizes |= dict(vocab_size=tokenizer.vocab_size)
+    model = SequenceClassifier(build_encoder(tiny.config(**sizes)), len(names), list(names))
+    texts, labels = zip(*ROWS, strict=True)
+    batch = tokenizer(list(texts)), np.array([names.index(label) for label in labels])
+    model.compile(keras.optimizers.Adam(0.01))
+    model.fit(tf.data.Dataset.from_tensors(batch).repeat(40), verbose=0)
+    model.save_pretrained(str(folder), tokenizer)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("distill")
+    write(folder / "train.tsv", ROWS * 4)
+    write(folder / "dev.tsv", ROWS)
+    (folder / "more.txt.tsv").write_text("text\n" + "a good end\nbad actor\nthe film\n" * 4)
+    teach(folder / "teacher")
+    return folder
+
+
+def argv_of(folder, workdir, *sets):
+    config = folder / "config.yaml"
+    config.write_text(
+        f"model: {{path: {folder}/teacher, changes: {{keep_layers: [1]}}}}\n"
+        f"data: {{train: {folder}/train.tsv, validation: {folder}/dev.tsv, max_length: 16}}\n"
+        "train: {batch_size: 8, steps: 12, learning_rate: 5e-3, checkpoint_every: 4,"
+        " evaluate_every: 6, warmup: 0}\n"
+        f"distillation: {{teacher: {folder}/teacher}}\n"
+    )
+    return ["distill", f"--config={config}", f"--workdir={workdir}", *(f"--set={x}" for x in sets)]
+
+
+@pytest.fixture(scope="module")
+def run(folder):
+    workdir = folder / "run"
+    assert cli.main(argv_of(folder, workdir)) == 0
+    return workdir
+
+
+def test_the_student_is_an_ordinary_model_with_half_the_layers(run, folder, capsys):
+    results = json.loads((run / "metrics.json").read_text())
+    assert results["validation"]["accuracy"] == 1.0 and results["steps"] == 12
+    (teacher,) = results["teachers"]
+    assert teacher["accuracy"] == 1.0 and teacher["path"] == f"{folder}/teacher"
+    student = load_task(run / "model")
+    assert type(student) is SequenceClassifier and len(student.encoder.blocks) == 1
+    assert student.label_names == ["bad", "good"] and student.data_settings["max_length"] == 16
+    log = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert any({"loss", "logits", "classification"} <= set(line) for line in log)
+    assert cli.main(argv_of(folder, run)) == 0
+    told = capsys.readouterr()
+    assert (
+        "student, validation: " in told.out and "teacher: " in told.out and "finished" in told.err
+    )
+
+
+def test_the_teacher_is_in_no_checkpoint(run):
+    (best,) = (run / "checkpoints").glob("best-*.index")
+    found = tf.train.list_variables(str(best.with_suffix("")))
+    tables = [shape for _, shape in found if shape[:1] == [len(tiny.vocabulary())]]
+    assert len(tables) == 1, found
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_ends_with_the_same_bits(folder, run, tmp_path, monkeypatch):
+    measure = distill.evaluate
+
+    def interrupt(*arguments):
+        os.kill(os.getpid(), signal.SIGINT)
+        return measure(*arguments)
+
+    monkeypatch.setattr(distill, "evaluate", interrupt)
+    assert cli.main(argv_of(folder, tmp_path / "run")) == 3
+    monkeypatch.undo()
+    assert cli.main(argv_of(folder, tmp_path / "run")) == 0
+    ends = [load_file(x / "model" / "model.safetensors") for x in (run, tmp_path / "run")]
+    assert all(np.array_equal(ends[0][name], ends[1][name]) for name in ends[0])
+
+
+@pytest.mark.slow
+def test_two_teachers_one_of_another_vocabulary_and_texts_without_labels(folder, tmp_path):
+    teach(folder / "other", 2, vocabulary=[*tiny.vocabulary()[:5], *sorted(tiny.vocabulary()[5:])])
+    sets = [f"distillation.teacher=[{folder}/teacher, {folder}/other]", "train.steps=3"]
+    sets += [f"distillation.unlabelled={folder}/more.txt.tsv", "train.evaluate_every=3"]
+    assert cli.main(argv_of(folder, tmp_path / "run", *sets)) == 0
+    results = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert [x["accuracy"] for x in results["teachers"]] == [1.0, 1.0]
+    assert results["skipped"] == 0
+
+
+@pytest.mark.parametrize(
+    ("sets", "code", "line"),
+    [
+        (["distillation.teacher={}/absent"], 1, "absent: no such directory"),
+        (
+            ["distillation.teacher=[]"],
+            2,
+            "distillation.teacher is [], wanted a model directory",
+        ),
+        (["distillation.teacher={}/encoder"], 1, "is an encoder without a head, wanted a trained"),
+        (["distillation.teacher={}/numbers"], 1, "the label 'bad' is none of the teacher's in"),
+        (
+            ["distillation.teacher=[{}/teacher, {}/numbers]"],
+            1,
+            "numbers: its label_names ['o",
+        ),
+        (
+            ["distillation.losses={logit: 1}"],
+            2,
+            "distillation.losses: no 'logit'; did you mean l",
+        ),
+        (["distillation.losses={logits: {temp: 1}}"], 2, "losses.logits: no 'temp'"),
+        (
+            ["distillation.losses={logits: 0}"],
+            2,
+            "losses.logits: weight 0, wanted a number above 0",
+        ),
+        (["distillation.unlabelled={}/absent.txt"], 1, "absent.txt"),
+        (["model.changes={keep_layers: [1, 9]}"], 1, "keep_layers: [1, 9], wanted numbers of lay"),
+        (["data.packing=true"], 2, "data.packing is true, wanted false"),
+    ],
+)
+def test_bad_input_is_one_line(folder, tmp_path, capsys, sets, code, line):
+    if not (folder / "numbers").exists():
+        model = tiny.save(folder / "numbers", label_names=("one", "two"))
+        model.encoder.save_pretrained(str(folder / "encoder"), tiny.tokenizer(folder / "words"))
+    sets = [x.replace("{}", str(folder)) for x in sets]
+    assert cli.main(argv_of(folder, tmp_path / "run", *sets)) == code
+    told = capsys.readouterr().err
+    assert line in told and told.strip().count("\n") == 0, told
+    assert not (tmp_path / "run" / "metrics.json").exists()

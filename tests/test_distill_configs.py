@@ -1,0 +1,21 @@
+"""Every configuration of distillation that is shipped loads, and its head comment says how to run
+it."""
+
+import pathlib
+
+import pytest
+
+from bert_tf.compression.distillation import settings_of
+from bert_tf.config import DistillConfig, load
+
+FOLDER = pathlib.Path(__file__).parents[1] / "configs" / "distill"
+FILES = sorted(FOLDER.glob("*.yaml"))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_it_loads_and_says_its_command(file):
+    config = load(DistillConfig, str(file))
+    assert settings_of(config.distillation.losses)
+    head = file.read_text(encoding="utf-8").split("\nmodel:")[0]
+    assert all(line.startswith("#") for line in head.splitlines())
+    assert f"bert-tf distill --config=configs/distill/{file.name} --workdir=" in head
