@@ -178,8 +178,6 @@ class MultiTaskConfig:
                 self.alone(name)
             except ConfigError as error:
                 raise ConfigError(f"tasks.{name}: {error}") from None
-            if self.tasks[name].data.packing:
-                raise ConfigError(f"tasks.{name}.data.packing is true, wanted false")
         if self.train.class_weights is not None:
             raise ConfigError("train.class_weights is given, wanted null: it is for one task alone")
 

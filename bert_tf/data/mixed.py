@@ -79,13 +79,13 @@ def mixed_batches(sources, plan, start_step, stop_step):
     """The batches of the steps start_step to the one before stop_step, each of one table.
 
     Args:
-      sources: dict of name -> function (start, stop) -> dataset of (inputs, labels) for the steps
-        of one table alone.
+      sources: dict of name -> function (start, stop) -> dataset of (inputs, labels), of packed
+        rows of (inputs, labels, sample_weight), for the steps of one table alone.
       plan: MixedOrder of these tables, in their order.
       start_step, stop_step: int.
     Returns:
       tf.data.Dataset of (inputs, labels), dicts of name -> those of the table; all tables but one
-      have no rows in a batch.
+      have no rows in a batch. Where some are packed, the third is a dict of their sample_weight.
     """
     starts, stops = plan.counts(start_step), plan.counts(stop_step)
     parts = [
@@ -98,9 +98,10 @@ def mixed_batches(sources, plan, start_step, stop_step):
     }
 
     def among_all(name):
-        def place(inputs, labels):
-            own = {**nothing, name: (inputs, labels)}
-            return tuple({name: pair[side] for name, pair in own.items()} for side in (0, 1))
+        def place(*parts):
+            own = {**nothing, name: parts}
+            sides = range(max(map(len, own.values())))
+            return tuple({x: y[side] for x, y in own.items() if side < len(y)} for side in sides)
 
         return place
 

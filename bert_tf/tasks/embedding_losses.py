@@ -93,7 +93,7 @@ def multiple_negatives(vectors, texts, scale):
     shape = ops.shape(vectors)
     anchors_BD, others_CD = vectors[:, 0], ops.reshape(vectors[:, 1:], (-1, shape[2]))
     logits_BC = scale * ops.matmul(anchors_BD, ops.transpose(others_CD))
-    each = ops.shape(texts)[1] - 1
+    each = ops.maximum(ops.shape(texts)[1] - 1, 1)  # no rows may have no columns
     others_C = ops.reshape(texts[:, 1:], (-1,))
     places = ops.arange(shape[0] * each)
     rows, owners = ops.arange(shape[0]), places // each
@@ -152,7 +152,7 @@ def cosent(cosines, scores, scale):
     """
     differences = scale * (cosines[None] - cosines[:, None])
     wrong = ops.where(scores[:, None] > scores[None], differences, LOWEST)
-    flat = ops.concatenate([ops.zeros_like(cosines[:1]), ops.reshape(wrong, (-1,))])
+    flat = ops.concatenate([ops.zeros((1,), cosines.dtype), ops.reshape(wrong, (-1,))])
     return ops.logsumexp(flat)
 
 

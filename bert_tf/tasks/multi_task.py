@@ -17,7 +17,9 @@ class MultiTask(TaskModel):
     """One encoder under the heads of several tasks (Caruana 1997; Liu et al. 2019, MT-DNN).
 
     Inputs and labels are dicts, task name -> what that task takes; any of them may have no row in a
-    batch, and its loss then counts for nothing.
+    batch, and its loss then counts for nothing. A task whose rows are told apart from the others of
+    the batch, such as by in-batch negatives, sees its own rows alone; their batch is then not cut
+    into micro-batches.
 
     Args:
       encoder: an encoder of any family.
@@ -155,6 +157,12 @@ class MultiTask(TaskModel):
         """As `TaskModel.compile`, for all tasks."""
         if options.get("adversarial") is not None:
             raise InputError("compile(adversarial=...): wanted None for a model of several tasks")
+        for name, part in self.parts.items():
+            if part.in_batch and options.get("accumulate", 1) > 1:
+                raise ConfigError(
+                    f"accumulate: {options['accumulate']}, and the rows of task {name} are told "
+                    "apart from all others of its batch: wanted 1"
+                )
         super().compile(*arguments, **options)
         for part in self.models:
             part.encoder.recompute = self.encoder.recompute
@@ -219,8 +227,6 @@ def _fault(part):
     """Why a task cannot be one of several, or None."""
     if part.parts is not None:
         return "has several tasks itself"
-    if part.in_batch:
-        return "has a loss over all rows of a batch, which others' rows have no part in"
     if part.companions:
         return "has models beside its encoder"
     if not any(column.target for column in part.columns.values()):

@@ -55,6 +55,22 @@ def numbered(rows, width):
     return batches
 
 
+def test_packed_rows_keep_their_weights_and_others_have_none():
+    def plain(start, stop):
+        return tf.data.Dataset.range(start, stop).map(lambda x: ({"a": x[None]}, x[None]))
+
+    def packed(start, stop):
+        rows = tf.data.Dataset.range(start, stop)
+        return rows.map(lambda x: ({"a": x[None]}, x[None], tf.ones([1, 4])))
+
+    batches = mixed_batches(
+        {"plain": plain, "packed": packed}, MixedOrder([2, 2], "proportional", 1, 0), 0, 4
+    )
+    for inputs, labels, weights in batches:
+        assert list(weights) == ["packed"] and set(inputs) == set(labels) == {"plain", "packed"}
+        assert len(weights["packed"]) == len(labels["packed"]) == 1 - len(labels["plain"])
+
+
 def test_a_batch_is_of_one_table_and_continues_that_table_alone():
     plan = MixedOrder([4, 2], "proportional", 2, seed=1)
     sources = {"long": numbered(3, 5), "short": numbered(2, 1)}

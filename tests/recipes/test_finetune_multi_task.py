@@ -157,6 +157,26 @@ train: {{batch_size: 4, epochs: 2, learning_rate: 0.01}}
 
 
 @pytest.mark.slow
+def test_packed_rows_and_pairs_that_are_told_apart_are_tasks_among_others(folder):
+    pairs = [{"text": x, "text_pair": y} for x in ("good", "bad") for y in ("film", "end")] * 4
+    (folder / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in pairs))
+    (folder / "near.yaml").write_text(
+        (folder / "tasks.yaml")
+        .read_text()
+        .replace(
+            "tasks:\n",
+            "tasks:\n  near: {task: sentence_embedding, data: "
+            f"{{train: {folder}/pairs.jsonl, text_pair: text_pair, max_length: 12}}}}\n",
+        )
+    )
+    argv = [f"--config={folder}/near.yaml", f"--workdir={folder}/near"]
+    assert cli.main(["finetune", *argv, "--set=tasks.kind.data.packing=true"]) == 0
+    found = json.loads((folder / "near/metrics.json").read_text())["validation"]
+    assert all(np.isfinite(found[name]["loss"]) for name in ("near", "kind", "names"))
+    assert len(pipeline(f"{folder}/near/model")(["good"], task="near")[0]["embedding"]) > 1
+
+
+@pytest.mark.slow
 def test_replicas_and_micro_batches_end_with_the_same_weights(folder):
     sets = ["model.changes={hidden_dropout_prob: 0.0, attention_probs_dropout_prob: 0.0}"]
     sets += ["train.steps=6", "train.learning_rate=0.001"]
@@ -175,7 +195,7 @@ def test_replicas_and_micro_batches_end_with_the_same_weights(folder):
     [
         (["tasks.kind.metric=loss"], "tasks.kind.metric is loss, wanted one of which more is"),
         (["tasks.kind.task=multi_task"], "tasks.kind.task is multi_task, wanted its tasks by name"),
-        (["tasks.kind.data.packing=true"], "tasks.kind.data.packing is true, wanted false"),
+        (["tasks.names.data.packing=true"], "tasks.names: data.packing is true, and task token_cl"),
         (["tasks.kind.weight=0"], "tasks.kind.weight is 0, wanted a number above 0"),
         (["tasks.kind.dat.train=x"], "unknown key tasks.kind.dat; did you mean tasks.kind.data?"),
         (["tasks=[]"], "tasks is [], wanted sections by their names"),

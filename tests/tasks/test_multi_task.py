@@ -19,6 +19,7 @@ from bert_tf import (
     load_encoder,
     load_task,
 )
+from bert_tf.tasks.embedding_losses import IN_BATCH
 from bert_tf.tasks.multi_task import part_of
 from tests import tiny
 
@@ -64,6 +65,38 @@ def two_tasks_key(model, name, *place):
     from bert_tf.layers import fold_in
 
     return fold_in(model.step_key(*place), model.task_names.index(name))
+
+
+@pytest.mark.parametrize("objective", IN_BATCH)
+def test_a_loss_over_a_batch_is_over_its_own_rows_and_nothing_without_any(objective):
+    encoder = build_encoder(tiny.config(num_hidden_layers=1, initializer_range=0.5))
+    part = SentenceEncoder(encoder, objective=objective)
+    model = MultiTask(encoder, {"near": part, "topic": SequenceClassifier(encoder, 2)})
+    texts = 1 if objective in ("simcse", "supervised_contrastive") else 2
+    rows = {name: np.stack([x, x[::-1]][:texts], axis=1) for name, x in ROWS.items()}
+    labels = {"texts": np.arange(3 * texts).reshape(3, texts)}
+    labels |= {"score": np.array([1.0, 0.2, 0.5], "float32"), "category": np.array([0, 1, 0])}
+    alone = part.loss_terms(part(rows), labels)["embedding"]
+    found = model.loss_terms(model({"near": rows}), {"near": labels})["near_embedding"]
+    np.testing.assert_allclose(found, alone, rtol=1e-6)
+    # What `mixed_batches` gives in a step of another task: no rows, of any number of texts of one.
+    few = 1 if objective == "multiple_negatives" else texts
+    none = {name: tf.constant(x[:0, :few]) for name, x in rows.items()}
+    nothing = {name: tf.constant(x[:0, :few] if x.ndim > 1 else x[:0]) for name, x in labels.items()}
+    with tf.GradientTape() as tape:
+        outputs = model({"near": none, "topic": ROWS}, training=True, key=np.array([1, 2]))
+        terms = model.loss_terms(outputs, {"near": nothing, "topic": LABELS["topic"]})
+        total = sum(term[0] for term in terms.values())
+    assert [float(x) for x in terms["near_embedding"]] == [0, 0]
+    gradients = tape.gradient(total, model.encoder.trainable_variables)
+    assert all(np.isfinite(tf.convert_to_tensor(x)).all() for x in gradients if x is not None)
+
+
+def test_rows_that_are_told_apart_are_not_cut_into_micro_batches():
+    encoder = build_encoder(tiny.config())
+    model = MultiTask(encoder, {"near": SentenceEncoder(encoder, objective="simcse")})
+    with pytest.raises(ConfigError, match="accumulate: 2, and the rows of task near are told apa"):
+        model.compile(accumulate=2)
 
 
 def test_the_loss_is_the_sum_of_the_tasks_means_by_their_weights():
@@ -150,7 +183,6 @@ def test_a_pooler_that_no_task_reads_is_left_out():
             lambda e: {"a": SequenceClassifier(build_encoder(tiny.config()))},
             "tasks: a: wanted a model over the encoder of all",
         ),
-        (lambda e: {"a": SentenceEncoder(e)}, "tasks: a: a SentenceEncoder has a loss over all"),
         (
             lambda e: {"a": MultiTask(e, {"b": SequenceClassifier(e)})},
             "tasks: a: a MultiTask has several tasks itself",
