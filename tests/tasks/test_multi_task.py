@@ -82,7 +82,9 @@ def test_a_loss_over_a_batch_is_over_its_own_rows_and_nothing_without_any(object
     # What `mixed_batches` gives in a step of another task: no rows, of any number of texts of one.
     few = 1 if objective == "multiple_negatives" else texts
     none = {name: tf.constant(x[:0, :few]) for name, x in rows.items()}
-    nothing = {name: tf.constant(x[:0, :few] if x.ndim > 1 else x[:0]) for name, x in labels.items()}
+    nothing = {
+        name: tf.constant(x[:0, :few] if x.ndim > 1 else x[:0]) for name, x in labels.items()
+    }
     with tf.GradientTape() as tape:
         outputs = model({"near": none, "topic": ROWS}, training=True, key=np.array([1, 2]))
         terms = model.loss_terms(outputs, {"near": nothing, "topic": LABELS["topic"]})
