@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from bert_tf.compression.distillation import settings_of
+from bert_tf.compression.loss_settings import settings_of
 from bert_tf.config import DistillConfig, load
 
 FOLDER = pathlib.Path(__file__).parents[1] / "configs" / "distill"

@@ -4,14 +4,16 @@ import keras
 from keras import ops
 
 from bert_tf.compression.answer_losses import answer_losses
-from bert_tf.errors import InputError, nearest, shown
+from bert_tf.compression.loss_settings import OF_TOKENS, settings_of
+from bert_tf.compression.matching import MATCHES
+from bert_tf.compression.vectors import Vectors
+from bert_tf.encoders.watching import watched
+from bert_tf.errors import InputError, shown
 from bert_tf.layers import key_for
+from bert_tf.tasks.grouped_rows import present
 from bert_tf.tasks.losses import weight_of_rows, weighted_sum
-from bert_tf.tasks.soft_answers import soft_answers
+from bert_tf.tasks.soft_answers import mask_of
 from bert_tf.tasks.task_model import TaskModel
-
-# The losses, and what each has besides its weight -> what it is where nothing is said.
-LOSSES = {"labels": {}, "logits": {"temperature": 2.0}}
 
 
 class Distillation(TaskModel):
@@ -27,7 +29,10 @@ class Distillation(TaskModel):
       losses: dict of name -> dict with `weight` and further settings, or the weight alone. What is
         not there is no loss:
         `labels`, the student's own;
-        `logits`, the teachers' answers (`temperature`, 2), see `answer_losses`.
+        `logits`, the teachers' answers (`temperature`, 2), see `answer_losses`;
+        `vectors`, of sentence encoders their vectors (`distance`, "cosine" or "squared");
+        `hidden`, `attentions`, `relations`, `cosine`, `patient`: what goes on inside a single
+        teacher, see the classes of `compression.matching` and the settings of `loss_settings`.
       own_inputs: list of bool, which teachers have inputs of their own, named as
         `name_for_teacher` says; None: all read the student's.
 
@@ -50,6 +55,7 @@ class Distillation(TaskModel):
         for teacher in teachers:
             check_alike(student, teacher)
             teacher.trainable = False
+        self.matches = self._matches(student, teachers, own_inputs or [])
         # Where Keras does not look for layers.
         self._apart = _Apart(teachers, own_inputs or [False] * len(teachers))
         self.build()
@@ -84,19 +90,36 @@ class Distillation(TaskModel):
           dict: `student`, what it returns; `inputs`; in training `teachers`, a list of the same.
         """
         key = key_for(training, key)
-        answered = self.student(inputs, training=key is not None, key=key)
-        outputs = {"student": answered, "inputs": inputs}
-        if key is not None:
-            outputs["teachers"] = [
-                self._asked(teacher, self._inputs(inputs, number))
-                for number, teacher in enumerate(self.teachers)
-            ]
+        outputs = {"inputs": inputs}
+        if key is None:
+            return outputs | {"student": self.student(inputs, training=False)}
+        outputs["student"], inside = self._asked(self.student, inputs, training=True, key=key)
+        # Told so: Keras would hand them the `training` of the call that they are part of.
+        asked = [
+            self._asked(teacher, self._inputs(inputs, number), training=False)
+            for number, teacher in enumerate(self.teachers)
+        ]
+        asked = keras.tree.map_structure(ops.stop_gradient, asked)
+        outputs["teachers"] = [answered for answered, _ in asked]
+        if self._looks_inside:
+            outputs["inside"] = [inside, *(theirs for _, theirs in asked)]
         return outputs
 
-    def _asked(self, teacher, inputs):
-        # Told so: Keras would hand it the `training` of the call that it is part of.
-        answered = teacher(inputs, training=False)
-        return keras.tree.map_structure(ops.stop_gradient, answered)
+    @property
+    def _looks_inside(self):
+        return any(name in MATCHES for name in self.settings)
+
+    def _asked(self, model, inputs, **how):
+        """What a task model answers, and if need be what its encoder was given and gave."""
+        if not self._looks_inside:
+            return model(inputs, **how), {}
+        with watched(model.encoder) as watch:
+            answered = model(inputs, **how)
+        ((rows, outputs),) = watch.calls
+        names = ("hidden_states", "attentions")
+        read = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
+        rows = {name: rows[name] for name in read if rows.get(name) is not None}
+        return answered, {"inputs": rows} | {x: outputs[x] for x in names if x in outputs}
 
     def _inputs(self, inputs, number):
         """What a teacher reads of the inputs."""
@@ -117,24 +140,81 @@ class Distillation(TaskModel):
         terms = dict(self.student.loss_terms(outputs["student"], own, sample_weight))
         if "teachers" not in outputs:
             return terms
-        rows = weight_of_rows(own, None)
+        rows, inputs = weight_of_rows(own, None), outputs["inputs"]
         if "logits" in self.settings:
-            losses = self._answer_losses(outputs, kept)
+            answers = self.student.soft_answers(outputs["student"], inputs)
+            if any(self._apart.own_inputs) and any(answer.of_tokens for answer in answers):
+                raise InputError(
+                    "losses.logits: answers about tokens, and a teacher has another vocabulary"
+                )
+            taught = self._told("soft_answers", outputs)
+            if kept is not None:
+                taught += [[answers[0]._replace(values=x)] for x in ops.unstack(kept, axis=1)]
+            temperature = self.settings["logits"]["temperature"]
+            losses = answer_losses(answers, taught, temperature)
             terms["logits"] = (weighted_sum(losses, None), rows)
+        if "vectors" in self.settings:
+            vectors = self.student.soft_vectors(outputs["student"], inputs)
+            losses = self.matches["vectors"](vectors, self._told("soft_vectors", outputs))
+            terms["vectors"] = (weighted_sum(losses, None), rows)
+        for name in self.settings:
+            if name in MATCHES:
+                losses = self._match(name, outputs)
+                terms[name] = (weighted_sum(losses, None), rows)
         return terms
 
-    def _answer_losses(self, outputs, kept):
-        inputs = outputs["inputs"]
-        answers = soft_answers(self.student, outputs["student"], inputs)
-        taught = [
-            soft_answers(teacher, told, self._inputs(inputs, number))
+    def _told(self, method, outputs):
+        """What a method says of each teacher's outputs, a list."""
+        return [
+            getattr(teacher, method)(told, self._inputs(outputs["inputs"], number))
             for number, (teacher, told) in enumerate(
                 zip(self.teachers, outputs["teachers"], strict=True)
             )
         ]
-        if kept is not None:
-            taught += [[answers[0]._replace(values=x)] for x in ops.unstack(kept, axis=1)]
-        return answer_losses(answers, taught, self.settings["logits"]["temperature"])
+
+    def _match(self, name, outputs):
+        """The loss of each row of a batch, of one that compares what goes on inside."""
+        models = (self.student, *self.teachers)
+        own, theirs = (
+            {**inside, "encoder": model.encoder}
+            for model, inside in zip(models, outputs["inside"], strict=True)
+        )
+        losses_X = self.matches[name].compare(own, theirs, mask_of(own["inputs"]))
+        inputs = outputs["inputs"]
+        if len(inputs["input_ids"].shape) == 2:
+            return losses_X
+        rows = ops.shape(inputs["input_ids"])[0]
+        there_BX = ops.reshape(ops.cast(present(inputs), "float32"), (rows, -1))
+        losses_BX = ops.reshape(losses_X, (rows, -1)) * there_BX
+        return ops.sum(losses_BX, axis=1) / ops.maximum(ops.sum(there_BX, axis=1), 1)
+
+    def _matches(self, student, teachers, own_inputs):
+        """The losses that have to be made, dict of name -> layer."""
+        methods = {"logits": "soft_answers", "vectors": "soft_vectors"}
+        for name, method in methods.items():
+            if name in self.settings and not hasattr(student, method):
+                raise InputError(f"losses.{name}: a {type(student).__name__} answers none")
+        found = {}
+        for name, settings in self.settings.items():
+            if name not in ("vectors", *MATCHES):
+                continue
+            if len(teachers) != 1:
+                raise InputError(f"losses.{name}: {len(teachers)} teachers, wanted one")
+            if name in OF_TOKENS and any(own_inputs):
+                raise InputError(
+                    f"losses.{name}: compares token by token, and the teacher has another "
+                    "vocabulary than the student"
+                )
+            if name in MATCHES and getattr(student, "objective", None) == "simcse":
+                raise InputError(
+                    f"losses.{name}: objective simcse reads a text twice; wanted losses.vectors "
+                    "alone, or another objective"
+                )
+            if name == "vectors":
+                found[name] = Vectors(student, teachers[0], settings)
+            else:
+                found[name] = MATCHES[name](student.encoder, teachers[0].encoder, settings)
+        return found
 
     def metric_terms(self, outputs, labels, sample_weight=None):
         """The student's."""
@@ -155,36 +235,6 @@ class _Apart:
 def name_for_teacher(number, name):
     """What an input of a teacher with a tokenizer of its own is called among the student's, str."""
     return f"teacher_{number}_{name}"
-
-
-def settings_of(losses):
-    """The losses with all their settings, dict of name -> dict.
-
-    Args:
-      losses: dict of name -> dict or weight.
-    Raises:
-      InputError: no such loss, no such setting, or a weight that is no number above 0.
-    """
-    if not isinstance(losses, dict) or not losses:
-        raise InputError(f"losses: {shown(losses)}, wanted some of {', '.join(LOSSES)}")
-    found = {}
-    for name, given in losses.items():
-        if name not in LOSSES:
-            raise InputError(f"losses: no {shown(name)}{_hint(name, LOSSES)}")
-        given = given if isinstance(given, dict) else {"weight": given}
-        for key in given:
-            if key not in ("weight", *LOSSES[name]):
-                raise InputError(f"losses.{name}: no {shown(key)}{_hint(key, LOSSES[name])}")
-        weight = given.get("weight", 1.0)
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or not weight > 0:
-            raise InputError(f"losses.{name}: weight {shown(weight)}, wanted a number above 0")
-        found[name] = {"weight": float(weight), **LOSSES[name], **given}
-    return found
-
-
-def _hint(name, known):
-    near = nearest(name, known)
-    return f"; did you mean {near}?" if near else f"; there are {', '.join(('weight', *known))}"
 
 
 def check_alike(student, teacher, where="teacher"):

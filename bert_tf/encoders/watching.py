@@ -3,6 +3,11 @@
 import contextlib
 import contextvars
 
+from keras import ops
+
+from bert_tf.errors import InputError
+from bert_tf.layers import EncoderBlock, MultiHeadAttention, PreNormBlock
+
 _WATCHES = contextvars.ContextVar("watches", default=())
 
 
@@ -42,3 +47,29 @@ def watched(encoder):
 def watch_of(encoder):
     """The innermost Watch of an encoder, or None."""
     return next((x for x in reversed(_WATCHES.get()) if x.encoder is encoder), None)
+
+
+def queries_keys_values(encoder, inputs, hidden_states, layer):
+    """What the heads of a layer compare, computed once more of what the layer was given.
+
+    Args:
+      encoder: Encoder.
+      inputs: dict, as it was called with.
+      hidden_states: list of float [B, L, D], as it gave them.
+      layer: int, from 1.
+    Returns:
+      three tensors, float [B, N, L, H].
+    Raises:
+      InputError: the family's layers have no such heads.
+    """
+    block = encoder.blocks[layer - 1]
+    attention = getattr(block, "attention", None)
+    if not isinstance(attention, MultiHeadAttention):
+        raise InputError(
+            f"layers of a {encoder.config.model_type} have no queries, keys and values of heads"
+        )
+    x_XD = ops.reshape(hidden_states[layer - 1], (-1, encoder.config.hidden_size))
+    post_norm = isinstance(block, EncoderBlock) and not isinstance(block, PreNormBlock)
+    if not post_norm and block.attention_norm is not None:
+        x_XD = block.attention_norm(x_XD)
+    return attention.heads(x_XD, encoder._context(inputs, True, None))

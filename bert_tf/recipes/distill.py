@@ -6,6 +6,7 @@ import tensorflow as tf
 from absl import logging
 
 from bert_tf.compression import distillation
+from bert_tf.compression.loss_settings import settings_of
 from bert_tf.conversion.contents import opened
 from bert_tf.data import read_table, rows_of_step, training_batches
 from bert_tf.data.joined import JoinedTable, UnlabelledTable
@@ -112,8 +113,13 @@ def _teacher(path, plain, task, tokenizer):
             )
         model = load_task(contents)
         own = Tokenizer.from_pretrained(str(contents.folder))
-    model.trainable = False
-    return Teacher(path, model, None if own.fingerprint == tokenizer.fingerprint else own)
+    own = None if own.fingerprint == tokenizer.fingerprint else own
+    if own is not None and task.windowed:
+        raise InputError(
+            f"{path}: has another vocabulary than {plain.model.path}, and task {plain.task} is "
+            "about tokens"
+        )
+    return Teacher(path, model, own)
 
 
 def _as_taught(tables, plain, task, tokenizer, teachers):
@@ -170,7 +176,7 @@ def _distillation(config, student, teachers):
 
 def _check_losses(section):
     try:
-        distillation.settings_of(section.losses)
+        settings_of(section.losses)
     except InputError as error:
         raise ConfigError(f"distillation.{error}") from None
 

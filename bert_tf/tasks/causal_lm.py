@@ -13,6 +13,7 @@ from bert_tf.tasks.masked_words import (
     masked_word_weights,
     weighed,
 )
+from bert_tf.tasks.soft_answers import SoftAnswer, mask_of
 from bert_tf.tasks.task_model import TaskModel
 
 
@@ -66,6 +67,10 @@ class CausalLM(TaskModel):
     def _logits(self, sequence_BLD, positions_BP=None):
         table_VD = self.encoder.embeddings.word_embeddings
         return masked_word_logits(self.next_word_head, table_VD, sequence_BLD, positions_BP)
+
+    def soft_answers(self, outputs, inputs):
+        """The logits of the word after each token; see `tasks.soft_answers`."""
+        return [SoftAnswer("choice", outputs, mask_of(inputs), True)]
 
     def loss_weights(self, labels, sample_weight=None):
         return {"causal_lm": ops.sum(masked_word_weights(weighed(labels), sample_weight))}

@@ -11,6 +11,7 @@ from bert_tf.tasks.masked_words import (
     masked_word_weights,
     weighed,
 )
+from bert_tf.tasks.soft_answers import SoftAnswer, masked_places
 from bert_tf.tasks.task_model import TaskModel
 
 
@@ -60,6 +61,10 @@ class MaskedLM(TaskModel):
     def masked_lm_logits(self, outputs):
         """The logits over the vocabulary among the outputs of `call`."""
         return outputs
+
+    def soft_answers(self, outputs, inputs):
+        """The logits at every word that is to be predicted; see `tasks.soft_answers`."""
+        return [SoftAnswer("choice", outputs, masked_places(inputs), True)]
 
     def loss_weights(self, labels, sample_weight=None):
         return {"masked_lm": ops.sum(masked_word_weights(weighed(labels), sample_weight))}

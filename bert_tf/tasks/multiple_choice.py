@@ -10,6 +10,7 @@ from bert_tf.tasks.classifier_arguments import check_choice, encoder_for, head_o
 from bert_tf.tasks.features import Column, tokenized
 from bert_tf.tasks.grouped_rows import as_groups, as_rows, present
 from bert_tf.tasks.losses import weight_of_rows, weighted_sum
+from bert_tf.tasks.soft_answers import SoftAnswer
 from bert_tf.tasks.task_model import TaskModel
 
 RANKINGS = ("listwise", "pointwise")
@@ -133,6 +134,10 @@ class MultipleChoice(TaskModel):
         right = ops.argmax(outputs, axis=-1) == ops.cast(ops.reshape(labels, (-1,)), "int32")
         total = weighted_sum(right, sample_weight)
         return {"accuracy": (total, weight_of_rows(labels, sample_weight))}
+
+    def soft_answers(self, outputs, inputs):
+        """The scores of a row's choices; see `tasks.soft_answers`."""
+        return [SoftAnswer("choice", outputs)]
 
     @property
     def monitors(self):

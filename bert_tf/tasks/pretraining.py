@@ -18,6 +18,7 @@ from bert_tf.tasks.objectives import (
     class_loss,
     weighed_labels,
 )
+from bert_tf.tasks.soft_answers import SoftAnswer, masked_places
 from bert_tf.tasks.task_model import TaskModel
 
 # Objective over the sentences of a row -> how many answers it has.
@@ -133,6 +134,10 @@ class Pretraining(TaskModel):
     def masked_lm_logits(self, outputs):
         """The logits over the vocabulary among the outputs of `call`."""
         return outputs["masked_lm_logits"]
+
+    def soft_answers(self, outputs, inputs):
+        """The logits at every word that is to be predicted; see `tasks.soft_answers`."""
+        return [SoftAnswer("choice", outputs["masked_lm_logits"], masked_places(inputs), True)]
 
     def loss_weights(self, labels, sample_weight=None):
         weights = {"masked_lm": ops.sum(masked_word_weights(labels, sample_weight))}

@@ -10,6 +10,7 @@ from bert_tf.layers import LOWEST, ProjectionHead, fold_in, key_for, truncated_n
 from bert_tf.tasks.answers import plain
 from bert_tf.tasks.features import Column, window_settings
 from bert_tf.tasks.losses import weight_of_rows, weighted_sum
+from bert_tf.tasks.soft_answers import SoftAnswer
 from bert_tf.tasks.spans import best_span, merged, span_scores, token_positions
 from bert_tf.tasks.task_model import TaskModel
 
@@ -149,6 +150,11 @@ class ExtractiveQA(TaskModel):
             losses += ops.sparse_categorical_crossentropy(positions, logits, from_logits=True) / 2
         total = weighted_sum(losses, sample_weight)
         return {"span": (total, weight_of_rows(labels, sample_weight))}
+
+    def soft_answers(self, outputs, inputs):
+        """Where the answer begins and ends, a choice of tokens each; see `tasks.soft_answers`."""
+        sides = ("start_logits", "end_logits")
+        return [SoftAnswer("choice", outputs[side], of_tokens=True) for side in sides]
 
     @property
     def monitors(self):

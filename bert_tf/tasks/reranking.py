@@ -9,6 +9,7 @@ from bert_tf.tasks.grouped_rows import as_groups, as_rows, present
 from bert_tf.tasks.losses import weighted_sum
 from bert_tf.tasks.ranking_losses import NO_SCORE, RANKINGS
 from bert_tf.tasks.sequence_classification import SequenceClassifier
+from bert_tf.tasks.soft_answers import SoftAnswer
 
 
 class Reranker(SequenceClassifier):
@@ -122,6 +123,10 @@ class Reranker(SequenceClassifier):
     def metric_terms(self, outputs, labels, sample_weight=None):
         """None: a ranking is measured on whole data sets."""
         return {}
+
+    def soft_answers(self, outputs, inputs):
+        """The scores of a query's candidates, numbers; see `tasks.soft_answers`."""
+        return [SoftAnswer("number", outputs, outputs > LOWEST / 2)]
 
     @property
     def monitors(self):

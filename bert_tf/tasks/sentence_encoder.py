@@ -16,6 +16,7 @@ from bert_tf.tasks.embedding_losses import (
 )
 from bert_tf.tasks.features import Column, tokenized
 from bert_tf.tasks.grouped_rows import as_groups, as_rows, present, text_windows
+from bert_tf.tasks.soft_answers import mask_of
 from bert_tf.tasks.task_model import TaskModel
 
 POOLINGS = ("cls", "mean", "max", "weighted")
@@ -221,6 +222,13 @@ class SentenceEncoder(TaskModel):
         there = present(inputs)
         there = ops.any(there, axis=-1) if in_windows else there
         return vectors * ops.cast(there, "float32")[:, :, None]
+
+    def soft_vectors(self, outputs, inputs):
+        """The vectors of a row's texts, float32 [B, T, D], and which there are, bool [B, T]."""
+        if len(outputs.shape) == 2:
+            return outputs[:, None], ops.any(mask_of(inputs), axis=-1)[:, None]
+        there = present(inputs)
+        return outputs, ops.any(there, axis=-1) if len(there.shape) == 3 else there
 
     def loss_weights(self, labels, sample_weight=None):
         weights = row_weights(self.objective, labels)

@@ -2,8 +2,6 @@
 
 import typing
 
-from bert_tf.errors import InputError
-
 # Problem type -> the kind of its answers.
 KINDS = {
     "single_label_classification": "choice",
@@ -17,35 +15,27 @@ class SoftAnswer(typing.NamedTuple):
 
     Attributes:
       kind: "choice", logits of which one is right; "several", logits that each stand for
-        themselves; "number"; or "vector", of any length.
+        themselves; or "number".
       values: float32 [B, ..., K]; of "number" [B, K], each for itself.
-      there: bool [B, ...] without the K, where there is an answer; None: everywhere, an answer of
-        the row as a whole, whatever its tokens are.
+      there: bool [B, ...] without the K, where there is an answer; None: everywhere.
+      of_tokens: bool, whether it depends on how the texts are cut into tokens: no teacher with
+        another vocabulary can tell it.
     """
 
     kind: str
     values: object
     there: object = None
-
-
-def soft_answers(model, outputs, inputs):
-    """The SoftAnswers of a task model, a list.
-
-    Args:
-      model: TaskModel with a method of this name.
-      outputs, inputs: what `call` returned, and was given.
-    Raises:
-      InputError: a task that has none.
-    """
-    if not hasattr(model, "soft_answers"):
-        raise InputError(
-            f"a {type(model).__name__} has no answers that a student could learn: wanted no "
-            "distillation.losses.logits"
-        )
-    return model.soft_answers(outputs, inputs)
+    of_tokens: bool = False
 
 
 def mask_of(inputs):
     """Where a row [B, L] has tokens, bool [B, L]."""
     mask = inputs.get("attention_mask")
     return inputs["input_ids"] >= 0 if mask is None else mask > 0
+
+
+def masked_places(inputs):
+    """Where words are to be predicted, bool [B, P] or, without `masked_positions`, [B, L]."""
+    positions = inputs.get("masked_positions")
+    # No word is masked at 0, which fills up rows that have fewer.
+    return mask_of(inputs) if positions is None else positions > 0

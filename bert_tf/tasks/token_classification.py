@@ -11,6 +11,7 @@ from bert_tf.tags import TagSet
 from bert_tf.tasks.answers import plain
 from bert_tf.tasks.classifier_arguments import check_names, head_of
 from bert_tf.tasks.features import Column, window_settings
+from bert_tf.tasks.soft_answers import SoftAnswer, mask_of
 from bert_tf.tasks.task_model import TaskModel
 
 
@@ -117,6 +118,10 @@ class TokenClassifier(TaskModel):
         right = ops.argmax(outputs, axis=-1) == ops.cast(labels, ops.argmax(outputs, -1).dtype)
         right = ops.sum(ops.cast(right, "float32") * weights_BL)
         return {"accuracy": (right, ops.sum(weights_BL))}
+
+    def soft_answers(self, outputs, inputs):
+        """The logits of every token; of a CRF its emissions. See `tasks.soft_answers`."""
+        return [SoftAnswer("choice", outputs, mask_of(inputs), True)]
 
     @property
     def monitors(self):
