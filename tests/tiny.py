@@ -12,11 +12,15 @@ def vocabulary():
     return [*SPECIAL, *WORDS, *letters, *(f"##{letter}" for letter in letters)]
 
 
+_in_use = []  # the tokenizers of all folders with this vocabulary share its tables and graphs
+
+
 def tokenizer(folder):
     """A Tokenizer over `vocabulary`; its file is made in a new folder at this pathlib.Path."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "vocab.txt").write_text("\n".join(vocabulary()) + "\n", encoding="utf-8")
-    return Tokenizer.from_pretrained(folder)
+    _in_use[:] = [Tokenizer.from_pretrained(folder)]
+    return _in_use[0]
 
 
 def sizes(**changes):

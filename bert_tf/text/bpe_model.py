@@ -8,6 +8,7 @@ import tensorflow as tf
 from bert_tf.text.byte_level import alphabet, bytes_of
 from bert_tf.text.byte_pairs import BytePairs
 from bert_tf.text.characters import CodePointTable, before, exclusive_sums
+from bert_tf.text.tracked import Tracked
 
 
 class Symbols(NamedTuple):
@@ -29,7 +30,7 @@ class Symbols(NamedTuple):
         return Symbols(*(tf.boolean_mask(x, flags) for x in self))
 
 
-class BytePairModel(tf.Module):
+class BytePairModel(Tracked):
     """Byte-pair encoding of words of characters, or of bytes.
 
     Args:

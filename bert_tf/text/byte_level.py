@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.text.characters import CodePointTable, before, behind
+from bert_tf.text.tracked import Tracked
 from bert_tf.text.unicode_tables import CHARACTERS, LATE_LETTERS, LATE_NUMBERS, WHITE_SPACE
 
 _OTHER, _LETTER, _NUMBER, _SPACE = range(4)
@@ -44,7 +45,7 @@ def _categories():
     return found
 
 
-class Words(tf.Module):
+class Words(Tracked):
     r"""'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"""
 
     def __init__(self):
@@ -126,7 +127,7 @@ def spaces_of_spans(values, first, last):
     return tf.minimum(next_other - first, size), tf.minimum(last - other_before, size)
 
 
-class Trimming(tf.Module):
+class Trimming(Tracked):
     """Offsets without the white space at the ends of tokens (`process_offsets`).
 
     Args:

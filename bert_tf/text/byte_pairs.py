@@ -10,11 +10,12 @@ import tensorflow as tf
 
 from bert_tf.text.characters import exclusive_sums
 from bert_tf.text.key_tables import LONGEST_HASHED, KeyTable, RunKeys
+from bert_tf.text.tracked import Tracked
 
 _NEVER = np.iinfo(np.int32).max  # the rank of a pair that is not merged
 
 
-class BytePairs(tf.Module):
+class BytePairs(Tracked):
     """The merges of a vocabulary.
 
     Args:

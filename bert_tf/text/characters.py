@@ -5,12 +5,14 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from bert_tf.text.tracked import Tracked
+
 # What an added token becomes in a text. WordPiece's matcher splits at this character, which
 # normalization replaces wherever a text holds it; elsewhere `Characters.token` tells them apart.
 PLACEHOLDER = 0x2B820
 
 
-class CodePointTable(tf.Module):
+class CodePointTable(Tracked):
     """An int32 for every code point, in blocks of 256 of which equal ones are kept once."""
 
     def __init__(self, values):

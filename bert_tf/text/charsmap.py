@@ -14,6 +14,7 @@ from bert_tf.text import unicode_tables as unicode
 from bert_tf.text.characters import CodePointTable, before, behind
 from bert_tf.text.key_tables import KeyTable
 from bert_tf.text.spelling import Spelling, aligned
+from bert_tf.text.tracked import Tracked
 
 _LONGEST = 5  # bytes of a key that a cluster can begin with
 _BITS = 21  # of a code point
@@ -76,7 +77,7 @@ def _offset(unit):
     return (unit >> 10) << ((unit & (1 << 9)) >> 6)
 
 
-class Charsmap(tf.Module):
+class Charsmap(Tracked):
     """Spells texts as the map says.
 
     Args:

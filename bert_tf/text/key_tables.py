@@ -3,11 +3,13 @@
 import numpy as np
 import tensorflow as tf
 
+from bert_tf.text.tracked import Tracked
+
 LONGEST_HASHED = 4096  # a longer run has a key that no other has
 _LAST = np.iinfo(np.int64).max
 
 
-class KeyTable(tf.Module):
+class KeyTable(Tracked):
     """Where keys stand in a sorted table.
 
     Args:
@@ -31,7 +33,7 @@ class KeyTable(tf.Module):
         return place, tf.gather(self._keys, place) == keys
 
 
-class RunKeys(tf.Module):
+class RunKeys(Tracked):
     """An int64 for a run of ids: a polynomial of random numbers, one for each id.
 
     Two different runs have the same key once in 2^64 times.

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from bert_tf.text import unicode_tables as unicode
 from bert_tf.text.characters import PLACEHOLDER, Characters, CodePointTable, exclusive_sums
+from bert_tf.text.tracked import Tracked
 
 MAX_WORD_CHARACTERS = 100
 _CODE_SPACE = 0x110000  # a table value from here on names a spelling that is not one character
@@ -68,7 +69,7 @@ def _spelling(lowercase, strip_accents, chinese):
     return steps, texts
 
 
-class Normalizer(tf.Module):
+class Normalizer(Tracked):
     """BERT's normalizer for the texts that are more than plain ASCII.
 
     `keeps_spaces`: spaces in a normalized text are not those of the raw one.
@@ -85,7 +86,7 @@ class Normalizer(tf.Module):
         super().__init__()
         chinese = unicode.CHINESE if tokenize_chinese_chars else frozenset()
         steps, texts = _spelling(lowercase, strip_accents, chinese)
-        # Past tf.Module, which would wrap the dict and look at each of its entries.
+        # Past Tracked, which would wrap the dict and look at each of its entries.
         self.__dict__["substitutes"] = _substitutes(chinese)
         self.__dict__["_spelling"] = steps, texts
         self.chinese = chinese

@@ -12,6 +12,7 @@ from bert_tf.text import charsmap
 from bert_tf.text import unicode_tables as unicode
 from bert_tf.text.characters import CodePointTable, before, behind, flags_of
 from bert_tf.text.spelling import Spelling
+from bert_tf.text.tracked import Tracked
 from bert_tf.text.unicode_forms import UnicodeForm
 
 _FORMS = {"NFD": (False, False), "NFC": (False, True), "NFKD": (True, False), "NFKC": (True, True)}
@@ -38,7 +39,7 @@ def read(step):
     return [_KINDS[kind](step)]
 
 
-class StripAccents(tf.Module):
+class StripAccents(Tracked):
     """Drops combining marks."""
 
     def __init__(self, step):
@@ -50,7 +51,7 @@ class StripAccents(tf.Module):
         return _without(characters, mark)
 
 
-class Strip(tf.Module):
+class Strip(Tracked):
     """Drops white space at the ends of each stretch."""
 
     def __init__(self, step):
@@ -70,7 +71,7 @@ class Strip(tf.Module):
         return _without(characters, dropped)
 
 
-class Replace(tf.Module):
+class Replace(Tracked):
     """Puts a text in the place of each match of a pattern."""
 
     def __init__(self, step):

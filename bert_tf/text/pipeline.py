@@ -20,12 +20,13 @@ from bert_tf.text.byte_level import Trimming, alphabet, spaces_of_spans
 from bert_tf.text.characters import Characters, before
 from bert_tf.text.json_entries import Entries
 from bert_tf.text.token_search import TokenSearch
+from bert_tf.text.tracked import Tracked
 from bert_tf.text.unigram import Unigram
 
 _WORD_MARKS = ("▁", alphabet()[0x20])
 
 
-class Pipeline(tf.Module):
+class Pipeline(Tracked):
     """One vocabulary and the steps round it.
 
     Args:
@@ -36,7 +37,7 @@ class Pipeline(tf.Module):
 
     def __init__(self, settings):
         super().__init__()
-        # Past tf.Module, which would wrap list and dict and look at each of their entries.
+        # Past Tracked, which would wrap list and dict and look at each of their entries.
         self.__dict__["settings"] = settings
         self.__dict__["vocabulary"] = list(settings.vocabulary)
         self.__dict__["ids"] = {token: i for i, token in enumerate(self.vocabulary)}

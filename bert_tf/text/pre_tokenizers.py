@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from bert_tf.text.byte_level import Words
 from bert_tf.text.characters import CodePointTable, before, flags_of
+from bert_tf.text.tracked import Tracked
 from bert_tf.text.unicode_tables import PUNCTUATION, WHITE_SPACE
 
 
@@ -43,7 +44,7 @@ def _flat(step):
         yield from _flat(inner.inner(key))
 
 
-class ByteLevel(tf.Module):
+class ByteLevel(Tracked):
     """A space before each stretch of text that has none, if asked for, and GPT-2's words."""
 
     def __init__(self, step):
@@ -82,7 +83,7 @@ def prepended(characters, begins, wanted, code_point):
     return type(characters)(*found[:-1]), found[-1]
 
 
-class Metaspace(tf.Module):
+class Metaspace(Tracked):
     """A mark for each space, one put before a stretch, and words that begin with it."""
 
     def __init__(self, step):
@@ -111,7 +112,7 @@ class Metaspace(tf.Module):
         return characters, begins
 
 
-class WhitespaceSplit(tf.Module):
+class WhitespaceSplit(Tracked):
     """Words are what stands between white space, which is dropped."""
 
     def __init__(self, step):
@@ -124,7 +125,7 @@ class WhitespaceSplit(tf.Module):
         return characters.kept(~space), tf.boolean_mask(begins, ~space)
 
 
-class Alone(tf.Module):
+class Alone(Tracked):
     """Some characters are words of their own."""
 
     def __init__(self, code_points):

@@ -4,11 +4,12 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.text.characters import CodePointTable, exclusive_sums
+from bert_tf.text.tracked import Tracked
 
 _CODE_SPACE = 0x110000  # a table value from here on names a spelling that is not one character
 
 
-class Spelling(tf.Module):
+class Spelling(Tracked):
     """What becomes of each code point: none, one or several characters.
 
     Args:

@@ -17,11 +17,12 @@ from bert_tf.text import token_patterns
 from bert_tf.text import unicode_tables as unicode
 from bert_tf.text.characters import PLACEHOLDER, Characters, CodePointTable, exclusive_sums
 from bert_tf.text.token_patterns import MARK, VOID
+from bert_tf.text.tracked import Tracked
 
 _KEYS = 1 << 62
 
 
-class TokenSearch(tf.Module):
+class TokenSearch(Tracked):
     """Finds added tokens in raw and in normalized texts.
 
     Args:
@@ -96,7 +97,7 @@ class _Matches(NamedTuple):
     row: tf.Tensor
 
 
-class _Pass(tf.Module):
+class _Pass(Tracked):
     """One of the two searches.
 
     Args:

@@ -23,12 +23,14 @@ from bert_tf.text import (
 from bert_tf.text.added_tokens import AddedToken
 from bert_tf.text.inputs import strings
 from bert_tf.text.pipeline import Pipeline
+from bert_tf.text.shared_pieces import pieces_of
+from bert_tf.text.tracked import Tracked
 from bert_tf.text.wordpiece import WordPiece
 
 _PADDINGS = ("longest", "max_length")
 
 
-class Tokenizer(tf.Module):
+class Tokenizer(Tracked):
     """Texts to model inputs, eagerly, in tf.data and in an export alike.
 
     Args:
@@ -49,8 +51,8 @@ class Tokenizer(tf.Module):
         # Padding is what attention_mask says; without a token for it some other has to stand there.
         ends = (settings.pad_token, getattr(settings, "eos_token", None))
         self.pad_id = next((pieces.ids[token] for token in ends if token is not None), 0)
-        # Kept where tf.Module does not look: these graphs are for eager calls, not for exports.
-        self._compiled = functools.cache(self._compile)
+        # Kept where Tracked does not look: these graphs are for eager calls, not for exports.
+        self._compiled = pieces.__dict__.setdefault("graphs", functools.cache(self._compile))
 
     @classmethod
     def from_pretrained(cls, directory, lowercase=None):
@@ -72,8 +74,9 @@ class Tokenizer(tf.Module):
         directory = hub.local(directory)
         kind = tokenizer_kinds.kind_of(directory)
         if kind is None:
-            return cls(WordPiece(vocabulary_files.read_wordpiece(directory, lowercase)))
-        return cls(Pipeline(pipeline_files.read_pipeline(os.fspath(directory), kind, lowercase)))
+            return cls(pieces_of(WordPiece, vocabulary_files.read_wordpiece(directory, lowercase)))
+        settings = pipeline_files.read_pipeline(os.fspath(directory), kind, lowercase)
+        return cls(pieces_of(Pipeline, settings))
 
     def save_pretrained(self, directory):
         """Write vocab.txt or tokenizer.json, and tokenizer_config.json; transformers reads both.

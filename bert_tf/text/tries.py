@@ -5,9 +5,10 @@ import tensorflow as tf
 
 from bert_tf.text.characters import CodePointTable
 from bert_tf.text.key_tables import KeyTable
+from bert_tf.text.tracked import Tracked
 
 
-class Trie(tf.Module):
+class Trie(Tracked):
     """Nodes that letters lead to.
 
     Args:

@@ -13,6 +13,7 @@ import tensorflow as tf
 from bert_tf.text.characters import CodePointTable, before, behind
 from bert_tf.text.key_tables import KeyTable
 from bert_tf.text.spelling import Spelling, aligned
+from bert_tf.text.tracked import Tracked
 from bert_tf.text.unicode_tables import CHARACTERS, NEVER_DECOMPOSED, YOUNG_MARKS
 
 _BITS = 21  # of a code point
@@ -53,7 +54,7 @@ def _compositions():
     return found
 
 
-class UnicodeForm(tf.Module):
+class UnicodeForm(Tracked):
     """One of the forms.
 
     Args:

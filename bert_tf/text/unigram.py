@@ -11,13 +11,14 @@ from bert_tf.errors import InputError
 from bert_tf.text.byte_level import bytes_of
 from bert_tf.text.characters import before, exclusive_sums
 from bert_tf.text.key_tables import RunKeys
+from bert_tf.text.tracked import Tracked
 from bert_tf.text.tries import Trie
 
 LONGEST = 512  # characters of a piece
 _PENALTY = 10.0  # how far an unknown character is below the lowest score
 
 
-class Unigram(tf.Module):
+class Unigram(Tracked):
     """The pieces of a vocabulary and their scores.
 
     Args:

@@ -11,6 +11,7 @@ import tensorflow as tf
 from absl import logging
 
 from bert_tf.text import normalization, unicode_tables
+from bert_tf.text.tracked import Tracked
 from bert_tf.text.word_matcher import WordMatcher
 from bert_tf.text.wordpiece import has_tensorflow_text
 
@@ -21,7 +22,7 @@ _UNKNOWN = "[UNK]"
 _CHUNKS_AND_TIMES = tf.TensorSpec([None], tf.string), tf.TensorSpec([None], tf.int64)
 
 
-class WordCounter(tf.Module):
+class WordCounter(Tracked):
     """Counts of words over any amount of text, in bounded memory.
 
     At most `most_words` different words are kept. When there are more, the half that was seen least

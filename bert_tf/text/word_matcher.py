@@ -6,13 +6,14 @@ It stands for `tensorflow_text.FastWordpieceTokenizer` on normalized texts and g
 import tensorflow as tf
 
 from bert_tf.text.characters import CodePointTable, before, exclusive_sums, flags_of
+from bert_tf.text.tracked import Tracked
 from bert_tf.text.tries import Trie
 
 _PREFIX = "##"
 _SPACES = (0x9, 0xA, 0xD, 0x20)
 
 
-class WordMatcher(tf.Module):
+class WordMatcher(Tracked):
     """Cuts normalized texts into words and these into pieces.
 
     Args:

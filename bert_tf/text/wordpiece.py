@@ -15,6 +15,7 @@ from bert_tf.text import normalization, unicode_tables, vocabulary_files
 from bert_tf.text.characters import PLACEHOLDER
 from bert_tf.text.template import Template
 from bert_tf.text.token_search import TokenSearch
+from bert_tf.text.tracked import Tracked
 from bert_tf.text.word_matcher import WordMatcher
 
 _PREFIX = "##"
@@ -50,7 +51,7 @@ def has_tensorflow_text():
     return True
 
 
-class WordPiece(tf.Module):
+class WordPiece(Tracked):
     """One vocabulary and the settings it was made with.
 
     Args:
@@ -63,7 +64,7 @@ class WordPiece(tf.Module):
         super().__init__()
         self._portable = portable or not has_tensorflow_text()
         self.settings = settings
-        # Past tf.Module, which would wrap list and dict and look at each of their entries.
+        # Past Tracked, which would wrap list and dict and look at each of their entries.
         self.__dict__["vocabulary"] = list(settings.vocabulary)
         # A token on two lines has the id of the later one, as in the reference.
         self.__dict__["ids"] = {token: i for i, token in enumerate(self.vocabulary)}

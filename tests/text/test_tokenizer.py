@@ -210,3 +210,21 @@ def test_bad_arguments_are_named(tokenizer):
         tokenizer.decode([1, 999])
     with pytest.raises(InputError, match="one row"):
         tokenizer.decode([[1]])
+
+
+def test_equal_tokenizers_share_tables_and_graphs_and_name_their_own_files(tokenizer, tmp_path):
+    folders = [tmp_path / name for name in ("same", "cased")]
+    for folder, lowercase in zip(folders, (True, False), strict=True):
+        folder.mkdir()
+        write(folder, GOLDEN["vocabulary"], do_lower_case=lowercase)
+    same, cased = map(Tokenizer.from_pretrained, folders)
+    want = tokenizer(["The film"])
+    compiled = [each._compiled(1, False, False, False) for each in (tokenizer, same, cased)]
+    assert compiled[0] is compiled[1] and compiled[0] is not compiled[2]
+    assert compiled[1].experimental_get_tracing_count() == 1
+    np.testing.assert_array_equal(same(["The film"])["input_ids"], want["input_ids"])
+    assert compiled[1].experimental_get_tracing_count() == 1
+    for each, folder in zip((same, cased), folders, strict=True):
+        with pytest.raises(InputError, match=f"^{folder}.*: the vocabulary has"):
+            each.require_rows(1, each.pieces.settings.source)
+    assert str(folders[0]) not in tokenizer.pieces.settings.source
