@@ -9,7 +9,7 @@ from pathlib import Path
 from bert_tf.conversion.family import Family, Layout
 from bert_tf.conversion.files import unpacked
 from bert_tf.conversion.formats import look_into
-from bert_tf.conversion.recognition import architecture, family_of, task_of
+from bert_tf.conversion.recognition import architecture, family_of, task_of, with_named
 from bert_tf.conversion.saving import OWN
 from bert_tf.conversion.sentence_transformers import TASK, modules_of
 from bert_tf.conversion.sizes import sizes_of
@@ -183,14 +183,18 @@ def _contents(place, named):
     if modules:  # older ones have the encoder in a folder of its own
         place = next((path for name, path in modules if name == "Transformer"), place)
     found = look_into(place, named)
-    name, family = family_of(found.config, found.config_file, found.tensors, found.weights_file)
+    told = (found.config_file, found.tensors, found.weights_file)
+    name, family = family_of(found.config, *told)
+    config = found.config
+    if found.format == "huggingface":
+        config = with_named(config, family, found.tensors, found.config_file, found.weights_file)
     return Contents(
         folder=place if place.is_dir() else place.parent,
         family_name=name,
         family=family,
         layout=family.layouts[found.format],
         config_file=found.config_file,
-        config=found.config,
+        config=config,
         weights_file=found.weights_file,
         tensors=found.tensors,
         task=None,

@@ -65,7 +65,13 @@ HUGGINGFACE = Layout(
     any_head=r"^(cls|lm_predictions|mask_predictions|pooler|classifier|qa_outputs)\.",
     prefix="deberta.",
     old_names=rows.OLD_NORMS,
-    ignorable=rows.BUFFERS,
+    ignorable=(
+        *rows.BUFFERS,
+        (
+            r"(^|\.)embeddings\.position_embeddings\.weight$",
+            "a table of places that position_biased_input: false does not read",
+        ),
+    ),
     tied={
         "MaskedLM": (
             ("cls.predictions.decoder.weight", "deberta.embeddings.word_embeddings.weight"),
@@ -73,14 +79,14 @@ HUGGINGFACE = Layout(
         )
     },
     # Where it is not the legacy head, the other one: it always has the words' table.
-    untied={
+    instead={
         "MaskedLM": (
-            *rows.untied("cls.predictions.decoder"),
             *rows.hf_dense("lm_predictions.lm_head.dense", "masked_lm_head.later.dense"),
             *rows.hf_norm("lm_predictions.lm_head.LayerNorm", "masked_lm_head.later.norm"),
             Row("lm_predictions.lm_head.bias", "masked_lm_head.later.output_bias"),
         )
     },
+    untied={"MaskedLM": rows.untied("cls.predictions.decoder")},
     # A head of pretraining, which told replaced words from real ones.
     unused={"MaskedLM": r"^mask_predictions\."},
 )
@@ -107,4 +113,5 @@ DEBERTA_V2 = Family(
         "type_rows": ("embeddings.token_type_embeddings", 0),
     },
     required={"conv_groups": 1},
+    told_by_names={"legacy": {True: r"^cls\.predictions\.", False: r"^lm_predictions\."}},
 )

@@ -19,6 +19,7 @@ class Layout:
       any_head: str, regex of the names of every published head, which an encoder sets aside.
       old_names, ignorable: as in Table.
       tied: task name -> `tied` of a Table.
+      instead: task name -> rows of another head that its files may hold in the place of the first.
       untied: task name -> rows of what a head has in the place of tied tensors, where it has.
       unused: task name -> regex of the names that published files of a task hold besides, for
         another task; whoever reads the files tells of it.
@@ -31,6 +32,7 @@ class Layout:
     old_names: tuple[tuple[str, str], ...] = ()
     ignorable: tuple[tuple[str, str], ...] = ()
     tied: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    instead: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)
     untied: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)
     unused: Mapping[str, str] = field(default_factory=dict)
 
@@ -57,7 +59,7 @@ class Layout:
         prefixed = ((rf"^({roots})\.", rf"{self.prefix}\1."),) if self.prefix else ()
         unused = ((self.unused[task], "for another task"),) if task in self.unused else ()
         return Table(
-            rows + self.heads[task] + self.untied.get(task, ()),
+            rows + self.heads[task] + self.instead.get(task, ()) + self.untied.get(task, ()),
             self.old_names + prefixed,
             self.ignorable + unused,
             self.tied.get(task, ()),
@@ -108,6 +110,8 @@ class Family:
       companions: name of a model that Google keeps in the same checkpoint -> two functions: of
         Contents, giving its config or None where it is not there; of the tensors, giving what they
         tell of its sizes.
+      told_by_names: config key -> value -> regex: where names of the files are by one of these
+        alone, the key has this value, whatever the config says.
       fuller: task name -> the task that files named for the first may hold the whole head of, too.
     """
 
@@ -122,6 +126,7 @@ class Family:
     google_defaults: Mapping[str, object] = field(default_factory=dict)
     google_head_width: int | None = None
     companions: Mapping[str, tuple[Callable, Callable]] = field(default_factory=dict)
+    told_by_names: Mapping[str, Mapping[object, str]] = field(default_factory=dict)
     fuller: Mapping[str, str] = field(default_factory=dict)
 
     @property

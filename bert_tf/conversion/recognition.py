@@ -1,5 +1,6 @@
 """Which family and which task the files are of: by their config, else by the tensors' names."""
 
+import json
 import re
 
 from absl import logging
@@ -85,6 +86,25 @@ def task_of(contents, format):
     return task
 
 
+def with_named(config, family, tensors, config_file, weights_file):
+    """A config whose values are those that the names of the tensors tell, see
+    `Family.told_by_names`; one warning says what they are otherwise.
+
+    Args and Returns: as `family_of`; dict.
+    """
+    config = dict(config)
+    for key, values in family.told_by_names.items():
+        told = [x for x, pattern in values.items() if any(re.search(pattern, n) for n in tensors)]
+        # Left out, it has the first of its values.
+        if len(told) == 1 and config.get(key, next(iter(values))) is not told[0]:
+            logging.warning(
+                "%s: %s is taken as %s, by the names of the head in %s",
+                *(config_file, key, json.dumps(told[0]), weights_file.name),
+            )
+            config[key] = told[0]
+    return config
+
+
 def _check_types(config, config_file):
     """Refuses values of a type that nothing could be read from."""
     classes, ours = config.get("architectures"), config.get(OWN)
@@ -102,7 +122,8 @@ def _most_complete(contents):
     """The task most of whose head is there, all but what may be absent: a generator beside it."""
     layout, source = contents.layout, contents.weights_file
     found = {}
-    for task, rows in layout.heads.items():
+    heads = [*layout.heads.items(), *layout.instead.items()]
+    for task, rows in heads:
         table = layout.task_table(task)
         there = canonical_names(table, contents.tensors, source)
         needed = [row for row in rows if not row.ours.startswith("generator.")]

@@ -7,6 +7,8 @@ minutes, before the first tensor is compared.
 import re
 from typing import NamedTuple
 
+from absl import logging
+
 from bert_tf.conversion.table import TRANSPOSED
 from bert_tf.errors import InputError, shown
 
@@ -85,6 +87,11 @@ def check_sizes(config, found, config_file, weights_file):
     Raises:
       InputError: one line with every such key, its value, and the tensor that has another size.
     """
+    found, rows = dict(found), found.get("position_rows")
+    if rows and rows.value is not None and getattr(config, "position_rows", None) is None:
+        # As published DeBERTas have them: left from their pretraining.
+        logging.warning("%s: no places are added, %s is left aside", config_file, rows.evidence)
+        del found["position_rows"]
     wrong = [
         f"{key}: {shown(getattr(config, key, None))}, but {size.evidence}"
         for key, size in found.items()

@@ -57,7 +57,7 @@ def embedding_width(contents):
 
 def _rows(layout):
     """All rows of a layout, a list."""
-    heads = [*layout.heads.values(), *layout.untied.values()]
+    heads = [*layout.heads.values(), *layout.instead.values(), *layout.untied.values()]
     return [*layout.encoder, *(row for head in heads for row in head)]
 
 

@@ -29,7 +29,7 @@ class EncoderConfig:
     type_vocab_size: int = 2
     initializer_range: float = 0.02
     layer_norm_eps: float = 1e-12
-    pad_token_id: int = 0
+    pad_token_id: int | None = 0
     classifier_dropout: float | None = None
     layer_drop_rate: float = 0.0
     tie_word_embeddings: bool = True

@@ -139,6 +139,9 @@ class DebertaV2Config(EncoderConfig):
             if values.get(name, wanted) != wanted:
                 raise InputError(f"{name}: {shown(values[name])}, here only {wanted}")
         values = {name: value for name, value in values.items() if name != "embedding_size"}
+        # What null means to transformers' layers.
+        nulls = {"pos_att_type": (), "share_att_key": False}
+        values |= {name: x for name, x in nulls.items() if values.get(name, x) is None}
         return super().from_dict(values)
 
     def to_dict(self):

@@ -52,6 +52,7 @@ class MobileBertConfig(EncoderConfig):
     use_bottleneck_attention: bool = False
     key_query_shared_bottleneck: bool = True
     num_feedforward_networks: int = 4
+    pad_token_id: int = 0
     normalization_type: str = "no_norm"
     classifier_activation: bool = True
 

@@ -119,6 +119,8 @@ class ModernBertConfig(EncoderConfig):
                 default = getattr(cls, key)
                 values[key] = default if default < vocabulary else None
         values |= _thetas(values.get("rope_parameters"))
+        if values.get("local_rope_theta", 0) is None:  # to transformers 4: the global one
+            values["local_rope_theta"] = values.get("global_rope_theta", cls.global_rope_theta)
         return super().from_dict(values | _rule(values))
 
     def to_dict(self):

@@ -1,6 +1,7 @@
 """DeBERTa: the contract of an encoder, transformers' numbers, its config, distances of a row."""
 
 import dataclasses
+import json
 import pathlib
 
 import numpy as np
@@ -8,8 +9,17 @@ import oracles
 import pytest
 import tensorflow as tf
 from contract import batch_of, each_check, encoder_of
+from safetensors.numpy import load_file, save_file
 
-from bert_tf import DebertaV2Config, InputError, MaskedLM, build_encoder, load_encoder, load_task
+from bert_tf import (
+    DebertaV2Config,
+    InputError,
+    MaskedLM,
+    build_encoder,
+    convert,
+    load_encoder,
+    load_task,
+)
 from bert_tf.encoders.deberta import SIZES
 from bert_tf.layers import new_key
 
@@ -145,6 +155,44 @@ def test_the_head_of_masked_words_has_the_name_its_config_says(legacy, name, tmp
     back = load_task(tmp_path)
     for ours, theirs in zip(model.weights, back.weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    "config", [{}, {"legacy": True}, {"architectures": ["DebertaV2ForMaskedLM"]}]
+)
+def test_the_published_files_open_by_the_names_of_their_tensors(config, tmp_path, caplog):
+    """Those of the hub name no class, and have the later head, that of another objective, and a
+    table of places that is not read."""
+    model = oracles.randomize(MaskedLM(build_encoder(TINY, legacy=False)))
+    model.save_pretrained(str(tmp_path / "later"))
+    told, tensors = json.loads((tmp_path / "later/config.json").read_text()), {}
+    left_out = ("legacy", "architectures", "conv_kernel_size", "tie_word_embeddings", "bert_tf")
+    told = {name: x for name, x in told.items() if name not in left_out}
+    told |= {"pos_att_type": "p2c|c2p", "conv_kernel_size": TINY.conv_kernel_size, **config}
+    tensors = load_file(tmp_path / "later/model.safetensors")
+    places = np.ones((TINY.max_position_embeddings, TINY.hidden_size), "float32")
+    tensors |= {
+        "mask_predictions.dense.bias": places[0],
+        "deberta.embeddings.position_embeddings.weight": places,
+    }
+    (tmp_path / "hub").mkdir()
+    save_file(tensors, tmp_path / "hub/model.safetensors")
+    (tmp_path / "hub/config.json").write_text(json.dumps(told))
+    ids = {"input_ids": np.arange(3, 12)[None]}
+    with caplog.at_level("WARNING", "absl"):
+        np.testing.assert_array_equal(load_task(tmp_path / "hub")(ids), model(ids))
+    said = caplog.text
+    assert "legacy is taken as false, by the names of the head in model.safetensors" in said
+    assert "position_embeddings.weight is [" in said and "left aside" in said
+    encoder = load_encoder(tmp_path / "hub")
+    want = model.encoder(ids)["sequence_output"]
+    np.testing.assert_array_equal(encoder(ids)["sequence_output"], want)
+    convert(str(tmp_path / "hub"), str(tmp_path / "again"), "huggingface")
+    again = json.loads((tmp_path / "again/config.json").read_text())
+    assert again["architectures"] == ["DebertaV2ForMaskedLM"] and again["legacy"] is False
+    encoder_alone = {name: x for name, x in tensors.items() if name.startswith("deberta.")}
+    save_file(encoder_alone, tmp_path / "hub/model.safetensors")
+    np.testing.assert_array_equal(load_encoder(tmp_path / "hub")(ids)["sequence_output"], want)
 
 
 def test_without_distances_it_is_attention_with_a_smaller_scale():
