@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from bert_tf.settings import MAPPING, WORD, Kind, is_word, optional, setting
+from bert_tf.errors import ConfigError
+from bert_tf.settings import FLAG, MAPPING, WORD, Kind, is_word, optional, setting, whole
 
 _TEACHERS = Kind(
     "a model directory, or a list of them",
@@ -22,3 +23,26 @@ class DistillationSection:
     losses: dict = setting(MAPPING, {"labels": 0.5, "logits": {"weight": 1.0, "temperature": 2.0}})
     # A file of texts without labels, with the columns of the training file but the label
     unlabelled: str | None = setting(optional(WORD), None)
+    # A file that keeps what the teachers answer for each row: written by the first run that names
+    # it, read by all others; null: they are asked in every step
+    answers: str | None = setting(optional(WORD), None)
+    # true: the student has fresh weights, of the sizes of model.path with its changes
+    fresh: bool = setting(FLAG, False)
+    # A number: the student is a vector for each token, so wide, and no encoder; the encoder at
+    # model.path makes them
+    static: int | None = setting(optional(whole(1)), None)
+
+    def __post_init__(self):
+        """One beginning; kept answers are all that is learned of a teacher."""
+        if self.fresh and self.static is not None:
+            raise ConfigError(
+                f"distillation.fresh is true and distillation.static {self.static}, wanted one of "
+                "them"
+            )
+        others = sorted({*self.losses} - {"labels", "logits"})
+        if self.answers is not None and (others or "logits" not in self.losses):
+            raise ConfigError(
+                f"distillation.answers is {self.answers} and distillation.losses "
+                f"{', '.join(others or self.losses)}, wanted logits, perhaps with labels: no more "
+                "is kept"
+            )

@@ -95,9 +95,10 @@ class Distillation(TaskModel):
             return outputs | {"student": self.student(inputs, training=False)}
         outputs["student"], inside = self._asked(self.student, inputs, training=True, key=key)
         # Told so: Keras would hand them the `training` of the call that they are part of.
+        teach = any(name != "labels" for name in self.settings)
         asked = [
             self._asked(teacher, self._inputs(inputs, number), training=False)
-            for number, teacher in enumerate(self.teachers)
+            for number, teacher in enumerate(self.teachers if teach else ())
         ]
         asked = keras.tree.map_structure(ops.stop_gradient, asked)
         outputs["teachers"] = [answered for answered, _ in asked]

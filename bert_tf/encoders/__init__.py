@@ -15,7 +15,7 @@ from bert_tf.encoders.mobilebert import MOBILEBERT, MobileBertConfig
 from bert_tf.encoders.modernbert import MODERNBERT, ModernBertConfig
 from bert_tf.encoders.roberta import ROBERTA, XLM_ROBERTA, RobertaConfig, XLMRobertaConfig
 from bert_tf.encoders.transformer import PARTS, TRANSFORMER, TransformerConfig, as_transformer
-from bert_tf.encoders.word2vec import WORD2VEC, Word2VecConfig
+from bert_tf.encoders.word2vec import WORD2VEC, Word2VecConfig, words_alone_config
 from bert_tf.errors import ConfigError, InputError, nearest
 
 # model_type in config.json -> Family.
@@ -63,6 +63,19 @@ def build_encoder(config, *, pooler=None, dtype=None, **config_changes):
         raise InputError(f"config: a {type(config).__name__}, wanted a config of {known}")
     config = change_config(config, config_changes)
     return Encoder(config, FAMILIES[config.model_type], pooler, dtype=dtype)
+
+
+def words_alone(config, width, dtype=None):
+    """An encoder with fresh vectors, of any width, for the vocabulary of another and no more.
+
+    Args:
+      config: config of the other encoder, of any family.
+      width: int.
+      dtype: Keras dtype policy; None takes the global one.
+    Returns:
+      Encoder.
+    """
+    return build_encoder(words_alone_config(config, width), dtype=dtype)
 
 
 def change_config(config, changes):
@@ -156,4 +169,5 @@ __all__ = [
     "change_config",
     "decoder_config",
     "read_config",
+    "words_alone",
 ]

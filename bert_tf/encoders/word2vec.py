@@ -56,3 +56,15 @@ WORD2VEC = Family(
     blocks=lambda config, dtype: [],
     context_head=lambda config, dtype: ContextHead(config.vocab_size, dtype=dtype),
 )
+
+
+def words_alone_config(config, width):
+    """The config of vectors for the vocabulary of another encoder.
+
+    Args:
+      config: config of any family.
+      width: int.
+    """
+    return Word2VecConfig(
+        vocab_size=config.vocab_size, hidden_size=width, pad_token_id=config.pad_token_id
+    )

@@ -116,6 +116,42 @@ def test_an_interrupted_run_ends_with_the_same_bits(folder, run, tmp_path, monke
 
 
 @pytest.mark.slow
+def test_answers_that_are_kept_are_read_by_the_next_run_and_end_with_the_same_bits(
+    folder, run, tmp_path, capsys
+):
+    answers = tmp_path / "answers.npz"
+    sets = [f"distillation.answers={answers}", "train.steps=3", "train.evaluate_every=3"]
+    sets += [f"distillation.unlabelled={folder}/more.txt.tsv"]
+    ends = []
+    for name in ("first", "second"):
+        assert cli.main(argv_of(folder, tmp_path / name, *sets)) == 0
+        assert ("asking the teachers about 44 rows" in capsys.readouterr().err) == (name == "first")
+        ends.append(load_file(tmp_path / name / "model" / "model.safetensors"))
+    assert all(np.array_equal(ends[0][name], ends[1][name]) for name in ends[0])
+    with np.load(answers) as file:
+        assert file["answers"].shape == (44, 1, 2)
+    sets[-1] = "data.max_length=12"
+    assert cli.main(argv_of(folder, tmp_path / "third", *sets)) == 1
+    assert "keeps answers of another run, its rows differ" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_student_may_be_vectors_alone_or_fresh_and_narrow(folder, tmp_path):
+    short = ["train.steps=2", "train.evaluate_every=2"]
+    sets = ["distillation.static=8", "model.changes={}", *short]
+    assert cli.main(argv_of(folder, tmp_path / "static", *sets)) == 0
+    student = load_task(tmp_path / "static" / "model")
+    assert student.encoder.blocks == [] and student.encoder.config.hidden_size == 8
+    sizes = "{keep_layers: null, hidden_size: 8, num_hidden_layers: 1}"
+    sets = ["distillation.fresh=true", f"model.changes={sizes}", *short]
+    sets += ["distillation.losses={hidden: 1}"]
+    assert cli.main(argv_of(folder, tmp_path / "fresh", "model.changes={}", *sets)) == 2
+    sets[1] = "model.changes={hidden_size: 8, num_hidden_layers: 1}"
+    assert cli.main(argv_of(folder, tmp_path / "fresh", "model.changes={}", *sets)) == 0
+    assert load_task(tmp_path / "fresh" / "model").encoder.config.hidden_size == 8
+
+
+@pytest.mark.slow
 def test_two_teachers_one_of_another_vocabulary_and_texts_without_labels(folder, tmp_path):
     teach(folder / "other", 2, vocabulary=[*tiny.vocabulary()[:5], *sorted(tiny.vocabulary()[5:])])
     sets = [f"distillation.teacher=[{folder}/teacher, {folder}/other]", "train.steps=3"]
@@ -155,6 +191,10 @@ def test_two_teachers_one_of_another_vocabulary_and_texts_without_labels(folder,
         ),
         (["distillation.unlabelled={}/absent.txt"], 1, "absent.txt"),
         (["model.changes={keep_layers: [1, 9]}"], 1, "keep_layers: [1, 9], wanted numbers of lay"),
+        (["distillation.static=64"], 2, "distillation.static: 64, wanted at most the encoder"),
+        (["distillation={static: 8, fresh: true}"], 2, "distillation.fresh is true and distill"),
+        (["distillation={answers: x, losses: {hidden: 1}}"], 2, "distillation.answers is x and"),
+        (["distillation.answers={}/dev.tsv"], 1, "dev.tsv: is no file of answers"),
         (["data.packing=true"], 2, "data.packing is true, wanted false"),
     ],
 )
@@ -164,6 +204,7 @@ def test_bad_input_is_one_line(folder, tmp_path, capsys, sets, code, line):
         model.encoder.save_pretrained(str(folder / "encoder"), tiny.tokenizer(folder / "words"))
     sets = [x.replace("{}", str(folder)) for x in sets]
     assert cli.main(argv_of(folder, tmp_path / "run", *sets)) == code
-    told = capsys.readouterr().err
-    assert line in told and told.strip().count("\n") == 0, told
+    *before, told = capsys.readouterr().err.strip().splitlines()
+    assert line in told and told.startswith("bert-tf distill: "), told
+    assert len(before) <= 1 and not any("bert-tf" in each for each in before)
     assert not (tmp_path / "run" / "metrics.json").exists()
