@@ -6,22 +6,21 @@ import keras
 from keras import ops
 
 from bert_tf.encoders.checks import check_inputs
-from bert_tf.encoders.heads import fresh_head
+from bert_tf.encoders.heads import check_generator, check_replaces_tokens, fresh_head
 from bert_tf.encoders.watching import watch_of
 from bert_tf.errors import InputError
 from bert_tf.layers import (
     Context,
+    EncoderBlock,
+    MultiHeadAttention,
+    PreNormBlock,
+    RealTokens,
     fold_in,
     key_for,
     make_attention_mask,
+    real_places,
     run_block,
     truncated_normal,
-)
-
-# The fields that embeddings are made of; a generator has those of its discriminator.
-_OF_EMBEDDINGS = (
-    *("vocab_size", "max_position_embeddings", "type_vocab_size", "embedding_size"),
-    *("layer_norm_eps", "position_embedding", "num_languages"),
 )
 
 
@@ -106,6 +105,21 @@ class Encoder(keras.Model):
         """The blocks as files name them where layers share weights, list of lists; else None."""
         return self.family.groups and self.family.groups(self.config, self.blocks)
 
+    def without_padding(self, inputs):
+        """Inputs of `call` with `real_places`, int32 [R], where that spares it work.
+
+        Args:
+          inputs: dict, as `call` takes it; for programs that take any shape.
+        Returns:
+          dict; the same where the blocks need the padding, or there is no attention mask [B, L].
+        """
+        mask, blocks = inputs.get("attention_mask"), (EncoderBlock, PreNormBlock)
+        kinds = {(type(x) in blocks, type(getattr(x, "attention", 0))) for x in self.blocks}
+        takes_real = self.positions is None and kinds == {(True, MultiHeadAttention)}
+        if not takes_real or mask is None or len(mask.shape) != 2:
+            return inputs
+        return {**inputs, "real_places": real_places(mask)}
+
     def without_pooler(self):
         """This encoder, its very layers, without the pooler: for tasks that read tokens."""
         if self.pooler is None:
@@ -132,7 +146,8 @@ class Encoder(keras.Model):
             `language_ids` [B] or [B, L] where the config has languages (absent: none added); and
             `reading_order`: a token attends to none with a higher number (absent: to any). A
             decoder reads `memory` float [B, S, D] besides, and `memory_mask` int32 [B, S].
-            Other keys are left aside.
+            With `real_places`, see `without_padding`, no block works for padding; what stands there
+            in the output means nothing then. Other keys are left aside.
           return_intermediates: bool, adds `hidden_states` and `attentions`.
           only_first: bool, for tasks that read the first token alone: the last block computes
             no other, which spares three quarters of it; `sequence_output` is [B, 1, D]. Rows
@@ -162,6 +177,8 @@ class Encoder(keras.Model):
         drop_rate = self.config.layer_drop_rate
 
         x_XD = self._embedded(inputs, fold_in(key, 0))
+        if context.real is not None:
+            x_XD = context.real.taken_out(x_XD)
         hidden_states, attentions = [], []
         for depth, block in enumerate(self.blocks, start=1):
             if return_intermediates:
@@ -180,6 +197,8 @@ class Encoder(keras.Model):
 
         if self.final_norm is not None:
             x_XD = self.final_norm(x_XD)
+        if context.real is not None and not context.first_only:
+            x_XD = context.real.put_back(x_XD)
         sequence_BLD = ops.reshape(x_XD, (batch, length, width))
         if only_first and not context.first_only:  # no block was there to compute it alone
             sequence_BLD = sequence_BLD[:, :1]
@@ -199,17 +218,17 @@ class Encoder(keras.Model):
         input_ids, mask = inputs["input_ids"], inputs.get("attention_mask")
         groups = ops.ones_like(input_ids) if mask is None else mask
         batch, length = ops.shape(input_ids)[0], ops.shape(input_ids)[1]
-        mask = make_attention_mask(
-            groups, None if cache is None else length, inputs.get("reading_order")
-        )
-        context = Context(batch, length, mask)
-        attends = bool(self.config.num_attention_heads)
-        if cache is None and not (return_intermediates and attends):
-            context = dataclasses.replace(context, wants_probs=False)
+        queries = None if cache is None else length
+        mask = make_attention_mask(groups, queries, inputs.get("reading_order"))
+        wants_probs = return_intermediates and bool(self.config.num_attention_heads)
+        context = Context(batch, length, mask, wants_probs=wants_probs or cache is not None)
         if inputs.get("memory") is not None:
             memory, there = inputs["memory"], inputs.get("memory_mask")
             there = ops.ones(ops.shape(memory)[:2], "int32") if there is None else there
             context = dataclasses.replace(context, memory=memory, memory_mask=there)
+        places = None if return_intermediates else inputs.get("real_places")
+        if places is not None:
+            context = dataclasses.replace(context, real=RealTokens.of(places, groups))
         if self.positions is not None:
             context = self.positions.tell(context, inputs.get("position_ids"), groups)
         return context
@@ -282,7 +301,7 @@ class Encoder(keras.Model):
         Raises:
           InputError: the family has none.
         """
-        self._check_replaces_tokens()
+        check_replaces_tokens(self)
         return fresh_head(self, "replaced_token_head")
 
     def generator(self, config):
@@ -296,22 +315,8 @@ class Encoder(keras.Model):
         Raises:
           InputError: the family has no generators, or its tables would have another size.
         """
-        self._check_replaces_tokens()
-        for name in _OF_EMBEDDINGS:
-            own, given = (getattr(each, name, None) for each in (self.config, config))
-            if given != own:
-                raise InputError(
-                    f"generator: {name}: {given!r}, wanted {own!r} as in the encoder "
-                    "whose embeddings it shares"
-                )
+        check_generator(self, config)
         return Encoder(config, self.family, embeddings=self.embeddings, dtype=self.dtype_policy)
-
-    def _check_replaces_tokens(self):
-        if not self.published.replaces_tokens:
-            raise InputError(
-                f"encoder: a {self.config.model_type}, whose family has no generator and no head "
-                "for replaced tokens"
-            )
 
     def save_pretrained(self, directory, tokenizer=None):
         """Writes config.json, model.safetensors and the tokenizer's files; opens in transformers.

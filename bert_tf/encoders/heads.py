@@ -1,4 +1,4 @@
-"""The heads that an encoder's family has, fresh; and why it has not one that is asked for."""
+"""The heads and generators that an encoder's family has; why it has not one that is asked for."""
 
 from bert_tf.errors import InputError
 
@@ -10,6 +10,16 @@ _WITHOUT = {
     "context_head": "whose vectors are of words in their places; wanted a family of words alone, "
     "such as word2vec",
 }
+# The fields that embeddings are made of; a generator has those of its discriminator.
+_OF_EMBEDDINGS = (
+    "vocab_size",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "embedding_size",
+    "layer_norm_eps",
+    "position_embedding",
+    "num_languages",
+)
 _LEFT_TO_RIGHT = (
     "which reads from left to right, where a masked word is told by both sides; CausalLM is its "
     "task"
@@ -37,3 +47,24 @@ def fresh_head(encoder, name, *sizes):
     head = make(config, *sizes, encoder.dtype_policy)
     head.build((None, config.hidden_size))
     return head
+
+
+def check_replaces_tokens(encoder):
+    """Raises InputError unless an encoder's family tells replaced tokens."""
+    if not encoder.published.replaces_tokens:
+        raise InputError(
+            f"encoder: a {encoder.config.model_type}, whose family has no generator and no head "
+            "for replaced tokens"
+        )
+
+
+def check_generator(encoder, config):
+    """Raises InputError unless a generator of this config can share an encoder's embeddings."""
+    check_replaces_tokens(encoder)
+    for name in _OF_EMBEDDINGS:
+        own, given = (getattr(each, name, None) for each in (encoder.config, config))
+        if given != own:
+            raise InputError(
+                f"generator: {name}: {given!r}, wanted {own!r} as in the encoder "
+                "whose embeddings it shares"
+            )

@@ -145,7 +145,7 @@ def _signature(model, tokenizer, settings, options):
     """The tf.function; what it closes over is not seen by tf.saved_model."""
     features = features_of(model, tokenizer, settings, padding="longest")
     names = list(settings["columns"])
-    run = in_parts(model) if model.windowed else lambda inputs: model(inputs, training=False)
+    run = in_parts(model) if model.windowed else without_padding(model)
 
     def answer(*texts):
         count = tf.shape(texts[0])[0]
@@ -168,6 +168,17 @@ def _signature(model, tokenizer, settings, options):
     return tf.function(answer, input_signature=signature, autograph=False)
 
 
+def without_padding(model):
+    """A model as a function of inputs, which does no work for padding where its encoder can.
+
+    Args:
+      model: TaskModel.
+    Returns:
+      function of inputs, dict of tensors, to outputs.
+    """
+    return lambda inputs: model(model.encoder.without_padding(inputs), training=False)
+
+
 def in_parts(model):
     """A model as a function of any number of rows, which runs them a few at a time.
 
@@ -178,9 +189,7 @@ def in_parts(model):
     Returns:
       function of inputs, dict of tensors with one entry a row, to outputs.
     """
-    few = tf.function(
-        lambda inputs: model(inputs, training=False), autograph=False, reduce_retracing=True
-    )
+    few = tf.function(without_padding(model), autograph=False, reduce_retracing=True)
 
     def run(inputs):
         inputs = {name: x for name, x in inputs.items() if name != "rows"}

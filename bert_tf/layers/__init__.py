@@ -44,6 +44,7 @@ from bert_tf.layers.linear import Linear, truncated_normal
 from bert_tf.layers.masks import LOWEST, MASKED_SCORE, make_attention_mask
 from bert_tf.layers.normalization import LayerNorm, ScaleShift
 from bert_tf.layers.positions import sinusoidal
+from bert_tf.layers.real_tokens import RealTokens, real_places
 from bert_tf.layers.rotary import LocalAttention, RotaryAttention, RotaryPositions
 from bert_tf.layers.sampling import draw
 from bert_tf.layers.trigram import TrigramEmbeddings
@@ -89,6 +90,7 @@ __all__ = [
     "Pooler",
     "PreNormBlock",
     "ProjectionHead",
+    "RealTokens",
     "RelativePositions",
     "RotaryAttention",
     "RotaryPositions",
@@ -109,6 +111,7 @@ __all__ = [
     "new_key",
     "pool",
     "pool_examples",
+    "real_places",
     "recomputed",
     "run_block",
     "sinusoidal",

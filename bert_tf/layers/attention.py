@@ -92,12 +92,13 @@ class MultiHeadAttention(keras.layers.Layer):
         """Every position attends to those the context lets it.
 
         Args:
-          x: float [B * F, D], the tokens of B rows one after the other.
+          x: float [B * F, D], the tokens of B rows one after the other, or [R, D] of those that
+            the context says are real.
           context: Context.
           key: integer [2] or None, for dropout.
         Returns:
-          float [B * F, D], or [B, D] where the first position alone goes on, and the
-          probabilities, float32 [B, N, F, T].
+          float like x, or [B, D] where the first position alone goes on, and the probabilities,
+          float32 [B, N, F, T].
         """
         query_BNFH, key_BNTH, value_BNTH = self.heads(x, context)
         if context.first_only:
@@ -111,17 +112,23 @@ class MultiHeadAttention(keras.layers.Layer):
             self.dropout_rate,
             fold_in(key, 0),
         )
-        return self.merge(attended_BNFH), probs_BNFT
+        real = None if context.first_only else context.real
+        return self.merge(attended_BNFH, real), probs_BNFT
 
     def heads(self, x, context):
-        """Query, key and value of x [B * F, D], each float [B, N, F, H]."""
+        """Query, key and value of x [B * F, D] or [R, D], each float [B, N, F, H]."""
         heads, width = self.num_heads, x.shape[-1]
+        if context.real is not None:
+            return context.real.split(self.qkv(x), 3, heads)
         shape = (context.batch, context.length, 3, heads, width // heads)
         qkv_3BNFH = ops.transpose(ops.reshape(self.qkv(x), shape), (2, 0, 3, 1, 4))
         return ops.unstack(qkv_3BNFH, 3, axis=0)
 
-    def merge(self, attended_BNFH):
-        """The heads side by side, projected: float [B, N, F, H] -> [B * F, D]."""
+    def merge(self, attended_BNFH, real=None):
+        """The heads side by side, projected: float [B, N, F, H] -> [B * F, D], or [R, D] of the
+        RealTokens."""
+        if real is not None:
+            return self.projection(real.joined(attended_BNFH))
         width = self.num_heads * attended_BNFH.shape[-1]
         attended_XD = ops.reshape(ops.transpose(attended_BNFH, (0, 2, 1, 3)), (-1, width))
         return self.projection(attended_XD)

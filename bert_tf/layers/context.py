@@ -29,6 +29,7 @@ class Context:
         all pairs gives none otherwise.
       first_only: bool, whether only the first position of each row goes on: all are keys, the
         first alone is a query. Then F of mask and bias is 1.
+      real: RealTokens; x is then [R, D], those tokens alone. None: x has the padding too.
     """
 
     batch: object
@@ -42,6 +43,7 @@ class Context:
     memory_mask: object = None
     wants_probs: bool = True
     first_only: bool = False
+    real: object = None
 
     def for_first(self):
         """This context for a block of whose output only each row's first position is read."""
@@ -52,4 +54,6 @@ class Context:
         """Of x [B * F, D] the positions that go on: all of them, or the first of each row."""
         if not self.first_only:
             return x
+        if self.real is not None:
+            return self.real.firsts(x)
         return ops.reshape(x, (self.batch, self.length, x.shape[-1]))[:, 0]

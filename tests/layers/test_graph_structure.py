@@ -35,6 +35,7 @@ def as_run(function, *arguments):
     """Counter of op types as TensorFlow runs them, after its own rewriting."""
     compiled = tf.function(function)
     context.enable_run_metadata()
+    context.export_run_metadata()  # forgets what was noted since an earlier use
     try:
         compiled(*arguments)
         graphs = context.export_run_metadata().partition_graphs

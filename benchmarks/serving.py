@@ -1,0 +1,96 @@
+"""Answers a second, string to label: an export beside other engines, by turns.
+
+SST-2 sentences one at a time and in batches of 32, sorted by length and as they come; then texts of
+about 16, 64 and 128 tokens. Every engine gets strings and gives labels; those of float32 have to
+agree before anything is timed.
+
+usage: serving.py --model=MODEL --data=dev.tsv [--torch_python=PYTHON] [--rounds=7]
+
+MODEL is a model directory with a classifier's head, and its tokenizer, that transformers opens too.
+`--torch_python` is a Python with torch, transformers, onnx, onnxruntime and openvino; without it
+there is the export alone. The engines: ONNX Runtime on the file that its own optimizer for BERT
+made (float32, and dynamic int8), with `tokenizers`; OpenVINO with INFERENCE_PRECISION_HINT=f32, and
+by its default, which is bfloat16 on a CPU that has it; transformers' pipeline.
+"""
+
+import argparse
+import csv
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+from by_turns import duel, table
+
+import bert_tf
+
+# Share of the machine that other programs may take in a round that counts as undisturbed.
+UNDISTURBED = 0.05
+HERE = os.path.dirname(os.path.abspath(__file__))
+PEERS = ("onnx", "openvino", "openvino_default", "onnx_int8", "transformers")
+BATCH, SENTENCES, LENGTHS = 32, 256, (16, 64, 128)
+
+
+def workloads(path, tokenizer):
+    """What is asked: dict of name -> list of calls, each a list of str."""
+    with open(path, encoding="utf-8") as file:
+        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        texts = [row["sentence"].strip() for row in rows][:SENTENCES]
+    words = " ".join(texts).split()
+    found = {
+        "SST-2, one at a time": [[text] for text in texts[:64]],
+        "SST-2, 32 sorted": _batches(sorted(texts, key=len)),
+        "SST-2, 32 as they come": _batches(texts),
+    }
+    for length in LENGTHS:
+        same = [_text_of(words[20 * number :], length, tokenizer) for number in range(BATCH)]
+        found[f"{length} tokens, one at a time"] = [[text] for text in same[:16]]
+        found[f"{length} tokens, batches of {BATCH}"] = [same]
+    return found
+
+
+def _batches(texts):
+    return [texts[start : start + BATCH] for start in range(0, len(texts), BATCH)]
+
+
+def _text_of(words, length, tokenizer):
+    """The words that make rows of `length` tokens, or one or two fewer."""
+    count = length - 2
+    while tokenizer([" ".join(words[:count])], max_length=512)["input_ids"].shape[1] > length:
+        count -= 1
+    return " ".join(words[:count])
+
+
+def main():
+    """Prints a table for each workload."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--torch_python")
+    parser.add_argument("--peers", default=",".join(PEERS), help="which, separated by commas")
+    parser.add_argument("--rounds", type=int, default=7)
+    flags = parser.parse_args()
+    tokenizer = bert_tf.Tokenizer.from_pretrained(flags.model)
+    asked = workloads(flags.data, tokenizer)
+    with tempfile.TemporaryDirectory() as directory:
+        calls = os.path.join(directory, "calls.json")
+        with open(calls, "w", encoding="utf-8") as file:
+            json.dump(asked, file)
+        export = bert_tf.export_saved_model(
+            bert_tf.load_task(flags.model), tokenizer, os.path.join(directory, "export")
+        )
+        ours = os.path.join(HERE, "worker_serving_bert_tf.py")
+        commands = [[sys.executable, ours, calls, export]]
+        if flags.torch_python:
+            theirs = [flags.torch_python, os.path.join(HERE, "worker_serving_peers.py")]
+            subprocess.run([*theirs, "make", flags.model, directory], check=True)
+            commands += [[*theirs, x, flags.model, directory] for x in flags.peers.split(",")]
+        turns = duel(commands, flags.rounds * len(asked))
+    for place, name in enumerate(asked):
+        own = {worker: rates[place :: len(asked)] for worker, rates in turns.items()}
+        print(f"\n## {name}\n\n{table(own, 'texts')}\n\n{table(own, 'texts', UNDISTURBED)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""The graph that an export runs: few and large operations, none for padding or for training."""
+
+import pytest
+import tensorflow as tf
+
+from bert_tf import SequenceClassifier, build_encoder
+from bert_tf.export import TextModel, text_settings
+from tests import tiny
+from tests.layers.test_graph_structure import as_run
+
+# What costs nothing when the graph runs, or is noted when a model is built.
+NO_WORK = ("Const", "ReadVariableOp", "_Arg", "_Retval", "Identity", "NoOp", "VarHandleOp")
+
+
+@pytest.fixture(scope="module")
+def operations(tmp_path_factory):
+    """Operations of the graph as it runs, Counters of kinds, with two and three blocks."""
+    tokenizer = tiny.tokenizer(tmp_path_factory.mktemp("vocabulary"))
+    found = []
+    for blocks in (2, 3):
+        model = SequenceClassifier(build_encoder(tiny.config(num_hidden_layers=blocks)))
+        model.data_settings = {"text": "text", "label": "label", "max_length": 24}
+        program = TextModel(model, tokenizer, text_settings(model, tokenizer))
+        found.append(as_run(program.answer, tf.constant(["a good film", "bad"])))
+    return found
+
+
+def test_a_block_is_four_products_with_all_that_follows_them_and_attention(operations):
+    small, large = operations
+    block = {kind: n for kind, n in (large - small).items() if kind not in NO_WORK}
+    products = sum(count for kind, count in block.items() if "FusedMatMul" in kind)
+    assert products == 4, "query, key and value; projection; expand, bias and GELU; contract"
+    assert sum(count for kind, count in block.items() if "BatchMatMul" in kind) == 2
+    assert not [kind for kind in block if "Erf" in kind or "Bias" in kind or "Transpose" in kind]
+    assert sum(block.values()) <= 41, block
+
+
+def test_nothing_of_training_is_left(operations):
+    for kinds in operations:
+        assert not [kind for kind in kinds if "Random" in kind or "Dropout" in kind]
