@@ -46,3 +46,15 @@ class DistillationSection:
                 f"{', '.join(others or self.losses)}, wanted logits, perhaps with labels: no more "
                 "is kept"
             )
+
+
+@dataclasses.dataclass(frozen=True)
+class TeacherSection:
+    """A teacher of pretraining; null: there is none."""
+
+    teacher: str | None = setting(optional(WORD), None)
+    # As in a run of `bert-tf distill`; `labels` are the objective's own losses. These are
+    # DistilBERT's
+    losses: dict = setting(
+        MAPPING, {"labels": 2.0, "logits": {"weight": 5.0, "temperature": 2.0}, "cosine": 1.0}
+    )

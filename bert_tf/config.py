@@ -5,7 +5,7 @@
 
 import dataclasses
 
-from bert_tf.compression_sections import DistillationSection
+from bert_tf.compression_sections import DistillationSection, TeacherSection
 from bert_tf.errors import ConfigError
 from bert_tf.pretraining_sections import (
     Masking,
@@ -257,10 +257,17 @@ class PretrainConfig:
     noise: Noise = Noise()
     train: TrainSection = TrainSection()
     distribution: DistributionSection = DistributionSection()
+    distillation: TeacherSection = TeacherSection()
 
     def __post_init__(self):
         """What two keys must agree on; `load` puts the file's name before the message."""
         words = self.objective.words
+        teacher = self.distillation.teacher
+        if teacher is not None and words == "replaced_tokens":
+            raise ConfigError(
+                f"distillation.teacher is {teacher} and objective.words {words}, wanted another: "
+                "a generator's words are not the teacher's"
+            )
         replaced = words == "replaced_tokens"
         if self.model.generator and not replaced:
             raise ConfigError(

@@ -26,6 +26,12 @@ COMMAND = Command(
         ),
         Flag("format", "NAME", "tsv, csv, jsonl, conll, ...; by the file's name if not given"),
         Flag("output", "FILE", "a file to write the figures to as well"),
+        Flag(
+            "depths",
+            "FILE",
+            "measures the model with fewer layers too, evenly chosen, and draws its score\n"
+            "against their number into a picture (.png, .pdf, .svg)",
+        ),
         Flag("task", "NAME", "of a model of several tasks: of which the labels are"),
         Flag("text", "COLUMN", "the column with the texts, if not the one trained with"),
         Flag("text_pair", "COLUMN", "the column with the partners of pairs, as --text"),
@@ -67,7 +73,7 @@ def _work(prepared):
     from bert_tf.recipes.evaluate import evaluate
 
     flags, columns = prepared
-    options = {"task": flags.task, "format": flags.format}
+    options = {"task": flags.task, "format": flags.format, "depths": flags.depths}
     figures = evaluate(flags.model, flags.data, flags.output, **options, **columns)
     print(json.dumps(figures, indent=2))
 

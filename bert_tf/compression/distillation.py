@@ -125,7 +125,8 @@ class Distillation(TaskModel):
     def _inputs(self, inputs, number):
         """What a teacher reads of the inputs."""
         if not self._apart.own_inputs[number]:
-            return inputs
+            # Adversarial training moves words' vectors, the student's alone.
+            return {name: x for name, x in inputs.items() if name != "embedding_shift"}
         before = name_for_teacher(number, "")
         return {x.removeprefix(before): y for x, y in inputs.items() if x.startswith(before)}
 

@@ -18,6 +18,7 @@ from bert_tf.errors import ConfigError, InputError
 from bert_tf.export import row_length
 from bert_tf.loading import load_with_tokenizer
 from bert_tf.recipes.classes import report_stuck
+from bert_tf.recipes.depths import check_picture, draw_depths, measure_depths
 from bert_tf.recipes.perplexity import with_perplexity
 from bert_tf.recipes.written import written_figures
 from bert_tf.tasks.features import check_padding, check_token_types, features_of
@@ -27,7 +28,9 @@ from bert_tf.training import evaluation
 BATCH_ROWS = 32
 
 
-def evaluate(model_directory, data_file, output=None, task=None, format=None, **columns):
+def evaluate(
+    model_directory, data_file, output=None, task=None, format=None, depths=None, **columns
+):
     """Measures a model on a file with labels.
 
     The length of rows, and the columns that are not given, are those the model was trained with.
@@ -38,15 +41,19 @@ def evaluate(model_directory, data_file, output=None, task=None, format=None, **
       output: str, a file to write the figures to as JSON; None writes none.
       task: str, which of several tasks the labels are of.
       format: str, how the file is written; None takes what its name and its beginning say.
+      depths: str, a picture: what the model scores with fewer layers is measured and drawn too.
       **columns: str or int, where the columns of these names are; None as in training.
     Returns:
-      dict, ready for JSON: what `training.evaluation.evaluate` gives.
+      dict, ready for JSON: what `training.evaluation.evaluate` gives; and `depths`, see
+      `measure_depths`, on request.
     Raises:
       InputError: a file cannot be read or written, or holds a label that the model does not know.
       ConfigError: a column is given that the model's task does not read, the output is the data, or
         which task is not said.
     """
     require_another_file(output, data_file)
+    if depths is not None:
+        check_picture(depths)
     model, tokenizer = load_with_tokenizer(model_directory)
     if task is None and model.parts is not None:
         names = ", ".join(model.parts)
@@ -75,6 +82,9 @@ def evaluate(model_directory, data_file, output=None, task=None, format=None, **
     figures = evaluation.evaluate(model, batches, table)
     figures = with_perplexity({**figures, **written_figures(model, tokenizer, table)})
     report_stuck(model, {data_file: figures})
+    if depths is not None:
+        figures["depths"] = measure_depths(model, batches, table)
+        draw_depths(model, figures["depths"], depths)
     if output is not None:
         write_file(output, json.dumps(figures, indent=2) + "\n")
     return figures

@@ -13,7 +13,7 @@ from bert_tf.pretraining_data.records.manifest import MANIFEST
 from bert_tf.recipes.finetune import compile_model
 from bert_tf.recipes.perplexity import with_perplexity
 from bert_tf.recipes.pretrain_phases import labels_of, open_phase, sentences_of
-from bert_tf.recipes.pretrain_start import start_model
+from bert_tf.recipes.pretrain_start import start_model, taught
 from bert_tf.recipes.workdir import (
     claimed_workdir,
     digests,
@@ -69,6 +69,9 @@ def pretrain(config, workdir):
         if part is not None:
             part.data_settings = {"max_length": phases[-1].rows.max_length}
     _require_fit(config, phases, model)
+    if config.distillation.teacher is not None:
+        with strategy.scope():
+            model = taught(config, model, tokenizer, sentences, labels)
     chief = is_chief(strategy)
     results = {}
     with claimed_workdir(workdir, config, data, chief):

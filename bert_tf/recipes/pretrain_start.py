@@ -2,6 +2,7 @@
 
 from absl import logging
 
+from bert_tf.compression import distillation
 from bert_tf.conversion.contents import opened
 from bert_tf.encoders import FAMILIES, SIZES, build_encoder, change_config
 from bert_tf.errors import ConfigError, InputError, nearest
@@ -10,6 +11,7 @@ from bert_tf.recipes.positional_heads import initialize_positional_heads
 from bert_tf.tasks.causal_rows import start_and_end
 from bert_tf.tasks.features import check_padding
 from bert_tf.tasks.pretraining_start import pretrains, take_heads, task_for
+from bert_tf.text import Tokenizer
 
 
 def start_model(config, tokenizer, sentences, labels=None):
@@ -96,3 +98,33 @@ def _task(config, encoder, source, sentences, labels):
             f"{', '.join(model.loss_names)}"
         )
     return model
+
+
+def taught(config, student, tokenizer, sentences, labels=None):
+    """The task model that trains a student under the teacher that a configuration names.
+
+    Args:
+      config: PretrainConfig with `distillation.teacher`.
+      student: TaskModel, as `start_model` gives it.
+      tokenizer, sentences, labels: as in `start_model`.
+    Returns:
+      Distillation.
+    Raises:
+      InputError: the teacher cannot be read, has another vocabulary, or lacks the head for words
+        whose answers are to be learned.
+      ConfigError: the losses do not fit teacher and student.
+    """
+    path, losses = config.distillation.teacher, config.distillation.losses
+    with opened(path) as contents:
+        source = load_task(contents) if pretrains(contents.task) else None
+        encoder = load_encoder(contents)
+        if Tokenizer.from_pretrained(str(contents.folder)).vocabulary != tokenizer.vocabulary:
+            raise InputError(f"{path}: has another vocabulary than the student")
+    teacher = task_for(config.objective.words, encoder, None, sentences, labels, None)
+    fresh = take_heads(teacher, source)
+    if "logits" in losses and any("words" in title for title in fresh):
+        raise InputError(f"{path}: holds no {fresh[0]}, wanted no distillation.losses.logits")
+    try:
+        return distillation.Distillation(student, teacher, losses)
+    except InputError as error:
+        raise ConfigError(f"distillation.{error}") from None
