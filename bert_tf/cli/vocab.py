@@ -26,6 +26,12 @@ COMMAND = Command(
         Flag(
             "lowercase", None, "lower-case the text and strip accents; with --model the model says"
         ),
+        Flag(
+            "byte_fallback",
+            None,
+            "of unigram and sentencepiece_bpe: 256 entries are bytes, in which\n"
+            "characters that are no entry are told, so that nothing is unknown",
+        ),
         Flag("unused", "N", "entries [unused0], [unused1], ... to give a meaning to later"),
         Flag(
             "model",
@@ -69,6 +75,8 @@ def _prepare(flags):
         recipe, idle = "train_other", (*idle, "unused")
     elif kind:
         idle = (*idle, "kind")
+    if recipe != "train_other":
+        idle = (*idle, "byte_fallback")
     for name in idle:
         if flags[name].value:
             raise ConfigError(f"--{name} says nothing here; --help tells what goes with --model")
@@ -82,8 +90,9 @@ def _prepare(flags):
             raise ConfigError("--size=N is missing, the number of entries to grow to; or --trim")
         options |= {"files": flags.input, "layout": flags.layout}
         options |= {"field": flags.field, "policy": flags.policy}
-    if flags.lowercase:
-        options["lowercase"] = True
+    for name in ("lowercase", "byte_fallback"):
+        if flags[name].value:
+            options[name] = True
     return recipe, {name: value for name, value in options.items() if value is not None}
 
 

@@ -218,10 +218,13 @@ def fill(model, table, tensors, source, optional=()):
     kept = [row for row in rows if not any(row.ours.startswith(part + ".") for part in fresh)]
 
     wanted = _shapes_wanted(model, kept)
+    for name, original in table.tied:
+        # The two biases of an untied output matrix were one in transformers 4, under either name.
+        if name.endswith(".bias") and name in wanted and original in tensors:
+            tensors.setdefault(name, tensors[original])
     # What a model has a variable of its own for is not tied there.
     tied = [pair for pair in table.tied if pair[0] not in wanted]
-    ignored = [pattern for pattern, _ in table.ignorable]
-    ignored += [f"^{re.escape(name)}$" for name, _ in tied]
+    ignored = [*(x for x, _ in table.ignorable), *(f"^{re.escape(x)}$" for x, _ in tied)]
     _check_fit(wanted, tensors, ignored, source)
     _check_tied(tied, tensors, source)
     _log_casts([tensors[name] for name in wanted], source)

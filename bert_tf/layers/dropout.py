@@ -12,7 +12,8 @@ from keras import ops
 # The multiplier of Steele and Vigna's "Computationally easy, spectrally good
 # multipliers" (2021), table 5, 32 bits; products stay below 2**63.
 _MULTIPLIER = 0x915F77F5
-_MODULUS = 2**31 - 1
+_BITS = 31
+_MODULUS = 2**_BITS - 1
 
 
 class Key(keras.random.SeedGenerator):
@@ -22,7 +23,8 @@ class Key(keras.random.SeedGenerator):
         self.key = key
 
     def next(self, ordered=True):
-        return self.key
+        # JAX's own keys are of this type alone.
+        return ops.cast(self.key, "uint32") if keras.backend.backend() == "jax" else self.key
 
 
 def new_key(seed, step):
@@ -60,8 +62,38 @@ def fold_in(key, number):
     """
     if key is None:
         return None
+    if keras.backend.standardize_dtype(key.dtype) == "int32":
+        return ops.stack([key[0], ops.cast(_mixed_in_32_bits(key[1], number), "int32")])
     mixed = (key[1] + ops.cast(number, key.dtype) + 1) % _MODULUS
     return ops.stack([key[0], (mixed * _MULTIPLIER + 1) % _MODULUS])
+
+
+def _mixed_in_32_bits(word, number):
+    """The second entry of `fold_in` where there are no integers of 64 bits, such as JAX's usual.
+
+    The product modulo 2**31 - 1 is the sum of four products of halves, each below 2**31: there a
+    factor of 2**n is a rotation by n of 31 bits.
+    """
+
+    def uint(x):
+        return ops.cast(x, "uint32")
+
+    def reduced(x):
+        return ops.bitwise_and(x, uint(_MODULUS)) + ops.right_shift(x, uint(_BITS))
+
+    def rotated(x, by):
+        low = ops.bitwise_and(ops.left_shift(x, uint(by)), uint(_MODULUS))
+        return low + ops.right_shift(x, uint(_BITS - by))
+
+    mixed = reduced(uint(word) + uint(number) + uint(1))
+    mixed = ops.where(mixed == uint(_MODULUS), uint(0), mixed)
+    high, low = ops.right_shift(mixed, uint(16)), ops.bitwise_and(mixed, uint(0xFFFF))
+    other, rest = divmod(_MULTIPLIER % _MODULUS, 2**15)
+    total = reduced(high * uint(other) + rotated(high * uint(rest), 16))
+    total = reduced(total + rotated(low * uint(other), 15))
+    total = reduced(total + low * uint(rest))
+    total = reduced(total + uint(1))
+    return ops.where(total == uint(_MODULUS), uint(0), total)
 
 
 def chance(rate, key):

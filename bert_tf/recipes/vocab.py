@@ -44,12 +44,22 @@ def train(files, output, size=30000, min_frequency=2, lowercase=False, unused=0,
     return {"output": output, **_figures(learned), **_read(counts)}
 
 
-def train_other(files, output, kind, size=30000, min_frequency=2, lowercase=False, **reading):
+def train_other(
+    files,
+    output,
+    kind,
+    size=30000,
+    min_frequency=2,
+    lowercase=False,
+    byte_fallback=False,
+    **reading,
+):
     """Trains a vocabulary of another kind than WordPiece on files, by the library of that kind.
 
     Args:
       files, output, size, min_frequency, lowercase, **reading: as in `train`.
       kind: str, one of `vocabulary_libraries.KINDS`.
+      byte_fallback: bool, see `vocabulary_libraries.train`.
     Returns:
       dict, ready for JSON: what was read, and how many entries there are.
     Raises:
@@ -58,7 +68,8 @@ def train_other(files, output, kind, size=30000, min_frequency=2, lowercase=Fals
     counts = Counts()
     with new_directory(output) as folder:
         texts = _paragraphs(files, counts, reading)
-        vocabulary_libraries.train(texts, folder, kind, size, min_frequency, lowercase)
+        options = (size, min_frequency, lowercase, byte_fallback)
+        vocabulary_libraries.train(texts, folder, kind, *options)
         entries = Tokenizer.from_pretrained(folder).vocab_size
     return {"output": output, "entries": entries, **_read(counts)}
 

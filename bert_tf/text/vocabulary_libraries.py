@@ -1,5 +1,6 @@
 """Vocabularies that other libraries train: byte-level BPE (`tokenizers`), SentencePiece's kinds."""
 
+import dataclasses
 import io
 import json
 import pathlib
@@ -11,7 +12,7 @@ _ROBERTA = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 _ALBERT = ["[CLS]", "[SEP]", "[MASK]"]
 
 
-def train(texts, folder, kind, size, min_frequency=2, lowercase=False):
+def train(texts, folder, kind, size, min_frequency=2, lowercase=False, byte_fallback=False):
     """Train a vocabulary and write a folder that `Tokenizer.from_pretrained` reads.
 
     "bpe" is read as RoBERTa's tokenizer, SentencePiece's kinds as ALBERT's.
@@ -23,6 +24,8 @@ def train(texts, folder, kind, size, min_frequency=2, lowercase=False):
       size: int, entries at most.
       min_frequency: int, how often a pair has to occur for BPE.
       lowercase: bool; of SentencePiece's kinds, lower-case and strip accents.
+      byte_fallback: bool; of SentencePiece's kinds, 256 entries are bytes, in which characters
+        that are no entry are told. The folder then has a tokenizer.json, with ALBERT's template.
     Raises:
       ConfigError: there is no such kind, the library is missing, or `size` cannot be reached.
       InputError: there is no text.
@@ -38,6 +41,8 @@ def train(texts, folder, kind, size, min_frequency=2, lowercase=False):
     except ImportError as error:
         raise ConfigError(f"kind: {kind} needs {error.name}: pip install bert_tf[vocab]") from None
     if kind == "bpe":
+        if byte_fallback:
+            raise ConfigError("byte_fallback: bytes are what bpe begins with; wanted none with it")
         if lowercase:
             raise ConfigError("lowercase: bytes have no case; wanted none with bpe")
         trained = library.ByteLevelBPETokenizer()
@@ -63,6 +68,7 @@ def train(texts, folder, kind, size, min_frequency=2, lowercase=False):
                 bos_id=-1,
                 eos_id=-1,
                 control_symbols=_ALBERT,
+                byte_fallback=byte_fallback,
             )
         except (RuntimeError, OSError) as error:
             raise ConfigError(f"size: {size}: sentencepiece: {str(error).strip()}") from None
@@ -71,3 +77,18 @@ def train(texts, folder, kind, size, min_frequency=2, lowercase=False):
         config |= {"do_lower_case": lowercase, "keep_accents": not lowercase}
     text = f"{json.dumps(config, indent=2)}\n"
     (folder / "tokenizer_config.json").write_text(text, encoding="utf-8")
+    if byte_fallback:
+        _fall_back_to_bytes(folder)
+
+
+def _fall_back_to_bytes(folder):
+    """Writes a trained SentencePiece model as a tokenizer.json that falls back to bytes, which
+    ALBERT's own tokenizer does not."""
+    from bert_tf.text.pipeline_files import read_pipeline, write
+
+    albert, bare = (read_pipeline(str(folder), kind) for kind in ("AlbertTokenizer", "none"))
+    decoder = [{"type": "ByteFallback"}, albert.steps["decoder"]]
+    steps = {**albert.steps, "decoder": {"type": "Sequence", "decoders": decoder}}
+    own = {name: getattr(bare, name) for name in ("model", "merges", "scores")}
+    write(dataclasses.replace(albert, **own, steps=steps), folder)
+    (folder / "spiece.model").unlink()

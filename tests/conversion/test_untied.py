@@ -69,6 +69,22 @@ def test_an_output_matrix_of_its_own_comes_back_bit_for_bit(name, tmp_path):
     assert unread == ([] if idle is None else ["output_bias"])
 
 
+@pytest.mark.parametrize("name", [x for x in NAMES if NAMES[x][2]])
+@pytest.mark.parametrize("left_out", [1, 2])
+def test_transformers_4_has_one_bias_under_either_name(name, left_out, tmp_path):
+    model, names = made(name), NAMES[name]
+    model.masked_lm_head.output_bias.assign(model.masked_lm_head.decoder_bias)
+    model.save_pretrained(str(tmp_path))
+    tensors = load_file(tmp_path / "model.safetensors")
+    del tensors[names[left_out]]
+    save_file(tensors, tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(load_task(tmp_path)(BATCH), model(BATCH))
+    del tensors[names[3 - left_out]]
+    save_file(tensors, tmp_path / "model.safetensors")
+    with pytest.raises(InputError, match="2 missing"):
+        load_task(tmp_path)
+
+
 def test_pretraining_has_it_too_and_a_tied_model_still_refuses_another_matrix(tmp_path):
     model = made("bert", kind=Pretraining)
     model.save_pretrained(str(tmp_path / "a"))

@@ -39,6 +39,42 @@ np.savez(sys.argv[1], **outputs)
 """
 
 
+DROPOUT = """
+import sys
+import numpy as np
+from bert_tf.layers import dropout, fold_in, new_key
+from bert_tf.encoders import BertConfig, build_encoder
+
+keys = [new_key(seed, step) for seed in (0, 7, 2**31 - 1) for step in (0, 1, 99999, 2**31 - 2)]
+keys += [fold_in(fold_in(key, 3), 2**30) for key in keys]
+x = np.ones((400, 500), "float32")
+kept = np.asarray(dropout(x, 0.25, keys[5]))
+assert set(np.unique(kept)) == {0.0, np.float32(4 / 3)} and abs((kept > 0).mean() - 0.75) < 4e-3
+assert (kept == np.asarray(dropout(x, 0.25, keys[5]))).all()
+assert (kept != np.asarray(dropout(x, 0.25, keys[6]))).any()
+sizes = dict(vocab_size=40, hidden_size=24, num_hidden_layers=2, num_attention_heads=2)
+encoder = build_encoder(BertConfig(**sizes, intermediate_size=20, max_position_embeddings=32))
+batch = {"input_ids": np.arange(5, 14)[None]}
+draws = [np.asarray(encoder(batch, training=True, key=key)["sequence_output"]) for key in keys[:2]]
+assert np.abs(draws[0] - draws[1]).max() > 1e-3
+np.savez(sys.argv[1], keys=np.stack([np.asarray(key) for key in keys]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs JAX")
+def test_dropout_s_keys_are_the_same_without_integers_of_64_bits(tmp_path):
+    found = []
+    for backend in ("tensorflow", "jax"):
+        paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+        environment = os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": paths}
+        command = [sys.executable, "-c", DROPOUT, str(tmp_path / f"{backend}.npz")]
+        subprocess.run(command, env=environment, check=True)
+        found.append(np.load(tmp_path / f"{backend}.npz")["keys"])
+    assert found[0].dtype == "int64" and found[1].dtype == "int32"
+    np.testing.assert_array_equal(*found)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs JAX")
 def test_every_family_computes_the_same_under_jax(tmp_path):

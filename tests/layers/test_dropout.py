@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from bert_tf.layers import dropout, fold_in, key_for, new_key
+from bert_tf.layers.dropout import _mixed_in_32_bits
 
 KEY = new_key(3, 7)
 ODD = 1_000_003
@@ -103,3 +104,16 @@ def test_a_key_is_drawn_only_for_training_without_one():
     keras.utils.set_random_seed(1)
     np.testing.assert_array_equal(first, key_for(True))
     assert not np.array_equal(first, second)
+
+
+def test_keys_of_32_bits_are_those_of_64():
+    numbers = np.random.default_rng(3).integers(0, 2**31 - 1, (5000, 2))
+    edges = np.array([0, 1, 2, 2**16 - 1, 2**16, 2**30, 2**31 - 3, 2**31 - 2])
+    pairs = np.stack(np.meshgrid(edges, edges), -1).reshape(-1, 2)
+    words, more = np.concatenate([numbers, pairs]).T
+    wide = fold_in(tf.stack([more, words]), more)
+    np.testing.assert_array_equal(_mixed_in_32_bits(tf.constant(words, tf.int32), more), wide[1])
+    narrow = fold_in(tf.constant([5, 2**31 - 3], tf.int32), 77)
+    assert narrow.dtype == tf.int32
+    wide = fold_in(tf.constant([5, 2**31 - 3], tf.int64), 77)
+    assert narrow.numpy().tolist() == wide.numpy().tolist()

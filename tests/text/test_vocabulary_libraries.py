@@ -22,6 +22,51 @@ def test_a_vocabulary_is_trained_and_cuts_its_texts(tmp_path, kind, size):
     assert tokenizer.decode(ids) == "the lowest dog" and tokenizer.unk_id not in ids
 
 
+@pytest.mark.parametrize("kind", ["unigram", "sentencepiece_bpe"])
+def test_with_byte_fallback_nothing_is_unknown(tmp_path, kind):
+    pytest.importorskip("sentencepiece")
+    (tmp_path / "text.txt").write_text(TEXT * 20, encoding="utf-8")
+    out = str(tmp_path / "out")
+    vocab.train_other(str(tmp_path / "text.txt"), out, kind, 310, byte_fallback=True)
+    tokenizer = Tokenizer.from_pretrained(out)
+    ids = tokenizer.pieces(["the lowest 北 dog 🙂"])[0].to_list()[0]
+    assert tokenizer.unk_id not in ids and tokenizer.decode(ids) == "the lowest 北 dog 🙂"
+    bytes_ = [tokenizer.vocabulary[i] for i in ids if tokenizer.vocabulary[i].startswith("<0x")]
+    assert bytes_[:3] == ["<0xE5>", "<0x8C>", "<0x97>"] and len(bytes_) == 7
+    row = tokenizer(["the"])["input_ids"].numpy()[0]
+    assert (row[0], row[-1]) == (tokenizer.cls_id, tokenizer.sep_id)
+
+
+def test_bytes_alone_have_no_fallback(tmp_path):
+    pytest.importorskip("tokenizers")
+    with pytest.raises(ConfigError, match="byte_fallback: bytes are what bpe begins with"):
+        vocabulary_libraries.train(["a"], tmp_path, "bpe", 300, byte_fallback=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["bpe", "unigram", "sentencepiece_bpe", "unigram+", "bpe+"])
+def test_a_saved_tokenizer_json_is_read_the_same_by_tokenizers(tmp_path, kind):
+    library, _ = pytest.importorskip("tokenizers"), pytest.importorskip("sentencepiece")
+    (tmp_path / "text.txt").write_text(TEXT * 20, encoding="utf-8")
+    kind, more = kind.replace("bpe+", "sentencepiece_bpe+").removesuffix("+"), kind.endswith("+")
+    size = 310 if more or kind == "bpe" else 60
+    out = str(tmp_path / "out")
+    vocab.train_other(str(tmp_path / "text.txt"), out, kind, size, byte_fallback=more)
+    tokenizer = Tokenizer.from_pretrained(out)
+    tokenizer.save_pretrained(tmp_path / "saved")
+    theirs = library.Tokenizer.from_file(str(tmp_path / "saved" / "tokenizer.json"))
+    texts = ["the lowest dog.", "  The  quick\tfox ", "北 🙂 é naïve", "", "[MASK] newer</s>"]
+    for text in texts:
+        ids = tokenizer([text], special_tokens_in_text=True, return_offsets=True)
+        want = theirs.encode(text)
+        assert ids["input_ids"].numpy()[0].tolist() == want.ids, (kind, text)
+        assert [tuple(x) for x in ids["offsets"].numpy()[0].tolist()] == want.offsets, (kind, text)
+    again = Tokenizer.from_pretrained(tmp_path / "saved")
+    for text in texts:
+        same = [x([text])["input_ids"].numpy().tolist() for x in (tokenizer, again)]
+        assert same[0] == same[1]
+
+
 def test_an_unknown_kind_gets_one_line(tmp_path):
     with pytest.raises(ConfigError, match="kind: 'x', wanted wordpiece or one of bpe"):
         vocabulary_libraries.train(["a"], tmp_path, "x", 10)
