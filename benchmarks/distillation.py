@@ -34,6 +34,7 @@ METHODS = {
     "distilbert": {"labels": 0.5, "logits": LOGITS, "cosine": 1.0},
     "tinybert": {"logits": LOGITS, "hidden": 1.0, "attentions": 0.1},
     "minilm": {"logits": LOGITS, "relations": {"weight": 1.0, "heads": 12}},
+    "theseus": {"labels": 1.0},
     "static": {"labels": 0.5, "logits": LOGITS},
 }
 WIDTH, STATIC_RATE = 256, 1e-3
@@ -129,6 +130,8 @@ def student(method, teacher, seed, given):
     }
     if static:
         settings["distillation"]["static"] = WIDTH
+    if method == "theseus":
+        settings["distillation"]["replacing"] = 0.5
     results = distill(from_dict(DistillConfig, settings), place_of(method, seed, given))
     return results["validation"]["accuracy"]
 

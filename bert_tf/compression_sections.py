@@ -3,7 +3,7 @@
 import dataclasses
 
 from bert_tf.errors import ConfigError
-from bert_tf.settings import FLAG, MAPPING, WORD, Kind, is_word, optional, setting, whole
+from bert_tf.settings import FLAG, MAPPING, WORD, Kind, is_number, is_word, optional, setting, whole
 
 _TEACHERS = Kind(
     "a model directory, or a list of them",
@@ -12,6 +12,8 @@ _TEACHERS = Kind(
     ),
     lambda value: (value,) if is_word(value) else tuple(value),
 )
+_CHANCE = Kind("a number from 0 to 1", lambda v: is_number(v) and 0 <= v <= 1, float)
+_PART = Kind("a share above 0, up to 1", lambda v: is_number(v) and 0 < v <= 1, float)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +33,11 @@ class DistillationSection:
     # A number: the student is a vector for each token, so wide, and no encoder; the encoder at
     # model.path makes them
     static: int | None = setting(optional(whole(1)), None)
+    # A number, mostly with losses {labels: 1}: the teacher's layers stand in the student's place,
+    # each replaced with this chance at first, which rises to 1 by `replaced_by` of all steps
+    # (BERT-of-Theseus); null: no
+    replacing: float | None = setting(optional(_CHANCE), None)
+    replaced_by: float = setting(_PART, 0.5)
 
     def __post_init__(self):
         """One beginning; kept answers are all that is learned of a teacher."""
@@ -38,6 +45,11 @@ class DistillationSection:
             raise ConfigError(
                 f"distillation.fresh is true and distillation.static {self.static}, wanted one of "
                 "them"
+            )
+        if self.replacing is not None and self.answers is not None:
+            raise ConfigError(
+                f"distillation.replacing is {self.replacing} and distillation.answers "
+                f"{self.answers}, wanted one of them"
             )
         others = sorted({*self.losses} - {"labels", "logits"})
         if self.answers is not None and (others or "logits" not in self.losses):

@@ -6,6 +6,7 @@ from keras import ops
 from bert_tf.compression.answer_losses import answer_losses
 from bert_tf.compression.loss_settings import OF_TOKENS, settings_of
 from bert_tf.compression.matching import MATCHES
+from bert_tf.compression.replacing import Replacing
 from bert_tf.compression.vectors import Vectors
 from bert_tf.encoders.watching import watched
 from bert_tf.errors import InputError, shown
@@ -33,6 +34,8 @@ class Distillation(TaskModel):
         `vectors`, of sentence encoders their vectors (`distance`, "cosine" or "squared");
         `hidden`, `attentions`, `relations`, `cosine`, `patient`: what goes on inside a single
         teacher, see the classes of `compression.matching` and the settings of `loss_settings`.
+      replacing: dict of `start` and `steps`: a single teacher's layers stand in the student at
+        first, see `compression.replacing`; None: no.
       own_inputs: list of bool, which teachers have inputs of their own, named as
         `name_for_teacher` says; None: all read the student's.
 
@@ -41,7 +44,7 @@ class Distillation(TaskModel):
     label is one to learn from the teacher.
     """
 
-    def __init__(self, student, teachers, losses=None, own_inputs=None, **kwargs):
+    def __init__(self, student, teachers, losses=None, replacing=None, own_inputs=None, **kwargs):
         teachers = list(teachers) if isinstance(teachers, list | tuple) else [teachers]
         settings = settings_of({"logits": 1.0} if losses is None else losses)
         taught = [name for name in settings if name != "labels"]
@@ -56,8 +59,9 @@ class Distillation(TaskModel):
             check_alike(student, teacher)
             teacher.trainable = False
         self.matches = self._matches(student, teachers, own_inputs or [])
+        replacing = replacing and self._replacing(student, teachers, replacing)
         # Where Keras does not look for layers.
-        self._apart = _Apart(teachers, own_inputs or [False] * len(teachers))
+        self._apart = _Apart(teachers, own_inputs or [False] * len(teachers), replacing)
         self.build()
 
     @property
@@ -93,7 +97,11 @@ class Distillation(TaskModel):
         outputs = {"inputs": inputs}
         if key is None:
             return outputs | {"student": self.student(inputs, training=False)}
-        outputs["student"], inside = self._asked(self.student, inputs, training=True, key=key)
+        replacing, blocks = self._apart.replacing, None
+        if replacing is not None:
+            blocks = replacing.blocks(self.optimizer.iterations)
+        how = {"training": True, "key": key}
+        outputs["student"], inside = self._asked(self.student, inputs, blocks, **how)
         # Told so: Keras would hand them the `training` of the call that they are part of.
         teach = any(name != "labels" for name in self.settings)
         asked = [
@@ -110,12 +118,15 @@ class Distillation(TaskModel):
     def _looks_inside(self):
         return any(name in MATCHES for name in self.settings)
 
-    def _asked(self, model, inputs, **how):
-        """What a task model answers, and if need be what its encoder was given and gave."""
-        if not self._looks_inside:
+    def _asked(self, model, inputs, blocks=None, **how):
+        """What a task model answers, and if need be what its encoder was given and gave; `blocks`
+        in the place of its encoder's."""
+        if not self._looks_inside and blocks is None:
             return model(inputs, **how), {}
-        with watched(model.encoder) as watch:
+        with watched(model.encoder, blocks) as watch:
             answered = model(inputs, **how)
+        if not self._looks_inside:
+            return answered, {}
         ((rows, outputs),) = watch.calls
         names = ("hidden_states", "attentions")
         read = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
@@ -190,6 +201,12 @@ class Distillation(TaskModel):
         losses_BX = ops.reshape(losses_X, (rows, -1)) * there_BX
         return ops.sum(losses_BX, axis=1) / ops.maximum(ops.sum(there_BX, axis=1), 1)
 
+    def _replacing(self, student, teachers, given):
+        if len(teachers) != 1 or self._looks_inside:
+            what = "other losses than labels and logits" if len(teachers) == 1 else "several"
+            raise InputError(f"replacing: {what}, wanted one teacher and labels, perhaps logits")
+        return Replacing(student.encoder, teachers[0].encoder, given["start"], given["steps"])
+
     def _matches(self, student, teachers, own_inputs):
         """The losses that have to be made, dict of name -> layer."""
         methods = {"logits": "soft_answers", "vectors": "soft_vectors"}
@@ -230,8 +247,8 @@ class Distillation(TaskModel):
 class _Apart:
     """What belongs to a model and is no part of it."""
 
-    def __init__(self, teachers, own_inputs):
-        self.teachers, self.own_inputs = teachers, own_inputs
+    def __init__(self, teachers, own_inputs, replacing):
+        self.teachers, self.own_inputs, self.replacing = teachers, own_inputs, replacing
 
 
 def name_for_teacher(number, name):

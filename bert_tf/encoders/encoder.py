@@ -180,7 +180,7 @@ class Encoder(keras.Model):
         if context.real is not None:
             x_XD = context.real.taken_out(x_XD)
         hidden_states, attentions = [], []
-        for depth, block in enumerate(self.blocks, start=1):
+        for depth, block in enumerate(self.blocks if watch is None else watch.blocks, start=1):
             if return_intermediates:
                 hidden_states.append(ops.reshape(x_XD, (batch, length, width)))
             if only_first and depth == len(self.blocks):

@@ -16,12 +16,14 @@ class Watch:
 
     Attributes:
       encoder: Encoder.
+      blocks: list of what it runs, its blocks or others in their place, called as they are.
       calls: list of (inputs, outputs) as in `Encoder.call`, the outputs with hidden states and
         attentions.
     """
 
-    def __init__(self, encoder):
+    def __init__(self, encoder, blocks=None):
         self.encoder, self.calls = encoder, []
+        self.blocks = encoder.blocks if blocks is None else blocks
 
     def seen(self, inputs, outputs):
         """Keeps what a call was given and gave; returns the outputs."""
@@ -30,13 +32,14 @@ class Watch:
 
 
 @contextlib.contextmanager
-def watched(encoder):
+def watched(encoder, blocks=None):
     """Within it every call of an encoder, by whomever, is made whole and kept; yields the Watch.
+    Other `blocks` may stand in the place of its own.
 
     In a graph that is when it is traced: the Watch is to be read in the same graph. An encoder
     that nobody watches does nothing more than without this.
     """
-    watch = Watch(encoder)
+    watch = Watch(encoder, blocks)
     token = _WATCHES.set((*_WATCHES.get(), watch))
     try:
         yield watch

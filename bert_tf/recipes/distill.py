@@ -57,7 +57,7 @@ def distill(config, workdir):
     source = source_of(rows, len(tables["train"]), *given, kept)
     steps = config.train.steps or source.epoch_steps * config.train.epochs
     with strategy.scope():
-        model = _distillation(section, student, teachers, kept is not None)
+        model = _distillation(section, student, teachers, steps, kept is not None)
         compile_model(model, config.train, steps, source.epoch_steps)
     monitor = monitor_of(config.train.best_metric, student)
     report_rows(plain, task, tables, tokenizer, steps)
@@ -92,16 +92,19 @@ def _check_losses(section):
         raise ConfigError(f"distillation.{error}") from None
 
 
-def _distillation(section, student, teachers, known):
+def _distillation(section, student, teachers, steps, known):
     """The task model that is trained; its teachers are asked nothing if their answers are known."""
     for teacher in teachers:
         if teacher.trained:
             distillation.check_alike(student, teacher.model, teacher.path)
     asked = [] if known else teachers
     own = [teacher.tokenizer is not None for teacher in asked]
+    replacing = None
+    if section.replacing is not None:
+        replacing = {"start": section.replacing, "steps": round(steps * section.replaced_by)}
     try:
         models = [teacher.model for teacher in asked]
-        return distillation.Distillation(student, models, section.losses, own)
+        return distillation.Distillation(student, models, section.losses, replacing, own)
     except InputError as error:
         raise ConfigError(f"distillation.{error}") from None
 

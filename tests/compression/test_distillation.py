@@ -17,6 +17,7 @@ from bert_tf import (
 from bert_tf.compression.distillation import name_for_teacher
 from bert_tf.encoders.watching import watch_of, watched
 from bert_tf.layers import new_key
+from bert_tf.loading.cutting import kept_layers_of_task
 from tests import tiny
 
 IDS = np.array([[2, 9, 6, 7, 3, 0], [2, 5, 8, 3, 0, 0], [2, 9, 9, 9, 5, 3]], "int32")
@@ -169,6 +170,33 @@ def test_a_teacher_may_have_inputs_of_its_own():
     other = {name_for_teacher(0, name): x[::-1] for name, x in INPUTS.items()}
     outputs = model({**INPUTS, **other}, training=True, key=new_key(0, 0))
     np.testing.assert_allclose(outputs["teachers"][0], np.asarray(teacher(INPUTS))[::-1], atol=1e-5)
+
+
+def test_layers_of_the_teacher_are_replaced_more_and_more():
+    teacher = classifier(4)
+    student = kept_layers_of_task(teacher, [0, 3])
+
+    def answered(start, step):
+        model = Distillation(student, teacher, {"labels": 1}, {"start": start, "steps": 10})
+        model.compile("sgd")
+        model.optimizer.iterations.assign(step)
+        drawn = [model(INPUTS, training=True, key=new_key(seed, 0)) for seed in range(8)]
+        return {tuple(np.round(np.ravel(x["student"]), 4)) for x in drawn}
+
+    (old,), (new,) = answered(0.0, 0), answered(0.0, 10)
+    np.testing.assert_allclose(old, np.ravel(teacher(INPUTS)), atol=1e-4)
+    np.testing.assert_allclose(new, np.ravel(student(INPUTS)), atol=1e-4)
+    assert len(answered(0.0, 5)) > 2 and answered(1.0, 0) == {new}
+    both = Distillation(student, teacher, {"labels": 1}, {"start": 0.5, "steps": 10})
+    np.testing.assert_array_equal(both(INPUTS)["student"], student(INPUTS))
+    for other, losses, told in (
+        (classifier(3), {"labels": 1}, "2 layers of the student and 3 of the teacher do not go"),
+        (classifier(4, hidden_size=32), {"labels": 1}, "hidden_size of the student is 16, of the"),
+        ([teacher, teacher], {"logits": 1}, "several, wanted one teacher"),
+        (teacher, {"hidden": 1}, "other losses than labels and logits"),
+    ):
+        with pytest.raises(InputError, match=told):
+            Distillation(student, other, losses, {"start": 0.5, "steps": 10})
 
 
 def test_tokens_and_vectors_are_learned_too():

@@ -152,6 +152,25 @@ def test_a_student_may_be_vectors_alone_or_fresh_and_narrow(folder, tmp_path):
 
 
 @pytest.mark.slow
+def test_layers_of_the_teacher_are_replaced_and_a_stop_changes_no_bit(
+    folder, tmp_path, monkeypatch
+):
+    sets = ["distillation.replacing=0.3", "distillation.losses={labels: 1}", "train.steps=4"]
+    sets += ["train.evaluate_every=2", "distillation.replaced_by=0.75"]
+    sets = ["distillation.losses={}", *sets]
+    assert cli.main(argv_of(folder, tmp_path / "whole", *sets)) == 0
+    measure = distill.evaluate
+    monkeypatch.setattr(
+        distill, "evaluate", lambda *x: (os.kill(os.getpid(), signal.SIGINT), measure(*x))[1]
+    )
+    assert cli.main(argv_of(folder, tmp_path / "run", *sets)) == 3
+    monkeypatch.undo()
+    assert cli.main(argv_of(folder, tmp_path / "run", *sets)) == 0
+    ends = [load_file(tmp_path / x / "model" / "model.safetensors") for x in ("whole", "run")]
+    assert all(np.array_equal(ends[0][name], ends[1][name]) for name in ends[0])
+
+
+@pytest.mark.slow
 def test_two_teachers_one_of_another_vocabulary_and_texts_without_labels(folder, tmp_path):
     teach(folder / "other", 2, vocabulary=[*tiny.vocabulary()[:5], *sorted(tiny.vocabulary()[5:])])
     sets = [f"distillation.teacher=[{folder}/teacher, {folder}/other]", "train.steps=3"]
@@ -195,6 +214,7 @@ def test_two_teachers_one_of_another_vocabulary_and_texts_without_labels(folder,
         (["distillation={static: 8, fresh: true}"], 2, "distillation.fresh is true and distill"),
         (["distillation={answers: x, losses: {hidden: 1}}"], 2, "distillation.answers is x and"),
         (["distillation.answers={}/dev.tsv"], 1, "dev.tsv: is no file of answers"),
+        (["distillation.replacing=2"], 2, "distillation.replacing is 2, wanted a number from 0 to"),
         (["data.packing=true"], 2, "data.packing is true, wanted false"),
     ],
 )
