@@ -1,4 +1,4 @@
-"""A preset of KerasHub: config.json and model.weights.h5.
+"""A preset of KerasHub: config.json and model.weights.h5, or its shards with model.weights.json.
 
 Nothing of it is built by Keras: config.json names a class, which is looked up among those here, and
 the weights are read as numbers.
@@ -6,6 +6,7 @@ the weights are read as numbers.
 
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 
@@ -39,10 +40,9 @@ def read_preset(place, named):
       InputError: a file is damaged, or the preset is of no family here.
     """
     file, weights = place / CONFIG_FILE, place / WEIGHTS_FILE
-    if not weights.is_file():
-        raise InputError(f"{named(place / SHARDS_FILE)}: a preset in shards, wanted {WEIGHTS_FILE}")
+    weights = weights if weights.is_file() else place / SHARDS_FILE
     name, config = _config(read_json(file), named(file))
-    stored, _ = read_hdf5(weights)
+    stored = read_hdf5(weights)[0] if weights.suffix == ".h5" else _of_shards(weights, named)
     stored = {
         re.sub("^_layer_checkpoint_dependencies/", "layers/", at): x for at, x in stored.items()
     }
@@ -58,6 +58,31 @@ def read_preset(place, named):
     family = FAMILIES[name]
     config |= {"model_type": OWN, "architectures": [f"{OWN}.{family.encoder_class}"]}
     return config | {OWN: {"family": name}}, tensors, weights
+
+
+def _of_shards(index, named):
+    """The variables in the shards that an index names, dict of place to StoredTensor.
+
+    Source: keras 3.15, `src/saving/saving_lib.py: ShardedH5IOStore`: `weight_map`, an object of
+    layer to the file that holds its variables, or the list of those that do.
+    """
+    places = read_json(index).get("weight_map")
+    values = places.values() if isinstance(places, dict) else ()
+    lists = [x if isinstance(x, list) else [x] for x in values]
+    files = list(dict.fromkeys(str(file) for each in lists for file in each))
+    if not files:
+        raise InputError(f"{named(index)}: wanted `weight_map`, an object of layer to file name")
+    stored = {}
+    for file in files:
+        if Path(file).name != file or file in ("", ".", "..") or "\\" in file or "\0" in file:
+            raise InputError(f"{named(index)}: {shown(file)}, wanted a file name beside it")
+        if not (index.parent / file).is_file():
+            raise InputError(f"{named(index)}: names {shown_name(file)}, which is missing")
+        for at, tensor in read_hdf5(index.parent / file)[0].items():
+            if at in stored:
+                raise InputError(f"{named(index.parent / file)}: {shown_name(at)} is in two shards")
+            stored[at] = tensor
+    return stored
 
 
 def _config(whole, file):

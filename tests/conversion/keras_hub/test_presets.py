@@ -94,6 +94,30 @@ def test_a_preset_goes_in_and_out_with_keras_hubs_numbers(name, tmp_path):
         np.testing.assert_allclose(wanted["pooled_output"], out["pooled_output"], atol=2e-5)
 
 
+def test_a_preset_in_shards_is_one(tmp_path):
+    kind = getattr(keras_hub.models, BACKBONES["bert"][0])
+    sizes = dict(num_layers=2, num_heads=2, hidden_dim=8, intermediate_dim=12, vocabulary_size=20)
+    backbone = randomized(kind(max_sequence_length=10, **sizes))
+    backbone.save_to_preset(str(tmp_path / "in"), max_shard_size=2e3 / 1024**3)
+    shards = sorted((tmp_path / "in").glob("model_*.weights.h5"))
+    assert len(shards) > 2 and not (tmp_path / "in" / "model.weights.h5").exists()
+    close(
+        ours_of(load_encoder(tmp_path / "in"), "bert")["sequence_output"],
+        theirs_of(backbone, "bert"),
+    )
+    index = tmp_path / "in" / "model.weights.json"
+    whole = json.loads(index.read_text())
+    first = next(iter(whole["weight_map"]))
+    for file, said in (("../x.h5", "wanted a file name beside it"), ("x.h5", "which is missing")):
+        whole["weight_map"][first] = [file]
+        index.write_text(json.dumps(whole))
+        with pytest.raises(InputError, match=said):
+            load_encoder(tmp_path / "in")
+    index.write_text('{"weight_map": []}')
+    with pytest.raises(InputError, match="wanted `weight_map`, an object of layer to file name"):
+        load_encoder(tmp_path / "in")
+
+
 @pytest.fixture
 def preset(tmp_path):
     """A preset that we wrote, with a tokenizer, its folder and the encoder."""
