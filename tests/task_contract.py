@@ -352,6 +352,20 @@ def the_export_answers_as_the_model_in_memory(case):
         assert {name: len(values) for name, values in nothing.items()} == dict.fromkeys(want, 0)
 
 
+def answers_are_a_record_for_each_row(case):
+    if case.columns is None:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        memory = answer_with(case.model, tiny.tokenizer(pathlib.Path(folder, "vocabulary")))
+    records, answers = memory.records(*case.columns), memory(*case.columns)
+    assert len(records) == 3 and all(isinstance(record, dict) for record in records)
+    assert {len(values) for values in answers.values()} == {3}
+    assert all(np.isfinite(x).all() for x in answers.values() if x.dtype.kind == "f")
+    # No row at all is answered with no row, whatever the task pools.
+    nothing = memory(*([] for _ in case.columns))
+    assert {name: len(values) for name, values in nothing.items()} == dict.fromkeys(answers, 0)
+
+
 def a_directory_answers_as_its_model(case):
     if case.columns is None:
         return
@@ -371,5 +385,6 @@ CHECKS = (
     dropout_is_a_function_of_the_key,
     saved_and_loaded_is_the_same_bit_for_bit,
     the_export_answers_as_the_model_in_memory,
+    answers_are_a_record_for_each_row,
     a_directory_answers_as_its_model,
 )

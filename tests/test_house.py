@@ -178,7 +178,10 @@ def test_a_family_of_its_own_is_an_encoder_in_every_respect(toy_family_there, ch
     check(contract.encoder_of(MEANNET))
 
 
-def test_a_family_of_its_own_goes_the_whole_way_through_the_commands(toy_family_there, tmp_path):
+@pytest.fixture(scope="module")
+def trained_family(toy_family_there, tmp_path_factory):
+    """The folder of a workdir of `bert-tf finetune` with the toy family."""
+    tmp_path = tmp_path_factory.mktemp("family")
     encoder = build_encoder(MEANNET)
     encoder.save_pretrained(str(tmp_path / "start"), tiny.tokenizer(tmp_path / "vocabulary"))
     rows = "".join(f"{'good' if row % 2 else 'bad'} film\t{row % 2}\n" for row in range(32))
@@ -190,12 +193,24 @@ train: {{batch_size: 8, epochs: 2, learning_rate: 1.0e-2, freeze: 1}}
 """)
     argv = [f"--config={tmp_path}/config.yaml", f"--workdir={tmp_path}/run"]
     assert cli.main(["finetune", *argv]) == 0
+    return tmp_path
+
+
+def test_a_family_of_its_own_is_trained_and_loaded_through_the_commands(trained_family):
+    tmp_path = trained_family
     config = json.loads((tmp_path / "run/model/config.json").read_text())
     assert config["model_type"] == "meannet"
     assert config["architectures"] == ["MeanNetForSequenceClassification"]
     model = load_task(tmp_path / "run/model")
     assert model.encoder.config == MEANNET and model.head.hidden[0].width == 8
     assert load_encoder(tmp_path / "run/model", num_hidden_layers=1).config.num_hidden_layers == 1
+    converted = [f"--source={tmp_path}/run/model", f"--target={tmp_path}/google"]
+    assert cli.main(["convert", *converted, "--format=google"]) == 1
+
+
+@pytest.mark.slow  # exports know no family: the contracts ask them of a BERT
+def test_a_family_of_its_own_answers_from_its_export(trained_family):
+    tmp_path = trained_family
     export = [f"--model={tmp_path}/run/model", f"--output={tmp_path}/export"]
     assert cli.main(["export", *export]) == 0
     (tmp_path / "in.txt").write_text("good film\nbad film\n")
@@ -206,5 +221,3 @@ train: {{batch_size: 8, epochs: 2, learning_rate: 1.0e-2, freeze: 1}}
         found.append(lines_of(tmp_path / "out.jsonl"))
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one["probabilities"], other["probabilities"], atol=1e-5)
-    converted = [f"--source={tmp_path}/run/model", f"--target={tmp_path}/google"]
-    assert cli.main(["convert", *converted, "--format=google"]) == 1

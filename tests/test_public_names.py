@@ -106,11 +106,12 @@ def test_import_brings_neither_tensorflow_nor_keras():
     assert done.stdout.strip() == ""
 
 
-def test_encoders_bring_nothing_beyond_what_keras_brings():
+def test_encoders_and_loading_bring_nothing_beyond_what_keras_brings():
     code = (
         "import sys, keras; before = {*sys.modules}; import bert_tf.encoders;"
         "new = {name.split('.')[0] for name in {*sys.modules} - before};"
-        "print(*sorted(new & {'tensorflow_text', 'keras_hub', 'sklearn', 'scipy', 'yaml'}))"
+        "print(*sorted(new & {'tensorflow_text', 'keras_hub', 'sklearn', 'scipy', 'yaml'}));"
+        "import bert_tf.loading; print(*{'tensorflow_text', 'keras_hub'} & {*sys.modules})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

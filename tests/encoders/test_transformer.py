@@ -49,6 +49,11 @@ TASKS = {
     "electra": (SequenceClassifier, MaskedLM, ElectraPretraining),
 }
 EVERY_TASK = [(family, task) for family in TASKS for task in TASKS[family]]
+# One task of each family that has a part of its own; the others under `slow`.
+QUICK = (("bert", Pretraining), ("albert", SequenceClassifier), ("electra", ElectraPretraining))
+EVERY_TASK = [
+    pytest.param(*each, marks=() if each in QUICK else pytest.mark.slow) for each in EVERY_TASK
+]
 
 
 def made(family, task, changes=CHOICES):
@@ -64,7 +69,7 @@ def answers(model):
     ("family", "changes"),
     [
         ("bert", CHOICES),
-        ("bert", {"layer_drop_rate": 0.0}),
+        pytest.param("bert", {"layer_drop_rate": 0.0}, marks=pytest.mark.slow),
         pytest.param("bert", {"norm": "pre"}, marks=pytest.mark.slow),
         pytest.param("bert", {"position_embedding": "sinusoidal"}, marks=pytest.mark.slow),
         pytest.param("electra", CHOICES, marks=pytest.mark.slow),

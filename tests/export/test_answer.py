@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from bert_tf import InputError, MaskedLM, SequenceClassifier, export_saved_model, load_export
 from bert_tf.export import answer_with, is_export
+from bert_tf.export.text_model import TextModel, text_settings
 from tests import tiny
 
 
@@ -106,23 +107,24 @@ def test_a_truncated_part_is_one_line(exported, tmp_path, part):
 
 
 def test_texts_and_partners_of_different_number_are_named_by_the_served_signature(
-    tokenizer, tmp_path
+    tokenizer,
 ):
-    model = tiny.classifier(text_pair="b")
-    folder = export_saved_model(model, tokenizer, tmp_path)
-    served = tf.saved_model.load(folder).signatures["serving_default"]
-    columns = {"text": tf.constant(["a", "b"]), "text_pair": tf.constant(["c"])}
+    served = program_of(tiny.classifier(text_pair="b"), tokenizer)
     with pytest.raises(tf.errors.InvalidArgumentError, match="text_pair and text have different"):
-        served(**columns)
+        served(tf.constant(["a", "b"]), tf.constant(["c"]))
+
+
+def program_of(model, tokenizer):
+    """The function that is an export's signature, without the export."""
+    return TextModel(model, tokenizer, text_settings(model, tokenizer)).answer
 
 
 @pytest.mark.parametrize("pooling", ["cls", "mean", "max"])
-def test_no_text_is_answered_with_no_row_by_the_served_signature(tokenizer, tmp_path, pooling):
+def test_no_text_is_answered_with_no_row_by_the_served_signature(tokenizer, pooling):
     encoder = tiny.classifier().encoder
     model = SequenceClassifier(encoder, 3, pooling=pooling)
     model.data_settings = {"max_length": 24}
-    folder = export_saved_model(model, tokenizer, tmp_path)
-    served = tf.saved_model.load(folder).signatures["serving_default"]
+    served = program_of(model, tokenizer)
     shapes = {name: x.shape.as_list() for name, x in served(tf.zeros([0], tf.string)).items()}
     assert shapes == {"label": [0], "logits": [0, 3], "probabilities": [0, 3]}
 

@@ -192,6 +192,7 @@ def test_another_configuration_is_refused_with_the_keys_that_differ(run, folder)
     )
 
 
+@pytest.mark.slow  # old/test_old_runs.py, training/test_loop.py
 def test_an_interrupted_run_ends_with_the_same_bits(run, folder, tmp_path, monkeypatch):
     workdir, results = run
     config, measure = config_of(folder), recipe.evaluate

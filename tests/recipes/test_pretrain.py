@@ -79,7 +79,7 @@ def two_phases(folder, tmp_path_factory):
     return config, workdir, pretrain(config, str(workdir))
 
 
-def test_a_run_leaves_what_is_promised(two_phases, folder, tmp_path):
+def test_a_run_leaves_what_is_promised(two_phases):
     config, workdir, results = two_phases
     assert {path.name for path in workdir.iterdir()} == set(
         "config.yaml data.json metrics.json model phase_1 phase_2".split()
@@ -93,7 +93,11 @@ def test_a_run_leaves_what_is_promised(two_phases, folder, tmp_path):
     assert figures["rows"] > 1 and figures["perplexity"] == np.exp(figures["masked_lm"])
     assert {"sentence_accuracy", "masked_lm_accuracy"} <= set(figures)
     assert figures["loss"] == pytest.approx(figures["masked_lm"] + figures["sentence"])
-    # And the model fills masks in.
+
+
+@pytest.mark.slow  # test_predict_words.py asks such a model
+def test_the_model_of_a_run_fills_masks_in(two_phases, tmp_path):
+    _, workdir, _ = two_phases
     (tmp_path / "in.txt").write_text("the [MASK] is good\n")
     predict(str(workdir / "model"), str(tmp_path / "in.txt"), str(tmp_path / "out.jsonl"))
     (mask,) = json.loads((tmp_path / "out.jsonl").read_text())["masks"]
@@ -250,6 +254,12 @@ def test_masks_that_the_records_have_are_not_drawn_again(folder, tmp_path):
     overrides = ("model.family=bert", f"phases.1.records={static}", "phases.1.validation=0.1")
     config = config_of(folder, *overrides, "masking.unit=word")
     refused(ConfigError, lambda: pretrain(config, str(tmp_path / "x")), "masks of its own")
+
+
+@pytest.mark.slow  # pretraining_data/test_batches.py: batches of records with masks
+def test_records_with_masks_are_trained_on(folder, tmp_path):
+    static = records(folder, "train", masking=Masking(max_predictions=4))
+    overrides = ("model.family=bert", f"phases.1.records={static}", "phases.1.validation=0.1")
     results = pretrain(config_of(folder, *overrides, steps=1), str(tmp_path / "run"))
     assert results["phase_1"]["steps"] == 1
 

@@ -22,14 +22,15 @@ OF_LABELS = (
     task_contract.terms_of_parts_add_up_to_the_whole,
     task_contract.rows_weigh_as_they_are_told,
     task_contract.the_export_answers_as_the_model_in_memory,
+    task_contract.answers_are_a_record_for_each_row,
 )
 # Saved weights and exports are looked at by other checks; one kind of answer will do here.
 ASKED = ("single label",)
-# Their signatures and answers are another case's, and each export takes seconds to trace.
-EXPORTED_ALIKE = (
-    *("several labels", "candidates", "spans by a CRF", "masked words", "pretraining"),
-    *("translations", "a task of the tests"),
-)
+# One of each kind of signature, as an export takes seconds to trace: texts, windows, lists of
+# texts, texts that are written, several tasks. Others answer from memory, by the same graph.
+EXPORTED = ("single label", "questions", "choices", "next words", "several tasks")
+# Their answers from memory are another case's too, or an export's.
+ANSWERED_ALIKE = (*EXPORTED, "several labels", "spans by a CRF", "pretraining", "translations")
 
 
 def checks():
@@ -38,7 +39,9 @@ def checks():
             seen = name in ALIKE and check not in OF_LABELS
             seen |= check is task_contract.a_directory_answers_as_its_model and name not in ASKED
             whole = check is task_contract.the_export_answers_as_the_model_in_memory
-            seen |= whole and name in EXPORTED_ALIKE
+            seen |= whole and name not in EXPORTED
+            memory = check is task_contract.answers_are_a_record_for_each_row
+            seen |= memory and name in ANSWERED_ALIKE
             marks = [pytest.mark.slow] if seen else []
             yield pytest.param(name, check, marks=marks, id=f"{name}-{check.__name__}")
 

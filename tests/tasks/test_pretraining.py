@@ -123,6 +123,7 @@ def test_accuracies_count_what_is_weighed():
     np.testing.assert_allclose(terms["sentence_accuracy"], (1, 2))
 
 
+@pytest.mark.slow  # the contract takes a step
 def test_fit_learns_the_batch_and_every_weight_moves():
     model = model_of(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     before = [weight.numpy() for weight in model.weights]

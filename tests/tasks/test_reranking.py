@@ -97,9 +97,14 @@ def folder(tmp_path_factory):
         "max_length: 16}\n"
         "train: {batch_size: 2, steps: 3}\n"
     )
-    argv = [f"--config={home}/config.yaml", f"--workdir={home}/run"]
-    assert main(["finetune", *argv]) == 0
     return home
+
+
+@pytest.fixture(scope="module")
+def trained(folder):
+    argv = [f"--config={folder}/config.yaml", f"--workdir={folder}/run"]
+    assert main(["finetune", *argv]) == 0
+    return folder
 
 
 def test_rows_of_a_query_are_one_wherever_they_stand(folder):
@@ -117,7 +122,21 @@ def test_rows_of_a_query_are_one_wherever_they_stand(folder):
     np.testing.assert_array_equal(inputs["input_ids"][row, 0, : len(want)], want)
 
 
-def test_the_whole_way_through_the_commands(folder, capsys):
+def test_a_saved_model_is_measured_query_by_query(folder, tmp_path, capsys):
+    model = Reranker(load_task(folder / "start").encoder, ranking="pairwise")
+    model.data_settings = {**model.places, "max_length": 16}
+    model.save_pretrained(str(tmp_path), tiny.tokenizer(tmp_path))
+    back = load_task(tmp_path)
+    assert type(back) is Reranker and back.ranking == "pairwise"
+    assert main(["evaluate", f"--model={tmp_path}", f"--data={folder}/rows.tsv"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert (figures["rows"], figures["candidates"]) == (3, 22)
+    assert 0 < figures["ndcg@10"] <= 1 and 0 < figures["mrr@10"] <= 1
+
+
+@pytest.mark.slow  # its parts are tried above, and by the contract
+def test_the_whole_way_through_the_commands(trained, capsys):
+    folder = trained
     results = json.loads((folder / "run" / "metrics.json").read_text())
     assert results["validation"]["rows"] == 1 and results["test"]["rows"] == 3
     assert 0 < results["test"]["ndcg@10"] <= 1 and 0 < results["test"]["mrr@10"] <= 1
@@ -160,7 +179,8 @@ def test_arguments_are_checked(argument):
 
 
 @pytest.mark.slow
-def test_sentence_transformers_opens_it_and_scores_alike(folder):
+def test_sentence_transformers_opens_it_and_scores_alike(trained):
+    folder = trained
     peers = pytest.importorskip("sentence_transformers")
     import torch
 

@@ -136,9 +136,9 @@ def test_evaluate_is_the_weighted_mean_over_uneven_batches(problem):
 @pytest.mark.parametrize(
     ("problem", "form"),
     [
-        ("single_label_classification", "pairs"),
+        pytest.param("single_label_classification", "pairs", marks=pytest.mark.slow),
         ("single_label_classification", "weighted dicts"),
-        ("multi_label_classification", "dicts"),
+        pytest.param("multi_label_classification", "dicts", marks=pytest.mark.slow),
         ("regression", "weighted"),
     ],
     indirect=["problem"],
@@ -209,6 +209,7 @@ def test_head_layers_stand_between():
     assert model_of(head_layers=[]).head_layers == []
 
 
+@pytest.mark.slow  # the contract takes a step of it
 @pytest.mark.parametrize("options", [{}, {"pooling": "mean"}, {"head_layers": [6]}])
 def test_every_weight_takes_part_and_learns(options):
     model = model_of(**options)
@@ -272,7 +273,9 @@ def test_classifier_dropout_outranks_hidden_dropout():
         assert np.array_equal(trained, model(INPUTS)) == equal
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "policy", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)]
+)
 def test_low_precision_answers_and_trains_in_float32_at_the_ends(policy):
     want = model_of()
     keras.config.set_dtype_policy(policy)

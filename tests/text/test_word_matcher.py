@@ -35,6 +35,7 @@ def test_ids_and_offsets_are_those_of_the_fast_matcher(folder, lowercase):
     assert core(tf.constant([], tf.string))[0].to_list() == []
 
 
+@pytest.mark.slow  # a process of its own
 def test_without_tensorflow_text_tokenizers_and_vocabularies_are_the_same(folder):
     script = """
 import json, sys

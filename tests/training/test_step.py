@@ -105,6 +105,7 @@ def test_few_rows_of_the_word_table_learn_as_all_of_them_would(accumulate, monke
         np.testing.assert_allclose(one, other, atol=2e-6)
 
 
+@pytest.mark.slow  # 12 s of XLA
 def test_the_step_compiles_under_xla_and_moves_every_weight():
     data = tf.data.Dataset.from_tensors(tensors((INPUTS, np.array([0, 2, 1, 1, 0]))))
     ends = []
