@@ -8,6 +8,7 @@ from bert_tf.layers import LOWEST, Biaffine, Linear, dropout, fold_in, key_for
 from bert_tf.tasks.answers import plain
 from bert_tf.tasks.classifier_arguments import check_names
 from bert_tf.tasks.features import Column, tokenized
+from bert_tf.tasks.soft_answers import SoftAnswer
 from bert_tf.tasks.spanning_tree import best_tree
 from bert_tf.tasks.task_model import TaskModel
 from bert_tf.tasks.words import fit, word_starts, words_of
@@ -167,6 +168,13 @@ class DependencyParser(TaskModel):
         shape = ops.shape(chosen)
         pairs = (ops.reshape(x, (-1, shape[2])) for x in (outputs["dependents"], chosen))
         return ops.reshape(self.relations(*pairs), (shape[0], shape[1], self.num_labels))
+
+    def soft_answers(self, outputs, inputs):
+        """The scores of each word's heads; those of relations depend on a head that both sides
+        would have to agree on. See `tasks.soft_answers`."""
+        arcs = outputs["arc_logits"]
+        there = ops.arange(ops.shape(arcs)[1])[None] < inputs["words"][:, None]
+        return [SoftAnswer("choice", arcs, there, of_tokens=True)]
 
     def loss_weights(self, labels, sample_weight=None):
         heads, relations = _weights(labels, sample_weight)

@@ -19,6 +19,7 @@ from bert_tf.tasks.masked_words import (
     masked_word_weights,
     weighed,
 )
+from bert_tf.tasks.soft_answers import SoftAnswer
 from bert_tf.tasks.task_model import TaskModel
 
 
@@ -108,6 +109,11 @@ class Seq2Seq(TaskModel):
     def _logits(self, sequence_BTD):
         table_VD = self.writer.embeddings.word_embeddings
         return masked_word_logits(self.next_word_head, table_VD, sequence_BTD)
+
+    def soft_answers(self, outputs, inputs):
+        """The logits of the target's words; see `tasks.soft_answers`."""
+        there = inputs["decoder_attention_mask"] > 0
+        return [SoftAnswer("choice", outputs, there, of_tokens=True)]
 
     def loss_weights(self, labels, sample_weight=None):
         return {"seq2seq": ops.sum(masked_word_weights(weighed(labels), sample_weight))}
