@@ -98,7 +98,7 @@ def _write_preset(contents, model, folder):
     encoder = getattr(model, "encoder", model)
     if model is not encoder:
         kind = type(model).__name__
-        logging.warning("%s: KerasHub's preset has the encoder alone, no %s", folder, kind)
+        logging.warning("%s: KerasHub's preset has the encoder alone, no %s", contents.folder, kind)
     save_keras_hub(encoder, folder)
     lowercase = False
     if (contents.folder / "vocab.txt").is_file():
@@ -107,7 +107,7 @@ def _write_preset(contents, model, folder):
         lowercase = read_wordpiece(contents.folder).lowercase
     name = encoder.config.model_type
     if not write_preset_tokenizer(contents.folder, folder, name, lowercase):
-        logging.warning("%s: no tokenizer that KerasHub's %s has", folder, name)
+        logging.warning("%s: no tokenizer that KerasHub's %s has", contents.folder, name)
 
 
 def _write_vectors(contents, model, file):

@@ -92,7 +92,7 @@ def _check_expressible(encoder, config, name, directory):
     if kind.pooler and find(encoder, "pooler.dense") is None:
         differs.append("there is no pooler, and its weights become 0")
     if differs:
-        logging.warning("%s: in KerasHub's format %s", directory, "; ".join(differs))
+        logging.warning("in KerasHub's format %s", "; ".join(differs))
 
 
 def _arrays(encoder, name, config):
