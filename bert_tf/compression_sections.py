@@ -25,6 +25,8 @@ class DistillationSection:
     losses: dict = setting(MAPPING, {"labels": 0.5, "logits": {"weight": 1.0, "temperature": 2.0}})
     # A file of texts without labels, with the columns of the training file but the label
     unlabelled: str | None = setting(optional(WORD), None)
+    # Altered copies of each training text, with words left out or exchanged, without labels
+    augmented: int = setting(whole(0), 0)
     # A file that keeps what the teachers answer for each row: written by the first run that names
     # it, read by all others; null: they are asked in every step
     answers: str | None = setting(optional(WORD), None)

@@ -16,6 +16,7 @@ WINDOW_BATCHES = 64
 
 # The second half of a Philox key: an epoch's number, or what else is shuffled under the same seed.
 SPLIT, SAMPLE, MIXING = 2**64 - 1, 2**64 - 2, 2**64 - 3
+AUGMENTED = 2**63  # and those before it, one for each column
 
 
 def shuffled(count, seed, stream, place=0):

@@ -49,11 +49,13 @@ def distill(config, workdir):
         ]
         tables = as_taught(tables, plain, task, tokenizer, teachers)
         student = make_student(config, task, tables["train"], tokenizer)
-    rows = with_unlabelled(tables["train"], plain, task, section.unlabelled)
+    further = (section.unlabelled, section.augmented)
+    rows = with_unlabelled(tables["train"], plain, task, *further)
     given = (plain, task, tokenizer, teachers)
     kept = None
     if section.answers is not None:
-        kept = kept_answers(section.answers, rows, *given, data, writes=chief)
+        drawn = (data, section.augmented)
+        kept = kept_answers(section.answers, rows, *given, *drawn, writes=chief)
     source = source_of(rows, len(tables["train"]), *given, kept)
     steps = config.train.steps or source.epoch_steps * config.train.epochs
     with strategy.scope():

@@ -12,6 +12,7 @@ from absl import logging
 from bert_tf.atomic import new_file
 from bert_tf.compression import distillation
 from bert_tf.data import prediction_batches, read_table, rows_of_step, training_batches
+from bert_tf.data.augmented import AugmentedTable
 from bert_tf.data.joined import JoinedTable, UnlabelledTable
 from bert_tf.datasets import kinds_of
 from bert_tf.errors import ConfigError, InputError
@@ -20,23 +21,35 @@ from bert_tf.tasks.features import features_of
 from bert_tf.training.loop import BatchSource
 
 
-def with_unlabelled(table, plain, task, path):
-    """The training rows and, after them, texts without labels; the rows alone if path is None.
+def with_unlabelled(table, plain, task, path, copies=0):
+    """The training rows and, after them, texts without labels.
 
+    Args:
+      table: Table.
+      plain: FinetuneConfig.
+      task: TaskModel class.
+      path: str, a file of such texts, or None.
+      copies: int, altered copies of each training text.
     Raises:
       ConfigError: rows of the task are nothing without a label.
     """
-    if path is None:
-        return table
-    if table.label is None or task.windowed:
-        raise ConfigError(
-            f"distillation.unlabelled is {path}, and rows of task {plain.task} are nothing "
-            "without a label"
-        )
-    places = {**columns_of(plain.data, task), table.label: None}
-    texts = read_table(path, places, kinds_of(task))
-    logging.info("%s: %d texts without labels", path, len(texts))
-    return JoinedTable(table, UnlabelledTable(texts, table), table.label_names)
+    whole = table
+    given = {"unlabelled": path, "augmented": copies}
+    for key, value in given.items():
+        if value and (table.label is None or task.windowed):
+            raise ConfigError(
+                f"distillation.{key} is {value}, and rows of task {plain.task} are nothing "
+                "without a label"
+            )
+    if path is not None:
+        places = {**columns_of(plain.data, task), table.label: None}
+        texts = read_table(path, places, kinds_of(task))
+        logging.info("%s: %d texts without labels", path, len(texts))
+        whole = JoinedTable(whole, UnlabelledTable(texts, table), table.label_names)
+    if copies:
+        texts = AugmentedTable(table, copies, plain.train.seed)
+        whole = JoinedTable(whole, UnlabelledTable(texts, table), table.label_names)
+    return whole
 
 
 def source_of(table, labelled, plain, task, tokenizer, teachers, kept=None):
@@ -105,13 +118,14 @@ def _trimmed(inputs, before):
     return {name: cut(x) if name.startswith(before) else x for name, x in inputs.items()}
 
 
-def kept_answers(path, table, plain, task, tokenizer, teachers, data, writes=True):
+def kept_answers(path, table, plain, task, tokenizer, teachers, data, copies=0, writes=True):
     """What teachers answer for every row, from a file or, the first time, asked and written to it.
 
     Args:
       path: str.
       table, plain, task, tokenizer, teachers: as in `source_of`.
       data: dict of path -> digest, of the files that the rows come from.
+      copies: int, as in `with_unlabelled`.
       writes: bool, whether this process is the one that writes.
     Returns:
       float32 [rows, T, ...].
@@ -119,12 +133,13 @@ def kept_answers(path, table, plain, task, tokenizer, teachers, data, writes=Tru
       InputError: the file is damaged, or of other rows or teachers.
       ConfigError: answers of the task are about tokens.
     """
+    drawn = copies or not isinstance(plain.data.validation, str)
     told = {
         "rows": len(table),
         "data": sorted(each["blake2b"] for each in data.values()),
-        "split": [plain.data.validation, plain.train.seed]
-        if not isinstance(plain.data.validation, str)
-        else None,
+        # It decides which rows are split off, and how texts are altered.
+        "seed": plain.train.seed if drawn else None,
+        "split": None if isinstance(plain.data.validation, str) else plain.data.validation,
         "settings": {k: str(v) for k, v in sorted(data_settings(plain, task).items())},
         "teachers": [_digest(teacher.model) for teacher in teachers],
     }

@@ -175,6 +175,7 @@ def test_two_teachers_one_of_another_vocabulary_and_texts_without_labels(folder,
     teach(folder / "other", 2, vocabulary=[*tiny.vocabulary()[:5], *sorted(tiny.vocabulary()[5:])])
     sets = [f"distillation.teacher=[{folder}/teacher, {folder}/other]", "train.steps=3"]
     sets += [f"distillation.unlabelled={folder}/more.txt.tsv", "train.evaluate_every=3"]
+    sets += ["distillation.augmented=2"]
     assert cli.main(argv_of(folder, tmp_path / "run", *sets)) == 0
     results = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert [x["accuracy"] for x in results["teachers"]] == [1.0, 1.0]
