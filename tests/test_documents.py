@@ -1,6 +1,7 @@
 """What documents and scripts beside the package name exists; the examples of README.md run."""
 
 import ast
+import collections
 import dataclasses
 import importlib
 import json
@@ -12,7 +13,7 @@ import pytest
 
 import bert_tf
 from bert_tf.cli import VERBS
-from bert_tf.config import FinetuneConfig, PretrainConfig
+from bert_tf.config import DistillConfig, FinetuneConfig, PretrainConfig
 from tests import tiny
 from tests.pretraining_data import toy_records
 
@@ -64,12 +65,11 @@ def test_both_languages_show_the_same_calls():
 
 @pytest.mark.parametrize("name", [*READMES, "CONTRIBUTING.md"])
 def test_every_verb_and_every_setting_that_is_named_exists(name):
-    sections = {
-        field.name: {each.name for each in dataclasses.fields(field.type)}
-        for config in (FinetuneConfig, PretrainConfig)
-        for field in dataclasses.fields(config)
-        if dataclasses.is_dataclass(field.type) and field.name != "model"
-    }
+    sections = collections.defaultdict(set)
+    for config in (FinetuneConfig, PretrainConfig, DistillConfig):
+        for field in dataclasses.fields(config):
+            if dataclasses.is_dataclass(field.type) and field.name != "model":
+                sections[field.name] |= {each.name for each in dataclasses.fields(field.type)}
     text = re.sub(r"\b[\w/]+\.(py|json|yaml)\b", "", read(name))  # files are no settings
     for section, key in re.findall(rf"(?:`|--set )({'|'.join(sections)})\.([a-z_]+)", text):
         assert key in sections[section], f"{section}.{key}"
