@@ -6,7 +6,7 @@ import logging
 import numpy as np
 import pytest
 
-from bert_tf import Tokenizer, build_encoder, convert, encoders, load_encoder
+from bert_tf import Tokenizer, build_encoder, convert, encoders, load_encoder, load_task
 from bert_tf.conversion.keras_hub.places import BACKBONES
 from bert_tf.errors import InputError
 from tests import tiny
@@ -92,6 +92,43 @@ def test_a_preset_goes_in_and_out_with_keras_hubs_numbers(name, tmp_path):
     if "pooled_output" in wanted and name == "bert":
         out = again({"token_ids": IDS, "padding_mask": MASK, "segment_ids": TYPES})
         np.testing.assert_allclose(wanted["pooled_output"], out["pooled_output"], atol=2e-5)
+
+
+CLASSIFIERS = [
+    pytest.param(name, marks=() if name == "distilbert" else pytest.mark.slow)
+    for name in ("bert", "albert", "roberta", "xlm-roberta", "distilbert", "deberta-v2")
+]
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_a_text_classifier_opens_with_its_head(name, tmp_path):
+    place = BACKBONES[name]
+    sizes = dict(num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=12, vocabulary_size=20)
+    sizes |= dict(embedding_dim=4) if place[1].projected else {}
+    sizes |= dict(bucket_size=4) if place[1].relative else {}
+    backbone = getattr(keras_hub.models, place[0])(max_sequence_length=10, **sizes)
+    kind = getattr(keras_hub.models, place[0].replace("Backbone", "TextClassifier"))
+    theirs = randomized(kind(backbone, num_classes=3))
+    theirs.save_to_preset(str(tmp_path / "in"))
+    inputs = {"token_ids": IDS, "padding_mask": MASK}
+    ours = {"input_ids": IDS, "attention_mask": MASK}
+    if place[1].types:
+        inputs["segment_ids"] = ours["token_type_ids"] = TYPES
+    want = np.asarray(theirs(inputs))
+    model = load_task(tmp_path / "in")
+    assert model.num_labels == 3
+    np.testing.assert_allclose(model(ours), want, atol=5e-5)
+    np.testing.assert_allclose(
+        load_encoder(tmp_path / "in")(ours)["sequence_output"],
+        model.encoder(ours)["sequence_output"],
+    )
+    convert(str(tmp_path / "in"), str(tmp_path / "out"), "huggingface")
+    again = json.loads((tmp_path / "out" / "config.json").read_text())["architectures"][0]
+    assert again.endswith("ForSequenceClassification")
+    np.testing.assert_allclose(load_task(tmp_path / "out")(ours), want, atol=5e-5)
+    (tmp_path / "in" / "task.weights.h5").unlink()
+    with pytest.raises(InputError, match="no task.weights.h5 beside it, which holds the head"):
+        load_task(tmp_path / "in")
 
 
 def test_a_preset_in_shards_is_one(tmp_path):
