@@ -1,6 +1,7 @@
 """Batches: full and padded little, the same wherever a run starts, and every row in its place."""
 
 import contextlib
+import functools
 
 import keras
 import numpy as np
@@ -9,6 +10,8 @@ import tensorflow as tf
 
 from bert_tf import data, read_dataset
 from tests.tables import read_table, text_features
+
+slow = functools.partial(pytest.param, marks=pytest.mark.slow)
 
 PAD, CLS, SEP = 0, 1, 2
 
@@ -83,7 +86,8 @@ def test_each_row_once_an_epoch_with_its_label(run):
     )
 
 
-@pytest.mark.parametrize("start", [1, 63, 64, 175, 176, 300])
+# Within a window, at the edge of one, in the next epoch; the others are beside these.
+@pytest.mark.parametrize("start", [1, slow(63), 64, slow(175), slow(176), 300])
 def test_run_that_starts_anywhere_has_the_batches_of_a_whole_run(table, run, start):
     assert_equal_batches(steps(table, start, 360), run[start:])
 
@@ -184,7 +188,7 @@ def test_dataset_moves_on_an_epoch_with_each_full_pass_only(path, run):
     assert_equal_batches(passes, run[:352])
 
 
-@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("mirrored", [False, slow(True)])  # recipes/test_replicas.py
 def test_fit_sees_the_epochs_of_a_training_run(path, run, mirrored):
     seen = []
 

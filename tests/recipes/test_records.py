@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import pathlib
+import pickle
 import signal
 import threading
 
@@ -57,6 +58,18 @@ def contents(folder):
     return {name: (folder / name).read_bytes() for name in sorted(os.listdir(folder))}
 
 
+def test_a_job_as_a_process_is_handed_it_makes_the_same_bytes(
+    corpus, tokenizer, tmp_path, monkeypatch
+):
+    one, make_one = make(corpus, tokenizer, tmp_path / "one"), RecordJob.make
+    monkeypatch.setattr(
+        RecordJob, "make", lambda job, n: make_one(pickle.loads(pickle.dumps(job)), n)
+    )
+    assert make(corpus, tokenizer, tmp_path / "two") == one
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+@pytest.mark.slow  # two processes that start TensorFlow: what they are handed is tried above
 def test_two_processes_write_the_bytes_that_one_writes(corpus, tokenizer, tmp_path):
     one = make(corpus, tokenizer, tmp_path / "one")
     two = make(corpus, tokenizer, tmp_path / "two", processes=2)

@@ -74,7 +74,13 @@ def test_plain_labels_and_gathered_ones_give_the_same_sums_by_hand(row_weights):
         assert float(model.loss_weights(labels, rows)["masked_lm"]) == pytest.approx(weight)
 
 
-@pytest.mark.parametrize("data", [(MASKED, LABELS), (INPUTS, PLAIN)], ids=["gathered", "plain"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param((MASKED, LABELS), marks=pytest.mark.slow, id="gathered"),  # the contract's
+        pytest.param((INPUTS, PLAIN), id="plain"),
+    ],
+)
 def test_steps_take_both_kinds_of_labels_and_learn(data):
     model = model_of()
     model.compile(keras.optimizers.Adam(0.02))

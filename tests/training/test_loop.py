@@ -1,5 +1,6 @@
 """The loop: fit's very steps, the best weights, patience, interruption without a trace."""
 
+import functools
 import json
 import os
 import signal
@@ -16,6 +17,8 @@ from bert_tf.training.journal import read_journal
 from bert_tf.training.loop import BatchSource, Interrupted, train
 
 from .stand_in import batch, batches, line, same_bits
+
+slow = functools.partial(pytest.param, marks=pytest.mark.slow)
 
 STEPS = 12
 
@@ -133,7 +136,7 @@ def killed_at(step):
     return source_of(make)
 
 
-@pytest.mark.parametrize("step", [1, 5, 9])
+@pytest.mark.parametrize("step", [slow(1), 5, slow(9)])
 def test_a_killed_run_continues_to_the_same_bits(tmp_path, whole, step):
     with pytest.raises(Exception, match="killed"):
         run(tmp_path, adam(), source=killed_at(step), checkpoint_every=3)
@@ -146,7 +149,7 @@ def test_a_killed_run_continues_to_the_same_bits(tmp_path, whole, step):
     assert losses[0][-1] == losses[1][-1]
 
 
-@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("kind", [signal.SIGTERM, slow(signal.SIGINT), slow(signal.SIGHUP)])
 def test_a_signal_saves_and_the_same_command_goes_on(tmp_path, whole, kind):
     if kind == signal.SIGHUP:  # the tests themselves may run under nohup
         signal.signal(kind, signal.SIG_DFL)
