@@ -100,6 +100,7 @@ class FinetuneConfig:
                     f"few_shot.pairs is {self.few_shot.pairs} and {other} {given}, wanted one of "
                     "them"
                 )
+        self._check_fresh()
         if self.data.packing and self.incremental.method is not None:
             raise ConfigError(
                 f"data.packing is true and incremental.method {self.incremental.method}, "
@@ -122,6 +123,20 @@ class FinetuneConfig:
                 f"train.accumulate is {train.accumulate}, wanted a divisor of train.batch_size, "
                 f"{train.batch_size}"
             )
+
+    def _check_fresh(self):
+        """Fresh weights are of one kind, and nobody trained them before."""
+        keys = [key for key in ("family", "size") if getattr(self.model, key) is not None]
+        if len(keys) > 1:
+            raise ConfigError("model.family and model.size are both given, wanted one of them")
+        for other, given in (
+            ("intermediate", bool(self.intermediate)),
+            ("incremental.method", self.incremental.method),
+            ("few_shot.pairs", self.few_shot.pairs),
+        ):
+            if keys and given:
+                said = f"model.{keys[0]} is {getattr(self.model, keys[0])} and {other} {given}"
+                raise ConfigError(f"{said}, wanted a trained model with it, at model.path")
 
     def _check_intermediate(self):
         for key, value in (

@@ -70,6 +70,9 @@ class ModelSection:
 
     path: str = setting(WORD)
     changes: dict = setting(MAPPING, {})  # fields of the encoder's configuration to change
+    # One of them: an encoder with fresh weights; `path` then holds its tokenizer alone
+    family: str | None = setting(optional(WORD), None)
+    size: str | None = setting(optional(WORD), None)
     # null below: as the family published it; for the problem type, what the labels look like
     pooling: str | None = setting(optional(one_of("cls", "mean", "max", "last")), None)
     head_layers: tuple | None = setting(optional(_WIDTHS), None)

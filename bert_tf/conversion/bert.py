@@ -23,6 +23,7 @@ HUGGINGFACE = Layout(
     encoder=(
         *rows.huggingface_embeddings(),
         *rows.huggingface_blocks(),
+        *rows.huggingface_cross("encoder.layer.{i}", "blocks.{i}"),
         *rows.hf_dense("pooler.dense", "pooler.dense"),
     ),
     heads={

@@ -72,8 +72,9 @@ class Layout:
           model: a task model.
         """
         encoder = [Row(f"encoder.{row.ours}", f"encoder.{row.ours}") for row in self.encoder]
-        head = [Row(path, path) for path in attribute_paths(model, ("encoder", *model.companions))]
-        return Table((*encoder, *head))
+        shared = {id(weight) for weight in model.encoder.weights}
+        beside = attribute_paths(model, ("encoder", *model.companions), seen=shared)
+        return Table((*encoder, *(Row(path, path) for path in beside)))
 
     def encoder_names(self, part, letter="", numbers=()):
         """The names of one part of an encoder (`pooler`, `blocks`), the layer numbers filled in.

@@ -102,6 +102,6 @@ MOBILEBERT = Family(
         "embedding_size": ("embeddings.word_embeddings", 1),
         "true_hidden_size": ("blocks.{i}.attention_norm.gamma", 0),
     },
-    required=rows.REQUIRED,
+    required=rows.REQUIRED | rows.NO_DECODER,
     fuller={"MaskedLM": "Pretraining"},
 )

@@ -62,7 +62,7 @@ ROBERTA = Family(
     pooled=("MultipleChoice",),
     layouts={"huggingface": HUGGINGFACE, "bert_tf": own_layout(HUGGINGFACE)},
     sizes=rows.sizes("blocks.{i}", num_hidden_layers=("blocks.{i}.attention_norm.gamma", "i")),
-    required=rows.REQUIRED,
+    required=rows.REQUIRED | rows.NO_DECODER,
 )
 XLM_ROBERTA = dataclasses.replace(
     ROBERTA,

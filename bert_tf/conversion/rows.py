@@ -95,6 +95,21 @@ def huggingface_blocks():
     )
 
 
+def huggingface_cross(theirs, ours):
+    """What a BERT's block has for attention to an encoder, at Hugging Face.
+
+    Args:
+      theirs, ours: str, the names of the block.
+    """
+    cross, own = f"{theirs}.crossattention", f"{ours}.cross_attention"
+    return (
+        *hf_dense(f"{cross}.self.query", f"{own}.query"),
+        *hf_dense(joined(f"{cross}.self.{{}}", ("key", "value")), f"{own}.key_value"),
+        *hf_dense(f"{cross}.output.dense", f"{own}.projection"),
+        *hf_norm(f"{cross}.output.LayerNorm", f"{ours}.cross_norm"),
+    )
+
+
 def google_embeddings(root):
     """The three tables and their norm, below Google's scope `root`."""
     tables = ("word_embeddings", "position_embeddings", "token_type_embeddings")
@@ -156,12 +171,18 @@ OWN_ENCODER = ("final_norm.gamma", "final_norm.beta", "embeddings.language_embed
 # Keys of config.json that would make another model of one of these families.
 REQUIRED = {
     "position_embedding_type": "absolute",
-    "is_decoder": False,
-    "add_cross_attention": False,
     # Heads that were taken out of single layers.
     "pruned_heads": {},
 }
+# A decoder's file, of a family that has none here.
+NO_DECODER = {"is_decoder": False, "add_cross_attention": False}
 # Choices of our family `transformer`, which Hugging Face's classes do not follow. `layer_drop_rate`
 # is not among them: it changes nothing but training, so what they load and compute is right, and
 # the key is kept for us.
-EXPRESSIBLE = {"position_embedding": "learned", "norm": "post", "num_languages": None}
+EXPRESSIBLE = {
+    "position_embedding": "learned",
+    "norm": "post",
+    "word_embedding": "normed",
+    "num_languages": None,
+    **NO_DECODER,
+}

@@ -95,7 +95,8 @@ def check_sizes(config, found, config_file, weights_file):
     wrong = [
         f"{key}: {shown(getattr(config, key, None))}, but {size.evidence}"
         for key, size in found.items()
-        if size.value != getattr(config, key, None)
+        # A table that is not there has no rows.
+        if (size.value or 0) != (getattr(config, key, None) or 0)
         # Positions that are computed stand in no file.
         and (key != "max_position_embeddings" or _learns_positions(config))
     ]

@@ -16,7 +16,7 @@ from bert_tf.encoders.modernbert import MODERNBERT, ModernBertConfig
 from bert_tf.encoders.roberta import ROBERTA, XLM_ROBERTA, RobertaConfig, XLMRobertaConfig
 from bert_tf.encoders.transformer import PARTS, TRANSFORMER, TransformerConfig, as_transformer
 from bert_tf.encoders.word2vec import WORD2VEC, Word2VecConfig, words_alone_config
-from bert_tf.errors import ConfigError, InputError, nearest
+from bert_tf.errors import ConfigError, InputError, nearest, shown
 
 # model_type in config.json -> Family.
 FAMILIES = {
@@ -112,23 +112,25 @@ _OF_BOTH = (
 )
 
 
-def decoder_config(config, changes):
+def decoder_config(config, given):
     """The config of a decoder behind an encoder; see `Encoder.decoder`.
 
     Args:
       config: config of the encoder.
-      changes: dict.
+      given: dict, or the config of a model that becomes the decoder.
     Returns:
       A config of the decoder's family.
     """
-    changes = dict(changes)
+    changes = dict(given) if isinstance(given, dict) else {"model_type": given.model_type}
     name = changes.pop("model_type", "gpt2")
-    if name not in FAMILIES or FAMILIES[name].next_word_head is None:
-        known = [name for name, family in FAMILIES.items() if family.next_word_head is not None]
-        raise InputError(f"decoder: model_type: {name!r}, wanted one of {', '.join(known)}")
-    same = {field: getattr(config, field) for field in _OF_BOTH}
-    kind = FAMILIES[name].config(**same, add_cross_attention=True)
-    return change_config(kind, changes)
+    family = FAMILIES.get(name) if isinstance(name, str) else None
+    if family is None or family.decoder is None:
+        known = [name for name, family in FAMILIES.items() if family.decoder is not None]
+        raise InputError(f"decoder: model_type: {shown(name)}, wanted one of {', '.join(known)}")
+    same = config if isinstance(given, dict) else given
+    if name != same.model_type:
+        same = family.config(**{field: getattr(config, field) for field in _OF_BOTH})
+    return change_config(same, {**family.decoder, **changes})
 
 
 def read_config(model_type, values):
@@ -144,7 +146,11 @@ def read_config(model_type, values):
       InputError: a value that no model of this family can have.
     """
     config = FAMILIES[model_type].config.from_dict(values)
-    return change_config(config, {x: values[x] for x in OF_TRANSFORMER if x in values})
+    told = {x: values[x] for x in OF_TRANSFORMER if x in values}
+    if config.model_type not in (*PARTS, TransformerConfig.model_type):
+        # Which any file of transformers may have.
+        told = {x: value for x, value in told.items() if x not in FAMILIES["bert"].decoder}
+    return change_config(config, told)
 
 
 __all__ = [

@@ -74,4 +74,6 @@ BERT = Family(
     embeddings=parts.embeddings,
     blocks=parts.blocks,
     masked_lm_head=parts.masked_lm_head,
+    # Which makes it one of the family `transformer`.
+    decoder={"is_decoder": True, "add_cross_attention": True},
 )

@@ -8,7 +8,25 @@ from bert_tf.errors import InputError, nearest, shown
 from bert_tf.layers import ACTIVATIONS
 
 # Fields that the family `transformer` alone has -> their values in every published family.
-OF_TRANSFORMER = {"position_embedding": "learned", "norm": "post", "num_languages": None}
+OF_TRANSFORMER = {
+    "position_embedding": "learned",
+    "norm": "post",
+    "word_embedding": "normed",
+    "num_languages": None,
+    "is_decoder": False,
+    "add_cross_attention": False,
+}
+# The fields that embeddings are made of.
+OF_EMBEDDINGS = (
+    "vocab_size",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "embedding_size",
+    "layer_norm_eps",
+    "position_embedding",
+    "word_embedding",
+    "num_languages",
+)
 # Where layers share their weights no tensor tells how many there are.
 MOST_LAYERS = 1000
 
@@ -151,6 +169,27 @@ def check_groups(config):
             f"num_hidden_groups: {config.num_hidden_groups}, wanted "
             f"num_hidden_layers: {config.num_hidden_layers} or fewer"
         )
+
+
+def check_same_tables(config, other, part):
+    """Refuses a model over the embeddings of another one whose own would be of another kind.
+
+    Args:
+      config: config of the encoder whose embeddings are shared.
+      other: config of the model that is to have them too.
+      part: str, what messages call that model.
+    Raises:
+      InputError: a field of the embeddings differs.
+    """
+    for name in OF_EMBEDDINGS:
+        own, given = (getattr(each, name, OF_TRANSFORMER.get(name)) for each in (config, other))
+        if name == "embedding_size":
+            own, given = own or config.hidden_size, given or other.hidden_size
+        if given != own:
+            raise InputError(
+                f"{part}: {name}: {given!r}, wanted {own!r} as in the encoder "
+                "whose embeddings it shares"
+            )
 
 
 def check_inputs(inputs, config):

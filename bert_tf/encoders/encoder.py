@@ -5,7 +5,7 @@ import dataclasses
 import keras
 from keras import ops
 
-from bert_tf.encoders.checks import check_inputs
+from bert_tf.encoders.checks import check_inputs, check_same_tables
 from bert_tf.encoders.heads import check_generator, check_replaces_tokens, fresh_head
 from bert_tf.encoders.watching import watch_of
 from bert_tf.errors import InputError
@@ -161,8 +161,8 @@ class Encoder(keras.Model):
           dict: `sequence_output` float [B, L, D]; `pooled_output` float [B, D], or [B, S, D] with
           `sentence_positions`, if there is a pooler; on request `hidden_states`, a tensor
           [B, L, D] for the embeddings and for each block, and `attentions`, a tensor float32
-          [B, N, L, L] for each block, if blocks attend; `cache`, a tuple for each block, where one
-          was given.
+          [B, N, L, L] for each block, if blocks attend, and with a memory `cross_attentions`,
+          [B, N, L, S]; `cache`, a tuple for each block, where one was given.
         Raises:
           InputError: rows longer than the positions, or (outside a graph) an id not in the
             vocabulary.
@@ -210,7 +210,7 @@ class Encoder(keras.Model):
         if return_intermediates:
             outputs["hidden_states"] = [*hidden_states, sequence_BLD]
             if self.config.num_attention_heads:
-                outputs["attentions"] = attentions
+                outputs |= _probabilities(attentions, context.memory is not None)
         return outputs if watch is None else watch.seen(inputs, outputs)
 
     def _context(self, inputs, return_intermediates, cache):
@@ -278,21 +278,27 @@ class Encoder(keras.Model):
         """
         return fresh_head(self, "context_head")
 
-    def decoder(self, changes):
+    def decoder(self, given, share=False):
         """A fresh decoder whose blocks attend to this encoder's output.
 
         Args:
-          changes: dict, fields of the decoder's config that are not as in this encoder's; and
-            `model_type`, "gpt2" where it is not there.
+          given: dict, fields of the decoder's config that are not as in this encoder's; and
+            `model_type`, "gpt2" where it is not there. Or the config of a model, such as a BERT,
+            that the decoder is to be like.
+          share: bool, whether this encoder's embeddings become the decoder's, too.
         Returns:
           Encoder.
         Raises:
-          InputError: the family has no such blocks.
+          InputError: the family has no such blocks, or its tables would have another size.
           ConfigError: its config has no such field.
         """
-        from bert_tf.encoders import build_encoder, decoder_config
+        from bert_tf.encoders import FAMILIES, decoder_config
 
-        return build_encoder(decoder_config(self.config, changes), dtype=self.dtype_policy)
+        config = decoder_config(self.config, given)
+        if share:
+            check_same_tables(self.config, config, "decoder")
+        embeddings, family = self.embeddings if share else None, FAMILIES[config.model_type]
+        return Encoder(config, family, embeddings=embeddings, dtype=self.dtype_policy)
 
     def replaced_token_head(self):
         """A fresh head that says of a token's vector how likely another word stood there: float
@@ -328,3 +334,11 @@ class Encoder(keras.Model):
         from bert_tf.conversion import save_encoder
 
         save_encoder(self, directory, tokenizer)
+
+
+def _probabilities(attentions, crossed):
+    """What blocks gave beside their outputs, as outputs of the encoder."""
+    if not crossed:
+        return {"attentions": attentions}
+    own, cross = zip(*attentions, strict=True)
+    return {"attentions": list(own), "cross_attentions": list(cross)}

@@ -70,9 +70,11 @@ class Family:
         weights: list of lists, each block once; or None.
       replaced_token_head: function of (config, dtype) -> layer, float [X, D] -> [X, 1].
       next_word_head: function of (config, dtype) -> layer called as `NextWordHead`, where no token
-        attends to a later one; or None.
+        attends to a later one; or None. Either head's function may give None for a config.
       context_head: function of (config, dtype) -> layer called as `ContextHead`, where a token's
         vector is that of its word alone; or None.
+      decoder: dict, what a config has otherwise that is of a decoder behind an encoder; None: the
+        family has none.
     """
 
     config: type
@@ -89,3 +91,4 @@ class Family:
     replaced_token_head: Callable | None = None
     next_word_head: Callable | None = None
     context_head: Callable | None = None
+    decoder: Mapping[str, object] | None = None

@@ -4,15 +4,13 @@ read from left to right."""
 import dataclasses
 import math
 
+from bert_tf.encoders import parts
 from bert_tf.encoders.config import EncoderConfig
 from bert_tf.encoders.family import Family, Published
 from bert_tf.errors import InputError, shown
 from bert_tf.layers import (
-    CausalAttention,
-    CrossAttention,
     DecoderBlock,
     Embeddings,
-    FeedForward,
     LayerNorm,
     NextWordHead,
     PreNormBlock,
@@ -132,26 +130,9 @@ def _block(config, number, dtype):
         scale /= number
     initial, sums = config.initializer_range, 2 * config.num_hidden_layers
     kernels = (truncated_normal(initial), truncated_normal(initial / math.sqrt(sums)))
-    attention = CausalAttention(
-        config.num_attention_heads,
-        config.attention_probs_dropout_prob,
-        *kernels,
-        scale=scale,
-        upcast=config.reorder_and_upcast_attn,
-        dtype=dtype,
-    )
-    feed_forward = FeedForward(config.intermediate_size, config.hidden_act, *kernels, dtype=dtype)
-    rest = dict(dropout_rate=config.hidden_dropout_prob, epsilon=config.layer_norm_eps, dtype=dtype)
-    if not config.add_cross_attention:
-        return PreNormBlock(attention, feed_forward, **rest)
-    cross = CrossAttention(
-        config.num_attention_heads,
-        config.attention_probs_dropout_prob,
-        *kernels,
-        scale=scale,
-        dtype=dtype,
-    )
-    return DecoderBlock(attention, feed_forward, cross, **rest)
+    kinds = (PreNormBlock, DecoderBlock)
+    upcast = config.reorder_and_upcast_attn
+    return parts.decoder_block(config, dtype, kinds, kernels, scale, upcast=upcast)
 
 
 def _next_word_head(config, dtype):
@@ -170,4 +151,5 @@ GPT2 = Family(
     blocks=_blocks,
     final_norm=lambda config, dtype: LayerNorm(config.layer_norm_eps, dtype=dtype),
     next_word_head=_next_word_head,
+    decoder={"add_cross_attention": True},
 )

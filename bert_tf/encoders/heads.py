@@ -1,5 +1,6 @@
 """The heads and generators that an encoder's family has; why it has not one that is asked for."""
 
+from bert_tf.encoders.checks import check_same_tables
 from bert_tf.errors import InputError
 
 # Head -> what is said of families without it.
@@ -10,16 +11,6 @@ _WITHOUT = {
     "context_head": "whose vectors are of words in their places; wanted a family of words alone, "
     "such as word2vec",
 }
-# The fields that embeddings are made of; a generator has those of its discriminator.
-_OF_EMBEDDINGS = (
-    "vocab_size",
-    "max_position_embeddings",
-    "type_vocab_size",
-    "embedding_size",
-    "layer_norm_eps",
-    "position_embedding",
-    "num_languages",
-)
 _LEFT_TO_RIGHT = (
     "which reads from left to right, where a masked word is told by both sides; CausalLM is its "
     "task"
@@ -40,11 +31,11 @@ def fresh_head(encoder, name, *sizes):
     """
     family, config = encoder.family, encoder.config
     make = getattr(family, name)
-    if make is None:
+    head = make and make(config, *sizes, encoder.dtype_policy)
+    if head is None:
         reads_right = name == "masked_lm_head" and family.next_word_head is not None
         why = _LEFT_TO_RIGHT if reads_right else _WITHOUT[name]
         raise InputError(f"encoder: a {config.model_type}, {why}")
-    head = make(config, *sizes, encoder.dtype_policy)
     head.build((None, config.hidden_size))
     return head
 
@@ -61,10 +52,4 @@ def check_replaces_tokens(encoder):
 def check_generator(encoder, config):
     """Raises InputError unless a generator of this config can share an encoder's embeddings."""
     check_replaces_tokens(encoder)
-    for name in _OF_EMBEDDINGS:
-        own, given = (getattr(each, name, None) for each in (encoder.config, config))
-        if given != own:
-            raise InputError(
-                f"generator: {name}: {given!r}, wanted {own!r} as in the encoder "
-                "whose embeddings it shares"
-            )
+    check_same_tables(encoder.config, config, "generator")

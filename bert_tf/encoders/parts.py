@@ -4,9 +4,14 @@
 dtype policy, or None for the global one.
 """
 
+import math
+
 from bert_tf.layers import (
+    CausalAttention,
+    CrossAttention,
     Embeddings,
     EncoderBlock,
+    FeedForward,
     Linear,
     MaskedLMHead,
     ProjectionHead,
@@ -14,7 +19,7 @@ from bert_tf.layers import (
 )
 
 
-def embeddings(config, dtype, positions=None, kind=Embeddings):
+def embeddings(config, dtype, positions=None, kind=Embeddings, scaled=False):
     """Tables of words, positions and token types, and a norm.
 
     Args:
@@ -22,16 +27,20 @@ def embeddings(config, dtype, positions=None, kind=Embeddings):
       dtype: as above.
       positions: function as `bert_tf.layers.sinusoidal`; None: a table that is learned.
       kind: Embeddings or a function like it.
+      scaled: bool, whether the words' vectors are multiplied by the root of their width, and there
+        is no norm (Vaswani et al. 2017, section 3.4).
     """
+    width = config.embedding_size or config.hidden_size
     return kind(
         config.vocab_size,
         config.max_position_embeddings,
         config.type_vocab_size,
-        config.embedding_size or config.hidden_size,
+        width,
         config.hidden_dropout_prob,
-        config.layer_norm_eps,
+        None if scaled else config.layer_norm_eps,
         truncated_normal(config.initializer_range),
         positions,
+        math.sqrt(width) if scaled else 1.0,
         dtype=dtype,
     )
 
@@ -49,6 +58,28 @@ def blocks(config, dtype, kind=EncoderBlock):
       kind: EncoderBlock or PreNormBlock.
     """
     return [kind.of(config, dtype) for _ in range(config.num_hidden_layers)]
+
+
+def decoder_block(config, dtype, kinds, kernels, scale=1.0, **attention):
+    """A block whose positions attend to no later one and, perhaps, to an encoder's.
+
+    Args:
+      config: one with `add_cross_attention`.
+      dtype: as above.
+      kinds: the block's class without and with attention to an encoder, such as EncoderBlock and
+        PostNormDecoderBlock.
+      kernels: tuple of one or two initializers, as of CausalAttention.
+      scale: float, a factor of the scaled scores of both attentions.
+      **attention: further arguments of CausalAttention.
+    """
+    heads, rate = config.num_attention_heads, config.attention_probs_dropout_prob
+    own = CausalAttention(heads, rate, *kernels, scale=scale, dtype=dtype, **attention)
+    feed_forward = FeedForward(config.intermediate_size, config.hidden_act, *kernels, dtype=dtype)
+    rest = dict(dropout_rate=config.hidden_dropout_prob, epsilon=config.layer_norm_eps, dtype=dtype)
+    if not config.add_cross_attention:
+        return kinds[0](own, feed_forward, **rest)
+    cross = CrossAttention(heads, rate, *kernels, scale=scale, dtype=dtype)
+    return kinds[1](own, feed_forward, cross, **rest)
 
 
 def shared_blocks(config, dtype, kind=EncoderBlock):

@@ -19,7 +19,7 @@ from bert_tf.layers.causal import CausalAttention, causal_mask
 from bert_tf.layers.context import Context
 from bert_tf.layers.convolution import ConvolvedBlock, RowConvolution
 from bert_tf.layers.crf import CRF
-from bert_tf.layers.cross import CrossAttention, DecoderBlock
+from bert_tf.layers.cross import CrossAttention, DecoderBlock, PostNormDecoderBlock
 from bert_tf.layers.depth import layer_drop, recomputed, run_block
 from bert_tf.layers.disentangled import DisentangledAttention, RelativePositions
 from bert_tf.layers.dropout import dropout, fold_in, key_for, new_key
@@ -88,6 +88,7 @@ __all__ = [
     "NextWordHead",
     "PaddedEmbeddings",
     "Pooler",
+    "PostNormDecoderBlock",
     "PreNormBlock",
     "ProjectionHead",
     "RealTokens",

@@ -1,4 +1,4 @@
-"""Attention to another sequence, and the block of a decoder that has it."""
+"""Attention to another sequence, and the blocks of decoders that have it."""
 
 import dataclasses
 
@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from bert_tf.layers.attention import attend
-from bert_tf.layers.blocks import PreNormBlock
+from bert_tf.layers.blocks import EncoderBlock, PreNormBlock
 from bert_tf.layers.dropout import dropout, fold_in
 from bert_tf.layers.linear import Linear
 from bert_tf.layers.normalization import LayerNorm
@@ -97,11 +97,12 @@ class DecoderBlock(PreNormBlock):
         self.cross_attention.build(shape)
 
     def call(self, x, context, key=None):
-        """One block, as `EncoderBlock.call`; the cache of the own sequence comes first."""
-        cache, own, told = context.cache, context, context
-        if cache is not None:
-            own = dataclasses.replace(context, cache=cache[:2])
-            told = dataclasses.replace(context, cache=cache[2:])
+        """One block, as `EncoderBlock.call`; the cache of the own sequence comes first.
+
+        Where there is a memory and somebody reads the probabilities, they are a pair: to the own
+        sequence, and to the memory, float32 [B, N, F, S].
+        """
+        own, told = _contexts(context)
         attended, probs = self.attention(self.attention_norm(x), context=own, key=key)
         x = context.going_on(x) + dropout(attended, self.dropout_rate, fold_in(key, 1))
         if context.memory is not None or told.cache:
@@ -109,6 +110,52 @@ class DecoderBlock(PreNormBlock):
                 self.cross_norm(x), context=told, key=fold_in(key, 4)
             )
             x = x + dropout(crossed, self.dropout_rate, fold_in(key, 5))
-            probs = probs if cache is None else (*probs, *kept)
+            probs = _both(probs, kept, context)
         fed_forward = self.feed_forward(self.feed_forward_norm(x), training=key is not None)
         return x + dropout(fed_forward, self.dropout_rate, fold_in(key, 2)), probs
+
+
+class PostNormDecoderBlock(EncoderBlock):
+    """The same with each norm behind its sum (Vaswani et al. 2017, section 3.1).
+
+    Args: as DecoderBlock.
+    """
+
+    def __init__(self, attention, feed_forward, cross_attention, epsilon=1e-12, **kwargs):
+        super().__init__(attention, feed_forward, epsilon=epsilon, **kwargs)
+        self.cross_attention = cross_attention
+        self.cross_norm = LayerNorm(epsilon, dtype=self.dtype_policy)
+
+    def build(self, shape):
+        super().build(shape)
+        self.cross_norm.build(shape)
+        self.cross_attention.build(shape)
+
+    def call(self, x, context, key=None):
+        """One block, as `DecoderBlock.call`."""
+        own, told = _contexts(context)
+        attended, probs = self.attention(x, context=own, key=key)
+        attended = dropout(attended, self.dropout_rate, fold_in(key, 1))
+        x = self.attention_norm(context.going_on(x) + attended)
+        if context.memory is not None or told.cache:
+            crossed, kept = self.cross_attention(x, context=told, key=fold_in(key, 4))
+            x = self.cross_norm(x + dropout(crossed, self.dropout_rate, fold_in(key, 5)))
+            probs = _both(probs, kept, context)
+        fed_forward = self.feed_forward(x, training=key is not None)
+        fed_forward = dropout(fed_forward, self.dropout_rate, fold_in(key, 2))
+        return self.feed_forward_norm(x + fed_forward), probs
+
+
+def _contexts(context):
+    """What a block's two attentions are told: each has its part of the cache."""
+    if context.cache is None:
+        return context, context
+    own, told = context.cache[:2], context.cache[2:]
+    return dataclasses.replace(context, cache=own), dataclasses.replace(context, cache=told)
+
+
+def _both(own, told, context):
+    """What the two attentions gave beside their outputs: their caches, or their probabilities."""
+    if context.cache is not None:
+        return (*own, *told)
+    return (own, told) if context.wants_probs else own

@@ -21,6 +21,8 @@ class Embeddings(keras.layers.Layer):
       initializer: of the tables.
       positions: function of (int [...], width) giving their vectors, such as `sinusoidal`; None: a
         table that is learned.
+      scale: float, a factor of the words' vectors (Vaswani et al. 2017, section 3.4: the root of
+        their width).
     """
 
     # What `call` takes besides, by its name among the encoder's inputs.
@@ -36,9 +38,11 @@ class Embeddings(keras.layers.Layer):
         epsilon=1e-12,
         initializer=None,
         positions=None,
+        scale=1.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
+        self.scale = scale
         self.rows = {
             "word_embeddings": vocab_size,
             "position_embeddings": 0 if positions else max_position_embeddings,
@@ -95,13 +99,14 @@ class Embeddings(keras.layers.Layer):
             x_XE = x_XE + self._places(ops.reshape(position_ids, (-1,)))
         if self.token_type_embeddings is not None:
             x_XE = x_XE + self._types(token_type_ids)
-        # Vaswani et al. 2017, section 3.4, also scale the words by sqrt(E); BERT does not.
         normed = ops.cast(x_XE, self.compute_dtype) if self.norm is None else self.norm(x_XE)
         return dropout(normed, self.dropout_rate, key)
 
     def _words(self, input_ids, shift, groups):
         """float [X, E], the words' own vectors."""
         x_XE = ops.take(self.word_embeddings, ops.reshape(input_ids, (-1,)), axis=0)
+        if self.scale != 1:
+            x_XE = x_XE * self.scale
         if shift is None:
             return x_XE
         return x_XE + ops.cast(ops.reshape(shift, (-1, self.width)), x_XE.dtype)

@@ -9,6 +9,7 @@ from bert_tf.datasets import task_named
 from bert_tf.errors import ConfigError, InputError, nearest
 from bert_tf.loading import load_encoder
 from bert_tf.recipes.classes import report_stuck, weigh_classes
+from bert_tf.recipes.finetune_models import arguments_with_models
 from bert_tf.recipes.finetune_rows import (
     batch_source,
     data_digests,
@@ -18,6 +19,7 @@ from bert_tf.recipes.finetune_rows import (
     read_tables,
     report_rows,
 )
+from bert_tf.recipes.fresh_encoder import fresh_encoder
 from bert_tf.recipes.workdir import claimed_workdir, open_workdir, save_run
 from bert_tf.tasks.features import check_padding, check_token_types
 from bert_tf.text import Tokenizer
@@ -134,22 +136,25 @@ def prepare(config, task):
 
 def _model(config, task, table, tokenizer):
     """The encoder from its files, and a fresh head for the labels of the training rows."""
-    section = config.model
-    with opened(section.path) as contents:
-        encoder = load_encoder(contents, **section.changes)
-        # A folder of sentence-transformers says more of this task than its encoder.
-        own = contents.modules and contents.task == task.__name__
-        modules = read_modules(contents.modules) if own else None
+    section, modules = config.model, None
+    if section.family is not None or section.size is not None:
+        encoder = fresh_encoder(section, tokenizer)
+    else:
+        with opened(section.path) as contents:
+            encoder = load_encoder(contents, **section.changes)
+            # A folder of sentence-transformers says more of this task than its encoder.
+            own = contents.modules and contents.task == task.__name__
+            modules = read_modules(contents.modules) if own else None
     require_fit(config, encoder, tokenizer)
     kept = modules.arguments if modules else {}
-    model = with_head(config, task, table, encoder, kept)
+    model = with_head(config, task, table, encoder, kept, tokenizer)
     if modules and all(getattr(model, name) == value for name, value in kept.items()):
         fill_dense(model, modules, section.path)
     configure(model, config)
     return model
 
 
-def with_head(config, task, table, encoder, kept=None):
+def with_head(config, task, table, encoder, kept=None, tokenizer=None):
     """A task model with a fresh head over an encoder, for the labels of a table.
 
     Args:
@@ -158,6 +163,7 @@ def with_head(config, task, table, encoder, kept=None):
       table: Table to train on.
       encoder: Encoder.
       kept: dict of arguments that the encoder's files tell.
+      tokenizer: Tokenizer of the encoder, for models that an argument names by their path.
     """
     section = config.model
     given = {name: getattr(section, name) for name in ("pooling", "head_layers")}
@@ -169,7 +175,7 @@ def with_head(config, task, table, encoder, kept=None):
             hint = f" (nearest: {near})" if near else ""
             key = f"model.options.{name}" if name in section.options else f"model.{name}"
             raise ConfigError(f"{key}: task {config.task} has no such argument{hint}")
-    model = task(encoder, **arguments)
+    model = task(encoder, **arguments_with_models(task, arguments, tokenizer))
     model.check_table(table)
     weigh_classes(model, config, table)
     return model

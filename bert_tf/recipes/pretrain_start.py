@@ -4,11 +4,10 @@ from absl import logging
 
 from bert_tf.compression import distillation
 from bert_tf.conversion.contents import opened
-from bert_tf.encoders import FAMILIES, SIZES, build_encoder, change_config
-from bert_tf.errors import ConfigError, InputError, nearest
+from bert_tf.errors import ConfigError, InputError
 from bert_tf.loading import load_encoder, load_task
+from bert_tf.recipes.fresh_encoder import changed, fresh_encoder
 from bert_tf.recipes.positional_heads import initialize_positional_heads
-from bert_tf.tasks.causal_rows import start_and_end
 from bert_tf.tasks.features import check_padding
 from bert_tf.tasks.pretraining_start import pretrains, take_heads, task_for
 from bert_tf.text import Tokenizer
@@ -31,7 +30,9 @@ def start_model(config, tokenizer, sentences, labels=None):
     """
     start = config.model
     if start.path is None:
-        source, encoder = None, _fresh_encoder(start, tokenizer)
+        source, encoder = None, fresh_encoder(start, tokenizer)
+        if start.positional_heads:
+            initialize_positional_heads(encoder)
     else:
         with opened(start.path) as contents:
             source = load_task(contents) if pretrains(contents.task) else None
@@ -48,45 +49,14 @@ def start_model(config, tokenizer, sentences, labels=None):
     return model
 
 
-def _fresh_encoder(start, tokenizer):
-    """An encoder of the size a configuration tells, with a row for each entry of the vocabulary."""
-    if start.size is not None and start.size not in SIZES:
-        near = nearest(start.size, SIZES)
-        hint = f"did you mean {near}?" if near else f"there are {', '.join(SIZES)}"
-        raise ConfigError(f"model.size: {start.size!r} is no published size; {hint}")
-    if start.family is not None and start.family not in FAMILIES:
-        near = nearest(start.family, FAMILIES)
-        hint = f" (nearest: {near})" if near else ""
-        known = ", ".join(FAMILIES)
-        raise ConfigError(f"model.family is {start.family!r}, wanted one of {known}{hint}")
-    sizes = SIZES[start.size] if start.size is not None else FAMILIES[start.family].config()
-    of_text = {"vocab_size": tokenizer.vocab_size, "pad_token_id": tokenizer.pad_id}
-    if hasattr(sizes, "eos_token_id"):
-        start_id, end_id = start_and_end(tokenizer)
-        first_id = end_id if start_id is None else start_id
-        of_text |= {"bos_token_id": first_id, "eos_token_id": end_id}
-    encoder = build_encoder(_changed(sizes, {**of_text, **start.changes}, "model.changes"))
-    if start.positional_heads:
-        initialize_positional_heads(encoder)
-    return encoder
-
-
-def _changed(sizes, changes, where):
-    """A family's config with some fields changed."""
-    try:
-        return change_config(sizes, changes)
-    except InputError as error:
-        raise ConfigError(f"{where}.{error}") from None
-
-
 def _task(config, encoder, source, sentences, labels):
     objective = config.objective
 
-    def changed(sizes):
-        return _changed(sizes, config.model.generator, "model.generator")
+    def generator(sizes):
+        return changed(sizes, config.model.generator, "model.generator")
 
     try:
-        model = task_for(objective.words, encoder, source, sentences, labels, changed)
+        model = task_for(objective.words, encoder, source, sentences, labels, generator)
     except ConfigError:
         raise
     except InputError as error:

@@ -81,6 +81,14 @@ def masked_word_loss(logits, labels, sample_weight=None):
     return ops.sum(losses_BP * weights_BP), ops.sum(weights_BP)
 
 
+def uniform_loss(logits, labels, sample_weight=None):
+    """Cross-entropy of all words alike, which smooths the labels (Szegedy et al. 2016, section 7),
+    as (sum, weight); arguments as `masked_word_loss`."""
+    weights_BP = masked_word_weights(labels, sample_weight)
+    losses_BP = ops.logsumexp(logits, axis=-1) - ops.mean(logits, axis=-1)
+    return ops.sum(losses_BP * weights_BP), ops.sum(weights_BP)
+
+
 def masked_word_accuracy(logits, labels, sample_weight=None):
     """How often the masked word has the highest logit, as (sum, weight); see `masked_word_loss`."""
     weights_BP = masked_word_weights(labels, sample_weight)

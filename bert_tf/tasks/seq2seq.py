@@ -1,15 +1,11 @@
 """A text from a text: an encoder reads the source, a decoder writes the target."""
 
-import dataclasses
-
 import keras
 from keras import ops
 
-from bert_tf.conversion.family import attribute_paths
-from bert_tf.conversion.table import find
-from bert_tf.errors import InputError
+from bert_tf.errors import InputError, shown
 from bert_tf.layers import Linear, fold_in, key_for, truncated_normal
-from bert_tf.tasks import causal_rows
+from bert_tf.tasks import causal_rows, decoders
 from bert_tf.tasks.features import Column, tokenized
 from bert_tf.tasks.generation import SETTINGS, as_texts, asking, generate
 from bert_tf.tasks.masked_words import (
@@ -17,6 +13,7 @@ from bert_tf.tasks.masked_words import (
     masked_word_logits,
     masked_word_loss,
     masked_word_weights,
+    uniform_loss,
     weighed,
 )
 from bert_tf.tasks.soft_answers import SoftAnswer
@@ -29,9 +26,13 @@ class Seq2Seq(TaskModel):
     Args:
       encoder: an encoder of any family, such as a BERT.
       decoder: dict, what the decoder's config has otherwise than the encoder's, and `model_type`
-        (None: a gpt2 of the encoder's sizes); or an encoder of a family that reads from left to
-        right, whose weights it takes. What attends to the source is fresh. Both have the
-        vocabulary of one tokenizer.
+        (None: a gpt2 of the encoder's sizes); or a model of a family that has decoders, such as a
+        BERT or a GPT-2, whose weights it takes, those of a head for words too. What attends to the
+        source is fresh. Both have the vocabulary of one tokenizer.
+      share_embeddings: bool, whether the encoder's embeddings are the decoder's too (Vaswani et al.
+        2017, section 3.4); a decoder's `tie_word_embeddings` shares its table with the output.
+      label_smoothing: float, the share of the loss that wants all words alike (as above, section
+        5.4); a loss of its own, so that `seq2seq` and the perplexity are those of the targets.
       generation: dict, how targets are written where nothing else is said; as CausalLM.
 
     Attributes:
@@ -41,7 +42,8 @@ class Seq2Seq(TaskModel):
     Labels: int [B, T], the word that follows each of `decoder_input_ids`; below 0 for none.
     """
 
-    arguments = ("decoder", "generation")
+    arguments = ("decoder", "share_embeddings", "label_smoothing", "generation")
+    from_models = ("decoder",)
     columns = {"text": Column("text"), "target": Column("text", target=True)}
     places = {"text": "source"}
     token_axes = dict.fromkeys(("decoder_input_ids", "decoder_attention_mask", "labels"), 1)
@@ -50,30 +52,52 @@ class Seq2Seq(TaskModel):
     answer_options = dict.fromkeys(SETTINGS)
     tokenizer = None
 
-    def __init__(self, encoder, decoder=None, generation=None, **kwargs):
+    def __init__(
+        self,
+        encoder,
+        decoder=None,
+        share_embeddings=None,
+        label_smoothing=None,
+        generation=None,
+        **kwargs,
+    ):
         super().__init__(encoder.without_pooler(), **kwargs)
         source = decoder if isinstance(decoder, keras.Model) else None
-        changes = _changes_of(source.config) if source is not None else decoder or {}
-        self.writer = encoder.decoder(changes)
-        if source is not None:
-            _take(self.writer, source)
+        if source is not None and share_embeddings:
+            raise InputError("share_embeddings: true, and the decoder is a model with its own")
+        given = (decoder or {}) if source is None else decoders.trunk(source).config
+        self.writer = encoder.decoder(given, bool(share_embeddings))
         config = self.writer.config
         if config.vocab_size != encoder.config.vocab_size:
             raise InputError(
                 f"decoder: vocab_size: {config.vocab_size}, wanted {encoder.config.vocab_size}, "
                 "that of the encoder, for one tokenizer"
             )
-        self.decoder = {**_changes_of(config), "model_type": config.model_type}
+        self.decoder, self.share_embeddings = decoders.changes_of(config), share_embeddings
         self.memory_projection = None
         if config.hidden_size != encoder.config.hidden_size:
             initial = truncated_normal(config.initializer_range)
             self.memory_projection = Linear(config.hidden_size, initial, dtype=self.dtype_policy)
             self.memory_projection.build((None, encoder.config.hidden_size))
         self.next_word_head = self.writer.next_word_head()
+        if source is not None:
+            decoders.take(self, source)
+        self.label_smoothing = label_smoothing
+        self._smooth(label_smoothing)
         self.generation = None if generation is None else dict(generation)
         self.graphs = {}
         asking.settings_of(self, {})  # refuses what no text can be written by
         self.build()
+
+    def _smooth(self, share):
+        """Adds the loss that wants all words alike."""
+        number = isinstance(share, int | float) and not isinstance(share, bool)
+        if share is not None and not (number and 0 < share < 1):
+            raise InputError(f"label_smoothing: {shown(share)}, wanted a share between 0 and 1")
+        if share is not None:
+            self.loss_names = ("seq2seq", "uniform")
+            self.loss_factors = {"seq2seq": 1.0 - share, "uniform": share}
+            self.means["uniform"] = keras.metrics.Mean(name="uniform")
 
     def call(self, inputs, training=False, key=None):
         """Logits of the word after each of the target's tokens.
@@ -116,11 +140,15 @@ class Seq2Seq(TaskModel):
         return [SoftAnswer("choice", outputs, there, of_tokens=True)]
 
     def loss_weights(self, labels, sample_weight=None):
-        return {"seq2seq": ops.sum(masked_word_weights(weighed(labels), sample_weight))}
+        total = ops.sum(masked_word_weights(weighed(labels), sample_weight))
+        return dict.fromkeys(self.loss_names, total)
 
     def loss_terms(self, outputs, labels, sample_weight=None):
         """Cross-entropy of the target's words, a sum over them."""
-        return {"seq2seq": masked_word_loss(outputs, weighed(labels), sample_weight)}
+        terms = {"seq2seq": masked_word_loss(outputs, weighed(labels), sample_weight)}
+        if self.label_smoothing is not None:
+            terms["uniform"] = uniform_loss(outputs, weighed(labels), sample_weight)
+        return terms
 
     def metric_terms(self, outputs, labels, sample_weight=None):
         """How often the next word of the target has the highest logit."""
@@ -157,7 +185,12 @@ class Seq2Seq(TaskModel):
     @property
     def end_id(self):
         """int, the id that ends a text; None: there is none."""
-        return self.writer.config.eos_token_id
+        return getattr(self.writer.config, "eos_token_id", None)
+
+    @property
+    def start_id(self):
+        """int, the id that a target begins with; None: a tokenizer has to tell it."""
+        return getattr(self.writer.config, "bos_token_id", None)
 
     def longest_prompt(self, settings):
         """int, tokens of the longest source."""
@@ -168,11 +201,11 @@ class Seq2Seq(TaskModel):
         from bert_tf.tasks.generation.loop import places_of
 
         inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": places_of(mask)}
-        start, size = self.writer.config.bos_token_id, self.writer.config.vocab_size
-        if start is None or start >= size:
+        start = words.start
+        if start is None:
             raise InputError(
-                f"decoder: bos_token_id: {start}, wanted the id that a target begins with, 0 to "
-                f"{size - 1}; a tokenizer tells it of texts"
+                "tokenizer: None, and the decoder's config has no bos_token_id of its vocabulary; "
+                "wanted one of them, that tells what a target begins with"
             )
         return self._written(self(inputs), mask, start, settings, words)
 
@@ -187,9 +220,8 @@ class Seq2Seq(TaskModel):
 
     def _texts(self, memory, inputs, tokenizer, settings):
         words = asking.words_of(self, tokenizer, settings)
-        start, end = causal_rows.start_and_end(tokenizer)
-        start = end if start is None else start
-        ids = self._written(memory, inputs["attention_mask"], start, settings, words)
+        mask = inputs["attention_mask"]
+        ids = self._written(memory, mask, words.start, settings, words)
         return as_texts(ids, settings, words, tokenizer)
 
     def _written(self, memory, memory_mask, start, settings, words):
@@ -215,14 +247,3 @@ class Seq2Seq(TaskModel):
         """
         settings = asking.settings_of(self, options)
         return {"generated": self._texts(outputs, inputs, tokenizer, settings)}
-
-
-def _changes_of(config):
-    """The fields of a decoder's config, whatever the encoder's are."""
-    return {**dataclasses.asdict(config), "add_cross_attention": True}
-
-
-def _take(writer, source):
-    """Gives a decoder the weights of a model that reads from left to right."""
-    for path in attribute_paths(source):
-        find(writer, path).assign(find(source, path))

@@ -27,12 +27,12 @@ class TaskModel(keras.Model):
     arguments = ()
     # Attributes that are saved in a folder beside; `companion(encoder, name, config)` makes one.
     companions = ()
+    from_models = ()  # arguments that may be a model, which configurations name by its path
     # Column name -> features.Column, the positional arguments of an answer first.
     columns = {}
     # Names of tensors of `features` -> the axis of their tokens, beside features.TOKEN_AXES.
     token_axes = {}
-    loss_names = ()
-    metric_names = ()
+    loss_names = metric_names = ()
     loss_factors = {}  # what each loss counts for in the total; 1 for what is not named
     packs = False  # whether several examples may share a row (input `sentence_positions`)
     # Whether a long row is cut into windows, each a row of its own in training and evaluation: then

@@ -70,6 +70,7 @@ def answers(model):
     [
         ("bert", CHOICES),
         pytest.param("bert", {"layer_drop_rate": 0.0}, marks=pytest.mark.slow),
+        ("bert", {"is_decoder": True, "word_embedding": "scaled", "type_vocab_size": 0}),
         pytest.param("bert", {"norm": "pre"}, marks=pytest.mark.slow),
         pytest.param("bert", {"position_embedding": "sinusoidal"}, marks=pytest.mark.slow),
         pytest.param("electra", CHOICES, marks=pytest.mark.slow),

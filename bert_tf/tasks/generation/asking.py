@@ -32,11 +32,13 @@ def words_of(model, tokenizer, settings):
     """Words of a model's vocabulary; without a tokenizer as far as its config tells."""
     size = model.encoder.config.vocab_size
     if tokenizer is None:
-        end = model.end_id
-        return Words(end if end is not None and end < size else None, 0, size)
-    _, end = start_and_end(tokenizer)
+        ends = (model.end_id, getattr(model, "start_id", None))
+        end, start = (x if x is not None and x < size else None for x in ends)
+        return Words(end, 0, size, start=start)
+    start, end = start_and_end(tokenizer)
     surfaces = tokenizer.pieces.surfaces() if settings.stop else None
-    return Words(end, tokenizer.pad_id, tokenizer.vocab_size, surfaces)
+    begin = end if start is None else start
+    return Words(end, tokenizer.pad_id, tokenizer.vocab_size, surfaces, begin)
 
 
 def ask(model, prompts, tokenizer, changes):

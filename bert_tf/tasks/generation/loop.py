@@ -20,12 +20,14 @@ class Words(typing.NamedTuple):
       pad: int, the id that stands behind an end.
       count: int, how many ids there are; the model may have more rows, as padding.
       surfaces: list of bytes, what each id adds to a text; None where no text is looked for.
+      start: int, the id that a text begins with where there is no prompt; None: it is not known.
     """
 
     end: int | None
     pad: int
     count: int
     surfaces: list | None = None
+    start: int | None = None
 
 
 class Loop(typing.NamedTuple):

@@ -1,0 +1,40 @@
+"""Encoders with fresh weights, of a family or a size that a configuration names."""
+
+from bert_tf.encoders import FAMILIES, SIZES, build_encoder, change_config
+from bert_tf.errors import ConfigError, InputError, nearest
+from bert_tf.tasks.causal_rows import start_and_end
+
+
+def fresh_encoder(section, tokenizer):
+    """An encoder of the size a configuration tells, with a row for each entry of the vocabulary.
+
+    Args:
+      section: the `model` section of a configuration, one of whose `family` and `size` is given.
+      tokenizer: Tokenizer.
+    Returns:
+      Encoder.
+    Raises:
+      ConfigError: there is no such family, size or field.
+    """
+    for key, known, what in (("size", SIZES, "published size"), ("family", FAMILIES, "family")):
+        name = getattr(section, key)
+        if name is not None and name not in known:
+            near = nearest(name, known)
+            hint = f"did you mean {near}?" if near else f"there are {', '.join(known)}"
+            raise ConfigError(f"model.{key}: {name!r} is no {what}; {hint}")
+    sized = section.size is not None
+    sizes = SIZES[section.size] if sized else FAMILIES[section.family].config()
+    of_text = {"vocab_size": tokenizer.vocab_size, "pad_token_id": tokenizer.pad_id}
+    if hasattr(sizes, "eos_token_id"):
+        start_id, end_id = start_and_end(tokenizer)
+        first_id = end_id if start_id is None else start_id
+        of_text |= {"bos_token_id": first_id, "eos_token_id": end_id}
+    return build_encoder(changed(sizes, {**of_text, **section.changes}, "model.changes"))
+
+
+def changed(sizes, changes, where):
+    """A family's config with some fields changed; a wrong value is told with the key `where`."""
+    try:
+        return change_config(sizes, changes)
+    except InputError as error:
+        raise ConfigError(f"{where}.{error}") from None
