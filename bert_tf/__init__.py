@@ -38,6 +38,7 @@ _MODULES = {
     "TokenClassifier": "tasks",
     "Tokenizer": "text",
     "TransformerConfig": "encoders",
+    "LstmConfig": "encoders",
     "Word2VecConfig": "encoders",
     "XLMRobertaConfig": "encoders",
     "build_encoder": "encoders",

@@ -32,7 +32,7 @@ PUBLIC = {
     "Pretraining": {"encoder"},
     "RobertaConfig": {"vocab_size", "hidden_size", "pad_token_id"},
     "SentenceEncoder": {"encoder", "pooling", "normalize", "dense", "objective", "matryoshka"},
-    "Seq2Seq": {"encoder", "decoder", "generation"},
+    "Seq2Seq": {"encoder", "decoder", "share_embeddings", "label_smoothing", "generation"},
     "SequenceClassifier": {
         "encoder",
         "num_labels",
@@ -44,6 +44,7 @@ PUBLIC = {
     "TokenClassifier": {"encoder", "num_labels", "label_names", "crf"},
     "Tokenizer": set(),
     "TransformerConfig": {"position_embedding", "norm", "parts_of"},
+    "LstmConfig": {"vocab_size", "hidden_size", "score"},
     "Word2VecConfig": {"vocab_size", "hidden_size"},
     "XLMRobertaConfig": {"vocab_size", "hidden_size", "pad_token_id"},
     "build_encoder": {"config"},

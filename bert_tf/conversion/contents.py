@@ -6,11 +6,12 @@ import functools
 import typing
 from pathlib import Path
 
+from bert_tf.conversion import encoder_decoder
 from bert_tf.conversion.family import Family, Layout
 from bert_tf.conversion.files import unpacked
 from bert_tf.conversion.formats import look_into
 from bert_tf.conversion.recognition import architecture, family_of, task_of, with_named
-from bert_tf.conversion.saving import OWN
+from bert_tf.conversion.saving import FAMILIES, OWN
 from bert_tf.conversion.sentence_transformers import TASK, modules_of
 from bert_tf.conversion.sizes import sizes_of
 from bert_tf.conversion.table import StoredTensor, canonical_names
@@ -59,6 +60,13 @@ class Contents:
         table = self.layout.encoder_table()
         tensors = canonical_names(table, self.tensors, self.weights_file)
         return sizes_of(self.family.sizes, table.rows, tensors)
+
+    @property
+    def decoder(self):
+        """dict or None, the config of the decoder behind the encoder, as a file of its own has it,
+        where transformers keeps both in one."""
+        joined = encoder_decoder.TASK in self.layout.heads
+        return self.options.get("decoder") if joined else None
 
     @property
     def is_google(self):
@@ -183,16 +191,21 @@ def _contents(place, named):
     if modules:  # older ones have the encoder in a folder of its own
         place = next((path for name, path in modules if name == "Transformer"), place)
     found = look_into(place, named)
-    told = (found.config_file, found.tensors, found.weights_file)
-    name, family = family_of(found.config, *told)
-    config = found.config
-    if found.format == "huggingface":
-        config = with_named(config, family, found.tensors, found.config_file, found.weights_file)
+    config, told = found.config, (found.config_file, found.tensors, found.weights_file)
+    if config.get("model_type") == encoder_decoder.MODEL_TYPE:
+        parts = encoder_decoder.taken_apart(config, found.config_file, FAMILIES, OWN)
+        config, family, layout = parts
+        name = config["model_type"]
+    else:
+        name, family = family_of(config, *told)
+        layout = family.layouts[found.format]
+        if found.format == "huggingface":
+            config = with_named(config, family, found.tensors, *told[::2])
     return Contents(
         folder=place if place.is_dir() else place.parent,
         family_name=name,
         family=family,
-        layout=family.layouts[found.format],
+        layout=layout,
         config_file=found.config_file,
         config=config,
         weights_file=found.weights_file,

@@ -5,6 +5,7 @@ import re
 
 from absl import logging
 
+from bert_tf.conversion import encoder_decoder
 from bert_tf.conversion.saving import FAMILIES, OWN, TRANSFORMER
 from bert_tf.conversion.table import canonical_names
 from bert_tf.errors import InputError, shown
@@ -66,6 +67,8 @@ def task_of(contents, format):
       str, or None for an encoder alone and for heads that no task here reads.
     """
     family, config = contents.family, contents.config
+    if contents.decoder is not None:
+        return encoder_decoder.TASK
     if format == OWN:
         task = config[OWN].get("task")
         return task if isinstance(task, str) else None

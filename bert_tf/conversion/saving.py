@@ -1,5 +1,6 @@
 """Saving: what a model is called in a format, and the files that say so."""
 
+from bert_tf.conversion import encoder_decoder
 from bert_tf.conversion.albert import ALBERT
 from bert_tf.conversion.bert import BERT
 from bert_tf.conversion.deberta import DEBERTA_V2
@@ -8,6 +9,7 @@ from bert_tf.conversion.electra import ELECTRA
 from bert_tf.conversion.google import write_google
 from bert_tf.conversion.gpt2 import GPT2
 from bert_tf.conversion.huggingface import write_huggingface
+from bert_tf.conversion.lstm import LSTM
 from bert_tf.conversion.mobilebert import MOBILEBERT
 from bert_tf.conversion.modernbert import MODERNBERT
 from bert_tf.conversion.roberta import ROBERTA, XLM_ROBERTA
@@ -28,6 +30,7 @@ FAMILIES = {
     "gpt2": GPT2,
     "modernbert": MODERNBERT,
     "deberta-v2": DEBERTA_V2,
+    "lstm": LSTM,
     "word2vec": WORD2VEC,
 }
 
@@ -73,7 +76,7 @@ def save_task(model, directory, tokenizer=None):
       InputError: the family has no such task, or the disk is full or the place cannot be written.
     """
     beside = module_files(model) if _has_modules(model) else None
-    config, tensors = _task_files(model, "huggingface")
+    config, tensors = _encoder_decoder_files(model, tokenizer) or _task_files(model, "huggingface")
     if tokenizer is not None and config.get("pad_token_id", 0) is None and "id2label" in config:
         # transformers finds the last token of a row by it, and takes no two rows without.
         config["pad_token_id"] = tokenizer.pad_id
@@ -126,17 +129,38 @@ def _encoder_files(encoder, format):
     return config, read_out(encoder, family.layouts[format].encoder_table())
 
 
-def _task_files(model, format):
-    """(config, tensors) of a task; in our own format when the one asked for cannot express it."""
-    config = model.encoder.config.to_dict()
-    name, task = config["model_type"], type(model).__name__
-    family, published = _family(model.encoder), _published_task(model)
-    ours = dict(model.data_settings or {})
-    ours |= {
+def _encoder_decoder_files(model, tokenizer):
+    """(config, tensors) of a task with a decoder as transformers has both in one; None where it is
+    another task, or cannot be expressed so."""
+    task, family = encoder_decoder.TASK, _family(model.encoder)
+    if task not in [kind.__name__ for kind in type(model).__mro__] or is_ours(model.encoder):
+        return None
+    config = {"architectures": [family.encoder_class], **model.encoder.config.to_dict()}
+    config = encoder_decoder.config_of(model, config, tokenizer)
+    if config is None:
+        return None
+    kind = config["decoder"]["model_type"]
+    layout = encoder_decoder.layout(family, FAMILIES[kind], kind)
+    config[OWN] = {name: x for name, x in _ours(model).items() if name != "decoder"}
+    if type(model).__name__ != task:
+        config[OWN]["class"] = type(model).__name__
+    return config, read_out(model, layout.task_table(task))
+
+
+def _ours(model):
+    """What config.json keeps of a task besides what transformers knows, dict."""
+    return dict(model.data_settings or {}) | {
         argument: getattr(model, argument)
         for argument in model.arguments
         if argument not in LABEL_ARGUMENTS and getattr(model, argument) is not None
     }
+
+
+def _task_files(model, format):
+    """(config, tensors) of a task; in our own format when the one asked for cannot express it."""
+    config, ours = model.encoder.config.to_dict(), _ours(model)
+    name, task = config["model_type"], type(model).__name__
+    family, published = _family(model.encoder), _published_task(model)
     if _has_modules(model):
         if format != "huggingface":
             raise InputError(f"{task}: Google's format has no such task; it has the encoder alone")

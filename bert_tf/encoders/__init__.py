@@ -11,6 +11,7 @@ from bert_tf.encoders.electra import ELECTRA, ElectraConfig
 from bert_tf.encoders.encoder import Encoder
 from bert_tf.encoders.family import Family, Published
 from bert_tf.encoders.gpt2 import GPT2, Gpt2Config
+from bert_tf.encoders.lstm import LSTM, LstmConfig
 from bert_tf.encoders.mobilebert import MOBILEBERT, MobileBertConfig
 from bert_tf.encoders.modernbert import MODERNBERT, ModernBertConfig
 from bert_tf.encoders.roberta import ROBERTA, XLM_ROBERTA, RobertaConfig, XLMRobertaConfig
@@ -31,6 +32,7 @@ FAMILIES = {
     "modernbert": MODERNBERT,
     "deberta-v2": DEBERTA_V2,
     "transformer": TRANSFORMER,
+    "lstm": LSTM,
     "word2vec": WORD2VEC,
 }
 # The usual name of every published model -> its config.
@@ -129,7 +131,8 @@ def decoder_config(config, given):
         raise InputError(f"decoder: model_type: {shown(name)}, wanted one of {', '.join(known)}")
     same = config if isinstance(given, dict) else given
     if name != same.model_type:
-        same = family.config(**{field: getattr(config, field) for field in _OF_BOTH})
+        fields = [field for field in _OF_BOTH if field not in family.config.least]
+        same = family.config(**{field: getattr(config, field) for field in fields})
     return change_config(same, {**family.decoder, **changes})
 
 
@@ -164,6 +167,7 @@ __all__ = [
     "Encoder",
     "Family",
     "Gpt2Config",
+    "LstmConfig",
     "ModernBertConfig",
     "MobileBertConfig",
     "Published",

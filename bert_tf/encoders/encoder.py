@@ -209,8 +209,7 @@ class Encoder(keras.Model):
             outputs["cache"] = attentions
         if return_intermediates:
             outputs["hidden_states"] = [*hidden_states, sequence_BLD]
-            if self.config.num_attention_heads:
-                outputs |= _probabilities(attentions, context.memory is not None)
+            outputs |= _probabilities(attentions, self.config.num_attention_heads)
         return outputs if watch is None else watch.seen(inputs, outputs)
 
     def _context(self, inputs, return_intermediates, cache):
@@ -336,9 +335,10 @@ class Encoder(keras.Model):
         save_encoder(self, directory, tokenizer)
 
 
-def _probabilities(attentions, crossed):
+def _probabilities(attentions, heads):
     """What blocks gave beside their outputs, as outputs of the encoder."""
-    if not crossed:
-        return {"attentions": attentions}
-    own, cross = zip(*attentions, strict=True)
-    return {"attentions": list(own), "cross_attentions": list(cross)}
+    cross = {}
+    if attentions and isinstance(attentions[0], tuple):  # with a memory
+        attentions, told = zip(*attentions, strict=True)
+        cross = {"cross_attentions": list(told)}
+    return ({"attentions": list(attentions)} if heads else {}) | cross

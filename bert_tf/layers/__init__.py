@@ -45,6 +45,7 @@ from bert_tf.layers.masks import LOWEST, MASKED_SCORE, make_attention_mask
 from bert_tf.layers.normalization import LayerNorm, ScaleShift
 from bert_tf.layers.positions import sinusoidal
 from bert_tf.layers.real_tokens import RealTokens, real_places
+from bert_tf.layers.recurrent import SCORES, AttentiveLSTM, Beginnings, LSTMBlock
 from bert_tf.layers.rotary import LocalAttention, RotaryAttention, RotaryPositions
 from bert_tf.layers.sampling import draw
 from bert_tf.layers.trigram import TrigramEmbeddings
@@ -62,6 +63,9 @@ __all__ = [
     "CRF",
     "LOWEST",
     "MASKED_SCORE",
+    "SCORES",
+    "AttentiveLSTM",
+    "Beginnings",
     "Biaffine",
     "BottleneckBlock",
     "BottleneckPlan",
@@ -80,6 +84,7 @@ __all__ = [
     "GatedFeedForward",
     "HeadLayer",
     "LanguageEmbeddings",
+    "LSTMBlock",
     "LayerNorm",
     "Linear",
     "LocalAttention",

@@ -1,10 +1,13 @@
 """Task models of files: load_task, load_with_tokenizer."""
 
+import dataclasses
 import re
 
 import numpy as np
 from absl import logging
 
+from bert_tf import encoders
+from bert_tf.conversion import FAMILIES, encoder_decoder
 from bert_tf.conversion.contents import opened
 from bert_tf.conversion.data_settings import data_settings
 from bert_tf.conversion.files import TOKENIZER_FILES
@@ -90,6 +93,7 @@ def task_of_files(contents):
         arguments |= {name: x for name, x in labels(contents).items() if name in kind.arguments}
     arguments |= _companions(contents, kind, encoder)
     try:
+        arguments |= _decoder(contents, encoder, arguments)
         model = kind(encoder, **arguments)
     except InputError as error:
         raise InputError(f"{contents.config_file}: {error}") from None
@@ -103,6 +107,22 @@ def task_of_files(contents):
         _fill_companion(contents, model, name)
     model.data_settings = data_settings(contents, kind)
     return model
+
+
+def _decoder(contents, encoder, arguments):
+    """The argument `decoder` of a task that has one, whose sizes are those of the tensors."""
+    given = arguments.get("decoder")
+    if not isinstance(given, dict):
+        return {}
+    if contents.decoder is not None:
+        told = {name: value for name, value in given.items() if value is not None}
+        config = encoders.read_config(told["model_type"], told)
+        special = {name: told.get(name) for name in ("bos_token_id", "eos_token_id")}
+        given = {**dataclasses.asdict(config), "model_type": config.model_type, **special}
+    config = encoders.decoder_config(encoder.config, given)
+    found = encoder_decoder.decoder_sizes(contents, config, FAMILIES)
+    check_sizes(config, found, contents.config_file, contents.weights_file)
+    return {"decoder": given}
 
 
 def kinds():

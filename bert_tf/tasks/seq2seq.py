@@ -192,6 +192,12 @@ class Seq2Seq(TaskModel):
         """int, the id that a target begins with; None: a tokenizer has to tell it."""
         return getattr(self.writer.config, "bos_token_id", None)
 
+    def special_ids(self, tokenizer=None):
+        """dict of `start`, `end` and `pad`: int, the ids before, behind and beside a target, those
+        of a tokenizer if one is given; None where it is not known."""
+        words = asking.words_of(self, tokenizer, asking.settings_of(self, {}))
+        return {"start": words.start, "end": words.end, "pad": words.pad}
+
     def longest_prompt(self, settings):
         """int, tokens of the longest source."""
         return self.encoder.config.longest_row

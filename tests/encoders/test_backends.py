@@ -20,6 +20,7 @@ SIZES = dict(vocab_size=40, hidden_size=24, num_hidden_layers=2, num_attention_h
 SIZES |= dict(intermediate_size=20, max_position_embeddings=32, pad_token_id=0)
 MORE = dict.fromkeys(("albert", "electra"), {"embedding_size": 8})
 MORE["mobilebert"] = {"embedding_size": 8, "intra_bottleneck_size": 12}
+MORE["lstm"] = {"num_attention_heads": 0}
 MORE["word2vec"] = {"num_hidden_layers": 0, "num_attention_heads": 0}
 mask = (np.arange(9) < np.array([[9], [6], [2]])).astype("int32")
 outputs = {}

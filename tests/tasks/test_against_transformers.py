@@ -73,3 +73,41 @@ def test_attention_to_an_encoder_is_theirs_and_comes_back(tmp_path):
     ours.save_pretrained(str(tmp_path / "ours"))
     back = transformers.GPT2LMHeadModel.from_pretrained(tmp_path / "ours").state_dict()
     assert all(torch.equal(tensor, back[name]) for name, tensor in theirs.state_dict().items())
+
+
+@pytest.mark.parametrize("kind, width", [("bert", 32), ("bert", 24), ("gpt2", 32)])
+def test_an_encoder_before_a_decoder_is_theirs_and_comes_back(tmp_path, kind, width):
+    torch.manual_seed(2)
+    sizes = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=40)
+    encoder = transformers.BertConfig(**sizes, vocab_size=50, max_position_embeddings=32)
+    decoder = transformers.BertConfig(
+        **sizes | dict(hidden_size=width), vocab_size=50, max_position_embeddings=24
+    )
+    if kind == "gpt2":
+        decoder = transformers.GPT2Config(
+            n_embd=32, n_layer=2, n_head=2, n_positions=24, vocab_size=50
+        )
+    config = transformers.EncoderDecoderConfig.from_encoder_decoder_configs(encoder, decoder)
+    config.decoder_start_token_id, config.pad_token_id = 2, 0
+    theirs = moved(transformers.EncoderDecoderModel(config=config), 0.2)
+    theirs.save_pretrained(tmp_path / "theirs")
+    ours = load_task(tmp_path / "theirs")
+    numbers = np.random.default_rng(0)
+    inputs = {
+        "input_ids": numbers.integers(4, 50, (2, 7)).astype("int32"),
+        "attention_mask": np.array([[1] * 7, [1] * 4 + [0] * 3], "int32"),
+        "decoder_input_ids": numbers.integers(4, 50, (2, 5)).astype("int32"),
+    }
+    with torch.no_grad():
+        told = {name: torch.tensor(x.astype("int64")) for name, x in inputs.items()}
+        want = theirs(**told).logits.numpy()
+        made = theirs.generate(
+            told["input_ids"][:1], max_new_tokens=6, do_sample=False, eos_token_id=None
+        )
+    np.testing.assert_allclose(ours(inputs), want, atol=2e-5)
+    ours.save_pretrained(str(tmp_path / "ours"))
+    back = transformers.EncoderDecoderModel.from_pretrained(tmp_path / "ours").state_dict()
+    for name, tensor in theirs.state_dict().items():
+        assert name.startswith("encoder.pooler.") or torch.equal(tensor, back[name]), name
+    written = ours.generate(inputs["input_ids"][:1].tolist(), max_new_tokens=6)
+    assert made[0, 1:].tolist()[: len(written[0])] == written[0]

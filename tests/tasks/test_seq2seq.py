@@ -17,6 +17,7 @@ from bert_tf import (
     Seq2Seq,
     TransformerConfig,
     build_encoder,
+    load_encoder,
     load_task,
 )
 from bert_tf.layers import Context
@@ -170,7 +171,9 @@ def test_a_decoder_may_begin_with_the_weights_of_a_language_model(tmp_path, toke
     back = load_task(tmp_path)
     np.testing.assert_array_equal(back(INPUTS), model(INPUTS))
     assert back.tokenizer.fingerprint == tokenizer.fingerprint
-    assert json.loads((tmp_path / "config.json").read_text())["model_type"] == "bert_tf"
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["model_type"] == "encoder-decoder"
+    assert (config["decoder_start_token_id"], config["eos_token_id"]) == (CLS, SEP)
 
 
 @pytest.mark.parametrize(
@@ -311,3 +314,41 @@ def test_a_bert_becomes_a_decoder_by_a_choice_alone():
     ):
         with pytest.raises(InputError, match=told):
             build_encoder(config, **changes)
+
+
+def test_two_berts_are_kept_as_transformers_has_them_in_one(tmp_path):
+    model = two_berts()
+    model.save_pretrained(str(tmp_path))
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["architectures"] == ["EncoderDecoderModel"]
+    assert config["decoder"]["model_type"] == "bert" and config["decoder"]["is_decoder"]
+    assert not {"parts_of", "norm", "word_embedding"} & set(config["decoder"])
+    back = load_task(tmp_path)
+    np.testing.assert_array_equal(back(INPUTS), model(INPUTS))
+    assert back.decoder == model.decoder
+    one, other = (
+        each.embeddings.word_embeddings for each in (load_encoder(tmp_path), model.encoder)
+    )
+    np.testing.assert_array_equal(one, other)
+    for part, changes, told in (
+        ("decoder", None, "decoder: None, wanted a config"),
+        ("decoder", {"model_type": "albert"}, "decoder.model_type: 'albert', wanted one of bert"),
+        ("decoder", {"hidden_size": 10**8}, "hidden_size: 100000000, but"),
+        ("decoder", {"cross_attention_hidden_size": 9}, "decoder.cross_attention_hidden_size: 9"),
+        ("encoder", {"model_type": "word2vec"}, "encoder.model_type: 'word2vec', wanted one of"),
+    ):
+        wrong = None if changes is None else {**config[part], **changes}
+        (tmp_path / "config.json").write_text(json.dumps({**config, part: wrong}))
+        with pytest.raises(InputError, match=told):
+            load_task(tmp_path)
+
+
+def test_sizes_of_a_decoder_are_those_of_its_tensors(tmp_path):
+    model = transformer()
+    model.save_pretrained(str(tmp_path))
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["model_type"] == "bert_tf"
+    config["bert_tf"]["decoder"]["intermediate_size"] = 10**8
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="intermediate_size: 100000000, but"):
+        load_task(tmp_path)
