@@ -57,6 +57,8 @@ def test_it_trains_a_step(file, model, tmp_path):
         changes |= changes_of(before, tmp_path / str(number), f"intermediate.{number}.")
     if "generation" in config.model.options:
         options = {**config.model.options, "generation": {"max_new_tokens": 4}}
+        if "path" in options.get("decoder", {}):
+            options["decoder"] = {"path": str(model)}
         changes["model.options"] = json.dumps(options)
     if config.task == "causal_lm":
         sizes = tiny.sizes(vocab_size=len(tiny.vocabulary()), max_position_embeddings=96)

@@ -43,6 +43,12 @@ COMMAND = Command(
             "given several times",
             repeated=True,
         ),
+        Flag(
+            "attention",
+            "FILE",
+            "a picture (.png, .pdf, .svg) of what the first targets that the model\n"
+            "writes read of their sources",
+        ),
     ),
 )
 
@@ -74,6 +80,7 @@ def _work(prepared):
 
     flags, columns = prepared
     options = {"task": flags.task, "format": flags.format, "depths": flags.depths}
+    options["attention"] = flags.attention
     figures = evaluate(flags.model, flags.data, flags.output, **options, **columns)
     print(json.dumps(figures, indent=2))
 

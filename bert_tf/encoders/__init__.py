@@ -119,9 +119,13 @@ def decoder_config(config, given):
 
     Args:
       config: config of the encoder.
-      given: dict, or the config of a model that becomes the decoder.
+      given: dict, fields that are not as in the encoder's config, and `model_type`, "gpt2" where it
+        is not there; or the config of a model that becomes the decoder.
     Returns:
       A config of the decoder's family.
+    Raises:
+      InputError: there is no such family, or it has no decoders.
+      ConfigError: its config has no such field.
     """
     changes = dict(given) if isinstance(given, dict) else {"model_type": given.model_type}
     name = changes.pop("model_type", "gpt2")

@@ -7,7 +7,7 @@ from keras import ops
 
 from bert_tf.encoders.checks import check_inputs, check_same_tables
 from bert_tf.encoders.heads import check_generator, check_replaces_tokens, fresh_head
-from bert_tf.encoders.watching import watch_of
+from bert_tf.encoders.watching import probabilities, watch_of
 from bert_tf.errors import InputError
 from bert_tf.layers import (
     Context,
@@ -209,7 +209,7 @@ class Encoder(keras.Model):
             outputs["cache"] = attentions
         if return_intermediates:
             outputs["hidden_states"] = [*hidden_states, sequence_BLD]
-            outputs |= _probabilities(attentions, self.config.num_attention_heads)
+            outputs |= probabilities(attentions, self.config.num_attention_heads)
         return outputs if watch is None else watch.seen(inputs, outputs)
 
     def _context(self, inputs, return_intermediates, cache):
@@ -254,11 +254,8 @@ class Encoder(keras.Model):
         return ops.reshape(pooled_XD, ops.shape(first_BSD))
 
     def masked_lm_head(self):
-        """A fresh head that predicts masked words, as published with this family.
-
-        Raises:
-          InputError: the family has none.
-        """
+        """A fresh head that predicts masked words, as published with this family; InputError where
+        it has none."""
         return fresh_head(self, "masked_lm_head", self.embeddings.width)
 
     def next_word_head(self):
@@ -281,15 +278,13 @@ class Encoder(keras.Model):
         """A fresh decoder whose blocks attend to this encoder's output.
 
         Args:
-          given: dict, fields of the decoder's config that are not as in this encoder's; and
-            `model_type`, "gpt2" where it is not there. Or the config of a model, such as a BERT,
-            that the decoder is to be like.
+          given: dict, as `encoders.decoder_config` takes it; or the config of a model, such as a
+            BERT, that the decoder is to be like.
           share: bool, whether this encoder's embeddings become the decoder's, too.
         Returns:
           Encoder.
         Raises:
-          InputError: the family has no such blocks, or its tables would have another size.
-          ConfigError: its config has no such field.
+          InputError: as there, or the tables would have another size.
         """
         from bert_tf.encoders import FAMILIES, decoder_config
 
@@ -333,12 +328,3 @@ class Encoder(keras.Model):
         from bert_tf.conversion import save_encoder
 
         save_encoder(self, directory, tokenizer)
-
-
-def _probabilities(attentions, heads):
-    """What blocks gave beside their outputs, as outputs of the encoder."""
-    cross = {}
-    if attentions and isinstance(attentions[0], tuple):  # with a memory
-        attentions, told = zip(*attentions, strict=True)
-        cross = {"cross_attentions": list(told)}
-    return ({"attentions": list(attentions)} if heads else {}) | cross

@@ -76,3 +76,12 @@ def queries_keys_values(encoder, inputs, hidden_states, layer):
     if not post_norm and block.attention_norm is not None:
         x_XD = block.attention_norm(x_XD)
     return attention.heads(x_XD, encoder._context(inputs, True, None))
+
+
+def probabilities(attentions, heads):
+    """What blocks gave beside their outputs, as outputs of the encoder."""
+    cross = {}
+    if attentions and isinstance(attentions[0], tuple):  # with a memory
+        attentions, told = zip(*attentions, strict=True)
+        cross = {"cross_attentions": list(told)}
+    return ({"attentions": list(attentions)} if heads else {}) | cross

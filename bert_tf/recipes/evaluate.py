@@ -17,6 +17,7 @@ from bert_tf.datasets import (
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.export import row_length
 from bert_tf.loading import load_with_tokenizer
+from bert_tf.recipes.attention import ROWS, draw_attention
 from bert_tf.recipes.classes import report_stuck
 from bert_tf.recipes.depths import check_picture, draw_depths, measure_depths
 from bert_tf.recipes.perplexity import with_perplexity
@@ -29,7 +30,14 @@ BATCH_ROWS = 32
 
 
 def evaluate(
-    model_directory, data_file, output=None, task=None, format=None, depths=None, **columns
+    model_directory,
+    data_file,
+    output=None,
+    task=None,
+    format=None,
+    depths=None,
+    attention=None,
+    **columns,
 ):
     """Measures a model on a file with labels.
 
@@ -42,6 +50,8 @@ def evaluate(
       task: str, which of several tasks the labels are of.
       format: str, how the file is written; None takes what its name and its beginning say.
       depths: str, a picture: what the model scores with fewer layers is measured and drawn too.
+      attention: str, a picture to draw of what the first targets that the model writes read of
+        their sources; None draws none.
       **columns: str or int, where the columns of these names are; None as in training.
     Returns:
       dict, ready for JSON: what `training.evaluation.evaluate` gives; and `depths`, see
@@ -52,8 +62,9 @@ def evaluate(
         which task is not said.
     """
     require_another_file(output, data_file)
-    if depths is not None:
-        check_picture(depths)
+    for picture in (depths, attention):
+        if picture is not None:
+            check_picture(picture)
     model, tokenizer = load_with_tokenizer(model_directory)
     if task is None and model.parts is not None:
         names = ", ".join(model.parts)
@@ -85,6 +96,9 @@ def evaluate(
     if depths is not None:
         figures["depths"] = measure_depths(model, batches, table)
         draw_depths(model, figures["depths"], depths)
+    if attention is not None:
+        texts = table.cells(range(min(ROWS, len(table))))["text"]
+        draw_attention(model, tokenizer, list(texts), attention)
     if output is not None:
         write_file(output, json.dumps(figures, indent=2) + "\n")
     return figures

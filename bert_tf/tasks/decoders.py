@@ -41,3 +41,31 @@ def _copy(target, source, part):
         if own is None or own.shape != given.shape:
             raise InputError(f"{part}: {path}, wanted a model whose weights a decoder has too")
         own.assign(given)
+
+
+def attention(model, sources, targets, tokenizer):
+    """What `Seq2Seq.attention` gives."""
+    import tensorflow as tf
+
+    if tokenizer is None:
+        raise InputError("tokenizer: None, wanted that of the model, to read texts")
+    cells = {"text": tf.constant(sources), "target": tf.constant(targets)}
+    inputs, labels = model.features(cells, tokenizer, model.row_settings())
+    source = {name: x for name, x in inputs.items() if not name.startswith("decoder_")}
+    outputs = model.writer(
+        {
+            "input_ids": inputs["decoder_input_ids"],
+            "attention_mask": inputs["decoder_attention_mask"],
+            "memory": model(source),
+            "memory_mask": inputs["attention_mask"],
+        },
+        return_intermediates=True,
+    )
+    shares_NTS = tf.reduce_mean(outputs["cross_attentions"][-1], axis=1).numpy()
+    names, found = tokenizer.vocabulary, []
+    for row, shares_TS in enumerate(shares_NTS):
+        read = inputs["input_ids"][row].numpy()[inputs["attention_mask"][row].numpy() > 0]
+        told = labels[row].numpy()[labels[row].numpy() >= 0]
+        tokens = {"source": [names[x] for x in read], "target": [names[x] for x in told]}
+        found.append({**tokens, "attention": shares_TS[: len(told), : len(read)]})
+    return found

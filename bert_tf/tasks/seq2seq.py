@@ -177,6 +177,24 @@ class Seq2Seq(TaskModel):
         """
         return asking.ask(self, sources, tokenizer, settings)
 
+    def attention(self, sources, targets=None, tokenizer=None):
+        """What each word of a target reads of its source.
+
+        Args:
+          sources: list of str.
+          targets: list of str; None: what `generate` writes.
+          tokenizer: Tokenizer; None: that of the directory the model was loaded from.
+        Returns:
+          list of dict: `source` and `target`, lists of str, the tokens, the target's end included;
+          `attention` float32 [T, S], of the last block, the mean over its heads. Row t is of the
+          step that told target token t.
+        Raises:
+          InputError: there is no tokenizer.
+        """
+        tokenizer = tokenizer or self.tokenizer
+        targets = self.generate(sources, tokenizer) if targets is None else targets
+        return decoders.attention(self, list(sources), list(targets), tokenizer)
+
     @property
     def written_positions(self):
         """int, tokens of the longest target, its start included."""
@@ -217,10 +235,11 @@ class Seq2Seq(TaskModel):
 
     def continued_texts(self, texts, tokenizer, settings):
         """The targets of texts, strings in the graph."""
-        inputs, _ = self.features({"text": texts}, tokenizer, self._row_settings())
+        inputs, _ = self.features({"text": texts}, tokenizer, self.row_settings())
         return self._texts(self(inputs), inputs, tokenizer, settings)
 
-    def _row_settings(self):
+    def row_settings(self):
+        """dict, the settings under which texts become rows outside of training."""
         length = self.data_settings.get("max_length") or min(512, self.encoder.config.longest_row)
         return {**self.data_settings, "max_length": length, "padding": "longest"}
 

@@ -352,3 +352,14 @@ def test_sizes_of_a_decoder_are_those_of_its_tensors(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(InputError, match="intermediate_size: 100000000, but"):
         load_task(tmp_path)
+
+
+def test_what_a_target_read_is_told_by_its_tokens(tokenizer):
+    model = transformer()
+    (row,) = model.attention(["a bad film"], ["the end"], tokenizer)
+    assert row["source"] == ["[CLS]", "a", "bad", "film", "[SEP]"]
+    assert row["target"] == ["the", "end", "[SEP]"]
+    assert row["attention"].shape == (3, 5)
+    np.testing.assert_allclose(row["attention"].sum(axis=1), 1, atol=1e-5)
+    with pytest.raises(InputError, match="tokenizer: None"):
+        model.attention(["a bad film"], ["the end"])
