@@ -219,8 +219,9 @@ class Encoder(keras.Model):
         batch, length = ops.shape(input_ids)[0], ops.shape(input_ids)[1]
         queries = None if cache is None else length
         mask = make_attention_mask(groups, queries, inputs.get("reading_order"))
-        wants_probs = return_intermediates and bool(self.config.num_attention_heads)
-        context = Context(batch, length, mask, wants_probs=wants_probs or cache is not None)
+        attends = self.config.num_attention_heads > 0 or inputs.get("memory") is not None
+        wanted = cache is not None or (return_intermediates and attends)
+        context = Context(batch, length, mask, wants_probs=wanted)
         if inputs.get("memory") is not None:
             memory, there = inputs["memory"], inputs.get("memory_mask")
             there = ops.ones(ops.shape(memory)[:2], "int32") if there is None else there
@@ -267,11 +268,8 @@ class Encoder(keras.Model):
         return fresh_head(self, "next_word_head")
 
     def context_head(self):
-        """A fresh table of the vectors that words have as neighbours of others.
-
-        Raises:
-          InputError: the family has none: its tokens' vectors are not theirs alone.
-        """
+        """A fresh table of the vectors that words have as neighbours of others; InputError of a
+        family whose tokens' vectors are not theirs alone."""
         return fresh_head(self, "context_head")
 
     def decoder(self, given, share=False):
