@@ -4,5 +4,5 @@ import tensorflow as tf
 
 # The base that Keras has for objects whose tables and tensors are saved. tf.Module is one too, but
 # saving asks every part for its `variables` and `submodules`, and these walk through all that hangs
-# on it: a third of an export's time, for parts that have no variables.
+# on it, in vain: these parts have no variables.
 Tracked = tf.__internal__.tracking.AutoTrackable
