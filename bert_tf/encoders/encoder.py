@@ -111,14 +111,14 @@ class Encoder(keras.Model):
         Args:
           inputs: dict, as `call` takes it; for programs that take any shape.
         Returns:
-          dict; the same where the blocks need the padding, or there is no attention mask [B, L].
+          dict; the same where the blocks need the padding, or there is no attention mask.
         """
         mask, blocks = inputs.get("attention_mask"), (EncoderBlock, PreNormBlock)
         kinds = {(type(x) in blocks, type(getattr(x, "attention", 0))) for x in self.blocks}
         takes_real = self.positions is None and kinds == {(True, MultiHeadAttention)}
-        if not takes_real or mask is None or len(mask.shape) != 2:
+        if not takes_real or mask is None:
             return inputs
-        return {**inputs, "real_places": real_places(mask)}
+        return {**inputs, "real_places": real_places(ops.reshape(mask, (-1, ops.shape(mask)[-1])))}
 
     def without_pooler(self):
         """This encoder, its very layers, without the pooler: for tasks that read tokens."""

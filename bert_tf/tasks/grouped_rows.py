@@ -24,6 +24,8 @@ def as_rows(inputs):
         if inputs.get(name) is not None:
             shape = ops.shape(inputs[name])
             rows[name] = ops.reshape(inputs[name], (shape[0] * shape[1], *shape[2:]))
+    if inputs.get("real_places") is not None:  # counted through all rows, as they follow each other
+        rows["real_places"] = inputs["real_places"]
     return rows
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from bert_tf import DebertaV2Config, TransformerConfig, build_encoder
 from bert_tf.layers import FeedForward
+from bert_tf.tasks.grouped_rows import as_rows
 from tests import tiny
 
 MASK = np.array([[1] * 7, [1, 1, 0, 0, 0, 0, 0], [0] * 7, [1, 2, 2, 2, 1, 0, 0]], "int32")
@@ -46,5 +47,10 @@ def test_where_blocks_need_the_padding_the_inputs_stay_as_they_are():
     assert encoder.without_padding(INPUTS) is INPUTS
     bert = ENCODERS["bert"]()
     assert bert.without_padding({"input_ids": IDS}) == {"input_ids": IDS}
-    grouped = {name: x[None] for name, x in INPUTS.items()}  # rows of one table row
-    assert bert.without_padding(grouped) is grouped
+
+
+def test_places_of_grouped_rows_are_those_of_the_rows_one_after_the_other():
+    bert = ENCODERS["bert"]()
+    grouped = bert.without_padding({name: x.reshape(2, 2, 7) for name, x in INPUTS.items()})
+    places = bert.without_padding(INPUTS)["real_places"]
+    np.testing.assert_array_equal(as_rows(grouped)["real_places"], places)
