@@ -12,6 +12,7 @@ __version__ = "0.2.0.dev0"
 _MODULES = {
     "AlbertConfig": "encoders",
     "BertConfig": "encoders",
+    "BidirectionalLM": "tasks",
     "CausalLM": "tasks",
     "DebertaV2Config": "encoders",
     "DependencyParser": "tasks",
@@ -19,6 +20,7 @@ _MODULES = {
     "Distillation": "compression.distillation",
     "ElectraConfig": "encoders",
     "ElectraPretraining": "tasks",
+    "ElmoConfig": "encoders",
     "AdamW": "training.optimizers",
     "ExtractiveQA": "tasks",
     "Gpt2Config": "encoders",
@@ -35,6 +37,7 @@ _MODULES = {
     "SentenceEncoder": "tasks",
     "Seq2Seq": "tasks",
     "SequenceClassifier": "tasks",
+    "SkipGram": "tasks",
     "TokenClassifier": "tasks",
     "Tokenizer": "text",
     "TransformerConfig": "encoders",

@@ -9,10 +9,12 @@ from bert_tf.compression_sections import DistillationSection, TeacherSection
 from bert_tf.errors import ConfigError
 from bert_tf.pretraining_sections import (
     Masking,
+    Neighbours,
     Noise,
     ObjectiveSection,
     PhaseSection,
     StartSection,
+    check_words,
 )
 from bert_tf.sections import (
     FORMATS,
@@ -56,6 +58,7 @@ __all__ = [
     "MultiTaskConfig",
     "Noise",
     "PretrainConfig",
+    "Neighbours",
     "TrainSection",
     "differing_keys",
     "finetuning",
@@ -270,6 +273,7 @@ class PretrainConfig:
     objective: ObjectiveSection = ObjectiveSection()
     masking: Masking = Masking()
     noise: Noise = Noise()
+    skip_gram: Neighbours = Neighbours()
     train: TrainSection = TrainSection()
     distribution: DistributionSection = DistributionSection()
     distillation: TeacherSection = TeacherSection()
@@ -303,14 +307,8 @@ class PretrainConfig:
                     f"noise.{key} is {rate} and objective.words replaced_tokens, wanted 0 with it: "
                     "such tokens would count as original ones"
                 )
-        if words in ("causal_lm", "blank_infilling") and self.noise != Noise():
-            raise ConfigError(f"noise is given and objective.words {words}, which has none")
-        if words == "causal_lm" and self.masking != Masking():
-            raise ConfigError("masking is given and objective.words causal_lm, which hides nothing")
-        if words == "blank_infilling" and any(phase.packing for phase in self.phases):
-            raise ConfigError(
-                "phases: packing is true and objective.words blank_infilling, whose rows grow"
-            )
+        packed = any(phase.packing for phase in self.phases)
+        check_words(words, self.masking, self.noise, self.skip_gram, packed)
         if self.train.class_weights is not None:
             raise ConfigError("train.class_weights is given, wanted null: it is for fine-tuning")
         own = [phase.steps is not None or phase.epochs is not None for phase in self.phases]

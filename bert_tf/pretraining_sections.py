@@ -70,16 +70,23 @@ class StartSection:
             )
 
 
+# What may be predicted of words.
+WORDS = ("masked_lm", "replaced_tokens", "causal_lm", "blank_infilling", "skip_gram")
+WORDS += ("bidirectional_lm",)
+# Those that hide words, as `masking` says, and may be disturbed by noise.
+HIDING = ("masked_lm", "replaced_tokens", "blank_infilling")
+
+
 @dataclasses.dataclass(frozen=True)
 class ObjectiveSection:
     """What is predicted."""
 
     # masked_lm: the masked words; replaced_tokens: which words a generator put in (ELECTRA), which
     # nothing else of this section stands beside; causal_lm: every next word, of families that read
-    # from left to right; blank_infilling: masked spans, word by word (GLM)
-    words: str = setting(
-        one_of("masked_lm", "replaced_tokens", "causal_lm", "blank_infilling"), "masked_lm"
-    )
+    # from left to right; blank_infilling: masked spans, word by word (GLM); skip_gram: the words
+    # near each word, of families of words alone (Word2Vec); bidirectional_lm: every next word
+    # and every one before, each from its side (ELMo)
+    words: str = setting(one_of(*WORDS), "masked_lm")
     # null: what the records were made for; none: their labels are left aside
     sentences: str | None = setting(
         optional(one_of("next_sentence", "sentence_order", "sentence_order_3", "none")), None
@@ -114,6 +121,18 @@ class Masking:
                 f"masking.mask_share and masking.random_share are {self.mask_share} and "
                 f"{self.random_share}, wanted at most 1 together"
             )
+
+
+@dataclasses.dataclass(frozen=True)
+class Neighbours:
+    """How words and their neighbours are drawn; see `pretraining_data.skip_gram`. By default as
+    word2vec.c draws them, but that a row's pairs share their noise words."""
+
+    window: int = setting(whole(1), 5)  # the most words between, drawn anew for each word
+    negatives: int = setting(whole(1), 5)  # noise words that count for each pair
+    noise_words: int = setting(whole(1), 32)  # to draw for a row; they count for as many together
+    # The share of all words from which on a word is left out at times; null: none is
+    sampling: float | None = setting(optional(SHARE), 1e-3)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,3 +176,26 @@ class PhaseSection:
         if "epochs" in given:
             given.setdefault("steps", None)
         return dataclasses.replace(train, **given)
+
+
+def check_words(words, masking, noise, skip_gram, packed):
+    """Refuses what an objective over words does not look at, or cannot have beside it.
+
+    Args:
+      words: str, one of WORDS.
+      masking, noise, skip_gram: Masking, Noise, Neighbours.
+      packed: bool, whether any phase packs its rows.
+    Raises:
+      ConfigError: such a section or setting is given.
+    """
+    if words not in ("masked_lm", "replaced_tokens") and noise != Noise():
+        raise ConfigError(f"noise is given and objective.words {words}, which has none")
+    if words not in HIDING and masking != Masking():
+        raise ConfigError(f"masking is given and objective.words {words}, which hides nothing")
+    if words != "skip_gram" and skip_gram != Neighbours():
+        raise ConfigError(f"skip_gram is given and objective.words {words}")
+    changed = {"blank_infilling": "grow", "skip_gram": "lose words"}
+    if words in changed and packed:
+        raise ConfigError(
+            f"phases: packing is true and objective.words {words}, whose rows {changed[words]}"
+        )

@@ -19,7 +19,7 @@ from bert_tf.settings import (
     whole,
 )
 
-OPTIMIZERS = ("adamw", "google_adamw", "lamb", "adafactor")
+OPTIMIZERS = ("adamw", "google_adamw", "lamb", "adafactor", "adagrad")
 FORMATS = "tsv csv jsonl squad c3 race swag conllu conll wikiann".split()
 SCHEDULES = ("linear", "constant", "cosine", "inverse_sqrt", "polynomial", "steps")
 
@@ -249,7 +249,7 @@ class TrainSection:
     optimizer: str = setting(one_of(*OPTIMIZERS), "adamw")
     learning_rate: float = setting(POSITIVE, 5e-5)
     weight_decay: float = setting(NOT_NEGATIVE, 0.01)
-    beta_2: float | None = setting(optional(FRACTION), None)  # null: 0.999; not of adafactor
+    beta_2: float | None = setting(optional(FRACTION), None)  # null: 0.999; not of ada...
     epsilon: float | None = setting(optional(POSITIVE), None)  # null: the optimizer's own
     layer_decay: float | None = setting(optional(FRACTION), None)  # of the rate, for each layer
     lookahead: int | None = setting(optional(whole(2)), None)  # steps between two synchronizations
@@ -287,10 +287,11 @@ class TrainSection:
                     f"train.{key} is {value} and train.schedule {self.schedule}, "
                     f"wanted a number with {schedule} and null with anything else"
                 )
-        for key in ("beta_2", "epsilon"):
-            if self.optimizer == "adafactor" and getattr(self, key) is not None:
+        lacking = {"adafactor": ("beta_2", "epsilon"), "adagrad": ("beta_2",)}
+        for key in lacking.get(self.optimizer, ()):
+            if getattr(self, key) is not None:
                 raise ConfigError(
-                    f"train.{key} is {getattr(self, key)}, wanted null with adafactor, "
+                    f"train.{key} is {getattr(self, key)}, wanted null with {self.optimizer}, "
                     "which has none"
                 )
         if (self.freeze == "gradual") != (self.unfreeze_every is not None):

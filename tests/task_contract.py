@@ -15,10 +15,12 @@ import oracles
 import tensorflow as tf
 
 from bert_tf import (
+    BidirectionalLM,
     CausalLM,
     DependencyParser,
     ElectraConfig,
     ElectraPretraining,
+    ElmoConfig,
     ExtractiveQA,
     Gpt2Config,
     MaskedLM,
@@ -29,8 +31,10 @@ from bert_tf import (
     SentenceEncoder,
     Seq2Seq,
     SequenceClassifier,
+    SkipGram,
     TokenClassifier,
     Tokenizer,
+    Word2VecConfig,
     build_encoder,
     export_saved_model,
     load_export,
@@ -111,6 +115,31 @@ def translations():
     labels = np.array([[9, 8, 7, 3], [6, 3, -100, -100], [7, 3, -100, -100]], "int32")
     written = {"decoder_input_ids": targets, "decoder_attention_mask": (targets > 0) * 1}
     return Case(model, INPUTS | written, labels, (["good", "a bad film", ""],))
+
+
+def neighbours():
+    """Rows of words, the second with filling, and three noise words for each."""
+    model = SkipGram(build_encoder(Word2VecConfig(vocab_size=40, hidden_dropout_prob=0.1)))
+    inputs = {name: INPUTS[name] for name in ("input_ids", "attention_mask")}
+    noise = {"noise_ids": np.array([[9, 8, 7], [30, 31, 32], [5, 9, 12]], "int32")}
+    labels = {
+        "window_sizes": np.array([[2, 1, 1, 2, 1], [1, 2, 1, 1, 0], [1, 1, 2, 2, 1]], "int32"),
+        "noise_weights": np.full((3, 3), 5 / 3, "float32"),
+    }
+    return Case(model, inputs | noise, labels, None)
+
+
+def words_beside():
+    """Every next word and every one before; the second row has filling."""
+    config = ElmoConfig(vocab_size=40, hidden_size=12, num_hidden_layers=2, intermediate_size=8)
+    positions = np.array([[0, 1, 1, 2], [0, 1, 0, 0], [3, 4, 0, 1]], "int32")
+    labels = {
+        "masked_ids": np.array([[5, 2, 6, 5], [8, 2, 0, 0], [3, 6, 5, 2]], "int32"),
+        "masked_weights": np.array([[1, 1, 1, 1], [1, 1, 0, 0], [1, 1, 1, 1]], "float32"),
+    }
+    inputs = {name: INPUTS[name] for name in ("input_ids", "attention_mask")}
+    model = BidirectionalLM(build_encoder(config))
+    return Case(model, inputs | {"masked_positions": positions}, labels, None)
 
 
 def documents():
@@ -223,6 +252,8 @@ CASES = {
     "replaced tokens": replaced_tokens,
     "next words": next_words,
     "translations": translations,
+    "neighbours": neighbours,
+    "words beside": words_beside,
     "several tasks": several_tasks,
     "a task of the tests": documents,
 }

@@ -257,6 +257,10 @@ def test_a_phase_is_as_the_train_section_but_for_what_it_says(load_pretrain):
         (["objective.words=causal_lm", "noise.deletion=0.1"], "objective.words causal_lm, which"),
         (["objective.words=causal_lm", "masking.unit=word"], "causal_lm, which hides nothing"),
         (["objective.words=blank_infilling", "phases.1.packing=true"], "whose rows grow"),
+        (["objective.words=skip_gram", "phases.1.packing=true"], "whose rows lose words"),
+        (["objective.words=skip_gram", "masking.unit=word"], "skip_gram, which hides nothing"),
+        (["objective.words=skip_gram", "noise.deletion=0.1"], "skip_gram, which has none"),
+        (["skip_gram.window=2"], "skip_gram is given and objective.words masked_lm"),
         (
             ["objective.words=causal_lm", "objective.sentences=next_sentence"],
             "objective.sentences is next_sentence and objective.words causal_lm",

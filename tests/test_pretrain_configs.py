@@ -16,10 +16,15 @@ FOLDER = pathlib.Path(__file__).parents[1] / "configs" / "pretrain"
 FILES = sorted(FOLDER.glob("*.yaml"))
 NAMED = set(
     "bert roberta_style albert electra_small chinese_whole_word mini domain gpt2_small "
-    "infilling distilbert".split()
+    "infilling distilbert word2vec elmo".split()
 )
 # What the toy corpus, in English and without jieba, has to have otherwise.
 OTHERWISE = {"max_length": "24", "shards": "1", "processes": "1", "layout": "lines"}
+# Of families without some of a BERT's parts.
+SIZES_OF = {
+    "word2vec": {"hidden_size": 16},
+    "elmo": {"hidden_size": 16, "intermediate_size": 8},
+}
 NOT_HERE = ("language", "segmenter")
 
 
@@ -79,7 +84,7 @@ def test_it_trains_a_step(file, folder, tmp_path):
         changes[f"phases.{number}.validation"] = outputs.get(phase.validation, 0.1)
     if config.model.path is None:
         changes["model.tokenizer"] = folder / "vocabulary"
-        changes["model.changes"] = json.dumps(SIZES)
+        changes["model.changes"] = json.dumps(SIZES_OF.get(file.stem, SIZES))
     else:
         changes["model.path"] = folder / "model"
     if config.distillation.teacher is not None:

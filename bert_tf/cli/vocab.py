@@ -18,8 +18,8 @@ COMMAND = Command(
         Flag(
             "kind",
             "NAME",
-            "wordpiece, bpe (byte-level, as RoBERTa's), unigram or sentencepiece_bpe\n"
-            "(as ALBERT's); wordpiece if not given",
+            "wordpiece, word (whole words, as Word2Vec reads), bpe (byte-level, as\n"
+            "RoBERTa's), unigram or sentencepiece_bpe (as ALBERT's); wordpiece if not given",
         ),
         Flag("size", "N", "the number of entries; 30000 if not given"),
         Flag("min_frequency", "N", "how often an entry must occur; 2 if not given"),
@@ -71,9 +71,9 @@ def _prepare(flags):
     else:
         recipe, idle = "train", ("trim", "vectors")
     kind = flags.kind if flags.kind != "wordpiece" else None
-    if kind and recipe == "train":
+    if kind not in (None, "word") and recipe == "train":
         recipe, idle = "train_other", (*idle, "unused")
-    elif kind:
+    elif kind and recipe != "train":
         idle = (*idle, "kind")
     if recipe != "train_other":
         idle = (*idle, "byte_fallback")

@@ -38,12 +38,12 @@ class Match(keras.layers.Layer):
         return layer_map(name, self.settings["layers"], *self.depths, first, last)
 
     def require_same(self, name, field, student, teacher):
-        """Raises InputError where a field of both configs differs."""
+        """Raises InputError where a field of both configs differs, or is 0."""
         own, theirs = getattr(student, field), getattr(teacher, field)
-        if own != theirs:
+        if own != theirs or not own:
             raise InputError(
                 f"losses.{name}: {field} of the student is {own}, of the teacher {theirs}; wanted "
-                "the same"
+                "the same, and not 0"
             )
 
 

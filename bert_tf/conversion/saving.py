@@ -6,6 +6,7 @@ from bert_tf.conversion.bert import BERT
 from bert_tf.conversion.deberta import DEBERTA_V2
 from bert_tf.conversion.distilbert import DISTILBERT
 from bert_tf.conversion.electra import ELECTRA
+from bert_tf.conversion.elmo import ELMO
 from bert_tf.conversion.google import write_google
 from bert_tf.conversion.gpt2 import GPT2
 from bert_tf.conversion.huggingface import write_huggingface
@@ -32,6 +33,7 @@ FAMILIES = {
     "deberta-v2": DEBERTA_V2,
     "lstm": LSTM,
     "word2vec": WORD2VEC,
+    "elmo": ELMO,
 }
 
 # A family that no foreign format can express; its tensors are named as those of the family that

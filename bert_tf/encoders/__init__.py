@@ -8,6 +8,7 @@ from bert_tf.encoders.checks import OF_TRANSFORMER, unknown_field
 from bert_tf.encoders.deberta import DEBERTA_V2, DebertaV2Config
 from bert_tf.encoders.distilbert import DISTILBERT, DistilBertConfig
 from bert_tf.encoders.electra import ELECTRA, ElectraConfig
+from bert_tf.encoders.elmo import ELMO, ElmoConfig
 from bert_tf.encoders.encoder import Encoder
 from bert_tf.encoders.family import Family, Published
 from bert_tf.encoders.gpt2 import GPT2, Gpt2Config
@@ -34,6 +35,7 @@ FAMILIES = {
     "transformer": TRANSFORMER,
     "lstm": LSTM,
     "word2vec": WORD2VEC,
+    "elmo": ELMO,
 }
 # The usual name of every published model -> its config.
 SIZES = {name: config for family in FAMILIES.values() for name, config in family.sizes.items()}
@@ -168,6 +170,7 @@ __all__ = [
     "DistilBertConfig",
     "DebertaV2Config",
     "ElectraConfig",
+    "ElmoConfig",
     "Encoder",
     "Family",
     "Gpt2Config",

@@ -18,6 +18,7 @@ from bert_tf.layers import (
     fold_in,
     key_for,
     make_attention_mask,
+    pool_firsts,
     real_places,
     run_block,
     truncated_normal,
@@ -25,9 +26,9 @@ from bert_tf.layers import (
 
 
 class Encoder(keras.Model):
-    """Embeddings and a stack of blocks: embed, project, blocks, final norm, pooler.
+    """Embeddings and a stack of blocks: embed, project, blocks, final norm, mix, pooler.
 
-    The last three and the projection are None where the family, or this encoder, has none.
+    The first projection and what is behind the blocks are None where there is none.
 
     Setting `recompute` to True makes training keep only what goes from block to block and compute
     the rest again for the gradient, which is the same.
@@ -62,18 +63,16 @@ class Encoder(keras.Model):
         policy, initializer = self.dtype_policy, truncated_normal(config.initializer_range)
         if share is None:
             self.embeddings = embeddings or family.embeddings(config, policy)
-            self.embeddings_projection = family.embeddings_projection and (
-                family.embeddings_projection(config, initializer, policy)
-            )
+            project = family.embeddings_projection
+            self.embeddings_projection = project and project(config, initializer, policy)
             self.positions = family.positions and family.positions(config, policy)
             self.blocks = family.blocks(config, policy)
             self.final_norm = family.final_norm and family.final_norm(config, policy)
+            self.mix = family.mix and family.mix(config, policy)
         else:
-            self.embeddings = share.embeddings
-            self.embeddings_projection = share.embeddings_projection
-            self.positions = share.positions
+            for part in ("embeddings", "embeddings_projection", "positions", "final_norm", "mix"):
+                setattr(self, part, getattr(share, part))
             self.blocks = list(share.blocks)
-            self.final_norm = share.final_norm
         pooler = self.published.has_pooler if pooler is None else pooler
         self.pooler = family.pooler(config, initializer, policy) if pooler else None
         self.recompute = share is not None and share.recompute
@@ -87,8 +86,7 @@ class Encoder(keras.Model):
             (self.positions, wide),
             *((block, wide) for block in self.blocks),
             (self.embeddings_projection, narrow),
-            (self.final_norm, wide),
-            (self.pooler, wide),
+            *((part, wide) for part in (self.final_norm, self.mix, self.pooler)),
         ]
         for part, shape in parts:
             if part is not None and not part.built:
@@ -181,9 +179,9 @@ class Encoder(keras.Model):
             x_XD = context.real.taken_out(x_XD)
         hidden_states, attentions = [], []
         for depth, block in enumerate(self.blocks if watch is None else watch.blocks, start=1):
-            if return_intermediates:
+            if return_intermediates or self.mix is not None:
                 hidden_states.append(ops.reshape(x_XD, (batch, length, width)))
-            if only_first and depth == len(self.blocks):
+            if only_first and depth == len(self.blocks) and self.mix is None:
                 context, length = context.for_first(), 1
             block_key = fold_in(key, depth)
             if cache is not None:
@@ -195,20 +193,22 @@ class Encoder(keras.Model):
             if context.wants_probs:
                 attentions.append(probs)
 
-        if self.final_norm is not None:
-            x_XD = self.final_norm(x_XD)
+        x_XD = x_XD if self.final_norm is None else self.final_norm(x_XD)
         if context.real is not None and not context.first_only:
             x_XD = context.real.put_back(x_XD)
         sequence_BLD = ops.reshape(x_XD, (batch, length, width))
+        hidden_states.append(sequence_BLD)
+        if self.mix is not None:
+            sequence_BLD = self.mix(hidden_states)
         if only_first and not context.first_only:  # no block was there to compute it alone
             sequence_BLD = sequence_BLD[:, :1]
         outputs = {"sequence_output": sequence_BLD}
         if self.pooler is not None:
-            outputs["pooled_output"] = self._pool(sequence_BLD, firsts)
+            outputs["pooled_output"] = pool_firsts(self.pooler, sequence_BLD, firsts)
         if cache is not None:
             outputs["cache"] = attentions
         if return_intermediates:
-            outputs["hidden_states"] = [*hidden_states, sequence_BLD]
+            outputs["hidden_states"] = hidden_states
             outputs |= probabilities(attentions, self.config.num_attention_heads)
         return outputs if watch is None else watch.seen(inputs, outputs)
 
@@ -246,14 +246,6 @@ class Encoder(keras.Model):
         )
         return x_XE if self.embeddings_projection is None else self.embeddings_projection(x_XE)
 
-    def _pool(self, sequence_BLD, firsts_BS):
-        """The pooler over the first token of every row, or of every example packed into it."""
-        if firsts_BS is None:
-            return self.pooler(sequence_BLD[:, 0])
-        first_BSD = ops.take_along_axis(sequence_BLD, firsts_BS[:, :, None], axis=1)
-        pooled_XD = self.pooler(ops.reshape(first_BSD, (-1, self.config.hidden_size)))
-        return ops.reshape(pooled_XD, ops.shape(first_BSD))
-
     def masked_lm_head(self):
         """A fresh head that predicts masked words, as published with this family; InputError where
         it has none."""
@@ -266,6 +258,14 @@ class Encoder(keras.Model):
           InputError: the family has none: its tokens attend to later ones.
         """
         return fresh_head(self, "next_word_head")
+
+    def two_way_head(self):
+        """A fresh head that predicts the next word, or the one before, of half a vector each.
+
+        Raises:
+          InputError: the family has none: its layers do not read in two directions apart.
+        """
+        return fresh_head(self, "two_way_head", reads=self.embeddings.width)
 
     def context_head(self):
         """A fresh table of the vectors that words have as neighbours of others; InputError of a

@@ -75,6 +75,10 @@ class Family:
         vector is that of its word alone; or None.
       decoder: dict, what a config has otherwise that is of a decoder behind an encoder; None: the
         family has none.
+      mix: function of (config, dtype) -> layer, all of the blocks' outputs to one, called as
+        `LayerMix`; None: the output is the last one's.
+      two_way_head: function of (config, dtype) -> layer called as `NextWordHead`, for each half of
+        a vector, where the first knows no later tokens and the second no earlier ones; or None.
     """
 
     config: type
@@ -92,3 +96,5 @@ class Family:
     next_word_head: Callable | None = None
     context_head: Callable | None = None
     decoder: Mapping[str, object] | None = None
+    mix: Callable | None = None
+    two_way_head: Callable | None = None

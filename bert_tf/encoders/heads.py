@@ -8,6 +8,8 @@ _WITHOUT = {
     "masked_lm_head": "which predicts no masked words",
     "next_word_head": "whose tokens attend to later ones; wanted a family that reads from left to "
     "right, such as gpt2",
+    "two_way_head": "whose layers do not read in two directions apart; wanted a family that does, "
+    "such as elmo",
     "context_head": "whose vectors are of words in their places; wanted a family of words alone, "
     "such as word2vec",
 }
@@ -17,13 +19,14 @@ _LEFT_TO_RIGHT = (
 )
 
 
-def fresh_head(encoder, name, *sizes):
+def fresh_head(encoder, name, *sizes, reads=None):
     """A head of an encoder's family, built.
 
     Args:
       encoder: Encoder.
       name: str, an attribute of Family.
       *sizes: what its function takes between the config and the dtype.
+      reads: int, the width of the vectors that it reads; None: the encoder's.
     Returns:
       A layer.
     Raises:
@@ -36,7 +39,7 @@ def fresh_head(encoder, name, *sizes):
         reads_right = name == "masked_lm_head" and family.next_word_head is not None
         why = _LEFT_TO_RIGHT if reads_right else _WITHOUT[name]
         raise InputError(f"encoder: a {config.model_type}, {why}")
-    head.build((None, config.hidden_size))
+    head.build((None, reads or config.hidden_size))
     return head
 
 

@@ -39,6 +39,7 @@ from bert_tf.layers.heads import (
     ProjectionHead,
     pool,
     pool_examples,
+    pool_firsts,
 )
 from bert_tf.layers.linear import Linear, truncated_normal
 from bert_tf.layers.masks import LOWEST, MASKED_SCORE, make_attention_mask
@@ -49,6 +50,7 @@ from bert_tf.layers.recurrent import SCORES, AttentiveLSTM, Beginnings, LSTMBloc
 from bert_tf.layers.rotary import LocalAttention, RotaryAttention, RotaryPositions
 from bert_tf.layers.sampling import draw
 from bert_tf.layers.trigram import TrigramEmbeddings
+from bert_tf.layers.two_way import Doubled, LayerMix, StateResets, TwoWayLSTM
 from bert_tf.layers.word_heads import (
     ContextHead,
     MaskedLMHead,
@@ -76,6 +78,7 @@ __all__ = [
     "DisentangledAttention",
     "CrossAttention",
     "DecoderBlock",
+    "Doubled",
     "Embeddings",
     "EncoderBlock",
     "FeedForward",
@@ -85,6 +88,7 @@ __all__ = [
     "HeadLayer",
     "LanguageEmbeddings",
     "LSTMBlock",
+    "LayerMix",
     "LayerNorm",
     "Linear",
     "LocalAttention",
@@ -101,8 +105,10 @@ __all__ = [
     "RotaryAttention",
     "RotaryPositions",
     "ScaleShift",
+    "StateResets",
     "SplitMaskedLMHead",
     "TrigramEmbeddings",
+    "TwoWayLSTM",
     "RowConvolution",
     "WordEmbeddings",
     "WordHead",
@@ -117,6 +123,7 @@ __all__ = [
     "new_key",
     "pool",
     "pool_examples",
+    "pool_firsts",
     "real_places",
     "recomputed",
     "run_block",

@@ -35,6 +35,16 @@ class Pooler(keras.layers.Layer):
         return ops.tanh(self.dense(first_BD)) if self.activated else first_BD
 
 
+def pool_firsts(pooler, sequence_BLD, firsts_BS):
+    """A Pooler over the first token of every row; or, where int [B, S] tells their places, over
+    that of every example packed into it: float [B, D] or [B, S, D]."""
+    if firsts_BS is None:
+        return pooler(sequence_BLD[:, 0])
+    first_BSD = ops.take_along_axis(sequence_BLD, firsts_BS[:, :, None], axis=1)
+    pooled_XD = pooler(ops.reshape(first_BSD, (-1, first_BSD.shape[-1])))
+    return ops.reshape(pooled_XD, ops.shape(first_BSD))
+
+
 def pool(sequence_output, attention_mask, how):
     """One vector for a row of token vectors.
 

@@ -13,7 +13,7 @@ from bert_tf.data.packing import PackedOrder, pack_rows
 from bert_tf.data.pipeline import until
 from bert_tf.errors import ConfigError
 from bert_tf.pretraining_data.corpus import cloze
-from bert_tf.pretraining_data.hidden import hide
+from bert_tf.pretraining_data.hidden import LABELS, hide
 from bert_tf.pretraining_data.noise import add_noise
 
 # Google's names -> the names that models read.
@@ -53,8 +53,8 @@ def pretraining_batches(
 
     Args:
       table: RecordTable.
-      masking: masking.Masking, for rows without masks; None for rows that have them.
-      vocabulary: masking.MaskingVocabulary.
+      masking: config.Masking or Neighbours, for rows without masks; None for rows that have them.
+      vocabulary: what `hidden.known_of` gives.
       batch_size: int. Rows a batch; every batch is full.
       seed: int >= 0. With a step's number it decides all there is to draw.
       start_step, stop_step, length_multiple: as in pipeline.training_batches; packed rows are
@@ -68,11 +68,12 @@ def pretraining_batches(
       tf.data.Dataset of (inputs, labels); the batch dimension B is static. inputs: dict of int32
       [B, L] input_ids, attention_mask, token_type_ids, and masked_positions int32 [B, P]; packed
       rows add what packing.pack_rows says. labels: dict of masked_ids int32 [B, P] and
-      masked_weights float32 [B, P]; next_sentence_labels int32 [B], if there are; and what further
-      labels the records hold, [B] or [B, n]. Packed, those of examples are [B, S] or [B, S, n],
-      and sentence_weights float32 [B, S] is with them. A cloze question NAME has among the inputs
-      NAME_positions int32 [B], the blank, and NAME_candidates int32 [B, n, p], ids of the pieces
-      and -1 for none; packed they are [B, S] and [B, S, n, p].
+      masked_weights float32 [B, P], or those of `skip_gram.skip_gram_rows`; next_sentence_labels
+      int32 [B], if there are; and what further labels the records hold, [B] or [B, n]. Packed,
+      those of examples are [B, S] or [B, S, n], and sentence_weights float32 [B, S] is with them.
+      A cloze question NAME has among the inputs NAME_positions int32 [B], the blank, and
+      NAME_candidates int32 [B, n, p], ids of the pieces and -1 for none; packed they are [B, S]
+      and [B, S, n, p].
     Raises:
       ConfigError: the records have masks and masking is given, or neither.
     """
@@ -194,7 +195,7 @@ def _window_batches(table, examples, seed, numbers, window, batch_size, length_m
                 part[name] = part[name][:, :width]
             numbers = tf.gather(rows, chosen)
             inputs, labels = examples(part, numbers, _key(seed, step))
-            if length_multiple == 1:
+            if length_multiple == 1 and "masked_positions" in inputs:
                 inputs, labels = _without_empty_columns(inputs, labels)
             return inputs, labels, numbers
 
@@ -259,9 +260,9 @@ def _examples_of(table, masking, vocabulary, noise, words):
             masks = {ours: features.pop(theirs) for theirs, ours in _MASKS.items()}
         else:
             ids, mask = tokens["input_ids"], tokens["attention_mask"]
-            found = hide(words, ids, mask, masking, vocabulary, key, boundary, rows)
-            masks = {name: found.pop(name) for name in _MASKS.values()}
-            tokens |= found
+            tokens |= hide(words, ids, mask, masking, vocabulary, key, boundary, rows)
+            asked = ("masked_positions", *LABELS)
+            masks = {name: tokens.pop(name) for name in asked if name in tokens}
         if noise is not None:
             stay = masks["masked_positions"], masks["masked_weights"]
             fill = dict.fromkeys(labels_of_tokens, _NO_LABEL)
@@ -271,7 +272,8 @@ def _examples_of(table, masking, vocabulary, noise, words):
         labels = {name: tokens.pop(name) for name in labels_of_tokens}
         for name, values in features.items():
             labels[name] = values[:, 0] if values.shape[1] == 1 else values
-        inputs = {**tokens, "masked_positions": masks.pop("masked_positions")}
+        places = ("masked_positions",) if "masked_positions" in masks else ()
+        inputs = {**tokens, **{name: masks.pop(name) for name in places}}
         for name, label in _questions(table).items():
             (position, candidates), (blank, ids) = _question_inputs(name), cloze.columns(name)
             # Without a question it is the first token, whose label is none.

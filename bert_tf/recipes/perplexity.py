@@ -15,7 +15,7 @@ ENDLESS = 10**6
 
 
 # The losses that are means over words, of which a task has one.
-_OF_WORDS = ("masked_lm", "causal_lm", "seq2seq")
+_OF_WORDS = ("masked_lm", "causal_lm", "seq2seq", "bidirectional_lm")
 
 
 def with_perplexity(means):

@@ -8,7 +8,7 @@ from absl import logging
 from bert_tf.errors import ConfigError
 from bert_tf.pretraining_data import batches
 from bert_tf.pretraining_data.blanks import SPAN_PLACES
-from bert_tf.pretraining_data.masking import MaskingVocabulary
+from bert_tf.pretraining_data.hidden import known_of
 from bert_tf.pretraining_data.records.manifest import MANIFEST
 from bert_tf.recipes.finetune import compile_model
 from bert_tf.recipes.perplexity import with_perplexity
@@ -114,7 +114,8 @@ def _require_fit(config, phases, model):
 def _require_records(words, phase, types):
     """What an objective over words needs of records and model."""
     where = f"phases.{phase.number}.records"
-    if words in ("causal_lm", "blank_infilling") and phase.masking is None:
+    drawn_anew = words not in ("masked_lm", "replaced_tokens")
+    if drawn_anew and None in (phase.masking, phase.held_out_masking):
         raise ConfigError(
             f"{where}: hold masks of their own, and objective.words is {words}; wanted records "
             "made with --masking=dynamic"
@@ -154,7 +155,7 @@ def _batch_source(phase, words, vocabulary):
 def _run(phase, objective, model, tokenizer, workdir):
     """Trains one phase, or puts the weights it ended with into the model; returns its results."""
     settings, folder, steps = phase.settings, os.path.join(workdir, phase.name), phase.steps
-    vocabulary = MaskingVocabulary.of(tokenizer)
+    vocabulary = known_of(objective.words, tokenizer, phase.rows, phase.masking)
     source = _batch_source(phase, objective.words, vocabulary)
     with model.distribute_strategy.scope():
         compile_model(

@@ -14,20 +14,28 @@ from bert_tf.pretraining_data.corpus.documents import Counts, raw_documents
 from bert_tf.text import Tokenizer, vocabulary_libraries
 from bert_tf.text.merges import pieces_of
 from bert_tf.text.vectors import read_vectors
-from bert_tf.text.vocabulary_training import bare_settings, check_numbers, learn_entries
+from bert_tf.text.vocabulary_training import (
+    bare_settings,
+    check_numbers,
+    learn_entries,
+    learn_words,
+)
 from bert_tf.text.word_counts import WordCounter
 from bert_tf.text.wordpiece import WordPiece
 
 BATCH = 1 << 18  # characters that are tokenized at a time
 
 
-def train(files, output, size=30000, min_frequency=2, lowercase=False, unused=0, **reading):
+def train(
+    files, output, size=30000, min_frequency=2, lowercase=False, unused=0, kind=None, **reading
+):
     """Trains a WordPiece vocabulary on files; see `bert_tf.train_vocabulary`.
 
     Args:
       files: str, a glob, as `documents.expand` takes it.
       output: str, the directory to make; it must not exist yet or be empty.
       size, min_frequency, lowercase, unused: as in `train_vocabulary`.
+      kind: "word" for one of whole words; None: of pieces.
       **reading: `layout`, `field`, `policy`, `duplicates` of `documents.raw_documents`.
     Returns:
       dict, ready for JSON: what was read, and what the vocabulary makes of it.
@@ -39,7 +47,8 @@ def train(files, output, size=30000, min_frequency=2, lowercase=False, unused=0,
         settings = bare_settings(lowercase, unused)
         check_numbers(settings, size, min_frequency)
         words, counts = _counted(settings, files, reading)
-        learned = learn_entries(settings, words, size, min_frequency)
+        learn = learn_words if kind == "word" else learn_entries
+        learned = learn(settings, words, size, min_frequency)
         learned.tokenizer.save_pretrained(folder)
     return {"output": output, **_figures(learned), **_read(counts)}
 

@@ -1,5 +1,6 @@
 """Task models: an encoder, a head, and all that the task is. One file a task."""
 
+from bert_tf.tasks.bidirectional_lm import BidirectionalLM
 from bert_tf.tasks.causal_lm import CausalLM
 from bert_tf.tasks.dependency_parsing import DependencyParser
 from bert_tf.tasks.electra_pretraining import ElectraPretraining
@@ -12,6 +13,7 @@ from bert_tf.tasks.reranking import Reranker
 from bert_tf.tasks.sentence_encoder import SentenceEncoder
 from bert_tf.tasks.seq2seq import Seq2Seq
 from bert_tf.tasks.sequence_classification import SequenceClassifier
+from bert_tf.tasks.skip_gram import SkipGram
 from bert_tf.tasks.task_model import TaskModel
 from bert_tf.tasks.token_classification import TokenClassifier
 
@@ -28,12 +30,15 @@ TASKS = {
     "causal_lm": CausalLM,
     "seq2seq": Seq2Seq,
     "pretraining": Pretraining,
+    "skip_gram": SkipGram,
+    "bidirectional_lm": BidirectionalLM,
     "electra_pretraining": ElectraPretraining,
     "multi_task": MultiTask,
 }
 
 __all__ = [
     "TASKS",
+    "BidirectionalLM",
     "CausalLM",
     "DependencyParser",
     "ElectraPretraining",
@@ -46,6 +51,7 @@ __all__ = [
     "SentenceEncoder",
     "Seq2Seq",
     "SequenceClassifier",
+    "SkipGram",
     "TaskModel",
     "TokenClassifier",
 ]

@@ -1,17 +1,20 @@
 """Which task a run of pretraining trains, and what it takes over from an earlier one."""
 
 from bert_tf.errors import InputError
+from bert_tf.tasks.bidirectional_lm import BidirectionalLM
 from bert_tf.tasks.causal_lm import CausalLM
 from bert_tf.tasks.electra_pretraining import ElectraPretraining
 from bert_tf.tasks.masked_lm import MaskedLM
 from bert_tf.tasks.pretraining import Pretraining
+from bert_tf.tasks.skip_gram import SkipGram
 
 # Tasks whose heads pretraining goes on with.
-_PRETRAINED = (MaskedLM, Pretraining, ElectraPretraining, CausalLM)
+_PRETRAINED = (MaskedLM, Pretraining, ElectraPretraining, CausalLM, SkipGram, BidirectionalLM)
 # The parts beside the encoder that a checkpoint may hold, as messages call them.
 _PARTS = {
     "masked_lm_head": "head for masked words",
     "next_word_head": "head for next words",
+    "context_head": "vectors of neighbours",
     "sentence_head": "head for sentences",
     "head": "head for replaced tokens",
     "generator": "generator",
@@ -39,8 +42,9 @@ def task_for(words, encoder, source, sentences, labels, generator_sizes):
     Raises:
       InputError: the encoder's family has no such objective.
     """
-    if words == "causal_lm":
-        return CausalLM(encoder)
+    alone = {"causal_lm": CausalLM, "skip_gram": SkipGram, "bidirectional_lm": BidirectionalLM}
+    if words in alone:
+        return alone[words](encoder)
     if words in ("masked_lm", "blank_infilling"):
         if sentences == "none" and not labels:
             return MaskedLM(encoder)

@@ -31,7 +31,7 @@ def train(texts, folder, kind, size, min_frequency=2, lowercase=False, byte_fall
       InputError: there is no text.
     """
     if kind not in KINDS:
-        raise ConfigError(f"kind: {kind!r}, wanted wordpiece or one of {', '.join(KINDS)}")
+        raise ConfigError(f"kind: {kind!r}, wanted wordpiece, word or one of {', '.join(KINDS)}")
     folder, texts = pathlib.Path(folder), (text for text in texts if text.strip())
     try:
         if kind == "bpe":

@@ -134,6 +134,22 @@ def learn_entries(settings, words, size, min_frequency):
     return Learned(Tokenizer(WordPiece(grown)), len(entries), total, total - sum(counts), pieces)
 
 
+def learn_words(settings, words, size, min_frequency):
+    """Grow a vocabulary to a size by whole words, the most frequent first, ties by spelling; what
+    is no entry is [UNK] then. Arguments and Returns as `learn_entries`."""
+    check_numbers(settings, size, min_frequency)
+    held = set(settings.vocabulary)
+    ranked = sorted((-count, word) for word, count in words.items() if word not in held)
+    taken = [word for count, word in ranked if -count >= min_frequency]
+    taken = taken[: size - len(settings.vocabulary)]
+    if not taken:
+        raise InputError(f"the texts hold no word that occurs {min_frequency} times")
+    whole = (*settings.vocabulary, *taken)
+    grown = dataclasses.replace(settings, vocabulary=whole, base_size=len(whole))
+    total, known = sum(words.values()), sum(words[word] for word in taken)
+    return Learned(Tokenizer(WordPiece(grown)), len(taken), total, total - known, known)
+
+
 class Alphabet:
     """The characters that words are made of, and the entries each of them takes.
 

@@ -10,8 +10,8 @@ def freeze(model, how):
 
     Args:
       model: a TaskModel, before it is compiled.
-      how: None or "gradual" (everything), "encoder" (the head only), or int n (the head, the
-        pooler and the last n blocks).
+      how: None or "gradual" (everything), "encoder" (the head only, and a mixture of layers, which
+        each task learns anew), or int n (the head, the pooler and the last n blocks).
     Raises:
       ConfigError: more blocks than there are, or blocks that share their weights with lower ones.
     """
@@ -20,6 +20,8 @@ def freeze(model, how):
         return
     if how == "encoder":
         encoder.trainable = False
+        if encoder.mix is not None:
+            encoder.mix.trainable = True
         return
     if how > len(encoder.blocks):
         raise ConfigError(

@@ -1,6 +1,7 @@
 """From the `train` section of a configuration to the optimizer it asks for."""
 
 from bert_tf.training.adafactor import Adafactor
+from bert_tf.training.adagrad import Adagrad
 from bert_tf.training.averaging import lookahead, moving_average
 from bert_tf.training.freezing import gradual_factors, layer_decay_factors
 from bert_tf.training.lamb import Lamb
@@ -35,6 +36,8 @@ def choose_optimizer(model, settings, steps, epoch_steps):
         optimizer = AdamW(**{"epsilon": 1e-6, **options}, bias_correction=False)
     elif settings.optimizer == "lamb":
         optimizer = Lamb(**options)
+    elif settings.optimizer == "adagrad":
+        optimizer = Adagrad(**options)
     else:
         optimizer = Adafactor(**options)
     if settings.lookahead is not None:

@@ -36,6 +36,20 @@ def test_a_vocabulary_is_trained_and_told_of(text, tmp_path, capsys):
     assert tokenizer.tokenize("THE") == tokenizer.tokenize("the")
 
 
+def test_whole_words_are_the_most_frequent_ones_and_others_unknown(text, tmp_path, capsys):
+    out = tmp_path / "v"
+    argv = [f"--input={text}", f"--output={out}", "--kind=word", "--min_frequency=2", "--size=8"]
+    assert cli.main(["vocab", *argv]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["new_entries"] == 3 and told["unknown_words"] == round(6 / 12, 6)
+    tokenizer = Tokenizer.from_pretrained(out)
+    assert tokenizer.vocabulary[5:] == ["film", "is", "the"]
+    assert tokenizer.tokenize("the films film") == ["the", "[UNK]", "film"]
+    argv[3] = "--min_frequency=9"
+    assert cli.main(["vocab", *argv[:1], f"--output={tmp_path / 'w'}", *argv[2:]]) == 1
+    assert "no word that occurs 9 times" in capsys.readouterr().err
+
+
 def test_a_model_is_trimmed_and_extended(model, text, tmp_path, capsys):
     argv = ["vocab", f"--model={model}", f"--input={text}"]
     assert cli.main([*argv, f"--output={tmp_path / 's'}", "--trim", "--min_frequency=1"]) == 0

@@ -22,6 +22,7 @@ MORE = dict.fromkeys(("albert", "electra"), {"embedding_size": 8})
 MORE["mobilebert"] = {"embedding_size": 8, "intra_bottleneck_size": 12}
 MORE["lstm"] = {"num_attention_heads": 0}
 MORE["word2vec"] = {"num_hidden_layers": 0, "num_attention_heads": 0}
+MORE["elmo"] = {"num_attention_heads": 0}
 mask = (np.arange(9) < np.array([[9], [6], [2]])).astype("int32")
 outputs = {}
 for name, family in FAMILIES.items():

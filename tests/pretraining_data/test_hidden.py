@@ -47,6 +47,37 @@ def test_every_next_word_is_asked_and_nothing_hidden(made):
         )
 
 
+def test_of_two_neighbours_each_is_asked_of_the_other(made):
+    ids, mask = arrays()
+    given = tf.constant(ids), tf.constant(mask), Masking(), made[1], (1, 2)
+    found = {name: x.numpy() for name, x in hide("bidirectional_lm", *given).items()}
+    np.testing.assert_array_equal(found["input_ids"], ids)
+    for row, length in enumerate(mask.sum(axis=1)):
+        asked = 2 * (length - 1)
+        assert found["masked_weights"][row].tolist() == [1.0] * asked + [0.0] * (46 - asked)
+        places, words = (found[name][row, :asked] for name in ("masked_positions", "masked_ids"))
+        assert places[::2].tolist() == list(range(length - 1))
+        assert words[::2].tolist() == ids[row, 1:length].tolist()
+        assert places[1::2].tolist() == list(range(1, length))
+        assert words[1::2].tolist() == ids[row, : length - 1].tolist()
+
+
+def test_packed_neighbours_stay_in_pairs_and_within_their_examples(made):
+    table, vocabulary = made
+    given = dict(batch_size=4, seed=1, packing=Packing(), words="bidirectional_lm")
+    inputs, labels = next(iter(pretraining_batches(table, Masking(), vocabulary, **given)))
+    ids, groups = inputs["input_ids"].numpy(), inputs["attention_mask"].numpy()
+    for row in range(4):
+        real = labels["masked_weights"][row].numpy() > 0
+        places, words = (
+            x[row].numpy()[real] for x in (inputs["masked_positions"], labels["masked_ids"])
+        )
+        assert (places[1::2] == places[::2] + 1).all() and len(places) % 2 == 0
+        assert (groups[row, places[1::2]] == groups[row, places[::2]]).all()
+        assert (words[::2] == ids[row, places[1::2]]).all()
+        assert (words[1::2] == ids[row, places[::2]]).all()
+
+
 def test_packed_rows_ask_no_word_of_the_next_example(made):
     table, vocabulary = made
     batches = pretraining_batches(

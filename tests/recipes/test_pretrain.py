@@ -44,6 +44,16 @@ KINDS = {
         "none",
         ["model.family=gpt2", "objective.words=causal_lm", "phases.1.packing=true"],
     ),
+    "skip_gram": (
+        "none",
+        ["model.family=word2vec", "model.changes={hidden_size: 16}"]
+        + ["objective.words=skip_gram", "train.optimizer=adagrad"],
+    ),
+    "both_ways": (
+        "none",
+        ["model.family=elmo", "objective.words=bidirectional_lm", "phases.1.packing=true"]
+        + ["model.changes={hidden_size: 16, intermediate_size: 12, num_hidden_layers: 1}"],
+    ),
     "infilling": (
         "none",
         ["model.family=bert", "objective.words=blank_infilling", "masking.unit=span"]

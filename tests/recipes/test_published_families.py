@@ -8,9 +8,11 @@ import pytest
 
 from bert_tf import (
     DistilBertConfig,
+    ElmoConfig,
     MobileBertConfig,
     RobertaConfig,
     Tokenizer,
+    Word2VecConfig,
     build_encoder,
     cli,
     load_task,
@@ -27,6 +29,8 @@ CONFIGS = {
     "roberta": RobertaConfig(**SIZES, pad_token_id=0, type_vocab_size=1),
     "distilbert": DistilBertConfig(**SIZES),
     "mobilebert": MobileBertConfig(**SIZES, embedding_size=8, intra_bottleneck_size=8),
+    "word2vec": Word2VecConfig(vocab_size=len(tiny.vocabulary()), hidden_size=16),
+    "elmo": ElmoConfig(vocab_size=len(tiny.vocabulary()), hidden_size=16, intermediate_size=8),
 }
 slow = pytest.mark.slow
 
@@ -37,7 +41,7 @@ def lines_of(path):
 
 @pytest.mark.parametrize(
     "family",
-    [pytest.param(family, marks=slow) for family in ("roberta", "distilbert", "mobilebert")],
+    [pytest.param(family, marks=slow) for family in CONFIGS],
 )
 def test_it_is_fine_tuned_on_packed_rows_exported_and_answers(family, tmp_path, capsys):
     encoder = build_encoder(CONFIGS[family])
@@ -109,7 +113,7 @@ train: {{batch_size: 8, steps: 2, learning_rate: 1.0e-2}}
 
 
 @slow
-@pytest.mark.parametrize("family", CONFIGS)
+@pytest.mark.parametrize("family", ("roberta", "distilbert", "mobilebert"))
 def test_it_is_pretrained_with_masked_words_alone(family, tmp_path_factory, tmp_path):
     folder = corpus(tmp_path_factory.mktemp("corpus"))
     changes = ["model.changes.embedding_size=8"] if family == "mobilebert" else []

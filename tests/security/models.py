@@ -21,7 +21,10 @@ from tests.conversion import hub_model, openai_model
 HERE = pathlib.Path(__file__).parent.parent / "conversion"
 ROWS = len(tiny.vocabulary())
 # What a family has otherwise than BERT.
-MORE = {"word2vec": {"num_hidden_layers": 0, "num_attention_heads": 0}}
+MORE = {
+    "word2vec": {"num_hidden_layers": 0, "num_attention_heads": 0},
+    "elmo": {"num_attention_heads": 0},
+}
 
 
 def config_of(name):

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from bert_tf.config import TrainSection
 from bert_tf.training.adafactor import Adafactor
+from bert_tf.training.adagrad import Adagrad
 from bert_tf.training.averaging import Averaged
 from bert_tf.training.checkpoints import RunningCheckpoint
 from bert_tf.training.freezing import freeze
@@ -23,6 +24,7 @@ CHOICES = {
     "google_adamw": {"optimizer": "google_adamw", "schedule": "inverse_sqrt"},
     "lamb": {"optimizer": "lamb", "schedule": "cosine", "ema": 0.9},
     "adafactor": {"optimizer": "adafactor", "weight_decay": 0.1},
+    "adagrad": {"optimizer": "adagrad", "weight_decay": 0.1, "ema": 0.9},
     "lookahead": {"lookahead": 3},
     "all_at_once": {"optimizer": "lamb", "lookahead": 3, "ema": 0.9, "beta_2": 0.98},
 }
@@ -70,6 +72,7 @@ def test_a_restart_in_the_middle_changes_no_bit(name, tmp_path):
 
 def test_settings_reach_the_optimizer():
     kinds = {"adamw": AdamW, "google_adamw": AdamW, "lamb": Lamb, "adafactor": Adafactor}
+    kinds["adagrad"] = Adagrad
     for name, kind in kinds.items():
         optimizer = choose_optimizer(None, TrainSection(optimizer=name, weight_decay=0.3), 10, 5)
         assert type(optimizer) is kind and optimizer.decay == 0.3
