@@ -28,7 +28,7 @@ def test_keys_are_the_published_ones(load):
     assert sections.pop("task") == "sequence_classification"
     assert sections.pop("intermediate") == []
     assert {section: list(keys) for section, keys in sections.items()} == {
-        "model": ["path", "changes", "pooling", "head_layers", "problem_type", "options"],
+        "model": "path changes family size pooling head_layers problem_type options".split(),
         "data": (
             "train validation test format text text_pair label columns validation_columns "
             "test_columns max_length windows overlap special_tokens_in_text scheme strict_tags "
