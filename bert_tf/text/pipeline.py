@@ -39,7 +39,7 @@ class Pipeline(Tracked):
         super().__init__()
         # Past Tracked, which would wrap list and dict and look at each of their entries.
         self.__dict__["settings"] = settings
-        self.__dict__["vocabulary"] = list(settings.vocabulary)
+        self.__dict__["vocabulary"] = tuple(settings.vocabulary)
         self.__dict__["ids"] = {token: i for i, token in enumerate(self.vocabulary)}
         self.template, trims = post_processors.read(self._step("post_processor"), self.ids)
         self._trimming = None if trims is None else Trimming(self.vocabulary, trims)

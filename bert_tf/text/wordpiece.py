@@ -65,7 +65,7 @@ class WordPiece(Tracked):
         self._portable = portable or not has_tensorflow_text()
         self.settings = settings
         # Past Tracked, which would wrap list and dict and look at each of their entries.
-        self.__dict__["vocabulary"] = list(settings.vocabulary)
+        self.__dict__["vocabulary"] = tuple(settings.vocabulary)
         # A token on two lines has the id of the later one, as in the reference.
         self.__dict__["ids"] = {token: i for i, token in enumerate(self.vocabulary)}
         strip = settings.lowercase if settings.strip_accents is None else settings.strip_accents

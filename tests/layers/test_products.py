@@ -12,6 +12,7 @@ from tests import task_contract, tiny
 
 MORE = dict.fromkeys(("albert", "electra"), {"embedding_size": 4})
 MORE["mobilebert"] = {"embedding_size": 4, "intra_bottleneck_size": 4}
+MORE["lstm"] = MORE["elmo"] = {"num_attention_heads": 0}
 MORE["word2vec"] = {"num_hidden_layers": 0, "num_attention_heads": 0}
 MORE["deberta-v2"] = dict(
     relative_attention=True, position_buckets=4, pos_att_type=("c2p", "p2c"), conv_kernel_size=3

@@ -68,5 +68,5 @@ def test_a_saved_tokenizer_json_is_read_the_same_by_tokenizers(tmp_path, kind):
 
 
 def test_an_unknown_kind_gets_one_line(tmp_path):
-    with pytest.raises(ConfigError, match="kind: 'x', wanted wordpiece or one of bpe"):
+    with pytest.raises(ConfigError, match="kind: 'x', wanted wordpiece, word or one of bpe"):
         vocabulary_libraries.train(["a"], tmp_path, "x", 10)

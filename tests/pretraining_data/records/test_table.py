@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from bert_tf import Tokenizer
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.pretraining_data.records import files, schema
 from bert_tf.pretraining_data.records.table import RecordTable
@@ -343,8 +344,9 @@ def test_glob_over_folders_keeps_every_check_of_their_manifests(tmp_path, tokeni
     every = str(tmp_path / "all" / "*" / "*.tfrecord")
     table = RecordTable(every, tokenizer)
     assert len(table) == 21 and table.manifest is not None
-    other = tiny.tokenizer(tmp_path / "other")
-    other.pieces.vocabulary.reverse()
+    words = "\n".join(reversed(tiny.vocabulary()))
+    (tmp_path / "vocab.txt").write_text(words, encoding="utf-8")
+    other = Tokenizer.from_pretrained(tmp_path / "vocab.txt")
     assert "another vocabulary" in refusal(every, other)
     flip(tmp_path / "all" / "b" / "part-1-of-2.tfrecord", 40)
     assert "part-1-of-2.tfrecord, offset" in refusal(every, tokenizer)
