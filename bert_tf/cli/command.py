@@ -33,6 +33,40 @@ class Flag(typing.NamedTuple):
     repeated: bool = False
 
 
+def run_flags(says, folder, example):
+    """The three flags of a verb that trains as a configuration says.
+
+    Args:
+      says: str, what the configuration says.
+      folder: str, of `configs`, where some to begin from are.
+      example: str, a change by `--set`.
+    Returns:
+      tuple of Flag: config, workdir, set.
+    """
+    return (
+        Flag(
+            "config",
+            "FILE",
+            f"a YAML file that says {says};\nthe folder configs/{folder} holds some to begin from",
+            needed=True,
+        ),
+        Flag(
+            "workdir",
+            "DIR",
+            "the folder for everything the run writes; the same command again\n"
+            "continues a run that was stopped",
+            needed=True,
+        ),
+        Flag(
+            "set",
+            "KEY=VALUE",
+            f"changes one value of the configuration, such as {example};\n"
+            "may be given several times",
+            repeated=True,
+        ),
+    )
+
+
 def column_of(text):
     """A column as a flag tells it: its number where it is one, else its name; None for none."""
     return int(text) if text is not None and text.isascii() and text.isdigit() else text

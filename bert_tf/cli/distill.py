@@ -4,35 +4,13 @@ import os
 import sys
 
 from bert_tf import config
-from bert_tf.cli.command import SAVED, Command, Flag
+from bert_tf.cli.command import SAVED, Command, run_flags
 
 COMMAND = Command(
     "distill",
     "a small model that learns from a large one that you trained",
     "bert-tf distill --config=configs/distill/sst2_3_layers.yaml --workdir=small",
-    (
-        Flag(
-            "config",
-            "FILE",
-            "a YAML file that says who teaches, who learns, of which files and how;\n"
-            "the folder configs/distill holds some to begin from",
-            needed=True,
-        ),
-        Flag(
-            "workdir",
-            "DIR",
-            "the folder for everything the run writes; the same command again\n"
-            "continues a run that was stopped",
-            needed=True,
-        ),
-        Flag(
-            "set",
-            "KEY=VALUE",
-            "changes one value of the configuration, such as train.batch_size=16;\n"
-            "may be given several times",
-            repeated=True,
-        ),
-    ),
+    run_flags("who teaches, who learns, of which files and how", "distill", "train.batch_size=16"),
 )
 
 

@@ -4,7 +4,7 @@ import os
 import sys
 
 from bert_tf import config
-from bert_tf.cli.command import SAVED, Command, Flag
+from bert_tf.cli.command import SAVED, Command, Flag, run_flags
 from bert_tf.errors import ConfigError
 
 COMMAND = Command(
@@ -12,27 +12,7 @@ COMMAND = Command(
     "teach a pretrained model your own labelled texts",
     "bert-tf finetune --config=configs/finetune/sst2.yaml --workdir=run --set train.epochs=2",
     (
-        Flag(
-            "config",
-            "FILE",
-            "a YAML file that says which model, which files, how to train;\n"
-            "the folder configs/finetune holds some to begin from",
-            needed=True,
-        ),
-        Flag(
-            "workdir",
-            "DIR",
-            "the folder for everything the run writes; the same command again\n"
-            "continues a run that was stopped",
-            needed=True,
-        ),
-        Flag(
-            "set",
-            "KEY=VALUE",
-            "changes one value of the configuration, such as train.batch_size=16;\n"
-            "may be given several times",
-            repeated=True,
-        ),
+        *run_flags("which model, which files, how to train", "finetune", "train.batch_size=16"),
         Flag(
             "draw_schedule",
             "FILE",

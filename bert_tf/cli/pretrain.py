@@ -3,35 +3,13 @@
 import sys
 
 from bert_tf import config
-from bert_tf.cli.command import SAVED, Command, Flag
+from bert_tf.cli.command import SAVED, Command, run_flags
 
 COMMAND = Command(
     "pretrain",
     "train an encoder on raw text, from nothing or from a checkpoint",
     "bert-tf pretrain --config=configs/pretrain/mini.yaml --workdir=mini",
-    (
-        Flag(
-            "config",
-            "FILE",
-            "a YAML file that says which model, which records, how to train;\n"
-            "the folder configs/pretrain holds some to begin from",
-            needed=True,
-        ),
-        Flag(
-            "workdir",
-            "DIR",
-            "the folder for everything the run writes; the same command again\n"
-            "continues a run that was stopped",
-            needed=True,
-        ),
-        Flag(
-            "set",
-            "KEY=VALUE",
-            "changes one value of the configuration, such as phases.1.steps=500;\n"
-            "may be given several times",
-            repeated=True,
-        ),
-    ),
+    run_flags("which model, which records, how to train", "pretrain", "phases.1.steps=500"),
 )
 
 

@@ -76,15 +76,8 @@ class CrossAttention(keras.layers.Layer):
         return key_BNSH, value_BNSH, (mask_BS > 0)[:, None, None, :]
 
 
-class DecoderBlock(PreNormBlock):
-    """A pre-norm block that attends to its own sequence, then to an encoder's.
-
-    Without a memory in the context it is a PreNormBlock.
-
-    Args:
-      attention, feed_forward, dropout_rate, epsilon: as EncoderBlock.
-      cross_attention: CrossAttention.
-    """
+class _AttendsToMemory:
+    """What a block of a decoder has besides an encoder's: attention to a memory, and its norm."""
 
     def __init__(self, attention, feed_forward, cross_attention, epsilon=1e-12, **kwargs):
         super().__init__(attention, feed_forward, epsilon=epsilon, **kwargs)
@@ -95,6 +88,17 @@ class DecoderBlock(PreNormBlock):
         super().build(shape)
         self.cross_norm.build(shape)
         self.cross_attention.build(shape)
+
+
+class DecoderBlock(_AttendsToMemory, PreNormBlock):
+    """A pre-norm block that attends to its own sequence, then to an encoder's.
+
+    Without a memory in the context it is a PreNormBlock.
+
+    Args:
+      attention, feed_forward, dropout_rate, epsilon: as EncoderBlock.
+      cross_attention: CrossAttention.
+    """
 
     def call(self, x, context, key=None):
         """One block, as `EncoderBlock.call`; the cache of the own sequence comes first.
@@ -115,21 +119,11 @@ class DecoderBlock(PreNormBlock):
         return x + dropout(fed_forward, self.dropout_rate, fold_in(key, 2)), probs
 
 
-class PostNormDecoderBlock(EncoderBlock):
+class PostNormDecoderBlock(_AttendsToMemory, EncoderBlock):
     """The same with each norm behind its sum (Vaswani et al. 2017, section 3.1).
 
     Args: as DecoderBlock.
     """
-
-    def __init__(self, attention, feed_forward, cross_attention, epsilon=1e-12, **kwargs):
-        super().__init__(attention, feed_forward, epsilon=epsilon, **kwargs)
-        self.cross_attention = cross_attention
-        self.cross_norm = LayerNorm(epsilon, dtype=self.dtype_policy)
-
-    def build(self, shape):
-        super().build(shape)
-        self.cross_norm.build(shape)
-        self.cross_attention.build(shape)
 
     def call(self, x, context, key=None):
         """One block, as `DecoderBlock.call`."""

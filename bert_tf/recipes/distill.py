@@ -6,7 +6,7 @@ from bert_tf.datasets import task_named
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.recipes.distill_rows import kept_answers, source_of, with_unlabelled
 from bert_tf.recipes.distill_start import as_taught, make_student, open_teacher
-from bert_tf.recipes.finetune import compile_model, monitor_of, prepare
+from bert_tf.recipes.finetune import compile_model, monitor_of, prepare, train_and_measure
 from bert_tf.recipes.finetune_rows import (
     data_digests,
     evaluation_of,
@@ -18,7 +18,6 @@ from bert_tf.recipes.workdir import claimed_workdir, digests, open_workdir, save
 from bert_tf.text import Tokenizer
 from bert_tf.training.distribution import is_chief
 from bert_tf.training.evaluation import evaluate
-from bert_tf.training.loop import train
 
 
 def distill(config, workdir):
@@ -65,23 +64,10 @@ def distill(config, workdir):
     report_rows(plain, task, tables, tokenizer, steps)
     batches = evaluation_of(plain, task, tables, tokenizer)
     with claimed_workdir(workdir, config, data, chief):
-        outcome = train(
-            model,
-            source,
-            steps,
-            workdir,
-            config.train,
-            lambda: evaluate(student, batches["validation"], tables["validation"]),
-            monitor,
-        )
-        measured = {}
-        for part in batches:  # validation first
-            measured[part] = evaluate(student, batches[part], tables[part])
-            if part == "validation":
-                student.settle(measured[part])
+        run = (source, steps, workdir, config.train)
+        results = train_and_measure(model, *run, student, batches, tables, monitor)
         asked = [teacher for teacher in teachers if teacher.trained]
-        measured["teachers"] = [_measured(x, plain, task, tables, batches) for x in asked]
-        results = {**outcome, **measured}
+        results["teachers"] = [_measured(x, plain, task, tables, batches) for x in asked]
         if chief:
             save_run(student, tokenizer, workdir, results)
     return results

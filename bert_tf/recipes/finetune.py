@@ -66,25 +66,37 @@ def finetune(config, workdir, start=None):
     batches = evaluation_of(config, task, tables, tokenizer)
     chief = is_chief(strategy)
     with claimed_workdir(workdir, told, data, chief):
-        outcome = train(
-            model,
-            source,
-            steps,
-            workdir,
-            config.train,
-            lambda: evaluate(model, batches["validation"], tables["validation"]),
-            monitor,
-        )
-        measured = {}
-        for part in batches:  # validation first
-            measured[part] = evaluate(model, batches[part], tables[part])
-            if part == "validation":
-                model.settle(measured[part])
-        results = {**outcome, **measured}
-        report_stuck(model, measured)
+        run = (source, steps, workdir, config.train)
+        results = train_and_measure(model, *run, model, batches, tables, monitor)
         if chief:
             save_run(model, tokenizer, workdir, results)
     return results
+
+
+def train_and_measure(trained, source, steps, workdir, settings, model, batches, tables, monitor):
+    """Trains, and measures the best weights on every part.
+
+    Args:
+      trained, source, steps, workdir, settings, monitor: as `training.loop.train` takes them.
+      model: TaskModel, of whose figures the best are sought: `trained`, or the student in it.
+      batches, tables: dict of part -> batches to evaluate, and their table; validation first.
+    Returns:
+      dict: what `train` returns, and the figures of every part.
+    """
+
+    def figures(part):
+        return evaluate(model, batches[part], tables[part])
+
+    outcome = train(
+        trained, source, steps, workdir, settings, lambda: figures("validation"), monitor
+    )
+    measured = {}
+    for part in batches:
+        measured[part] = figures(part)
+        if part == "validation":
+            model.settle(measured[part])
+    report_stuck(model, measured)
+    return {**outcome, **measured}
 
 
 def draw_learning_rate(config, path):

@@ -1,9 +1,8 @@
 """Adafactor as Keras has it, with our decay and our factors on the learning rate."""
 
 import keras
-import tensorflow as tf
 
-from bert_tf.training.optimizers import NO_DECAY
+from bert_tf.training.optimizers import NO_DECAY, rate_of
 
 
 class Adafactor(keras.optimizers.Adafactor):
@@ -36,9 +35,7 @@ class Adafactor(keras.optimizers.Adafactor):
     def update_step(self, gradient, variable, learning_rate):
         """One update of one variable, a tf.Variable."""
         index = self._get_variable_index(variable)
-        rate = tf.cast(learning_rate, tf.float32)
-        if self.rate_factors is not None:
-            rate *= self.rate_factors(self.iterations)[index]
+        rate = rate_of(self, index, learning_rate)
         if self.decay and self.decayed[index]:
             variable.assign_sub(variable * (rate * self.decay))
         super().update_step(gradient, variable, rate)

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from bert_tf.training.optimizers import NO_DECAY
+from bert_tf.training.optimizers import NO_DECAY, rate_of
 
 
 class Adagrad(keras.optimizers.Optimizer):
@@ -48,9 +48,7 @@ class Adagrad(keras.optimizers.Optimizer):
     def update_step(self, gradient, variable, learning_rate):
         """One update of one variable, a tf.Variable."""
         index = self._get_variable_index(variable)
-        rate = tf.cast(learning_rate, tf.float32)
-        if self.rate_factors is not None:
-            rate *= self.rate_factors(self.iterations)[index]
+        rate = rate_of(self, index, learning_rate)
         if self.decay and self.decayed[index]:
             variable.assign_sub(variable * (rate * self.decay))
         state = {

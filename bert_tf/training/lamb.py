@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from bert_tf.training.optimizers import NO_DECAY
+from bert_tf.training.optimizers import NO_DECAY, rate_of
 
 
 class Lamb(keras.optimizers.Optimizer):
@@ -49,9 +49,7 @@ class Lamb(keras.optimizers.Optimizer):
     def update_step(self, gradient, variable, learning_rate):
         """One update of one variable, a tf.Variable (the paper's lines 6 to 11)."""
         index = self._get_variable_index(variable)
-        rate = tf.cast(learning_rate, tf.float32)
-        if self.rate_factors is not None:
-            rate *= self.rate_factors(self.iterations)[index]
+        rate = rate_of(self, index, learning_rate)
         first, second = self.first_moments[index].value, self.second_moments[index].value
         # At rate 0 Adam's fused kernel moves both moments in one pass, and the variable not at all.
         tf.raw_ops.ResourceApplyAdam(

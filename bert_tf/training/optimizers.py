@@ -92,9 +92,7 @@ class AdamW(keras.optimizers.Optimizer):
     def update_step(self, gradient, variable, learning_rate):
         """One update of one variable, a tf.Variable (the paper's lines 6 to 12)."""
         index = self._get_variable_index(variable)
-        rate = tf.cast(learning_rate, tf.float32)
-        if self.rate_factors is not None:
-            rate *= self.rate_factors(self.iterations)[index]
+        rate = rate_of(self, index, learning_rate)
         decay = rate * self.decay if self.decay and self.decayed[index] else None
         large = variable.shape.num_elements() >= LARGE
         update = _update_compiled if large else _update_plain
@@ -135,6 +133,20 @@ class AdamW(keras.optimizers.Optimizer):
             "epsilon": self.epsilon,
             "bias_correction": self.bias_correction,
         }
+
+
+def rate_of(optimizer, index, learning_rate):
+    """The learning rate of a variable, float32: the schedule's, times the factor it has of its own.
+
+    Args:
+      optimizer: with `rate_factors` and `iterations`.
+      index: int, the number of the variable.
+      learning_rate: what Keras hands to `update_step`.
+    """
+    rate = tf.cast(learning_rate, tf.float32)
+    if optimizer.rate_factors is None:
+        return rate
+    return rate * optimizer.rate_factors(optimizer.iterations)[index]
 
 
 def _update_plain(weight, first, second, gradient, factor, decay, adam):
