@@ -38,6 +38,19 @@ def shown_name(name, limit=80):
     return name if name.isprintable() and 0 < len(name) <= limit else shown(name, limit)
 
 
+def hint(name, known):
+    """What a message about an unknown name ends with: the nearest known one, else all of them.
+
+    Args:
+      name, known: as in `nearest`.
+    Returns:
+      str.
+    """
+    known = list(known)
+    near = nearest(name, known)
+    return f"did you mean {near}?" if near else f"there are {', '.join(known)}"
+
+
 def nearest(name, known):
     """The known name that a mistyped one is meant to be.
 

@@ -4,7 +4,7 @@ import importlib
 import sys
 
 from bert_tf import __version__
-from bert_tf.errors import nearest
+from bert_tf.errors import hint
 
 # verb -> what it does, for the list that `bert-tf` alone prints.
 VERBS = {
@@ -41,9 +41,7 @@ def main(argv=None):
         return 0
     verb, *flags = argv
     if verb not in VERBS:
-        near = nearest(verb, VERBS)
-        hint = f"did you mean {near}?" if near else f"there are {', '.join(VERBS)}"
-        print(f"bert-tf: no verb {verb!r}; {hint}", file=sys.stderr)
+        print(f"bert-tf: no verb {verb!r}; {hint(verb, VERBS)}", file=sys.stderr)
         return 2
     return importlib.import_module(f"bert_tf.cli.{verb}").main(flags)
 

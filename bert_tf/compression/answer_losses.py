@@ -4,6 +4,8 @@ import math
 
 from keras import ops
 
+from bert_tf.tasks.losses import mean_there
+
 
 def answer_losses(student, teachers, temperature):
     """The losses of the rows of a batch, those of several answers a row added up.
@@ -20,23 +22,12 @@ def answer_losses(student, teachers, temperature):
     Returns:
       float32 [B], 0 where all agree.
     """
-    return sum(
-        over_places(_LOSSES[own.kind](own.values, [x.values for x in theirs], temperature), own)
-        for own, *theirs in zip(student, *teachers, strict=True)
-    )
-
-
-def over_places(losses, answer):
-    """The mean of losses [B, ...] over the places of a row where there is an answer, [B]."""
-    if len(losses.shape) == 1:
-        return losses
-    axes = tuple(range(1, len(losses.shape)))
-    if answer.there is None:
-        return ops.mean(losses, axis=axes)
-    there = ops.cast(answer.there, "float32")
-    # Elsewhere logits may be so low that they differ by much and mean nothing.
-    losses = ops.where(answer.there, losses, 0.0)
-    return ops.sum(losses, axis=axes) / ops.maximum(ops.sum(there, axis=axes), 1)
+    losses = 0.0
+    for own, *theirs in zip(student, *teachers, strict=True):
+        of_places = _LOSSES[own.kind](own.values, [x.values for x in theirs], temperature)
+        # Elsewhere logits may be so low that they differ by much and mean nothing.
+        losses = losses + mean_there(of_places, own.there)
+    return losses
 
 
 def choice_loss(own, theirs, temperature):

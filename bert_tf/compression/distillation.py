@@ -12,7 +12,7 @@ from bert_tf.encoders.watching import watched
 from bert_tf.errors import InputError, shown
 from bert_tf.layers import key_for
 from bert_tf.tasks.grouped_rows import present
-from bert_tf.tasks.losses import weight_of_rows, weighted_sum
+from bert_tf.tasks.losses import mean_there, weight_of_rows, weighted_sum
 from bert_tf.tasks.soft_answers import mask_of
 from bert_tf.tasks.task_model import TaskModel
 
@@ -197,9 +197,8 @@ class Distillation(TaskModel):
         if len(inputs["input_ids"].shape) == 2:
             return losses_X
         rows = ops.shape(inputs["input_ids"])[0]
-        there_BX = ops.reshape(ops.cast(present(inputs), "float32"), (rows, -1))
-        losses_BX = ops.reshape(losses_X, (rows, -1)) * there_BX
-        return ops.sum(losses_BX, axis=1) / ops.maximum(ops.sum(there_BX, axis=1), 1)
+        there_BX = ops.reshape(present(inputs), (rows, -1))
+        return mean_there(ops.reshape(losses_X, (rows, -1)), there_BX)
 
     def _replacing(self, student, teachers, given):
         if len(teachers) != 1 or self._looks_inside:

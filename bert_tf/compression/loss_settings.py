@@ -1,6 +1,6 @@
 """The losses of distillation and their settings, as configurations and Python give them."""
 
-from bert_tf.errors import InputError, nearest, shown
+from bert_tf.errors import InputError, hint, shown
 
 # Loss -> what it has besides its weight, and what that is where nothing is said; see Distillation.
 LOSSES = {
@@ -37,12 +37,12 @@ def settings_of(losses):
     found = {}
     for name, given in losses.items():
         if name not in LOSSES:
-            raise InputError(f"losses: no {shown(name)}{_hint(name, LOSSES)}")
+            raise InputError(f"losses: no {shown(name)}; {hint(name, LOSSES)}")
         given = given if isinstance(given, dict) else {"weight": given}
         for key, value in given.items():
             if key not in ("weight", *LOSSES[name]):
                 known = ("weight", *LOSSES[name])
-                raise InputError(f"losses.{name}: no {shown(key)}{_hint(key, known)}")
+                raise InputError(f"losses.{name}: no {shown(key)}; {hint(key, known)}")
             _check(f"losses.{name}", key, value)
         found[name] = {"weight": 1.0, **LOSSES[name], **given}
     return found
@@ -76,11 +76,6 @@ def _whole(value, least):
 
 def _is_pair(text):
     return text.count("-") == 1 and all(side in _SIDES for side in text.split("-"))
-
-
-def _hint(name, known):
-    near = nearest(name, known)
-    return f"; did you mean {near}?" if near else f"; there are {', '.join(known)}"
 
 
 def layer_map(name, given, student, teacher, first=1, last=None):

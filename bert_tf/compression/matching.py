@@ -13,6 +13,8 @@ from bert_tf.compression.loss_settings import layer_map
 from bert_tf.encoders.watching import queries_keys_values
 from bert_tf.errors import InputError
 from bert_tf.layers import LOWEST, Linear, truncated_normal
+from bert_tf.tasks.embedding_losses import unit_length
+from bert_tf.tasks.losses import mean_there
 
 
 class Match(keras.layers.Layer):
@@ -74,7 +76,7 @@ class HiddenStates(Match):
                 projected = self.projections[min(own, 1)](flat)
                 state = ops.reshape(projected, ops.shape(wanted))
             each_XL = ops.mean(ops.square(state - wanted), axis=-1)
-            losses = losses + over_tokens(each_XL, mask_XL)
+            losses = losses + mean_there(each_XL, mask_XL)
         return losses
 
 
@@ -96,8 +98,7 @@ class Attentions(Match):
         for own, theirs in self.layers_of.items():
             maps = self._map(student, own), self._map(teacher, theirs)
             each_XLL = ops.mean(ops.square(maps[0] - maps[1]), axis=1)
-            flat = [ops.reshape(x, (ops.shape(x)[0], -1)) for x in (each_XLL, pairs_XLL)]
-            losses = losses + over_tokens(*flat)
+            losses = losses + mean_there(each_XLL, pairs_XLL)
         return losses
 
     def _map(self, seen, layer):
@@ -153,7 +154,7 @@ class Relations(Match):
             one, other = pair.split("-")
             own, wanted = (self._logs(x[one], x[other], mask_XL) for x in sides)
             each_XNL = ops.sum(ops.exp(wanted) * (wanted - own), axis=-1)
-            losses = losses + over_tokens(ops.mean(each_XNL, axis=1), mask_XL)
+            losses = losses + mean_there(ops.mean(each_XNL, axis=1), mask_XL)
         return losses
 
     def _sides(self, seen, layer):
@@ -187,7 +188,7 @@ class LastStates(Match):
     def compare(self, student, teacher, mask_XL):
         """float32 [X]."""
         own, wanted = (ops.cast(x["hidden_states"][-1], "float32") for x in (student, teacher))
-        return over_tokens(1 - ops.sum(normalized(own) * normalized(wanted), axis=-1), mask_XL)
+        return mean_there(1 - ops.sum(unit_length(own) * unit_length(wanted), axis=-1), mask_XL)
 
 
 class FirstStates(Match):
@@ -210,7 +211,7 @@ class FirstStates(Match):
 
     @staticmethod
     def _first(seen, layer):
-        return normalized(ops.cast(seen["hidden_states"][layer][:, 0], "float32"))
+        return unit_length(ops.cast(seen["hidden_states"][layer][:, 0], "float32"))
 
 
 # Loss -> its class; the others are about answers.
@@ -223,20 +224,7 @@ MATCHES = {
 }
 
 
-def over_tokens(losses, mask):
-    """The mean of losses [X, L] where the mask, bool [X, L], has tokens: float32 [X]."""
-    there = ops.cast(mask, "float32")
-    total = ops.sum(ops.where(mask, losses, 0.0), axis=1)
-    return total / ops.maximum(ops.sum(there, axis=1), 1)
-
-
 def products(one, other):
     """Scaled products of vectors [..., L, H], [..., L, L]."""
     one, other = ops.cast(one, "float32"), ops.cast(other, "float32")
     return ops.matmul(one, ops.swapaxes(other, -1, -2)) * one.shape[-1] ** -0.5
-
-
-def normalized(vectors):
-    """Vectors [..., D] at length 1; zeros stay zeros."""
-    squares = ops.sum(ops.square(vectors), axis=-1, keepdims=True)
-    return vectors * ops.rsqrt(ops.maximum(squares, 1e-24))

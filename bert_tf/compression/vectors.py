@@ -3,8 +3,9 @@
 import keras
 from keras import ops
 
-from bert_tf.compression.matching import normalized
 from bert_tf.layers import Linear, truncated_normal
+from bert_tf.tasks.embedding_losses import unit_length
+from bert_tf.tasks.losses import mean_there
 
 
 class Vectors(keras.layers.Layer):
@@ -41,9 +42,8 @@ class Vectors(keras.layers.Layer):
             flat = self.projection(ops.reshape(vectors_BTD, (-1, vectors_BTD.shape[-1])))
             vectors_BTD = ops.reshape(flat, ops.shape(wanted_BTD))
         if self.distance == "cosine":
-            products = normalized(vectors_BTD) * normalized(wanted_BTD)
+            products = unit_length(vectors_BTD) * unit_length(wanted_BTD)
             losses_BT = 1 - ops.sum(products, axis=-1)
         else:
             losses_BT = ops.sum(ops.square(vectors_BTD - wanted_BTD), axis=-1)
-        there = ops.cast(there_BT, "float32")
-        return ops.sum(losses_BT * there, axis=1) / ops.maximum(ops.sum(there, axis=1), 1)
+        return mean_there(losses_BT, there_BT)

@@ -18,7 +18,7 @@ from bert_tf.encoders.modernbert import MODERNBERT, ModernBertConfig
 from bert_tf.encoders.roberta import ROBERTA, XLM_ROBERTA, RobertaConfig, XLMRobertaConfig
 from bert_tf.encoders.transformer import PARTS, TRANSFORMER, TransformerConfig, as_transformer
 from bert_tf.encoders.word2vec import WORD2VEC, Word2VecConfig, words_alone_config
-from bert_tf.errors import ConfigError, InputError, nearest, shown
+from bert_tf.errors import ConfigError, InputError, hint, shown
 
 # model_type in config.json -> Family.
 FAMILIES = {
@@ -58,9 +58,7 @@ def build_encoder(config, *, pooler=None, dtype=None, **config_changes):
     """
     if isinstance(config, str):
         if config not in SIZES:
-            near = nearest(config, SIZES)
-            hint = f"; did you mean {near}?" if near else f"; there are {', '.join(SIZES)}"
-            raise InputError(f"no published size is called {config!r}{hint}")
+            raise InputError(f"no published size is called {config!r}; {hint(config, SIZES)}")
         config = SIZES[config]
     if not any(type(config) is family.config for family in FAMILIES.values()):
         known = ", ".join(FAMILIES)

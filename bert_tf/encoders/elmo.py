@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from bert_tf.encoders import parts
 from bert_tf.encoders.checks import check_absent
 from bert_tf.encoders.config import EncoderConfig
 from bert_tf.encoders.family import Family, Published
@@ -9,7 +10,6 @@ from bert_tf.errors import InputError
 from bert_tf.layers import (
     Doubled,
     LayerMix,
-    NextWordHead,
     StateResets,
     TwoWayLSTM,
     WordEmbeddings,
@@ -72,11 +72,6 @@ def _blocks(config, dtype):
     ]
 
 
-def _two_way_head(config, dtype):
-    initial = truncated_normal(config.initializer_range)
-    return NextWordHead(config.vocab_size, config.tie_word_embeddings, initial, dtype=dtype)
-
-
 ELMO = Family(
     config=ElmoConfig,
     sizes={},
@@ -86,5 +81,5 @@ ELMO = Family(
     positions=lambda config, dtype: StateResets(dtype=dtype),
     blocks=_blocks,
     mix=lambda config, dtype: LayerMix(config.num_hidden_layers + 1, dtype=dtype),
-    two_way_head=_two_way_head,
+    two_way_head=parts.next_word_head,
 )

@@ -12,7 +12,6 @@ from bert_tf.layers import (
     DecoderBlock,
     Embeddings,
     LayerNorm,
-    NextWordHead,
     PreNormBlock,
     truncated_normal,
 )
@@ -135,11 +134,6 @@ def _block(config, number, dtype):
     return parts.decoder_block(config, dtype, kinds, kernels, scale, upcast=upcast)
 
 
-def _next_word_head(config, dtype):
-    initial = truncated_normal(config.initializer_range)
-    return NextWordHead(config.vocab_size, config.tie_word_embeddings, initial, dtype=dtype)
-
-
 GPT2 = Family(
     config=Gpt2Config,
     sizes=SIZES,
@@ -150,6 +144,6 @@ GPT2 = Family(
     embeddings=_embeddings,
     blocks=_blocks,
     final_norm=lambda config, dtype: LayerNorm(config.layer_norm_eps, dtype=dtype),
-    next_word_head=_next_word_head,
+    next_word_head=parts.next_word_head,
     decoder={"add_cross_attention": True},
 )

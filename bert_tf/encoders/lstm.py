@@ -3,6 +3,7 @@ that attends to an encoder."""
 
 import dataclasses
 
+from bert_tf.encoders import parts
 from bert_tf.encoders.checks import check_absent, check_choice
 from bert_tf.encoders.config import EncoderConfig
 from bert_tf.encoders.family import Family, Published
@@ -12,7 +13,6 @@ from bert_tf.layers import (
     Beginnings,
     Embeddings,
     LSTMBlock,
-    NextWordHead,
     truncated_normal,
 )
 
@@ -66,10 +66,7 @@ def _blocks(config, dtype):
 
 
 def _next_word_head(config, dtype):
-    if not config.is_decoder:
-        return None
-    initial = truncated_normal(config.initializer_range)
-    return NextWordHead(config.vocab_size, config.tie_word_embeddings, initial, dtype=dtype)
+    return parts.next_word_head(config, dtype) if config.is_decoder else None
 
 
 LSTM = Family(

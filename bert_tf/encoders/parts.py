@@ -14,6 +14,7 @@ from bert_tf.layers import (
     FeedForward,
     Linear,
     MaskedLMHead,
+    NextWordHead,
     ProjectionHead,
     truncated_normal,
 )
@@ -106,6 +107,12 @@ def groups_of(config, blocks):
     # Rounded up: the first layer that `shared_blocks` gives to the group.
     starts = [-(-group * layers // count) * inner for group in range(count)]
     return [blocks[start : start + inner] for start in starts]
+
+
+def next_word_head(config, dtype):
+    """The words' table, or one of its own, as output matrix: a NextWordHead."""
+    initial = truncated_normal(config.initializer_range)
+    return NextWordHead(config.vocab_size, config.tie_word_embeddings, initial, dtype=dtype)
 
 
 def masked_lm_head(config, width, dtype, activation=None, idle_bias=True):

@@ -16,7 +16,6 @@ from bert_tf.layers import (
     EncoderBlock,
     LanguageEmbeddings,
     LayerNorm,
-    NextWordHead,
     PostNormDecoderBlock,
     PreNormBlock,
     sinusoidal,
@@ -157,8 +156,7 @@ def _next_word_head(config, dtype):
         return None
     if config.word_embedding == "normed":
         return parts.masked_lm_head(config, config.hidden_size, dtype)
-    tied = config.tie_word_embeddings
-    return NextWordHead(config.vocab_size, tied, _initializer(config), dtype=dtype)
+    return parts.next_word_head(config, dtype)
 
 
 def _masked_lm_head(config, width, dtype):

@@ -31,3 +31,13 @@ def make_attention_mask(attention_mask, queries=None, order=None):
         return seen_B1FL
     before_B1LL = order[:, None, None, :] <= order[:, None, :, None]
     return ops.logical_and(seen_B1FL, before_B1LL)
+
+
+def goes_on(groups):
+    """Whether a position follows the one before in the same example, bool [B, L].
+
+    Args:
+      groups: int [B, L], the encoder's `attention_mask`, which numbers packed examples.
+    """
+    same = ops.equal(groups[:, 1:], groups[:, :-1])
+    return ops.concatenate([ops.zeros_like(groups[:, :1], dtype="bool"), same], axis=1)

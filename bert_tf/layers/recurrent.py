@@ -7,7 +7,7 @@ from keras import ops
 
 from bert_tf.layers.dropout import dropout, fold_in
 from bert_tf.layers.linear import Linear, with_own_seed
-from bert_tf.layers.masks import MASKED_SCORE
+from bert_tf.layers.masks import MASKED_SCORE, goes_on
 
 # How well a word's state fits a position of the source (Luong et al. 2015, eq. 8).
 SCORES = ("dot", "general", "concat")
@@ -62,9 +62,7 @@ class Beginnings(keras.layers.Layer):
           position_ids: int [B, L] or None; here they decide nothing.
           groups: int [B, L], the encoder's `attention_mask`.
         """
-        same = ops.equal(groups[:, 1:], groups[:, :-1])
-        goes_on = ops.concatenate([ops.zeros_like(groups[:, :1], dtype="bool"), same], axis=1)
-        return dataclasses.replace(context, positions=goes_on)
+        return dataclasses.replace(context, positions=goes_on(groups))
 
 
 class LSTMBlock(keras.layers.Layer):
@@ -94,8 +92,8 @@ class LSTMBlock(keras.layers.Layer):
         width = self.cell.width
         gates = self.cell.input_gates(dropout(x, self.dropout_rate, fold_in(key, 1)))
         # One tensor, since Keras' scan takes no two of unknown length.
-        goes_on = ops.cast(ops.reshape(context.positions, (-1, 1)), gates.dtype)
-        read_FBX = _by_place(ops.concatenate([gates, goes_on], axis=-1), context)
+        kept = ops.cast(ops.reshape(context.positions, (-1, 1)), gates.dtype)
+        read_FBX = _by_place(ops.concatenate([gates, kept], axis=-1), context)
 
         def step(states, read):
             kept = [state * read[:, -1:] for state in states]

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from bert_tf.layers.dropout import dropout, fold_in
+from bert_tf.layers.masks import goes_on
 
 
 class Doubled(keras.layers.Layer):
@@ -35,12 +36,8 @@ class StateResets(keras.layers.Layer):
           position_ids: left aside.
           groups: int [B, L], the encoder's `attention_mask`.
         """
-        same_BL = ops.cast(groups[:, 1:] == groups[:, :-1], "float32")
-        first_B1 = ops.zeros_like(groups[:, :1], "float32")
-        keeps = [
-            ops.concatenate([first_B1, one], axis=1) for one in (same_BL, ops.flip(same_BL, axis=1))
-        ]
-        keep_2BL = ops.stack(keeps)
+        read = (groups, ops.flip(groups, axis=1))
+        keep_2BL = ops.stack([ops.cast(goes_on(each), "float32") for each in read])
         return dataclasses.replace(context, positions=ops.transpose(keep_2BL, (2, 0, 1))[..., None])
 
 

@@ -1,7 +1,7 @@
 """Encoders with fresh weights, of a family or a size that a configuration names."""
 
 from bert_tf.encoders import FAMILIES, SIZES, build_encoder, change_config
-from bert_tf.errors import ConfigError, InputError, nearest
+from bert_tf.errors import ConfigError, InputError, hint
 from bert_tf.tasks.causal_rows import start_and_end
 
 
@@ -19,9 +19,7 @@ def fresh_encoder(section, tokenizer):
     for key, known, what in (("size", SIZES, "published size"), ("family", FAMILIES, "family")):
         name = getattr(section, key)
         if name is not None and name not in known:
-            near = nearest(name, known)
-            hint = f"did you mean {near}?" if near else f"there are {', '.join(known)}"
-            raise ConfigError(f"model.{key}: {name!r} is no {what}; {hint}")
+            raise ConfigError(f"model.{key}: {name!r} is no {what}; {hint(name, known)}")
     sized = section.size is not None
     sizes = SIZES[section.size] if sized else FAMILIES[section.family].config()
     of_text = {"vocab_size": tokenizer.vocab_size, "pad_token_id": tokenizer.pad_id}

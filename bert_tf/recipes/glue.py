@@ -9,7 +9,7 @@ from absl import logging
 
 from bert_tf.atomic import new_file, write_file
 from bert_tf.data.official import BENCHMARKS, OFFICIAL, path_of, read_official
-from bert_tf.errors import ConfigError, InputError, nearest
+from bert_tf.errors import ConfigError, InputError, hint, nearest
 from bert_tf.export import answer_with
 from bert_tf.loading import load_with_tokenizer
 from bert_tf.recipes.finetune import finetune
@@ -41,9 +41,7 @@ def glue(config, workdir, tasks, seeds, report=print):
     """
     for name in config.tasks:
         if name not in OFFICIAL:
-            near = nearest(name, OFFICIAL)
-            hint = f"did you mean {near}?" if near else f"there are {', '.join(OFFICIAL)}"
-            raise ConfigError(f"tasks.{name}: no task of GLUE or CLUE; {hint}")
+            raise ConfigError(f"tasks.{name}: no task of GLUE or CLUE; {hint(name, OFFICIAL)}")
     open_workdir(workdir, config)
     paths = {name: _paths(config, name) for name in tasks}
     with claimed_workdir(workdir, config):
@@ -87,8 +85,8 @@ def task_names(text):
         key = name.strip().lower()
         if key not in known and key not in BENCHMARKS:
             near = nearest(key, [*known, *BENCHMARKS])
-            hint = f"; did you mean {known.get(near, near)}?" if near else ""
-            raise ConfigError(f"--tasks: {name!r}, wanted any of {', '.join(OFFICIAL)}{hint}")
+            meant = f"; did you mean {known.get(near, near)}?" if near else ""
+            raise ConfigError(f"--tasks: {name!r}, wanted any of {', '.join(OFFICIAL)}{meant}")
         found += BENCHMARKS[key] if key in BENCHMARKS else [known[key]]
     twice = next((name for name in found if found.count(name) > 1), None)
     if twice is not None:

@@ -24,6 +24,22 @@ class AddedLoss(typing.NamedTuple):
         return weight_of_rows(labels, sample_weight)
 
 
+def mean_there(losses, there=None):
+    """The mean of each row's losses over the places that count.
+
+    Args:
+      losses: float32 [B, ...]. Those of other places may be anything.
+      there: bool [B, ...], which places count; None: all.
+    Returns:
+      float32 [B], 0 for a row without such a place.
+    """
+    axes = tuple(range(1, len(losses.shape)))
+    if there is None:
+        return ops.mean(losses, axis=axes) if axes else losses
+    count = ops.sum(ops.cast(there, "float32"), axis=axes)
+    return ops.sum(ops.where(there, losses, 0.0), axis=axes) / ops.maximum(count, 1)
+
+
 def weighted_sum(losses, sample_weight):
     """Sum of per-row losses [B] under row weights [B] or None; a float32 scalar."""
     losses = ops.cast(losses, "float32")
