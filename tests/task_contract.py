@@ -23,6 +23,7 @@ from bert_tf import (
     ElmoConfig,
     ExtractiveQA,
     Gpt2Config,
+    LstmConfig,
     MaskedLM,
     MultipleChoice,
     MultiTask,
@@ -34,6 +35,7 @@ from bert_tf import (
     SkipGram,
     TokenClassifier,
     Tokenizer,
+    TransformerConfig,
     Word2VecConfig,
     build_encoder,
     export_saved_model,
@@ -110,7 +112,28 @@ def translations():
     """Three sources and their targets; the last source has more tokens than its target."""
     decoder = {"num_hidden_layers": 1, "hidden_size": 12, "num_attention_heads": 3}
     source = build_encoder(tiny.config(num_hidden_layers=1, initializer_range=0.5))
-    model = Seq2Seq(source, decoder, generation={"max_new_tokens": 5})
+    return written_by(Seq2Seq(source, decoder, generation={"max_new_tokens": 5}))
+
+
+def translations_by_the_transformer():
+    """The same by the model of Vaswani et al. 2017, one table for source, target and output."""
+    changes = dict(num_hidden_layers=1, type_vocab_size=0, hidden_act="relu")
+    choices = dict(position_embedding="sinusoidal", word_embedding="scaled")
+    source = build_encoder(TransformerConfig(**SIZES | changes | choices))
+    given = dict(share_embeddings=True, label_smoothing=0.1, generation={"max_new_tokens": 5})
+    return written_by(Seq2Seq(source, {"model_type": "transformer"}, **given))
+
+
+def translations_by_lstms():
+    """The same by LSTMs with Luong attention, which read what they attended to a word before."""
+    sizes = {name: SIZES[name] for name in ("vocab_size", "hidden_size", "max_position_embeddings")}
+    decoder = {"model_type": "lstm", "bos_token_id": 2, "eos_token_id": 3}
+    source = build_encoder(LstmConfig(num_hidden_layers=1, **sizes))
+    return written_by(Seq2Seq(source, decoder, generation={"max_new_tokens": 5}))
+
+
+def written_by(model):
+    """The sources and targets of a model that writes."""
     targets = np.array([[2, 9, 8, 7], [2, 6, 0, 0], [2, 7, 0, 0]], "int32")
     labels = np.array([[9, 8, 7, 3], [6, 3, -100, -100], [7, 3, -100, -100]], "int32")
     written = {"decoder_input_ids": targets, "decoder_attention_mask": (targets > 0) * 1}
@@ -252,6 +275,8 @@ CASES = {
     "replaced tokens": replaced_tokens,
     "next words": next_words,
     "translations": translations,
+    "translations by the Transformer": translations_by_the_transformer,
+    "translations by LSTMs": translations_by_lstms,
     "neighbours": neighbours,
     "words beside": words_beside,
     "several tasks": several_tasks,
