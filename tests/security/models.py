@@ -24,6 +24,7 @@ ROWS = len(tiny.vocabulary())
 MORE = {
     "word2vec": {"num_hidden_layers": 0, "num_attention_heads": 0},
     "elmo": {"num_attention_heads": 0},
+    "lstm": {"num_attention_heads": 0, "type_vocab_size": 0},
 }
 
 
