@@ -41,6 +41,8 @@ setup(
         "hub": ["huggingface_hub"],
         # BLEU, chrF and ROUGE of written texts: `bert-tf evaluate`.
         "text-metrics": ["sacrebleu", "rouge-score"],
+        # `bert-tf export --format=onnx`, and the engine that checks it.
+        "onnx": ["tf2onnx>=1.17", "onnx", "onnxruntime"],
         "notebooks": ["jupyterlab", "ipykernel"],
         # Records made by many machines: `bert-tf records --runner`.
         "beam": ["apache-beam"],

@@ -68,6 +68,10 @@ class CausalLM(TaskModel):
         table_VD = self.encoder.embeddings.word_embeddings
         return masked_word_logits(self.next_word_head, table_VD, sequence_BLD, positions_BP)
 
+    def outputs_of_ids(self, inputs):
+        """`logits` float32 [B, L, V]; see `refusals.outputs_of_ids`."""
+        return {"logits": self(inputs, training=False)}
+
     def soft_answers(self, outputs, inputs):
         """The logits of the word after each token; see `tasks.soft_answers`."""
         return [SoftAnswer("choice", outputs, mask_of(inputs), True)]

@@ -62,6 +62,10 @@ class MaskedLM(TaskModel):
         """The logits over the vocabulary among the outputs of `call`."""
         return outputs
 
+    def outputs_of_ids(self, inputs):
+        """`logits` float32 [B, L, V]; see `refusals.outputs_of_ids`."""
+        return {"logits": self(inputs, training=False)}
+
     def soft_answers(self, outputs, inputs):
         """The logits at every word that is to be predicted; see `tasks.soft_answers`."""
         return [SoftAnswer("choice", outputs, masked_places(inputs), True)]

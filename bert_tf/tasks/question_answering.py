@@ -138,6 +138,10 @@ class ExtractiveQA(TaskModel):
             logits_BL2 = ops.where(mask[:, :, None] > 0, logits_BL2, LOWEST)
         return {"start_logits": logits_BL2[:, :, 0], "end_logits": logits_BL2[:, :, 1]}
 
+    def outputs_of_ids(self, inputs):
+        """`start_logits` and `end_logits` float32 [B, L]; see `refusals.outputs_of_ids`."""
+        return self(inputs, training=False)
+
     def loss_weights(self, labels, sample_weight=None):
         return {"span": weight_of_rows(labels, sample_weight)}
 

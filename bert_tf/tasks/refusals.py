@@ -45,6 +45,23 @@ def from_pretrained(kind, directory=None, *_, **__):
     )
 
 
+def outputs_of_ids(model, inputs):
+    """What an engine gives of token ids alone, for tasks that need no more.
+
+    Args:
+      model: TaskModel.
+      inputs: dict of int32 [B, L], see the encoder.
+    Returns:
+      dict of float tensors, named as transformers names them.
+    Raises:
+      InputError: the task has none.
+    """
+    raise InputError(
+        f"{type(model).__name__}: reads more than the tokens of one text or pair, or answers more "
+        "than numbers; an engine that gets ids alone cannot run it"
+    )
+
+
 def predict(model, x, *arguments, **options):
     """As `keras.Model.predict`, of inputs that `call` takes; texts are refused."""
     texts = [x] if isinstance(x, str) else x

@@ -4,8 +4,9 @@ import numpy as np
 from keras import ops
 
 from bert_tf.errors import InputError, shown
-from bert_tf.layers import ACTIVATIONS_OF_HEADS, Linear, fold_in, key_for, pool, truncated_normal
+from bert_tf.layers import Linear, fold_in, key_for, pool, truncated_normal
 from bert_tf.tasks.classifier_arguments import WINDOW_POOLINGS, check_choice
+from bert_tf.tasks.embedding_arguments import ACTIVATIONS, layer_of, sizes_of
 from bert_tf.tasks.embedding_losses import (
     IN_BATCH,
     OBJECTIVES,
@@ -95,11 +96,11 @@ class SentenceEncoder(TaskModel):
         self.pooling, self.objective = pooling or "mean", objective or "simcse"
         self.window_pooling = window_pooling
         self.normalize = normalize is not False
-        self.dense = None if dense is None else _layer(dense)
+        self.dense = None if dense is None else layer_of(dense)
         self.scale, self.margin, self.highest_score = scale, margin, highest_score
         config = encoder.config
         self.width = config.hidden_size if dense is None else self.dense[0]
-        self.matryoshka = None if matryoshka is None else _sizes(matryoshka, self.width)
+        self.matryoshka = None if matryoshka is None else sizes_of(matryoshka, self.width)
         self.head = None
         if dense is not None:
             initializer = truncated_normal(config.initializer_range)
@@ -211,17 +212,27 @@ class SentenceEncoder(TaskModel):
         if in_windows:
             there = ops.cast(present(texts), "int32")
             vectors = pool(as_groups(vectors, texts), there, self.window_pooling or "mean")
-        if self.head is not None:
-            vectors = _ACTIVATIONS[self.dense[1]](self.head(vectors))
-        vectors = ops.cast(vectors, "float32")
-        if self.normalize:
-            vectors = unit_length(vectors)
+        vectors = self._finished(vectors)
         if not grouped:
             return vectors
         vectors = as_groups(vectors, inputs)
         there = present(inputs)
         there = ops.any(there, axis=-1) if in_windows else there
         return vectors * ops.cast(there, "float32")[:, :, None]
+
+    def _finished(self, vectors):
+        """Pooled vectors [X, D] through the dense layer and at their length, float32."""
+        if self.head is not None:
+            vectors = ACTIVATIONS[self.dense[1]](self.head(vectors))
+        vectors = ops.cast(vectors, "float32")
+        return unit_length(vectors) if self.normalize else vectors
+
+    def outputs_of_ids(self, inputs):
+        """`last_hidden_state` float [B, L, D], which readers pool, and `sentence_embedding` float32
+        [B, D], which is this model's answer; see `refusals.outputs_of_ids`."""
+        tokens = self.encoder(inputs)["sequence_output"]
+        pooled = pool(tokens, inputs.get("attention_mask"), self.pooling)
+        return {"last_hidden_state": tokens, "sentence_embedding": self._finished(pooled)}
 
     def soft_vectors(self, outputs, inputs):
         """The vectors of a row's texts, float32 [B, T, D], and which there are, bool [B, T]."""
@@ -305,26 +316,3 @@ class SentenceEncoder(TaskModel):
     def argument_is_published(self, name):
         """True: files of sentence-transformers hold all that the vectors depend on."""
         return True
-
-
-_ACTIVATIONS = {name: ACTIVATIONS_OF_HEADS[name] for name in ("tanh", "relu", "gelu")}
-_ACTIVATIONS["identity"] = lambda x: x
-
-
-def _layer(dense):
-    if not isinstance(dense, list | tuple) or len(dense) != 2:
-        raise InputError(f"dense: {shown(dense)}, wanted a width and an activation")
-    width, activation = dense
-    if not isinstance(width, int) or isinstance(width, bool) or width < 1:
-        raise InputError(f"dense: width {shown(width)}, wanted a whole number of 1 or more")
-    if not isinstance(activation, str) or activation not in _ACTIVATIONS:
-        known = ", ".join(_ACTIVATIONS)
-        raise InputError(f"dense: activation {shown(activation)}, wanted one of {known}")
-    return [width, activation]
-
-
-def _sizes(sizes, width):
-    listed = isinstance(sizes, list | tuple) and len(sizes) > 0
-    if not listed or not all(isinstance(x, int) and 0 < x <= width for x in sizes):
-        raise InputError(f"matryoshka: {shown(sizes)}, wanted a list of sizes up to {width}")
-    return list(sizes)

@@ -180,6 +180,10 @@ class SequenceClassifier(TaskModel):
         total = weighted_sum(right, sample_weight)
         return {"accuracy": (total, weight_of_rows(labels, sample_weight))}
 
+    def outputs_of_ids(self, inputs):
+        """`logits` float32 [B, K]; see `refusals.outputs_of_ids`."""
+        return {"logits": self(inputs, training=False)}
+
     def soft_answers(self, outputs, inputs):
         """The logits, or the numbers of regression; see `tasks.soft_answers`."""
         return [SoftAnswer(KINDS[self.problem_type], outputs)]

@@ -28,8 +28,7 @@ class TaskModel(keras.Model):
     # Attributes that are saved in a folder beside; `companion(encoder, name, config)` makes one.
     companions = ()
     from_models = ()  # arguments that may be a model, which configurations name by its path
-    # Column name -> features.Column, the positional arguments of an answer first.
-    columns = {}
+    columns = {}  # name -> features.Column, the positional arguments of an answer first
     # Names of tensors of `features` -> the axis of their tokens, beside features.TOKEN_AXES.
     token_axes = {}
     loss_names = metric_names = ()
@@ -48,6 +47,7 @@ class TaskModel(keras.Model):
     places = {}  # column -> what tables call it, where nothing is said and it is not its name
     full_mark = 1.0  # what the best figures of the task come to, such as 100 for percentages
     group_by = None  # the column that is equal in rows of a table that are one row of the task
+    outputs_of_ids = refusals.outputs_of_ids  # for engines that get ids and no texts
     save, predict = refusals.save, refusals.predict  # what is written otherwise here
     from_pretrained = classmethod(refusals.from_pretrained)
 

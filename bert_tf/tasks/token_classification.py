@@ -96,6 +96,13 @@ class TokenClassifier(TaskModel):
         outputs = self.encoder(inputs, training=key is not None, key=fold_in(key, 0))
         return self.head(outputs["sequence_output"], key=fold_in(key, 1))
 
+    def outputs_of_ids(self, inputs):
+        """`logits` float32 [B, L, K]; see `refusals.outputs_of_ids`. Not of a CRF, whose labels are
+        chosen for a row as a whole."""
+        if self.chain is not None:
+            return super().outputs_of_ids(inputs)
+        return {"logits": self(inputs, training=False)}
+
     def loss_weights(self, labels, sample_weight=None):
         return {"tagging": ops.sum(_weights(labels, sample_weight))}
 

@@ -1,7 +1,9 @@
-"""What tokenizer.json says of a tokenizer: it has to be BERT's, or an error names what is not.
+"""tokenizer.json of WordPiece: written, and read, where an error names what is not BERT's.
 
 Source of the format: `tokenizers` 0.23, the serialization of its Tokenizer.
 """
+
+import dataclasses
 
 from bert_tf.errors import shown
 
@@ -92,3 +94,61 @@ def _check_template(step, names, ids):
             described = step.inner("special_tokens").inner(token)
             if described.get("ids", list) != [ids[token]]:
                 raise described.fault("ids", f"[{ids[token]}]")
+
+
+def of_wordpiece(settings):
+    """tokenizer.json of a WordPiece tokenizer, as the `tokenizers` library reads it.
+
+    Args:
+      settings: WordPieceSettings.
+    Returns:
+      dict, without truncation and padding.
+    """
+    ids = {token: i for i, token in enumerate(settings.vocabulary)}
+    ends = {"cls": settings.cls_token, "sep": settings.sep_token}
+
+    def template(parts):
+        return [
+            {"SpecialToken": {"id": ends[part], "type_id": number}}
+            if part in ends
+            else {"Sequence": {"id": part, "type_id": number}}
+            for part, number in parts
+        ]
+
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [
+            {"id": ids[token.content], **dataclasses.asdict(token)}
+            for token in sorted(settings.added_tokens, key=lambda token: ids[token.content])
+        ],
+        "normalizer": {
+            "type": "BertNormalizer",
+            "clean_text": True,
+            "handle_chinese_chars": settings.tokenize_chinese_chars,
+            "strip_accents": settings.strip_accents,
+            "lowercase": settings.lowercase,
+        },
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": template(_SINGLE),
+            "pair": template(_PAIR),
+            "special_tokens": {
+                token: {"id": token, "ids": [ids[token]], "tokens": [token]}
+                for token in ends.values()
+            },
+        },
+        "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},
+        "model": {
+            "type": "WordPiece",
+            "unk_token": settings.unk_token,
+            **_MODEL,
+            "vocab": {
+                token: i
+                for i, token in enumerate(settings.vocabulary[: settings.base_size])
+                if token and ids[token] == i
+            },
+        },
+    }

@@ -1,0 +1,124 @@
+"""Models for engines that others keep: ids in, logits or vectors out, the tokenizer beside.
+
+ids.py         a task model as a program of token ids, and what it is compared with
+folder.py      config.json, tokenizer.json and what else readers look for
+onnx_file.py   model.onnx
+run.py         a script that runs an exported file in a process of its own
+"""
+
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+from absl import logging
+
+from bert_tf.atomic import new_directory
+from bert_tf.errors import ConfigError, InputError, nearest
+from bert_tf.export.engines import run
+from bert_tf.export.engines.folder import write_folder
+from bert_tf.export.engines.ids import require_equal, sample_batches
+from bert_tf.export.engines.onnx_file import write_onnx
+from bert_tf.export.text_model import text_settings
+
+# Format -> its file, the engine that checks it, the packages of both, the function that writes it.
+_FORMATS = {
+    "onnx": ("model.onnx", "ONNX Runtime", ("onnx", "tf2onnx", "onnxruntime"), write_onnx),
+}
+# For outputs of size 1, and in proportion above.
+_TOLERANCE = 1e-4
+
+
+def require_packages(format):
+    """Raises ConfigError unless what writes and checks a format is installed.
+
+    Args:
+      format: str.
+    """
+    if format not in _FORMATS:
+        near = nearest(format, _FORMATS)
+        hint = f"; did you mean {near}?" if near else ""
+        raise ConfigError(f"format: {format!r}, wanted one of {', '.join(_FORMATS)}{hint}")
+    for package in _FORMATS[format][2]:
+        if importlib.util.find_spec(package) is None:
+            raise ConfigError(f"format: {format} needs {package}: pip install bert_tf[{format}]")
+
+
+def export_for_engine(model, tokenizer, directory, format="onnx", max_length=None):
+    """Writes a model for an engine that runs without TensorFlow.
+
+    The engine reads int64 `input_ids`, `attention_mask` and, where the model tells them apart,
+    `token_type_ids`, each [batch, length], and gives what `TaskModel.outputs_of_ids` names. It is
+    asked batches of several shapes, in a process of its own, before the folder has its name.
+
+    Args:
+      model: TaskModel that reads texts or pairs as rows of tokens.
+      tokenizer: Tokenizer, the one the model was trained with.
+      directory: str, made if absent; an existing one must be empty.
+      format: "onnx".
+      max_length: int, tokens a row; None takes what the model was trained with.
+    Returns:
+      dict, ready for JSON: `file`, its path; `bytes`, its size; `largest_difference` between the
+      engine's outputs and the model's, for outputs of size 1 and in proportion above.
+    Raises:
+      ConfigError: a package that writes or runs the format is not installed.
+      InputError: the model cannot be exported, the place cannot be written, or the engine does not
+        run the file or answers otherwise than the model.
+    """
+    require_packages(format)
+    file, engine, _, write = _FORMATS[format]
+    if model.parts is not None:
+        tasks = ", ".join(model.parts)
+        raise InputError(f"{type(model).__name__}: has several tasks ({tasks}), wanted one model")
+    settings = text_settings(model, tokenizer, max_length)
+    if model.compute_dtype != "float32":
+        raise InputError(f"{type(model).__name__}: is of {model.compute_dtype}, wanted float32")
+    if "windows" in settings or model.windowed:
+        logging.info("%s: takes one row; whoever asks it cuts long texts into windows", file)
+    length = settings["max_length"]
+    with new_directory(directory) as folder:
+        write_folder(model, tokenizer, folder, length)
+        # Where sentence-transformers and text-embeddings-inference look for it.
+        place = folder / format if (folder / "modules.json").exists() else folder
+        place.mkdir(exist_ok=True)
+        batches, wanted = sample_batches(model, length)
+        write(model, place / file, list(wanted[0]))
+        found = answers(format, place / file, batches)
+        difference = require_equal(found, wanted, _TOLERANCE, f"{directory}: {engine}")
+        size, within = (place / file).stat().st_size, (place / file).relative_to(folder)
+    return {
+        "file": os.path.join(directory, within),
+        "bytes": size,
+        "largest_difference": difference,
+    }
+
+
+def answers(format, file, batches):
+    """What an engine says of batches, in a process of its own.
+
+    Args:
+      format: str.
+      file: pathlib.Path.
+      batches: list of dict of int64 [B, L].
+    Returns:
+      list of dict of arrays.
+    Raises:
+      InputError: the engine does not run it.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        inputs, outputs = (os.path.join(folder, name) for name in ("inputs.npz", "outputs.npz"))
+        flat = {f"{i}.{name}": x for i, batch in enumerate(batches) for name, x in batch.items()}
+        np.savez(inputs, **flat)
+        command = [sys.executable, "-P", run.__file__, format, str(file), inputs, outputs]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        if ended.returncode:
+            last = (ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"])[-1]
+            raise InputError(f"{file}: {_FORMATS[format][1]} does not run it: {last}")
+        found = [{} for _ in batches]
+        with np.load(outputs) as arrays:
+            for name in arrays.files:
+                number, output = name.split(".", 1)
+                found[int(number)][output] = arrays[name]
+    return found

@@ -1,0 +1,39 @@
+"""Runs an exported file, in a process that holds nothing but its engine.
+
+usage: python -P run.py FORMAT FILE INPUTS OUTPUTS
+
+INPUTS and OUTPUTS are .npz files; "2.input_ids" is an input of the third batch.
+"""
+
+import sys
+
+import numpy as np
+
+
+def onnx_runtime(file):
+    """A function of a batch, dict of arrays, to a dict of arrays."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return lambda batch: dict(zip(names, session.run(names, batch), strict=True))
+
+
+ENGINES = {"onnx": onnx_runtime}
+
+
+def main(format, file, inputs, outputs):
+    """Runs every batch."""
+    run, batches = ENGINES[format](file), {}
+    with np.load(inputs) as arrays:
+        for name in arrays.files:
+            number, name_of_input = name.split(".", 1)
+            batches.setdefault(number, {})[name_of_input] = arrays[name]
+    found = {}
+    for number, batch in batches.items():
+        found |= {f"{number}.{name}": value for name, value in run(batch).items()}
+    np.savez(outputs, **found)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,173 @@
+"""Exports for engines: what goes in, what stands beside, and what is refused in a line."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from bert_tf import MultipleChoice, SentenceEncoder, TokenClassifier, build_encoder, cli
+from bert_tf.errors import ConfigError, InputError
+from bert_tf.export.engines import answers, export_for_engine, require_packages
+from bert_tf.export.engines.folder import write_folder
+from bert_tf.export.engines.ids import (
+    ids_program,
+    input_names,
+    require_equal,
+    sample_batches,
+)
+from tests import oracles, tiny
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    return tiny.tokenizer(tmp_path_factory.mktemp("vocabulary"))
+
+
+def test_the_program_takes_any_shape_and_says_what_the_model_says():
+    model = tiny.classifier()
+    batches, wanted = sample_batches(model, 32)
+    assert [batch["input_ids"].shape for batch in batches] == [(1, 5), (3, 17), (2, 32)]
+    assert all(batch["input_ids"].dtype == np.int64 for batch in batches)
+    assert (batches[1]["attention_mask"].sum(axis=1) < 17).any()
+    program = ids_program(model)
+    found = [
+        {name: x.numpy() for name, x in program(*map(batch.get, input_names(model))).items()}
+        for batch in batches
+    ]
+    assert require_equal(found, wanted, 1e-5, "it") < 1e-5
+    tokens = model({name: x.astype(np.int32) for name, x in batches[1].items()})
+    np.testing.assert_allclose(found[1]["logits"], tokens, atol=1e-5)
+
+
+def test_token_types_go_in_where_the_model_tells_them_apart():
+    assert input_names(tiny.classifier())[2:] == ("token_type_ids",)
+    model = SentenceEncoder(build_encoder(tiny.config(type_vocab_size=1)))
+    assert input_names(model) == ("input_ids", "attention_mask")
+
+
+def test_a_sentence_encoder_gives_what_readers_pool_and_its_own_vector():
+    model = SentenceEncoder(build_encoder(tiny.config()), pooling="cls", dense=(6, "tanh"))
+    oracles.randomize(model)
+    (batch, *_), (found, *_) = sample_batches(model, 12)
+    assert list(found) == ["last_hidden_state", "sentence_embedding"]
+    assert found["last_hidden_state"].shape == (1, 5, 16)
+    vector = model({name: x.astype(np.int32) for name, x in batch.items()})
+    np.testing.assert_allclose(found["sentence_embedding"], vector, atol=1e-6)
+
+
+def names(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_folder_is_laid_out_as_readers_look_for_it(tokenizer, tmp_path):
+    write_folder(tiny.classifier(), tokenizer, tmp_path, 24)
+    beside = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"}
+    assert names(tmp_path) == {"config.json", *beside}
+    read = {
+        name: json.loads((tmp_path / name).read_text()) for name in names(tmp_path) - {"vocab.txt"}
+    }
+    whole, config = read["tokenizer.json"], read["config.json"]
+    assert config["architectures"] == ["BertForSequenceClassification"]
+    assert config["id2label"] == {"0": "bad", "1": "good"}
+    assert read["tokenizer_config.json"]["model_max_length"] == 24
+    assert whole["truncation"]["max_length"] == 24
+    assert (whole["padding"]["pad_id"], whole["padding"]["pad_token"]) == (0, "[PAD]")
+    assert read["special_tokens_map.json"]["mask_token"] == "[MASK]"
+
+
+def test_a_sentence_encoder_has_its_modules_beside(tokenizer, tmp_path):
+    model = SentenceEncoder(build_encoder(tiny.config()), dense=(6, "tanh"))
+    write_folder(model, tokenizer, tmp_path, 24)
+    found = names(tmp_path)
+    assert {"modules.json", "1_Pooling/config.json", "2_Dense/model.safetensors"} <= found
+    assert "model.safetensors" not in found
+
+
+@pytest.mark.parametrize("package", ["tf2onnx", "onnxruntime"])
+def test_a_package_that_is_missing_is_named_with_its_extra(monkeypatch, package):
+    for name in ("onnx", "tf2onnx", "onnxruntime"):
+        module = type(sys)(name)
+        module.__spec__ = object()
+        monkeypatch.setitem(sys.modules, name, None if name == package else module)
+    said = rf"format: onnx needs {package}: pip install bert_tf\[onnx\]"
+    with pytest.raises(ConfigError, match=said):
+        require_packages("onnx")
+
+
+def test_the_command_says_it_in_a_line_and_writes_nothing(monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    (tmp_path / "m").mkdir()
+    flags = ["export", f"--model={tmp_path / 'm'}", f"--output={tmp_path / 'x'}", "--format=onnx"]
+    assert cli.main(flags) == 2
+    told = capsys.readouterr().err
+    assert "needs onnx: pip install bert_tf[onnx]" in told and told.count("\n") == 1
+    assert cli.main([*flags, "--portable"]) == 2
+    assert "--portable: of the format saved_model alone" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_format_nobody_knows_is_refused_with_the_nearest():
+    with pytest.raises(ConfigError, match="format: 'onx', wanted one of .*did you mean onnx"):
+        require_packages("onx")
+
+
+def test_tasks_that_read_or_answer_more_than_rows_of_tokens_are_refused():
+    crf = TokenClassifier(build_encoder(tiny.config()), 3, ["O", "B-A", "I-A"], crf=True)
+    for model in (MultipleChoice(build_encoder(tiny.config())), crf):
+        with pytest.raises(InputError, match=f"{type(model).__name__}: reads more than"):
+            sample_batches(model, 12)
+
+
+def test_an_engine_that_does_not_run_it_is_named_and_no_folder_is_left(
+    tokenizer, tmp_path, monkeypatch
+):
+    from bert_tf.export import engines
+
+    def write(model, path, outputs):
+        path.write_bytes(b"no model")
+
+    packages = ("numpy",)
+    fake = {"onnx": ("model.onnx", "ONNX Runtime", packages, write)}
+    monkeypatch.setattr(engines, "_FORMATS", fake)
+    with pytest.raises(InputError, match="ONNX Runtime does not run it: .+"):
+        export_for_engine(tiny.classifier(), tokenizer, tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"logits": [[1.0, 2.0]]}, "logits has shape"),
+        ({"scores": [[1.0], [2.0]]}, "the outputs are scores, the model's are logits"),
+        ({"logits": [[1.0], [np.nan]]}, "logits holds no finite numbers"),
+        (
+            {"logits": [[1.0], [2.01]]},
+            "logits differs from the model's by 5.0e-03, allowed 1.0e-04",
+        ),
+    ],
+)
+def test_other_answers_than_the_model_s_are_no_export(value, said):
+    found = [{name: np.array(x, np.float32) for name, x in value.items()}]
+    with pytest.raises(InputError, match=f"it: {said}.*nothing was exported"):
+        require_equal(found, [{"logits": np.array([[1.0], [2.0]], np.float32)}], 1e-4, "it")
+
+
+def test_batches_come_back_in_their_order(tmp_path, monkeypatch):
+    """The script runs whatever its format's function gives; here a stand-in for an engine."""
+    from bert_tf.export.engines import run
+
+    monkeypatch.setitem(run.ENGINES, "sums", lambda file: lambda batch: {"sum": batch["a"].sum()})
+    inputs = {f"{i}.a": np.full((2, 2), i) for i in range(11)}
+    np.savez(tmp_path / "in.npz", **inputs)
+    run.main("sums", "", str(tmp_path / "in.npz"), str(tmp_path / "out.npz"))
+    with np.load(tmp_path / "out.npz") as found:
+        assert {name: int(found[name]) for name in found.files} == {
+            f"{i}.sum": 4 * i for i in range(11)
+        }
+
+
+def test_answers_of_an_engine_that_is_not_there_say_so(tmp_path):
+    batch = [{"input_ids": np.zeros((1, 2), np.int64)}]
+    with pytest.raises(InputError, match="ONNX Runtime does not run it"):
+        answers("onnx", tmp_path / "absent.onnx", batch)

@@ -1,0 +1,124 @@
+"""model.onnx of every family and every task that engines can run, in ONNX Runtime."""
+
+import json
+
+import numpy as np
+import pytest
+
+from bert_tf import (
+    AlbertConfig,
+    DebertaV2Config,
+    DistilBertConfig,
+    ElectraConfig,
+    ExtractiveQA,
+    Gpt2Config,
+    MaskedLM,
+    MobileBertConfig,
+    ModernBertConfig,
+    Reranker,
+    RobertaConfig,
+    SentenceEncoder,
+    SequenceClassifier,
+    TokenClassifier,
+    build_encoder,
+)
+from bert_tf.errors import InputError
+from bert_tf.export import export_for_engine
+from tests import oracles, tiny
+
+pytestmark = pytest.mark.slow
+
+TEXTS = ["A good film!", "not very good .", "[MASK] née 电影", "", "a very long story " * 9]
+FAMILIES = {
+    "albert": AlbertConfig,
+    "electra": ElectraConfig,
+    "roberta": RobertaConfig,
+    "distilbert": DistilBertConfig,
+    "mobilebert": MobileBertConfig,
+    "gpt2": Gpt2Config,
+    "modernbert": ModernBertConfig,
+    "deberta": DebertaV2Config,
+}
+_NARROW = {"embedding_size": 8, "intra_bottleneck_size": 8}
+TASKS = {
+    "logits": lambda encoder: SequenceClassifier(encoder, 3),
+    "tags": lambda encoder: TokenClassifier(encoder, 3, ["O", "B-A", "I-A"]),
+    "spans": ExtractiveQA,
+    "words": MaskedLM,
+    "ranks": Reranker,
+    "vector": lambda encoder: SentenceEncoder(encoder, dense=(6, "gelu")),
+}
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    pytest.importorskip("tf2onnx")
+    pytest.importorskip("onnxruntime")
+    return tiny.tokenizer(tmp_path_factory.mktemp("vocabulary"))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_is_run_by_onnx_runtime(tokenizer, tmp_path, name):
+    sizes = tiny.sizes(vocab_size=len(tiny.vocabulary()), hidden_size=16, intermediate_size=32)
+    own = {"roberta": {"pad_token_id": 0}, "mobilebert": _NARROW}.get(name, {})
+    config = FAMILIES[name](**sizes | {"max_position_embeddings": 34} | own)
+    model = oracles.randomize(SequenceClassifier(build_encoder(config), 3))
+    model.data_settings = {"max_length": 24}
+    found = export_for_engine(model, tokenizer, tmp_path / "x")
+    assert found["largest_difference"] < 1e-4 and found["bytes"] > 1000
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_answers_texts_as_its_model(tokenizer, tmp_path, name):
+    library, runtime = pytest.importorskip("tokenizers"), pytest.importorskip("onnxruntime")
+    model = oracles.randomize(TASKS[name](build_encoder(tiny.config())))
+    model.data_settings = {"max_length": 24}
+    found = export_for_engine(model, tokenizer, tmp_path / "x")
+    theirs = library.Tokenizer.from_file(str(tmp_path / "x/tokenizer.json"))
+    theirs.encode_special_tokens = True
+    rows = theirs.encode_batch(TEXTS)
+    session = runtime.InferenceSession(found["file"])
+    batch = {
+        "input_ids": np.array([row.ids for row in rows]),
+        "attention_mask": np.array([row.attention_mask for row in rows]),
+        "token_type_ids": np.array([row.type_ids for row in rows]),
+    }
+    names = [x.name for x in session.get_outputs()]
+    got = dict(zip(names, session.run(names, batch), strict=True))
+    wanted = model.outputs_of_ids(tokenizer(TEXTS, max_length=24))
+    assert names == list(wanted)
+    for each, value in wanted.items():
+        size = max(1, np.abs(value).max())
+        np.testing.assert_allclose(got[each] / size, value / size, atol=1e-4)
+    if name == "vector":
+        assert found["file"] == str(tmp_path / "x" / "onnx" / "model.onnx")
+
+
+def test_the_gelu_is_one_that_engines_know(tokenizer, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    found = export_for_engine(tiny.classifier(), tokenizer, tmp_path / "x")
+    graph = onnx.load(found["file"]).graph
+    makers = {name: node for node in graph.node for name in node.output}
+    erfs = [node for node in graph.node if node.op_type == "Erf"]
+    assert len(erfs) == 2 and all(makers[x.input[0]].op_type == "Div" for x in erfs)
+    axes = [[d.dim_param for d in x.type.tensor_type.shape.dim] for x in graph.input]
+    assert axes == [["batch", "length"]] * 3
+
+
+def test_an_operation_that_onnx_lacks_is_named(tokenizer, tmp_path):
+    import tensorflow as tf
+
+    class Odd(SequenceClassifier):
+        def outputs_of_ids(self, inputs):
+            logits = super().outputs_of_ids(inputs)["logits"]
+            return {"logits": tf.math.digamma(tf.abs(logits) + 1)}
+
+    model = Odd(build_encoder(tiny.config()))
+    with pytest.raises(InputError, match="model.onnx: ONNX has no operation Digamma"):
+        export_for_engine(model, tokenizer, tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+def test_the_report_is_json(tokenizer, tmp_path):
+    report = export_for_engine(tiny.classifier(), tokenizer, tmp_path / "x")
+    assert json.loads(json.dumps(report)) == report
