@@ -21,7 +21,7 @@ COMMAND = Command(
         Flag(
             "format",
             "NAME",
-            "huggingface (transformers opens it), google (TF1), keras_hub (the encoder) or\n"
+            "huggingface (transformers opens it), google (TF1), keras_hub or\n"
             "sentence_transformers (of a sentence encoder, or of an encoder alone); word2vec or\n"
             "word2vec_binary (of word vectors)",
             needed=True,

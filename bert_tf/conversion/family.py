@@ -74,7 +74,10 @@ class Layout:
         encoder = [Row(f"encoder.{row.ours}", f"encoder.{row.ours}") for row in self.encoder]
         shared = {id(weight) for weight in model.encoder.weights}
         beside = attribute_paths(model, ("encoder", *model.companions), seen=shared)
-        return Table((*encoder, *(Row(path, path) for path in beside)))
+        rows = (*encoder, *(Row(path, path) for path in beside))
+        # A preset of KerasHub has its backbone's pooler under every head.
+        pooled = getattr(model.encoder, "pooler", None) is not None
+        return Table(rows, (), () if pooled else ((r"^encoder\.pooler\.", "for another task"),))
 
     def encoder_names(self, part, letter="", numbers=()):
         """The names of one part of an encoder (`pooler`, `blocks`), the layer numbers filled in.

@@ -8,6 +8,7 @@ from bert_tf.atomic import new_directory
 from bert_tf.conversion import save_google
 from bert_tf.conversion.contents import opened
 from bert_tf.conversion.files import copy_tokenizer_files
+from bert_tf.conversion.keras_hub.heads import save_head, why_not
 from bert_tf.conversion.keras_hub.writing import save_keras_hub
 from bert_tf.conversion.saving import is_ours
 from bert_tf.conversion.sentence_transformers import TASK
@@ -36,7 +37,8 @@ def convert(source, target, format, compare=False, task=None):
         complete.
       format: one of FORMATS. "sentence_transformers" takes a sentence encoder, or an encoder alone,
         whose vectors it then means; of a sentence encoder the others hold the encoder.
-        "keras_hub" holds the encoder alone, and one warning names what is not expressed.
+        "keras_hub" holds a classifier of texts or a language model, of others the encoder alone,
+        and one warning names what is not expressed.
         "word2vec" and "word2vec_binary" are the vectors of an encoder that has nothing else, in
         vectors.txt and vectors.bin, without those of special tokens.
       compare: bool, whether what was written is read again and its encoder's outputs are compared
@@ -94,20 +96,22 @@ def _write(model, contents, folder, format):
 
 
 def _write_preset(contents, model, folder):
-    """A preset of KerasHub: the encoder, and the tokenizer if KerasHub has that kind."""
+    """A preset of KerasHub: the encoder, its tokenizer and head if KerasHub has that kind."""
     encoder = getattr(model, "encoder", model)
-    if model is not encoder:
-        kind = type(model).__name__
-        logging.warning("%s: KerasHub's preset has the encoder alone, no %s", contents.folder, kind)
-    save_keras_hub(encoder, folder)
+    backbone, name = save_keras_hub(encoder, folder), encoder.config.model_type
     lowercase = False
     if (contents.folder / "vocab.txt").is_file():
         from bert_tf.text.vocabulary_files import read_wordpiece
 
         lowercase = read_wordpiece(contents.folder).lowercase
-    name = encoder.config.model_type
     if not write_preset_tokenizer(contents.folder, folder, name, lowercase):
         logging.warning("%s: no tokenizer that KerasHub's %s has", contents.folder, name)
+    if model is encoder:
+        return
+    if why := why_not(model, name):
+        logging.warning("%s: %s", contents.folder, why)
+    else:
+        save_head(model, name, folder, backbone)
 
 
 def _write_vectors(contents, model, file):

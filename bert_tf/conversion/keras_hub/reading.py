@@ -9,17 +9,16 @@ import re
 from pathlib import Path
 
 import numpy as np
-from absl import logging
 
 from bert_tf.conversion.files import read_json
 from bert_tf.conversion.hdf5_file import read_hdf5
+from bert_tf.conversion.keras_hub.heads import read_head
 from bert_tf.conversion.keras_hub.places import BACKBONES, KEYS, places, rows_added
 from bert_tf.conversion.saving import FAMILIES, OWN
 from bert_tf.conversion.table import StoredTensor
 from bert_tf.errors import InputError, shown, shown_name
 
 CONFIG_FILE, WEIGHTS_FILE, SHARDS_FILE = "config.json", "model.weights.h5", "model.weights.json"
-TASK_FILE, TASK_WEIGHTS_FILE = "task.json", "task.weights.h5"
 MOST = 2000  # layers in a config, before anything is counted up to it
 
 
@@ -37,7 +36,7 @@ def read_preset(place, named):
       named: function of a Path, giving the one that messages name.
     Returns:
       (dict, the config; dict of attribute path to StoredTensor, what no encoder has under its name
-      in the file, those of a text classifier with its head; Path of the weights).
+      in the file, those of a task with its head; Path of the weights).
     Raises:
       InputError: a file is damaged, or the preset is of no family here.
     """
@@ -58,49 +57,14 @@ def read_preset(place, named):
     tensors |= {at: x for at, x in stored.items() if "seed_generator" not in at}
     _add_what_theirs_lack(name, config, tensors, str(named(weights)))
     config |= {"model_type": OWN, OWN: {"family": name}}
-    head = _classifier_head(place, name, named) if (place / TASK_FILE).is_file() else None
-    if head is None:
-        return (
-            config | {"architectures": [f"{OWN}.{FAMILIES[name].encoder_class}"]},
-            tensors,
-            weights,
-        )
-    config[OWN]["task"] = "SequenceClassifier"
-    config |= {"architectures": [f"{OWN}.SequenceClassifier"]}
+    found = read_head(place, name, config, named)
+    if found is None:
+        config |= {"architectures": [f"{OWN}.{FAMILIES[name].encoder_class}"]}
+        return config, tensors, weights
+    task, head = found
+    config[OWN]["task"] = task
+    config |= {"architectures": [f"{OWN}.{task}"]}
     return config, {f"encoder.{at}": x for at, x in tensors.items()} | head, weights
-
-
-def _classifier_head(place, name, named):
-    """The tensors of a text classifier's head, dict of our path to StoredTensor; None where the
-    preset is of another task, whose head one warning says is left aside.
-
-    Source: keras_hub 0.32, `src/models/*/*_text_classifier.py`: a dense layer of each class, behind
-    another one where the family has no pooler.
-    """
-    file, weights = place / TASK_FILE, place / TASK_WEIGHTS_FILE
-    whole = read_json(file)
-    kind, backbone = whole.get("class_name"), BACKBONES[name][0]
-    if kind != backbone.replace("Backbone", "TextClassifier"):
-        logging.warning("%s: a %s, whose head is left aside", named(file), shown(kind))
-        return None
-    told = whole.get("config") if isinstance(whole.get("config"), dict) else {}
-    if told.get("activation", "linear") not in ("linear", "softmax", None):
-        said = f"activation: {shown(told['activation'])}, wanted linear or softmax"
-        raise InputError(f"{named(file)}: {said}")
-    if not weights.is_file():
-        raise InputError(f"{named(file)}: no {TASK_WEIGHTS_FILE} beside it, which holds the head")
-    stored, found = read_hdf5(weights)[0], {}
-    layers = (
-        ["head.projection"] if BACKBONES[name][1].pooler else ["head.hidden.0", "head.projection"]
-    )
-    for number, ours in enumerate(layers):
-        at = f"dense_{number}" if number else "dense"
-        for place_in_layer, word in enumerate(("kernel", "bias")):
-            tensor = stored.get(f"layers/{at}/vars/{place_in_layer}")
-            if tensor is None:
-                raise InputError(f"{named(weights)}: has no layers/{at}/vars/{place_in_layer}")
-            found[f"{ours}.{word}"] = tensor
-    return found
 
 
 def _of_shards(index, named):

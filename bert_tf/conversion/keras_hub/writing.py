@@ -24,6 +24,8 @@ def save_keras_hub(encoder, directory):
     Args:
       encoder: an encoder of one of BACKBONES.
       directory: Path, an existing directory that nobody reads yet.
+    Returns:
+      dict: config.json.
     Raises:
       InputError: KerasHub has no such backbone, or it computes otherwise.
     """
@@ -59,6 +61,7 @@ def save_keras_hub(encoder, directory):
     about = VERSIONS | {"parameter_count": count}
     for file, content in ((CONFIG_FILE, whole), ("metadata.json", about | {"tasks": []})):
         (directory / file).write_text(json.dumps(content, indent=4) + "\n", encoding="utf-8")
+    return whole
 
 
 def _check_expressible(encoder, config, name, directory):
