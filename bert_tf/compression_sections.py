@@ -3,7 +3,18 @@
 import dataclasses
 
 from bert_tf.errors import ConfigError
-from bert_tf.settings import FLAG, MAPPING, WORD, Kind, is_number, is_word, optional, setting, whole
+from bert_tf.settings import (
+    FLAG,
+    MAPPING,
+    POSITIVE,
+    WORD,
+    Kind,
+    is_number,
+    is_word,
+    optional,
+    setting,
+    whole,
+)
 
 _TEACHERS = Kind(
     "a model directory, or a list of them",
@@ -14,6 +25,29 @@ _TEACHERS = Kind(
 )
 _CHANCE = Kind("a number from 0 to 1", lambda v: is_number(v) and 0 <= v <= 1, float)
 _PART = Kind("a share above 0, up to 1", lambda v: is_number(v) and 0 < v <= 1, float)
+LAYERS = ("query", "key", "value", "attention_output", "intermediate", "output")
+_LAYERS = Kind(
+    f"a list of some of {', '.join(LAYERS)}",
+    lambda value: isinstance(value, list) and value != [] and {*map(str, value)} <= {*LAYERS},
+    tuple,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class LoraSection:
+    """Low-rank updates of an encoder's layers, which are trained with the head in the encoder's
+    place; null: all of it is trained."""
+
+    rank: int | None = setting(optional(whole(1)), None)
+    alpha: float | None = setting(optional(POSITIVE), None)  # over rank a factor; null: 2 rank
+    layers: tuple = setting(_LAYERS, ("query", "value"))  # which are updated, in every block
+
+    def __post_init__(self):
+        """Nothing is given that nobody would look at."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if self.rank is None and value != field.default:
+                raise ConfigError(f"lora.rank is None and lora.{field.name} {value}, wanted a rank")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,7 @@
 
 import dataclasses
 
-from bert_tf.compression_sections import DistillationSection, TeacherSection
+from bert_tf.compression_sections import DistillationSection, LoraSection, TeacherSection
 from bert_tf.errors import ConfigError
 from bert_tf.pretraining_sections import (
     Masking,
@@ -53,6 +53,7 @@ __all__ = [
     "FinetuneConfig",
     "GlueConfig",
     "IncrementalSection",
+    "LoraSection",
     "Masking",
     "ModelSection",
     "MultiTaskConfig",
@@ -67,6 +68,13 @@ __all__ = [
     "to_dict",
     "to_yaml",
 ]
+
+
+def _refuse_both(key, value, others, wanted="one of them"):
+    """Raises ConfigError where a key is given (not null), and one of some others too."""
+    for other, given in others.items():
+        if value is not None and given is not None:
+            raise ConfigError(f"{key} is {value} and {other} {given}, wanted {wanted}")
 
 
 _PHASES = Kind("a list of phases, each with its records", lambda value: False)
@@ -84,36 +92,35 @@ class FinetuneConfig:
     distribution: DistributionSection = DistributionSection()
     incremental: IncrementalSection = IncrementalSection()
     few_shot: FewShotSection = FewShotSection()
+    lora: LoraSection = LoraSection()
     intermediate: tuple[IntermediateSection, ...] = ()  # tasks learned before, one after the other
 
     def __post_init__(self):
         """What two keys must agree on; `load` puts the file's name before the message."""
-        train = self.train
+        train, method, pairs = self.train, self.incremental.method, self.few_shot.pairs
         self._check_intermediate()
-        for other, given in (
-            ("incremental.method", self.incremental.method),
-            ("data.packing", self.data.packing or None),
-            ("data.text_pair", self.data.text_pair),
-            ("train.freeze", train.freeze),
-            ("model.pooling", self.model.pooling),
-            ("model.head_layers", self.model.head_layers),
-        ):
-            if self.few_shot.pairs is not None and given is not None:
-                raise ConfigError(
-                    f"few_shot.pairs is {self.few_shot.pairs} and {other} {given}, wanted one of "
-                    "them"
-                )
+        others = {
+            "incremental.method": method,
+            "data.packing": self.data.packing or None,
+            "data.text_pair": self.data.text_pair,
+            "train.freeze": train.freeze,
+            "model.pooling": self.model.pooling,
+            "model.head_layers": self.model.head_layers,
+        }
+        _refuse_both("few_shot.pairs", pairs, others)
+        others = {
+            "incremental.method": method,
+            "few_shot.pairs": pairs,
+            "train.freeze": train.freeze,
+        }
+        others |= {f"model.{key}": getattr(self.model, key) for key in ("family", "size")}
+        cut = ("keep_layers", "num_hidden_layers")
+        others |= {f"model.changes.{key}": self.model.changes.get(key) for key in cut}
+        _refuse_both("lora.rank", self.lora.rank, others)
         self._check_fresh()
-        if self.data.packing and self.incremental.method is not None:
-            raise ConfigError(
-                f"data.packing is true and incremental.method {self.incremental.method}, "
-                "wanted false with it"
-            )
-        if train.class_weights is not None and self.incremental.method is not None:
-            raise ConfigError(
-                f"train.class_weights is {train.class_weights} and incremental.method "
-                f"{self.incremental.method}, wanted null with it"
-            )
+        others, packing = {"incremental.method": method}, "true" if self.data.packing else None
+        _refuse_both("data.packing", packing, others, "false with it")
+        _refuse_both("train.class_weights", train.class_weights, others, "null with it")
         for key in ("changes", "pooling", "head_layers", "problem_type"):
             value = getattr(self.model, key)
             if value and self.incremental.method is not None:
@@ -142,12 +149,9 @@ class FinetuneConfig:
                 raise ConfigError(f"{said}, wanted a trained model with it, at model.path")
 
     def _check_intermediate(self):
-        for key, value in (
-            ("incremental.method", self.incremental.method),
-            ("few_shot.pairs", self.few_shot.pairs),
-        ):
-            if self.intermediate and value is not None:
-                raise ConfigError(f"intermediate is given and {key} {value}, wanted one of them")
+        others = {"incremental.method": self.incremental.method}
+        others["few_shot.pairs"] = self.few_shot.pairs
+        _refuse_both("intermediate", "given" if self.intermediate else None, others)
         if self.intermediate and self.distribution.strategy == "multi_worker":
             raise ConfigError(
                 "intermediate is given and distribution.strategy multi_worker, wanted a run for "

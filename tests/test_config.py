@@ -42,6 +42,7 @@ def test_keys_are_the_published_ones(load):
         ).split(),
         "distribution": ["strategy", "virtual_devices"],
         "few_shot": ["pairs", "per_class"],
+        "lora": ["rank", "alpha", "layers"],
         "incremental": ("method old_test old_train share strength fisher_rows temperature".split()),
     }
 

@@ -53,9 +53,9 @@ PUBLIC = {
     "build_encoder": {"config"},
     "convert": {"source", "target", "format"},
     "export_saved_model": {"model", "tokenizer", "directory", "max_length"},
-    "load_encoder": {"directory", "keep_layers"},
+    "load_encoder": {"directory", "keep_layers", "adapter"},
     "load_export": {"directory"},
-    "load_task": {"directory", "keep_layers"},
+    "load_task": {"directory", "keep_layers", "adapter"},
     "pipeline": {"directory"},
     "read_dataset": {
         *("file", "tokenizer", "batch_size", "max_length", "text", "text_pair", "label"),

@@ -176,8 +176,7 @@ def opened(source):
         family = contents.family
         _check_required(contents, family.required | ({} if format == OWN else family.expressible))
         check_vocabulary(contents.folder, contents.config.get("vocab_size"), named)
-        task = TASK if contents.modules else task_of(contents, format)
-        yield dataclasses.replace(contents, task=task)
+        yield with_task(contents, format)
 
 
 def _named(file, place, source):
@@ -191,6 +190,21 @@ def _contents(place, named):
     if modules:  # older ones have the encoder in a folder of its own
         place = next((path for name, path in modules if name == "Transformer"), place)
     found = look_into(place, named)
+    folder = place if place.is_dir() else place.parent
+    return contents_of(found, folder, root if modules else None), found.format
+
+
+def contents_of(found, folder, modules=None):
+    """What files hold, by their config and the names of their tensors.
+
+    Args:
+      found: formats.Found.
+      folder, modules: as in Contents.
+    Returns:
+      Contents without a task.
+    Raises:
+      InputError: as `opened`.
+    """
     config, told = found.config, (found.config_file, found.tensors, found.weights_file)
     if config.get("model_type") == encoder_decoder.MODEL_TYPE:
         parts = encoder_decoder.taken_apart(config, found.config_file, FAMILIES, OWN)
@@ -202,7 +216,7 @@ def _contents(place, named):
         if found.format == "huggingface":
             config = with_named(config, family, found.tensors, *told[::2])
     return Contents(
-        folder=place if place.is_dir() else place.parent,
+        folder=folder,
         family_name=name,
         family=family,
         layout=layout,
@@ -211,9 +225,16 @@ def _contents(place, named):
         weights_file=found.weights_file,
         tensors=found.tensors,
         task=None,
-        modules=root if modules else None,
+        modules=modules,
         aside=found.aside,
-    ), found.format
+    )
+
+
+def with_task(contents, format):
+    """The same Contents with the task whose head is there; `format` is a key of
+    `Family.layouts`."""
+    task = TASK if contents.modules else task_of(contents, format)
+    return dataclasses.replace(contents, task=task)
 
 
 def _check_required(contents, required):

@@ -82,6 +82,21 @@ def write_huggingface(directory, config, tensors, tokenizer=None, beside=None):
       InputError: the disk is full or the place cannot be written; what was there before still is.
     """
     files = {WEIGHTS_FILE: tensors, **(beside or {}), CONFIG_FILE: config}
+    write_files(directory, files, tokenizer)
+    if "modules.json" not in files:
+        (Path(directory) / "modules.json").unlink(missing_ok=True)
+
+
+def write_files(directory, files, tokenizer=None):
+    """Write JSON and safetensors files, and the tokenizer's, all or none.
+
+    Args:
+      directory, tokenizer: as in `write_huggingface`.
+      files: dict of name, perhaps with a folder -> what is in a .json, or the tensors of a
+        .safetensors.
+    Raises:
+      InputError: as there.
+    """
     with new_files(directory, *files) as paths:
         for path, (name, content) in zip(paths, files.items(), strict=True):
             if name.endswith(".safetensors"):
@@ -91,8 +106,6 @@ def write_huggingface(directory, config, tensors, tokenizer=None, beside=None):
                 path.write_text(lines, encoding="utf-8")
         if tokenizer is not None:
             tokenizer.save_pretrained(str(directory))
-    if "modules.json" not in files:
-        (Path(directory) / "modules.json").unlink(missing_ok=True)
 
 
 def _read_shards(index, read, named):

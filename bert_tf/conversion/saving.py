@@ -59,7 +59,8 @@ def save_encoder(encoder, directory, tokenizer=None):
     Raises:
       InputError: the disk is full or the place cannot be written; what was there before still is.
     """
-    write_huggingface(directory, *_encoder_files(encoder, "huggingface"), tokenizer)
+    config, *held = _encoder_files(encoder, "huggingface")
+    write_huggingface(directory, config, read_out(*held), tokenizer)
 
 
 def save_task(model, directory, tokenizer=None):
@@ -77,12 +78,22 @@ def save_task(model, directory, tokenizer=None):
     Raises:
       InputError: the family has no such task, or the disk is full or the place cannot be written.
     """
-    beside = module_files(model) if _has_modules(model) else None
-    config, tensors = _encoder_decoder_files(model, tokenizer) or _task_files(model, "huggingface")
+    config, holder, table, beside = files_of_task(model, tokenizer)
     if tokenizer is not None and config.get("pad_token_id", 0) is None and "id2label" in config:
         # transformers finds the last token of a row by it, and takes no two rows without.
         config["pad_token_id"] = tokenizer.pad_id
-    write_huggingface(directory, config, tensors, tokenizer, beside)
+    write_huggingface(directory, config, read_out(holder, table), tokenizer, beside)
+
+
+def files_of_task(model, tokenizer=None):
+    """What `save_task` writes, before any number is read.
+
+    Returns:
+      dict, the content of config.json; what holds the variables, the task model or its encoder;
+      Table, their names; and dict as `beside` of `write_huggingface`, or None.
+    """
+    beside = module_files(model) if _has_modules(model) else None
+    return *(_encoder_decoder_files(model, tokenizer) or _task_files(model, "huggingface")), beside
 
 
 def save_google(model, directory):
@@ -100,7 +111,7 @@ def save_google(model, directory):
     name = encoder.config.model_type
     if is_ours(encoder) or "google" not in _family(encoder).layouts:
         raise InputError(f"{directory}: Google's format has no encoder of the family {name}")
-    config, tensors = (_encoder_files if encoder is model else _task_files)(model, "google")
+    config, *held = (_encoder_files if encoder is model else _task_files)(model, "google")
     if config["model_type"] == OWN:
         options = ", ".join(_own_options(model))
         own = f" with its own {options}" if options else ""
@@ -115,11 +126,11 @@ def save_google(model, directory):
             f"{directory}: embedding_size: {width}, as hidden_size: Google's code then has no "
             "projection of the embeddings, and this model has one"
         )
-    write_google(directory, config, tensors, config["model_type"])
+    write_google(directory, config, read_out(*held), config["model_type"])
 
 
 def _encoder_files(encoder, format):
-    """(config, tensors) of an encoder alone; in our own format when it has to be."""
+    """(config, the encoder, Table) of an encoder alone; in our own format when it has to be."""
     config, family = encoder.config.to_dict(), _family(encoder)
     name = config["model_type"]
     if is_ours(encoder):
@@ -128,12 +139,12 @@ def _encoder_files(encoder, format):
         config[OWN] = {"family": name}
     else:
         config = {"architectures": [family.encoder_class], **config}
-    return config, read_out(encoder, family.layouts[format].encoder_table())
+    return config, encoder, family.layouts[format].encoder_table()
 
 
 def _encoder_decoder_files(model, tokenizer):
-    """(config, tensors) of a task with a decoder as transformers has both in one; None where it is
-    another task, or cannot be expressed so."""
+    """(config, the model, Table) of a task with a decoder as transformers has both in one; None
+    where it is another task, or cannot be expressed so."""
     task, family = encoder_decoder.TASK, _family(model.encoder)
     if task not in [kind.__name__ for kind in type(model).__mro__] or is_ours(model.encoder):
         return None
@@ -146,7 +157,7 @@ def _encoder_decoder_files(model, tokenizer):
     config[OWN] = {name: x for name, x in _ours(model).items() if name != "decoder"}
     if type(model).__name__ != task:
         config[OWN]["class"] = type(model).__name__
-    return config, read_out(model, layout.task_table(task))
+    return config, model, layout.task_table(task)
 
 
 def _ours(model):
@@ -159,7 +170,8 @@ def _ours(model):
 
 
 def _task_files(model, format):
-    """(config, tensors) of a task; in our own format when the one asked for cannot express it."""
+    """(config, what holds the variables, Table) of a task; in our own format when the one asked for
+    cannot express it."""
     config, ours = model.encoder.config.to_dict(), _ours(model)
     name, task = config["model_type"], type(model).__name__
     family, published = _family(model.encoder), _published_task(model)
@@ -168,7 +180,7 @@ def _task_files(model, format):
             raise InputError(f"{task}: Google's format has no such task; it has the encoder alone")
         ours = {key: value for key, value in ours.items() if key not in OF_MODULES}
         config |= {"architectures": [family.encoder_class], OWN: ours}
-        return config, read_out(model.encoder, family.layouts[format].encoder_table())
+        return config, model.encoder, family.layouts[format].encoder_table()
     if is_ours(model.encoder) or published is None or _own_options(model):
         layout = family.layouts[OWN]
         ours |= {"family": name, "task": published or task}
@@ -194,7 +206,7 @@ def _task_files(model, format):
             ours[companion] = getattr(model, companion).encoder.config.to_dict()
     if ours:
         config[OWN] = ours
-    return config, read_out(model, table)
+    return config, model, table
 
 
 def is_ours(encoder):

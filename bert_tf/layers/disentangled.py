@@ -234,9 +234,8 @@ class DisentangledAttention(MultiHeadAttention):
         """The vectors of distances as queries (part 0) or keys (1) of the heads, [N, places, H]."""
         width = vectors_RD.shape[-1]
         if own is None:
-            columns = slice(part * width, (part + 1) * width)
-            projected_RD = ops.matmul(vectors_RD, self.qkv.kernel[:, columns])
-            projected_RD = projected_RD + self.qkv.bias[columns]
+            some = slice(part * width, (part + 1) * width)
+            projected_RD = self.qkv.columns(vectors_RD, some)
         else:
             projected_RD = own(vectors_RD)
         rows = ops.take(projected_RD, places, axis=0)

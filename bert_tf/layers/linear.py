@@ -1,5 +1,8 @@
 """The linear layer: one matrix product over flat tokens, plus a bias."""
 
+import contextlib
+import contextvars
+
 import keras
 from keras import ops
 
@@ -22,6 +25,23 @@ def with_own_seed(initializer):
     """
     initializer = keras.initializers.get(initializer)
     return initializer.clone() if hasattr(initializer, "clone") else initializer
+
+
+_UPDATES = contextvars.ContextVar("updates", default=None)
+
+
+@contextlib.contextmanager
+def updated(updates):
+    """Within it linear layers add to their products what other layers make of the same rows.
+
+    Args:
+      updates: dict, id of a Linear -> layer, float [X, width in] -> float [X, width].
+    """
+    token = _UPDATES.set(updates)
+    try:
+        yield
+    finally:
+        _UPDATES.reset(token)
 
 
 class Linear(keras.layers.Layer):
@@ -54,4 +74,15 @@ class Linear(keras.layers.Layer):
     def call(self, x):
         """float [X, width in] -> float [X, width]."""
         product = ops.matmul(x, self.kernel)
+        update = self._update()
+        product = product if update is None else product + update(x)
         return product if self.bias is None else ops.add(product, self.bias)
+
+    def columns(self, x, some):
+        """Some columns of the result, a slice of them, without the work for the others."""
+        product, update = ops.matmul(x, self.kernel[:, some]), self._update()
+        product = product if update is None else product + update(x)[:, some]
+        return product if self.bias is None else product + self.bias[some]
+
+    def _update(self):
+        return (_UPDATES.get() or {}).get(id(self))

@@ -14,7 +14,7 @@ from bert_tf.errors import InputError, shown
 from bert_tf.loading.cutting import kept_layers
 
 
-def load_encoder(directory, keep_layers=None, **config_changes):
+def load_encoder(directory, keep_layers=None, adapter=None, **config_changes):
     """The encoder in a directory, an archive or a checkpoint of any readable format.
 
     Heads in the files are left aside, those of other code named in one warning. A pooler the files
@@ -25,6 +25,8 @@ def load_encoder(directory, keep_layers=None, **config_changes):
         one, the prefix of a checkpoint such as `folder/bert_model.ckpt`, or hf://ORG/NAME; or the
         Contents of one (see `conversion.contents.opened`).
       keep_layers: list of int, the layers to keep, from 0, in rising order; None keeps all.
+      adapter: str, a directory with low-rank updates of its weights, which are added to them; ours
+        or PEFT's. None adds nothing.
       **config_changes: fields of the family's config to change; `num_hidden_layers` may be lowered:
         the lower layers are read and the upper ones left aside.
 
@@ -37,7 +39,7 @@ def load_encoder(directory, keep_layers=None, **config_changes):
       ConfigError: `config_changes` names a field that the family's config lacks.
     """
     refuse_size_name(directory)
-    with opened(directory) as contents:
+    with opened_with(directory, adapter) as contents:
         encoder, stored = encoder_of_files(contents, config_changes)
         tensors = encoder_tensors(contents)
         for name in _upper_layers(contents, encoder.config, stored):
@@ -50,6 +52,13 @@ def load_encoder(directory, keep_layers=None, **config_changes):
             contents.weights_file,
         )
     return encoder if keep_layers is None else kept_layers(encoder, keep_layers)
+
+
+def opened_with(directory, adapter):
+    """`opened`, or with the directory of an adapter `adapted`."""
+    from bert_tf.loading.adapters import adapted
+
+    return opened(directory) if adapter is None else adapted(directory, adapter)
 
 
 def refuse_size_name(source):

@@ -22,11 +22,12 @@ from bert_tf.loading.encoders import (
     config_of_files,
     encoder_of_files,
     no_task,
+    opened_with,
     refuse_size_name,
 )
 
 
-def load_task(directory, keep_layers=None):
+def load_task(directory, keep_layers=None, adapter=None):
     """The task model in a directory, an archive or a checkpoint.
 
     Which task it is, Hugging Face files say in `architectures`, others by the tensors of the head.
@@ -34,6 +35,7 @@ def load_task(directory, keep_layers=None):
     Args:
       directory: str, as in `load_encoder`.
       keep_layers: list of int, the layers of its encoder to keep, as in `load_encoder`.
+      adapter: str, as in `load_encoder`; its head takes the place of one that the directory holds.
 
     Returns:
       The task model, with its label names, problem type and data settings as far as the files know
@@ -43,7 +45,7 @@ def load_task(directory, keep_layers=None):
       InputError: as in `load_encoder`; or the files hold no head, or one that no task here reads.
     """
     refuse_size_name(directory)
-    with opened(directory) as contents:
+    with opened_with(directory, adapter) as contents:
         model = task_of_files(contents)
         if keep_layers is not None:
             model = kept_layers_of_task(model, keep_layers)

@@ -1,13 +1,17 @@
 """Fine-tuning: a pretrained encoder, a labelled file, and a task model at the end."""
 
+import os
+
 import keras
 
 from bert_tf.conversion.contents import opened
 from bert_tf.conversion.sentence_transformers import fill_dense, read_modules
 from bert_tf.data import epoch_steps
 from bert_tf.datasets import task_named
+from bert_tf.encoders.low_rank import with_low_rank
 from bert_tf.errors import ConfigError, InputError, nearest
 from bert_tf.loading import load_encoder
+from bert_tf.loading.adapters import taken_apart
 from bert_tf.recipes.classes import report_stuck, weigh_classes
 from bert_tf.recipes.finetune_models import arguments_with_models
 from bert_tf.recipes.finetune_rows import (
@@ -69,6 +73,7 @@ def finetune(config, workdir, start=None):
         run = (source, steps, workdir, config.train)
         results = train_and_measure(model, *run, model, batches, tables, monitor)
         if chief:
+            model = taken_apart(model, os.path.join(workdir, "adapter"), config.model.path)
             save_run(model, tokenizer, workdir, results)
     return results
 
@@ -158,12 +163,24 @@ def _model(config, task, table, tokenizer):
             own = contents.modules and contents.task == task.__name__
             modules = read_modules(contents.modules) if own else None
     require_fit(config, encoder, tokenizer)
+    encoder = _with_updates(config.lora, encoder)
     kept = modules.arguments if modules else {}
     model = with_head(config, task, table, encoder, kept, tokenizer)
     if modules and all(getattr(model, name) == value for name, value in kept.items()):
         fill_dense(model, modules, section.path)
     configure(model, config)
     return model
+
+
+def _with_updates(section, encoder):
+    """The encoder, or with `lora` one that is frozen, and has updates."""
+    if section.rank is None:
+        return encoder
+    alpha = 2.0 * section.rank if section.alpha is None else section.alpha
+    try:
+        return with_low_rank(encoder, section.rank, alpha, section.layers)
+    except InputError as error:
+        raise ConfigError(f"lora.{error}") from None
 
 
 def with_head(config, task, table, encoder, kept=None, tokenizer=None):

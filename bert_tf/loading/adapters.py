@@ -1,0 +1,81 @@
+"""A base and an adapter as one model, and a trained model taken apart into both."""
+
+import contextlib
+import dataclasses
+
+from bert_tf.conversion.adapters import MODEL_FILE, merge, read_adapter, save_adapter
+from bert_tf.conversion.contents import contents_of, opened, with_task
+from bert_tf.conversion.formats import Found
+from bert_tf.conversion.saving import OWN
+from bert_tf.conversion.table import StoredTensor, read_out
+from bert_tf.encoders.low_rank import has_low_rank, merge_low_rank, without_low_rank
+from bert_tf.loading.cutting import copy_head
+from bert_tf.loading.encoders import load_encoder
+
+
+@contextlib.contextmanager
+def adapted(source, adapter):
+    """What a base and an adapter hold together, as `conversion.contents.opened` tells it of files.
+
+    An adapter of ours says in its config.json what both are; one of PEFT's leaves it to the base.
+
+    Args:
+      source: str, the base, as in `load_encoder`.
+      adapter: str, a directory as `bert-tf finetune` with `lora` and PEFT write it.
+    Yields:
+      Contents.
+    Raises:
+      InputError: either cannot be read, or they do not belong together.
+    """
+    found = read_adapter(adapter)
+    with opened(source) as base:
+        if found.model is None:
+            tensors = merge(base.tensors, found, base.layout.prefix)
+            yield dataclasses.replace(base, tensors=tensors)
+            return
+        file = found.file.parent / MODEL_FILE
+        format = OWN if found.model.get("model_type") == OWN else "huggingface"
+        both = Found(format, file, found.model, found.file, {})
+        of_modules = found.file.parent if (found.file.parent / "modules.json").is_file() else None
+        both = with_task(contents_of(both, base.folder, of_modules), format)
+        layout = both.layout
+        prefix = layout.prefix if both.task and not of_modules else ""
+        encoder = load_encoder(base)
+        arrays = read_out(encoder, layout.encoder_table())
+        # A task that reads it has it in the adapter.
+        left = {*layout.encoder_names("pooler")}
+        tensors = {
+            prefix + name: StoredTensor(str(base.weights_file), x.shape, "float32", lambda x=x: x)
+            for name, x in arrays.items()
+            if name not in left
+        }
+        yield dataclasses.replace(both, tensors=merge(tensors, found, layout.prefix))
+
+
+def taken_apart(model, directory, base):
+    """Writes the adapter of a task model that was trained with low-rank updates.
+
+    Args:
+      model: TaskModel over an encoder with updates; they are added to the weights below.
+      directory: str, where the adapter goes, made when absent.
+      base: str, where the weights below were read.
+    Returns:
+      TaskModel without updates that answers the same, which can be saved; `model` itself where its
+      encoder has none, and then nothing is written.
+    Raises:
+      InputError: the place cannot be written.
+    """
+    if not has_low_rank(model.encoder):
+        return model
+    arguments = {name: getattr(model, name) for name in model.arguments}
+    plain = type(model)(without_low_rank(model.encoder), **arguments)
+    copy_head(model, plain)
+    plain.data_settings = dict(model.data_settings)
+    pairs = {
+        id(update): (linear, update)
+        for block in model.encoder.blocks
+        for linear, update in zip(block.linears, block.updates, strict=True)
+    }
+    save_adapter(list(pairs.values()), plain, directory, base)
+    merge_low_rank(model.encoder)
+    return plain

@@ -1,0 +1,256 @@
+"""Low-rank updates of frozen models, merged and in files of their own (LoRA)."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from bert_tf import (
+    AlbertConfig,
+    DebertaV2Config,
+    Gpt2Config,
+    InputError,
+    LstmConfig,
+    MobileBertConfig,
+    ModernBertConfig,
+    SequenceClassifier,
+    TransformerConfig,
+    build_encoder,
+    cli,
+    load_encoder,
+    load_task,
+)
+from bert_tf.encoders.low_rank import merge_low_rank, with_low_rank, without_low_rank
+from bert_tf.loading.adapters import taken_apart
+from tests import tiny
+
+IDS = {"input_ids": np.array([[2, 9, 6, 7, 3, 0], [2, 5, 8, 3, 0, 0]], "int32")}
+IDS["attention_mask"] = (IDS["input_ids"] > 0).astype("int32")
+ALL = ["query", "key", "value", "attention_output", "intermediate", "output"]
+STILL = dict(initializer_range=0.3, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+FAMILIES = {
+    "bert": tiny.config(**STILL),
+    "albert": AlbertConfig(**tiny.sizes(embedding_size=4, **STILL)),
+    "modernbert": ModernBertConfig(**tiny.sizes(initializer_range=0.3, pad_token_id=0)),
+    "deberta": DebertaV2Config(**tiny.sizes(**STILL), relative_attention=True, share_att_key=True),
+    "gpt2": Gpt2Config(**tiny.sizes(**STILL)),
+    "mobilebert": MobileBertConfig(
+        **tiny.sizes(embedding_size=6, intra_bottleneck_size=4, **STILL)
+    ),
+    "transformer": TransformerConfig(**tiny.sizes(norm="pre", **STILL)),
+}
+
+
+def trained(encoder, layers=ALL, seed=1):
+    """An encoder with updates that training would have made."""
+    updated = with_low_rank(encoder, 3, 4.5, layers)
+    numbers = np.random.default_rng(seed)
+    for block in updated.blocks:
+        for update in block.updates:
+            update.up.assign(numbers.normal(0, 0.3, update.up.shape))
+    return updated
+
+
+def of_families(*quick, others):
+    """The first ones quickly, others slowly."""
+    slow = [pytest.param(family, marks=pytest.mark.slow) for family in others]
+    return pytest.mark.parametrize("family", [*quick, *slow])
+
+
+@of_families(
+    "bert", "albert", "deberta", others=["modernbert", "gpt2", "mobilebert", "transformer"]
+)
+def test_updates_change_nothing_at_first_and_are_the_same_when_they_are_merged(family):
+    encoder = build_encoder(FAMILIES[family])
+    before = np.array(encoder(IDS)["sequence_output"])
+    updated = with_low_rank(encoder, 3, 4.5, ALL)
+    np.testing.assert_array_equal(updated(IDS)["sequence_output"], before)
+    names = {variable.name for variable in updated.trainable_variables}
+    assert names <= {"down", "up", "kernel", "bias"} and {"down", "up"} <= names
+    updated = trained(encoder)
+    wanted = np.array(updated(IDS)["sequence_output"])
+    assert np.abs(wanted - before).max() > 0.01
+    np.testing.assert_array_equal(encoder(IDS)["sequence_output"], before)
+    merge_low_rank(updated)
+    np.testing.assert_allclose(encoder(IDS)["sequence_output"], wanted, atol=2e-6)
+    plain = without_low_rank(updated)
+    assert len(plain.weights) == len(encoder.weights)
+    assert len(plain.trainable_variables) == len(plain.weights)
+
+
+@of_families("modernbert", "transformer", others=["bert", "gpt2", "mobilebert"])
+def test_base_and_adapter_are_the_model_again(family, tmp_path):
+    encoder = build_encoder(FAMILIES[family])
+    encoder.save_pretrained(str(tmp_path / "base"))
+    model = SequenceClassifier(trained(encoder, ["query", "value", "output"]), 2, ["bad", "good"])
+    model.data_settings = {"text": "text", "max_length": 9}
+    wanted = np.array(model(IDS))
+    plain = taken_apart(model, tmp_path / "adapter", str(tmp_path / "base"))
+    np.testing.assert_allclose(plain(IDS), wanted, atol=2e-6)
+    again = load_task(tmp_path / "base", adapter=tmp_path / "adapter")
+    assert again.label_names == ["bad", "good"] and again.data_settings["max_length"] == 9
+    np.testing.assert_allclose(again(IDS), wanted, atol=2e-6)
+    alone = load_encoder(tmp_path / "base", adapter=tmp_path / "adapter")
+    np.testing.assert_allclose(
+        alone(IDS)["sequence_output"], plain.encoder(IDS)["sequence_output"], atol=2e-6
+    )
+
+
+def adapter_of(tmp_path, layers=("query", "value")):
+    """A base and an adapter of it in two folders."""
+    encoder = build_encoder(FAMILIES["bert"])
+    encoder.save_pretrained(str(tmp_path / "base"), tiny.tokenizer(tmp_path / "words"))
+    model = SequenceClassifier(trained(encoder, layers), 2, ["bad", "good"])
+    taken_apart(model, tmp_path / "adapter", "the/base")
+    return tmp_path / "adapter"
+
+
+def test_the_files_are_named_as_peft_names_them(tmp_path):
+    folder = adapter_of(tmp_path)
+    config = json.loads((folder / "adapter_config.json").read_text())
+    assert config["peft_type"] == "LORA" and config["base_model_name_or_path"] == "the/base"
+    assert config["r"] == 3 and config["lora_alpha"] == 4.5 and not config["fan_in_fan_out"]
+    assert config["modules_to_save"] == ["bert.pooler.dense", "classifier"]
+    layer = "bert.encoder.layer.1.attention.self.value"
+    assert len(config["target_modules"]) == 4 and layer in config["target_modules"]
+    tensors = load_file(folder / "adapter_model.safetensors")
+    assert tensors[f"base_model.model.{layer}.lora_A.weight"].shape == (3, 16)
+    assert tensors[f"base_model.model.{layer}.lora_B.weight"].shape == (16, 3)
+    assert "base_model.model.classifier.weight" in tensors and len(tensors) == 12
+
+
+def test_an_adapter_of_peft_leaves_the_task_to_its_base(tmp_path):
+    folder = adapter_of(tmp_path)
+    whole = load_task(tmp_path / "base", adapter=folder)
+    head = SequenceClassifier(load_encoder(tmp_path / "base"), 2, ["no", "yes"])
+    head.save_pretrained(str(tmp_path / "task"))
+    (folder / "config.json").unlink()
+    again = load_task(tmp_path / "task", adapter=folder)
+    assert again.label_names == ["no", "yes"]
+    np.testing.assert_array_equal(again(IDS), whole(IDS))
+
+
+@pytest.mark.slow  # needs torch, transformers and peft
+@pytest.mark.parametrize("family", ["bert", "modernbert", "gpt2", "albert"])
+def test_peft_opens_it_over_the_same_base(family, tmp_path):
+    peft, torch = pytest.importorskip("peft"), pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    encoder = build_encoder(FAMILIES[family])
+    encoder.save_pretrained(str(tmp_path / "base"))
+    model = SequenceClassifier(trained(encoder, ["query", "value", "output"]), 2, ["bad", "good"])
+    wanted = np.array(model(IDS))
+    taken_apart(model, tmp_path / "adapter", str(tmp_path / "base"))
+    base = transformers.AutoModelForSequenceClassification.from_pretrained(
+        tmp_path / "base", num_labels=2, pad_token_id=0
+    )
+    there = peft.PeftModel.from_pretrained(base, str(tmp_path / "adapter")).eval()
+    found = there(**{name: torch.tensor(x).long() for name, x in IDS.items()}).logits
+    np.testing.assert_allclose(found.detach().numpy(), wanted, atol=2e-5)
+
+
+def changed(folder, **values):
+    config = json.loads((folder / "adapter_config.json").read_text())
+    (folder / "adapter_config.json").write_text(json.dumps(config | values))
+
+
+def renamed(folder, old, new):
+    tensors = load_file(folder / "adapter_model.safetensors")
+    tensors = {name.replace(old, new): x for name, x in tensors.items()}
+    save_file({n: x for n, x in tensors.items() if n}, folder / "adapter_model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (lambda x: changed(x, peft_type="LOHA"), "peft_type: 'LOHA', wanted LORA"),
+        (lambda x: changed(x, use_dora=True), "peft_type: DoRA, wanted LORA"),
+        (lambda x: changed(x, lora_alpha=None), "lora_alpha: None, wanted a number"),
+        (lambda x: (x / "adapter_config.json").unlink(), "no adapter: wanted adapter_config.json"),
+        (lambda x: renamed(x, "layer.1", "layer.7"), "layer.7.attention.self.query [out, in] "),
+        (lambda x: renamed(x, "layer.1.attention.self.query.lora_B", "b"), "and lora_B None"),
+        (lambda x: renamed(x, "lora_", "l_"), "holds no lora_A.weight"),
+        # Square ones fit either way.
+        (
+            lambda x: changed(x, fan_in_fan_out=True),
+            "dense [out, in] [16, 32], and the base has one",
+        ),
+    ],
+)
+def test_what_is_no_adapter_of_a_base_is_one_line(tmp_path, change, line):
+    folder = adapter_of(tmp_path, ["query", "value", "output"])
+    change(folder)
+    with pytest.raises(InputError) as told:
+        load_task(tmp_path / "base", adapter=folder)
+    assert line in str(told.value) and "\n" not in str(told.value)
+
+
+def test_layers_that_a_family_has_not_are_named():
+    with pytest.raises(
+        InputError, match="layers: 'query', no such layer in a lstm's blocks; there"
+    ):
+        with_low_rank(
+            build_encoder(LstmConfig(**tiny.sizes(num_attention_heads=0))), 2, 4, ["query"]
+        )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lora")
+    keras.utils.set_random_seed(3)
+    build_encoder(tiny.config(initializer_range=0.2)).save_pretrained(
+        str(folder / "base"), tiny.tokenizer(folder / "words")
+    )
+    rows = [
+        f"{'good' if row % 2 else 'bad'} film\t{'yes' if row % 2 else 'no'}" for row in range(24)
+    ]
+    (folder / "rows.tsv").write_text("\n".join(["text\tlabel", *rows]) + "\n")
+    return folder
+
+
+def argv_of(folder, workdir, *sets):
+    (folder / "config.yaml").write_text(
+        f"model: {{path: {folder}/base}}\n"
+        f"data: {{train: {folder}/rows.tsv, validation: {folder}/rows.tsv, max_length: 12}}\n"
+        "train: {batch_size: 8, steps: 6, learning_rate: 1e-2, checkpoint_every: 3}\n"
+        "lora: {rank: 2}\n"
+    )
+    sets = [f"--set={x}" for x in sets]
+    return ["finetune", f"--config={folder}/config.yaml", f"--workdir={workdir}", *sets]
+
+
+def test_a_run_trains_little_and_leaves_a_whole_model_and_a_small_adapter(folder):
+    run = folder / "run"
+    assert cli.main(argv_of(folder, run)) == 0
+    assert json.loads((run / "metrics.json").read_text())["skipped"] == 0
+    before = load_file(folder / "base" / "model.safetensors")
+    after = load_file(run / "model" / "model.safetensors")
+    moved = {x for x in before if not np.array_equal(before[x], after[f"bert.{x}"])}
+    assert {x.split(".")[-2] for x in moved} == {"query", "value", "dense"}
+    assert {x for x in moved if x.split(".")[-2] == "dense"} <= {
+        "pooler.dense.weight",
+        "pooler.dense.bias",
+    }
+    model, again = load_task(run / "model"), load_task(folder / "base", adapter=run / "adapter")
+    np.testing.assert_allclose(again(IDS), model(IDS), atol=1e-6)
+    small = (run / "adapter" / "adapter_model.safetensors").stat().st_size
+    assert small < 0.3 * (run / "model" / "model.safetensors").stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("sets", "line"),
+    [
+        (["lora.rank=0"], "lora.rank is 0, wanted an integer, 1 or more"),
+        (
+            ["lora.layers=[querys]"],
+            "lora.layers is ['querys'], wanted a list of some of query, key",
+        ),
+        (["lora.rank=null", "lora.alpha=3"], "lora.rank is None and lora.alpha 3.0, wanted a rank"),
+        (["train.freeze=encoder"], "lora.rank is 2 and train.freeze encoder, wanted one of them"),
+        (["model.changes={keep_layers: [1]}"], "and model.changes.keep_layers [1], wanted one of"),
+    ],
+)
+def test_settings_that_say_nothing_together_are_one_line(folder, tmp_path, capsys, sets, line):
+    assert cli.main(argv_of(folder, tmp_path / "run", *sets)) == 2
+    assert line in capsys.readouterr().err.strip().splitlines()[-1]
