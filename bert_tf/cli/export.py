@@ -6,7 +6,7 @@ import sys
 from bert_tf.cli.command import Command, Flag
 from bert_tf.errors import ConfigError, nearest
 
-FORMATS = ("saved_model", "onnx")
+FORMATS = ("saved_model", "onnx", "openvino")
 
 COMMAND = Command(
     "export",

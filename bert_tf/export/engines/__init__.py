@@ -2,7 +2,7 @@
 
 ids.py         a task model as a program of token ids, and what it is compared with
 folder.py      config.json, tokenizer.json and what else readers look for
-onnx_file.py   model.onnx
+onnx_file.py, openvino_file.py   a format each
 run.py         a script that runs an exported file in a process of its own
 """
 
@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import typing
 
 import numpy as np
 from absl import logging
@@ -21,11 +22,24 @@ from bert_tf.export.engines import run
 from bert_tf.export.engines.folder import write_folder
 from bert_tf.export.engines.ids import require_equal, sample_batches
 from bert_tf.export.engines.onnx_file import write_onnx
+from bert_tf.export.engines.openvino_file import write_openvino
 from bert_tf.export.text_model import text_settings
 
-# Format -> its file, the engine that checks it, the packages of both, the function that writes it.
-_FORMATS = {
-    "onnx": ("model.onnx", "ONNX Runtime", ("onnx", "tf2onnx", "onnxruntime"), write_onnx),
+
+class _Format(typing.NamedTuple):
+    """A file's name, the engine that checks it, the packages of both, what writes it."""
+
+    file: str
+    engine: str
+    packages: tuple
+    write: typing.Callable
+
+
+FORMATS = {
+    "onnx": _Format("model.onnx", "ONNX Runtime", ("onnx", "tf2onnx", "onnxruntime"), write_onnx),
+    "openvino": _Format(
+        "openvino_model.xml", "OpenVINO", ("onnx", "tf2onnx", "openvino"), write_openvino
+    ),
 }
 # For outputs of size 1, and in proportion above.
 _TOLERANCE = 1e-4
@@ -37,11 +51,11 @@ def require_packages(format):
     Args:
       format: str.
     """
-    if format not in _FORMATS:
-        near = nearest(format, _FORMATS)
+    if format not in FORMATS:
+        near = nearest(format, FORMATS)
         hint = f"; did you mean {near}?" if near else ""
-        raise ConfigError(f"format: {format!r}, wanted one of {', '.join(_FORMATS)}{hint}")
-    for package in _FORMATS[format][2]:
+        raise ConfigError(f"format: {format!r}, wanted one of {', '.join(FORMATS)}{hint}")
+    for package in FORMATS[format].packages:
         if importlib.util.find_spec(package) is None:
             raise ConfigError(f"format: {format} needs {package}: pip install bert_tf[{format}]")
 
@@ -57,18 +71,19 @@ def export_for_engine(model, tokenizer, directory, format="onnx", max_length=Non
       model: TaskModel that reads texts or pairs as rows of tokens.
       tokenizer: Tokenizer, the one the model was trained with.
       directory: str, made if absent; an existing one must be empty.
-      format: "onnx".
+      format: a key of FORMATS.
       max_length: int, tokens a row; None takes what the model was trained with.
     Returns:
-      dict, ready for JSON: `file`, its path; `bytes`, its size; `largest_difference` between the
-      engine's outputs and the model's, for outputs of size 1 and in proportion above.
+      dict, ready for JSON: `file`, its path; `bytes`, its size with the weights beside it;
+      `largest_difference` between the engine's outputs and the model's, for outputs of size 1 and
+      in proportion above.
     Raises:
       ConfigError: a package that writes or runs the format is not installed.
       InputError: the model cannot be exported, the place cannot be written, or the engine does not
         run the file or answers otherwise than the model.
     """
     require_packages(format)
-    file, engine, _, write = _FORMATS[format]
+    file, engine, _, write = FORMATS[format]
     if model.parts is not None:
         tasks = ", ".join(model.parts)
         raise InputError(f"{type(model).__name__}: has several tasks ({tasks}), wanted one model")
@@ -87,7 +102,8 @@ def export_for_engine(model, tokenizer, directory, format="onnx", max_length=Non
         write(model, place / file, list(wanted[0]))
         found = answers(format, place / file, batches)
         difference = require_equal(found, wanted, _TOLERANCE, f"{directory}: {engine}")
-        size, within = (place / file).stat().st_size, (place / file).relative_to(folder)
+        stem, within = file.split(".")[0], (place / file).relative_to(folder)
+        size = sum(path.stat().st_size for path in place.glob(f"{stem}.*"))
     return {
         "file": os.path.join(directory, within),
         "bytes": size,
@@ -115,7 +131,7 @@ def answers(format, file, batches):
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
         if ended.returncode:
             last = (ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"])[-1]
-            raise InputError(f"{file}: {_FORMATS[format][1]} does not run it: {last}")
+            raise InputError(f"{file}: {FORMATS[format].engine} does not run it: {last}")
         found = [{} for _ in batches]
         with np.load(outputs) as arrays:
             for name in arrays.files:

@@ -127,9 +127,8 @@ def test_an_engine_that_does_not_run_it_is_named_and_no_folder_is_left(
     def write(model, path, outputs):
         path.write_bytes(b"no model")
 
-    packages = ("numpy",)
-    fake = {"onnx": ("model.onnx", "ONNX Runtime", packages, write)}
-    monkeypatch.setattr(engines, "_FORMATS", fake)
+    fake = engines.FORMATS["onnx"]._replace(packages=("numpy",), write=write)
+    monkeypatch.setitem(engines.FORMATS, "onnx", fake)
     with pytest.raises(InputError, match="ONNX Runtime does not run it: .+"):
         export_for_engine(tiny.classifier(), tokenizer, tmp_path / "x")
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""model.onnx of every family and every task that engines can run, in ONNX Runtime."""
+"""The files of every family and every task that engines can run, in these engines."""
 
 import json
 
@@ -24,6 +24,7 @@ from bert_tf import (
 )
 from bert_tf.errors import InputError
 from bert_tf.export import export_for_engine
+from bert_tf.export.engines.ids import sample_batches
 from tests import oracles, tiny
 
 pytestmark = pytest.mark.slow
@@ -122,3 +123,16 @@ def test_an_operation_that_onnx_lacks_is_named(tokenizer, tmp_path):
 def test_the_report_is_json(tokenizer, tmp_path):
     report = export_for_engine(tiny.classifier(), tokenizer, tmp_path / "x")
     assert json.loads(json.dumps(report)) == report
+
+
+@pytest.mark.parametrize("name", ["logits", "vector"])
+def test_openvino_runs_it_too(tokenizer, tmp_path, name):
+    openvino = pytest.importorskip("openvino")
+    model = oracles.randomize(TASKS[name](build_encoder(tiny.config())))
+    model.data_settings = {"max_length": 24}
+    found = export_for_engine(model, tokenizer, tmp_path / "x", "openvino")
+    assert found["largest_difference"] < 1e-4
+    assert (found["file"].endswith("openvino/openvino_model.xml")) == (name == "vector")
+    read = openvino.Core().read_model(found["file"])
+    assert [x.get_any_name() for x in read.outputs] == list(sample_batches(model, 9)[1][0])
+    assert all(x.partial_shape.is_dynamic for x in read.inputs)
