@@ -112,7 +112,7 @@ class LabelColumn:
         return classes
 
     def _class_numbers(self, cells, names):
-        number_of = _other_spellings(names) | {name: number for number, name in enumerate(names)}
+        number_of = class_numbers(names)
         for cell, classes in zip(self._distinct, cells, strict=True):
             for name in classes:
                 if name not in number_of:
@@ -196,15 +196,34 @@ def _booleans_spelled_alike(cells):
     return cells
 
 
-def _other_spellings(names):
-    """What else stands for classes: dict of str -> number."""
+def class_numbers(names):
+    """What a cell may hold: every class, and what else stands for it, dict of str -> number.
+
+    Args:
+      names: sequence of str, the classes.
+    """
     others = {}
     if all(name == _UNNAMED.format(number) for number, name in enumerate(names)):
         others = {str(number): number for number in range(len(names))}
     for number, name in enumerate(names):
         if name.lower() in ("true", "false"):
             others |= dict.fromkeys((name.lower(), name.title(), name.upper()), number)
-    return others
+    return others | {name: number for number, name in enumerate(names)}
+
+
+def named_like(found, names):
+    """New classes by the names of old ones: 2 is LABEL_2 beside LABEL_0 and LABEL_1.
+
+    Args:
+      found: sequence of str, the classes of some rows.
+      names: sequence of str, the classes of a model.
+    Returns:
+      list of str.
+    """
+    unnamed = all(name == _UNNAMED.format(number) for number, name in enumerate(names))
+    if unnamed and all(_INTEGER.match(name) for name in found):
+        return [_UNNAMED.format(int(name)) for name in found]
+    return list(found)
 
 
 def sorted_names(names):

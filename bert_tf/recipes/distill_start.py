@@ -7,6 +7,7 @@ from absl import logging
 from bert_tf.compression import distillation
 from bert_tf.compression.static_vectors import static_encoder
 from bert_tf.conversion.contents import opened
+from bert_tf.data.labels import class_numbers
 from bert_tf.encoders import build_encoder, change_config
 from bert_tf.errors import ConfigError, InputError, shown
 from bert_tf.loading import load_encoder, load_task
@@ -87,7 +88,8 @@ def as_taught(tables, plain, task, tokenizer, teachers):
         )
     if own is None or names is None or list(own) == list(names):
         return tables
-    odd = [name for name in own if name not in names]
+    known = class_numbers(names)
+    odd = [name for name in own if name not in known]
     if odd:
         raise InputError(
             f"{plain.data.train}: the label {shown(odd[0])} is none of the teacher's in "

@@ -17,6 +17,7 @@ from bert_tf.data import (
     training_batches,
 )
 from bert_tf.data.joined import JoinedTable
+from bert_tf.data.labels import named_like
 from bert_tf.datasets import kinds_of, task_named
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.loading import load_task
@@ -149,14 +150,15 @@ def _tables(config, old):
             f"{config.model.path} of a {old.problem_type}"
         )
     spelled = {_spelling(name): name for name in names}
-    for name in found.label_names:
+    own = named_like(found.label_names, names)
+    for name in own:
         known = spelled.get(_spelling(name), name)
         if known != name:
             raise InputError(
                 f"{data.train}: the label {name!r} and the model's {known!r} differ in case "
                 "or spaces only; write one label one way"
             )
-    names += [name for name in found.label_names if name not in names]
+    names += [name for name in own if name not in names]
     like = types.SimpleNamespace(problem_type=old.problem_type, label_names=names)
     files = {"test": section.old_test}
     if section.method in ("replay", "ewc"):

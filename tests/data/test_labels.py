@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bert_tf.data.labels import LabelColumn
+from bert_tf.data.labels import LabelColumn, named_like
 from bert_tf.errors import InputError
 
 
@@ -100,3 +100,9 @@ def test_a_label_of_a_megabyte_or_of_control_characters_is_cut_in_messages():
 def test_many_distinct_labels_cost_memory_in_proportion():
     cells = [f"label {number}" for number in range(30_000)]
     assert encode(*cells)[2].max() == 29_999  # a one-hot square of them would be 3.6 GB
+
+
+def test_a_new_class_beside_unnamed_ones_is_named_as_they_are():
+    assert named_like(("0", "2"), ["LABEL_0", "LABEL_1"]) == ["LABEL_0", "LABEL_2"]
+    assert named_like(("0", "more"), ["LABEL_0", "LABEL_1"]) == ["0", "more"]
+    assert named_like(("0", "2"), ["bad", "good"]) == ["0", "2"]

@@ -12,7 +12,10 @@ import tensorflow as tf
 from safetensors.numpy import load_file
 
 from bert_tf import SequenceClassifier, Tokenizer, build_encoder, cli, load_task
+from bert_tf.config import FinetuneConfig, from_dict
 from bert_tf.recipes import distill
+from bert_tf.recipes.distill_start import Teacher, as_taught
+from bert_tf.recipes.finetune_rows import read_tables
 from tests import tiny
 
 ROWS = [("a good film", "good"), ("a bad film", "bad"), ("very good", "good"), ("bad , bad", "bad")]
@@ -168,6 +171,17 @@ def test_layers_of_the_teacher_are_replaced_and_a_stop_changes_no_bit(
     assert cli.main(argv_of(folder, tmp_path / "run", *sets)) == 0
     ends = [load_file(tmp_path / x / "model" / "model.safetensors") for x in ("whole", "run")]
     assert all(np.array_equal(ends[0][name], ends[1][name]) for name in ends[0])
+
+
+def test_numbers_are_the_classes_of_a_teacher_whose_classes_have_no_names(folder, tmp_path):
+    write(tmp_path / "numbers.tsv", [("a film", "0"), ("an end", "1")])
+    data = dict.fromkeys(("train", "validation"), str(tmp_path / "numbers.tsv"))
+    config = from_dict(FinetuneConfig, {"model": {"path": str(folder)}, "data": data})
+    teacher = Teacher("teacher", tiny.classifier(label_names=("LABEL_0", "LABEL_1")), None, True)
+    read = read_tables(config, SequenceClassifier)
+    tables = as_taught(read, config, SequenceClassifier, None, [teacher])
+    assert list(tables["train"].label_names) == ["LABEL_0", "LABEL_1"]
+    assert tables["train"].labels(np.arange(2)).tolist() == [0, 1]
 
 
 @pytest.mark.slow
