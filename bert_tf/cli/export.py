@@ -40,6 +40,16 @@ COMMAND = Command(
             "the others take token ids, and have tokenizer.json beside them",
             FORMATS[0],
         ),
+        Flag("quantize", "int8", "of onnx: weights in int8, a quarter of the size"),
+        Flag(
+            "calibration",
+            "FILE",
+            "a few hundred real texts, as bert-tf predict reads them: int8 takes the\n"
+            "ranges of activations from them; without, each row has its own",
+        ),
+        Flag("data", "FILE", "texts with their labels: the engine is measured beside the model"),
+        Flag("max_drop", "POINTS", "how much lower its figure may be, out of 100", "1"),
+        Flag("force", None, "export it even if it is lower than that"),
     ),
 )
 
@@ -56,22 +66,47 @@ def _prepare(flags):
         raise ConfigError(f"--format is {flags.format}, wanted one of {', '.join(FORMATS)}{hint}")
     if flags.portable and flags.format != FORMATS[0]:
         raise ConfigError(f"--portable: of the format {FORMATS[0]} alone, got {flags.format}")
-    from bert_tf.recipes.early_checks import check_model
+    _check_engine_flags(flags)
+    from bert_tf.recipes.early_checks import check_columns, check_file, check_model
 
     check_model(flags.model)
+    if flags.calibration is not None:
+        check_file(flags.calibration)
+    if flags.data is not None:
+        check_columns(flags.data, [])
     return flags
 
 
-def _work(flags):
-    from bert_tf.export import export_for_engine, export_saved_model, require_packages
-    from bert_tf.loading import load_with_tokenizer
-
+def _check_engine_flags(flags):
+    """Raises ConfigError where flags of engines say nothing, or no number."""
     if flags.format == FORMATS[0]:
+        for name in ("quantize", "calibration", "data", "force"):
+            if flags[name].value:
+                others = " and ".join(FORMATS[1:])
+                raise ConfigError(f"--{name}: of the formats {others}, got {FORMATS[0]}")
+    if flags.calibration is not None and flags.quantize is None:
+        raise ConfigError("--calibration: int8 reads it, wanted --quantize=int8 with it")
+    if flags.force and flags.data is None:
+        raise ConfigError("--force: nothing is measured, wanted --data=FILE with it")
+    try:
+        flags.max_drop = str(float(flags.max_drop))
+    except ValueError:
+        raise ConfigError(f"--max_drop is {flags.max_drop!r}, wanted a number of points") from None
+
+
+def _work(flags):
+    if flags.format == FORMATS[0]:
+        from bert_tf.export import export_saved_model
+        from bert_tf.loading import load_with_tokenizer
+
         model = load_with_tokenizer(flags.model)
         print(export_saved_model(*model, flags.output, portable=bool(flags.portable)))
         return
-    require_packages(flags.format)
-    report = export_for_engine(*load_with_tokenizer(flags.model), flags.output, flags.format)
+    from bert_tf.recipes.engine_export import export_for_engine
+
+    asked = (flags.format, flags.quantize, flags.calibration, flags.data)
+    drop, force = float(flags.max_drop), bool(flags.force)
+    report = export_for_engine(flags.model, flags.output, *asked, drop, force)
     print(json.dumps(report, indent=2))
 
 

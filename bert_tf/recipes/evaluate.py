@@ -70,9 +70,37 @@ def evaluate(
         names = ", ".join(model.parts)
         raise ConfigError(f"--task is missing: {model_directory} holds several, {names}")
     model = part_of(model, task)
+    if not any(column.target for column in model.columns.values()):
+        named = type(model).__name__
+        raise InputError(f"{model_directory}: a {named}, which no table has labels for")
+    table, batches = labelled_batches(model, tokenizer, data_file, format, **columns)
+    figures = evaluation.evaluate(model, batches, table)
+    figures = with_perplexity({**figures, **written_figures(model, tokenizer, table)})
+    report_stuck(model, {data_file: figures})
+    if depths is not None:
+        figures["depths"] = measure_depths(model, batches, table)
+        draw_depths(model, figures["depths"], depths)
+    if attention is not None:
+        texts = table.cells(range(min(ROWS, len(table))))["text"]
+        draw_attention(model, tokenizer, list(texts), attention)
+    if output is not None:
+        write_file(output, json.dumps(figures, indent=2) + "\n")
+    return figures
+
+
+def labelled_batches(model, tokenizer, data_file, format=None, **columns):
+    """The rows of a file with labels as a model is measured on them.
+
+    Args:
+      model: TaskModel.
+      tokenizer: Tokenizer.
+      data_file, format, **columns: as in `evaluate`.
+    Returns:
+      (table, tf.data.Dataset of (inputs, labels, numbers of rows)).
+    Raises:
+      InputError, ConfigError: as `evaluate`.
+    """
     task, saved = type(model), model.data_settings
-    if not any(column.target for column in task.columns.values()):
-        raise InputError(f"{model_directory}: a {task.__name__}, which no table has labels for")
     known = {name: saved[name] for name in task.columns if saved.get(name) is not None}
     given = {name: place for name, place in columns.items() if place is not None}
     format = format_of(task, data_file, format)
@@ -89,16 +117,4 @@ def evaluate(
     report_faults(table, "are measured all the same")
     report_cut_texts(task, table, tokenizer, settings)
     table = windowed(table, features)
-    batches = evaluation_batches(table, features, batch_size=BATCH_ROWS, numbered=True)
-    figures = evaluation.evaluate(model, batches, table)
-    figures = with_perplexity({**figures, **written_figures(model, tokenizer, table)})
-    report_stuck(model, {data_file: figures})
-    if depths is not None:
-        figures["depths"] = measure_depths(model, batches, table)
-        draw_depths(model, figures["depths"], depths)
-    if attention is not None:
-        texts = table.cells(range(min(ROWS, len(table))))["text"]
-        draw_attention(model, tokenizer, list(texts), attention)
-    if output is not None:
-        write_file(output, json.dumps(figures, indent=2) + "\n")
-    return figures
+    return table, evaluation_batches(table, features, batch_size=BATCH_ROWS, numbered=True)

@@ -2,11 +2,12 @@
 
 ids.py         a task model as a program of token ids, and what it is compared with
 folder.py      config.json, tokenizer.json and what else readers look for
-onnx_file.py, openvino_file.py   a format each
+onnx_file.py, openvino_file.py   a format each; onnx_int8.py: in int8
 run.py         a script that runs an exported file in a process of its own
 """
 
 import importlib.util
+import math
 import os
 import subprocess
 import sys
@@ -22,21 +23,30 @@ from bert_tf.export.engines import run
 from bert_tf.export.engines.folder import write_folder
 from bert_tf.export.engines.ids import require_equal, sample_batches
 from bert_tf.export.engines.onnx_file import write_onnx
+from bert_tf.export.engines.onnx_int8 import quantize_onnx
 from bert_tf.export.engines.openvino_file import write_openvino
 from bert_tf.export.text_model import text_settings
 
 
 class _Format(typing.NamedTuple):
-    """A file's name, the engine that checks it, the packages of both, what writes it."""
+    """A file's name, the engine that checks it, the packages of both, what writes it, and what
+    turns it into int8."""
 
     file: str
     engine: str
     packages: tuple
     write: typing.Callable
+    quantize: typing.Callable | None = None
 
 
 FORMATS = {
-    "onnx": _Format("model.onnx", "ONNX Runtime", ("onnx", "tf2onnx", "onnxruntime"), write_onnx),
+    "onnx": _Format(
+        "model.onnx",
+        "ONNX Runtime",
+        ("onnx", "tf2onnx", "onnxruntime"),
+        write_onnx,
+        quantize_onnx,
+    ),
     "openvino": _Format(
         "openvino_model.xml", "OpenVINO", ("onnx", "tf2onnx", "openvino"), write_openvino
     ),
@@ -45,22 +55,35 @@ FORMATS = {
 _TOLERANCE = 1e-4
 
 
-def require_packages(format):
+def require_packages(format, quantize=None):
     """Raises ConfigError unless what writes and checks a format is installed.
 
     Args:
       format: str.
+      quantize: None, or "int8".
     """
     if format not in FORMATS:
         near = nearest(format, FORMATS)
         hint = f"; did you mean {near}?" if near else ""
         raise ConfigError(f"format: {format!r}, wanted one of {', '.join(FORMATS)}{hint}")
+    if quantize is not None and (quantize != "int8" or FORMATS[format].quantize is None):
+        able = " and ".join(name for name, kind in FORMATS.items() if kind.quantize is not None)
+        raise ConfigError(f"quantize: {quantize!r} of {format}, wanted int8 of {able}")
     for package in FORMATS[format].packages:
         if importlib.util.find_spec(package) is None:
             raise ConfigError(f"format: {format} needs {package}: pip install bert_tf[{format}]")
 
 
-def export_for_engine(model, tokenizer, directory, format="onnx", max_length=None):
+def export_for_engine(
+    model,
+    tokenizer,
+    directory,
+    format="onnx",
+    max_length=None,
+    quantize=None,
+    calibration=None,
+    accept=None,
+):
     """Writes a model for an engine that runs without TensorFlow.
 
     The engine reads int64 `input_ids`, `attention_mask` and, where the model tells them apart,
@@ -73,17 +96,23 @@ def export_for_engine(model, tokenizer, directory, format="onnx", max_length=Non
       directory: str, made if absent; an existing one must be empty.
       format: a key of FORMATS.
       max_length: int, tokens a row; None takes what the model was trained with.
+      quantize: None, or "int8"; its outputs need be like the model's in shape alone.
+      calibration: list of dict of int64 [B, L], rows of real texts, from which int8 takes the
+        ranges of activations; None: each row has its own (dynamic quantization).
+      accept: function that is called before the folder has its name, of a function of a list of
+        batches to a list of what the engine says of them; gives a dict for the report, or raises.
     Returns:
       dict, ready for JSON: `file`, its path; `bytes`, its size with the weights beside it;
       `largest_difference` between the engine's outputs and the model's, for outputs of size 1 and
-      in proportion above.
+      in proportion above; and what `accept` gives.
     Raises:
-      ConfigError: a package that writes or runs the format is not installed.
+      ConfigError: a package that writes or runs the format is not installed, or the format has no
+        int8.
       InputError: the model cannot be exported, the place cannot be written, or the engine does not
         run the file or answers otherwise than the model.
     """
-    require_packages(format)
-    file, engine, _, write = FORMATS[format]
+    require_packages(format, quantize)
+    kind = FORMATS[format]
     if model.parts is not None:
         tasks = ", ".join(model.parts)
         raise InputError(f"{type(model).__name__}: has several tasks ({tasks}), wanted one model")
@@ -91,7 +120,7 @@ def export_for_engine(model, tokenizer, directory, format="onnx", max_length=Non
     if model.compute_dtype != "float32":
         raise InputError(f"{type(model).__name__}: is of {model.compute_dtype}, wanted float32")
     if "windows" in settings or model.windowed:
-        logging.info("%s: takes one row; whoever asks it cuts long texts into windows", file)
+        logging.info("%s: takes one row; whoever asks it cuts long texts into windows", kind.file)
     length = settings["max_length"]
     with new_directory(directory) as folder:
         write_folder(model, tokenizer, folder, length)
@@ -99,16 +128,22 @@ def export_for_engine(model, tokenizer, directory, format="onnx", max_length=Non
         place = folder / format if (folder / "modules.json").exists() else folder
         place.mkdir(exist_ok=True)
         batches, wanted = sample_batches(model, length)
-        write(model, place / file, list(wanted[0]))
-        found = answers(format, place / file, batches)
-        difference = require_equal(found, wanted, _TOLERANCE, f"{directory}: {engine}")
-        stem, within = file.split(".")[0], (place / file).relative_to(folder)
-        size = sum(path.stat().st_size for path in place.glob(f"{stem}.*"))
-    return {
-        "file": os.path.join(directory, within),
-        "bytes": size,
-        "largest_difference": difference,
-    }
+        file = place / kind.file
+        kind.write(model, file, list(wanted[0]))
+        if quantize:
+            kind.quantize(file, calibration)
+        tolerance = math.inf if quantize else _TOLERANCE
+        found = answers(format, file, batches)
+        report = {
+            "file": os.path.join(directory, file.relative_to(folder)),
+            "bytes": sum(path.stat().st_size for path in place.glob(f"{file.stem}.*")),
+            "largest_difference": require_equal(
+                found, wanted, tolerance, f"{directory}: {kind.engine}"
+            ),
+        }
+        if accept is not None:
+            report |= accept(lambda batches: answers(format, file, batches))
+    return report
 
 
 def answers(format, file, batches):

@@ -107,6 +107,13 @@ def test_the_command_says_it_in_a_line_and_writes_nothing(monkeypatch, tmp_path,
     assert not (tmp_path / "x").exists()
 
 
+def test_int8_of_a_format_that_has_none_is_refused():
+    with pytest.raises(ConfigError, match="quantize: 'int8' of openvino, wanted int8 of onnx"):
+        require_packages("openvino", "int8")
+    with pytest.raises(ConfigError, match="quantize: 'int4' of onnx, wanted int8 of onnx"):
+        require_packages("onnx", "int4")
+
+
 def test_a_format_nobody_knows_is_refused_with_the_nearest():
     with pytest.raises(ConfigError, match="format: 'onx', wanted one of .*did you mean onnx"):
         require_packages("onx")

@@ -136,3 +136,21 @@ def test_openvino_runs_it_too(tokenizer, tmp_path, name):
     read = openvino.Core().read_model(found["file"])
     assert [x.get_any_name() for x in read.outputs] == list(sample_batches(model, 9)[1][0])
     assert all(x.partial_shape.is_dynamic for x in read.inputs)
+
+
+@pytest.mark.parametrize("static", [False, True])
+def test_int8_has_integer_products_and_answers_nearly_alike(tokenizer, tmp_path, static):
+    onnx = pytest.importorskip("onnx")
+    config = tiny.config(hidden_size=64, intermediate_size=256, initializer_range=0.1)
+    model = SequenceClassifier(build_encoder(config))
+    model.data_settings = {"max_length": 24}
+    batches, _ = sample_batches(model, 24)
+    export_for_engine(model, tokenizer, tmp_path / "float")
+    options = {"quantize": "int8", "calibration": batches if static else None}
+    found = export_for_engine(model, tokenizer, tmp_path / "x", **options)
+    assert 1e-6 < found["largest_difference"] < 0.1
+    kinds = [node.op_type for node in onnx.load(found["file"]).graph.node]
+    assert kinds.count("QuantizeLinear" if static else "MatMulInteger") >= 8
+    assert sorted(p.name for p in (tmp_path / "x").iterdir()) == sorted(
+        p.name for p in (tmp_path / "float").iterdir()
+    )

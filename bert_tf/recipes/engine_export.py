@@ -1,0 +1,170 @@
+"""Export for engines: in int8 with calibration texts, and measured beside the model."""
+
+import contextlib
+import itertools
+import types
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from bert_tf.errors import InputError
+from bert_tf.export import engines
+from bert_tf.export.engines.ids import input_names
+from bert_tf.export.text_model import text_settings
+from bert_tf.loading import load_with_tokenizer
+from bert_tf.recipes.evaluate import labelled_batches
+from bert_tf.recipes.prediction_rows import open_rows
+from bert_tf.tasks.features import features_of
+from bert_tf.training import evaluation
+
+# More calibration texts than these move no range that matters, and fewer may miss some.
+_MOST_TEXTS, _FEWEST_TEXTS = 1000, 100
+
+
+def export_for_engine(
+    model_directory,
+    output,
+    format,
+    quantize=None,
+    calibration=None,
+    data=None,
+    max_drop=1.0,
+    force=False,
+):
+    """Exports a model directory for an engine; see `export.engines.export_for_engine`.
+
+    Args:
+      model_directory, output: str.
+      format, quantize: as there.
+      calibration: str, a file of a few hundred real texts, as `bert-tf predict` reads them.
+      data: str, a file with labels: the engine is measured on it beside the model.
+      max_drop: float, the points that the task's first figure may be lower then, out of 100; of a
+        loss the per cent that it may be higher.
+      force: bool, whether it may be lower than that all the same.
+    Returns:
+      dict, ready for JSON: as there; with `data` also `figure`, its name, `model` and `engine`, its
+      values, and `drop`, points.
+    Raises:
+      InputError: as there; a file cannot be read, the calibration file has no text, or the drop is
+        larger than allowed.
+      ConfigError: as there.
+    """
+    engines.require_packages(format, quantize)
+    model, tokenizer = load_with_tokenizer(model_directory)
+    texts = calibration and calibration_rows(model, tokenizer, calibration)
+    accept = None
+    if data is not None:
+        table, batches = labelled_batches(model, tokenizer, data)
+
+        def accept(answers):
+            report = compared(model, table, batches, answers)
+            return require_small_drop(report, max_drop, force)
+
+    options = {"quantize": quantize, "calibration": texts, "accept": accept}
+    return engines.export_for_engine(model, tokenizer, output, format, **options)
+
+
+def calibration_rows(model, tokenizer, file):
+    """The texts of a file as rows of tokens, without padding.
+
+    Args:
+      model: TaskModel.
+      tokenizer: Tokenizer.
+      file: str.
+    Returns:
+      list of dict of int64 [1, L].
+    Raises:
+      InputError: it cannot be read, or has no text.
+    """
+    settings = text_settings(model, tokenizer)
+    names = tuple(settings["columns"])
+    asked = types.SimpleNamespace(columns=names, settings=settings, task=type(model))
+    with contextlib.ExitStack() as stack:
+        rows = itertools.islice(open_rows(file, stack).read(asked), _MOST_TEXTS)
+        cells = [row.cells for row in rows]
+    if not any(isinstance(cell, str) and cell.strip() for row in cells for cell in row):
+        raise InputError(f"{file}: has no text, calibration wants a few hundred real ones")
+    if len(cells) < _FEWEST_TEXTS:
+        logging.warning("%s: %d texts, calibration wants a few hundred", file, len(cells))
+    columns = [
+        tf.ragged.constant(x).to_tensor("") if isinstance(x[0], list) else tf.constant(x)
+        for x in map(list, zip(*cells, strict=True))
+    ]
+    features = features_of(model, tokenizer, settings, padding="longest")
+    inputs, _ = features(dict(zip(names, columns, strict=True)))
+    ids = as_rows(model, inputs)
+    lengths = ids["attention_mask"].sum(axis=1)
+    return [
+        {name: x[row : row + 1, :length] for name, x in ids.items()}
+        for row, length in enumerate(lengths)
+        if length
+    ]
+
+
+def as_rows(model, inputs):
+    """The inputs of a task as those of an engine: dict of int64 [rows, L]."""
+    arrays = {name: np.asarray(inputs[name], np.int64) for name in input_names(model)}
+    return {name: x.reshape(-1, x.shape[-1]) for name, x in arrays.items()}
+
+
+def compared(model, table, batches, answers):
+    """The first figure of a task by the model, and by an engine.
+
+    Args:
+      model: TaskModel.
+      table, batches: of `labelled_batches`.
+      answers: function of a list of dict of int64 [B, L] to a list of an engine's outputs.
+    Returns:
+      dict: `figure`, `model`, `engine`, `drop`.
+    Raises:
+      InputError: the task's rows are groups of rows of the engine.
+    """
+    rows = [as_rows(model, inputs) for inputs, *_ in batches]
+    ours = evaluation.evaluate(model, batches, table)
+    found, own = iter(answers(rows)), model.evaluated
+
+    def evaluated(inputs, labels):
+        outputs = _outputs(model, next(found), inputs)
+        terms = model.terms(outputs, model.complete_labels(inputs, labels))
+        return terms, model.predictions(outputs, inputs)
+
+    try:
+        vars(model)["evaluated"] = evaluated
+        theirs = evaluation.evaluate(model, batches, table)
+    finally:
+        vars(model)["evaluated"] = own
+    name = next(name for name in model.monitors if name in ours)
+    if model.higher_is_better(name):
+        drop = (ours[name] - theirs[name]) * 100 / model.full_mark
+    else:
+        drop = (theirs[name] / ours[name] - 1) * 100
+    return {"figure": name, "model": ours[name], "engine": theirs[name], "drop": drop}
+
+
+def require_small_drop(report, most, force):
+    """A report as `compared` gives it; InputError, or with `force` a warning, where the engine's
+    figure is lower by more than `most` points."""
+    if not report["drop"] <= most:
+        said = (
+            f"{report['figure']} {report['engine']:.4f}, the model's is {report['model']:.4f}: "
+            f"{report['drop']:.2f} points less, allowed {most:g} (max_drop)"
+        )
+        if not force:
+            raise InputError(f"{said}; nothing was exported, force exports it all the same")
+        logging.warning("%s", said)
+    return report
+
+
+def _outputs(model, found, inputs):
+    """What an engine gives as the model's `call` gives it."""
+    if "sentence_embedding" in found:
+        shape = inputs["attention_mask"].shape[:-1]
+        there = tf.reduce_any(inputs["attention_mask"] > 0, axis=-1)
+        vectors = tf.reshape(found["sentence_embedding"], [*shape, -1])
+        return vectors * tf.cast(there, tf.float32)[..., None]
+    if len(inputs["input_ids"].shape) > 2:
+        raise InputError(f"data: a {type(model).__name__} is not measured so; wanted none")
+    if list(found) == ["logits"]:
+        return tf.constant(found["logits"])
+    return {name: tf.constant(x) for name, x in found.items()}

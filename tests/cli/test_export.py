@@ -1,0 +1,33 @@
+"""bert-tf export: flags that do not go together are one line."""
+
+import pytest
+
+from bert_tf import cli
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--quantize=int8"], "--quantize: of the formats onnx and openvino, got saved_model"),
+        (["--data=x.tsv"], "--data: of the formats onnx and openvino, got saved_model"),
+        (
+            ["--format=onnx", "--calibration=x.txt"],
+            "--calibration: int8 reads it, wanted --quantize",
+        ),
+        (["--format=onnx", "--force"], "--force: nothing is measured, wanted --data=FILE"),
+        (["--format=onnx", "--max_drop=few"], "--max_drop is 'few', wanted a number of points"),
+        (["--format=onnx", "--portable"], "--portable: of the format saved_model alone, got onnx"),
+        (["--format=onxx"], "--format is onxx, wanted one of saved_model, onnx, openvino"),
+    ],
+)
+def test_flags_that_say_nothing_together_are_refused(flags, said, capsys):
+    assert cli.main(["export", "--model=a", "--output=b", *flags]) == 2
+    told = capsys.readouterr().err
+    assert said in told and told.count("\n") == 1
+
+
+@pytest.mark.parametrize("flag", ["calibration", "data"])
+def test_a_file_that_is_not_there_is_said_at_once(tmp_path, flag, capsys):
+    flags = ["--format=onnx", "--quantize=int8", f"--{flag}={tmp_path / 'absent.txt'}"]
+    assert cli.main(["export", f"--model={tmp_path}", f"--output={tmp_path / 'x'}", *flags]) == 1
+    assert "absent.txt: cannot be read: No such file" in capsys.readouterr().err

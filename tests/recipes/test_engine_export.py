@@ -1,0 +1,109 @@
+"""Exports for engines beside the model: calibration texts, and figures that may not drop."""
+
+import numpy as np
+import pytest
+
+from bert_tf import ExtractiveQA, SentenceEncoder, build_encoder
+from bert_tf.errors import InputError
+from bert_tf.recipes.engine_export import calibration_rows, compared, require_small_drop
+from bert_tf.recipes.evaluate import labelled_batches
+from bert_tf.training import evaluation
+from tests import oracles, tiny
+
+LABELLED = [
+    "text\tlabel",
+    *(f"{x}\t{y}" for x in ("a film", "not very", "two") for y in ("good", "bad")),
+]
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    return tiny.tokenizer(tmp_path_factory.mktemp("vocabulary"))
+
+
+def asking(model, change=lambda outputs: outputs):
+    """What stands for an engine: the model's own outputs of ids, changed."""
+
+    def answers(batches):
+        assert all(x.dtype == np.int64 and x.ndim == 2 for batch in batches for x in batch.values())
+        found = [model.outputs_of_ids(batch) for batch in batches]
+        return [{name: change(np.asarray(x)) for name, x in each.items()} for each in found]
+
+    return answers
+
+
+def test_an_engine_is_measured_as_its_model_is(tokenizer, tmp_path):
+    (tmp_path / "dev.tsv").write_text("\n".join(LABELLED) + "\n")
+    model = tiny.classifier()
+    table, batches = labelled_batches(model, tokenizer, str(tmp_path / "dev.tsv"))
+    report = compared(model, table, batches, asking(model))
+    assert report["figure"] == "accuracy" and report["model"] == report["engine"] == 0.5
+    assert report["drop"] == 0
+    # A text has both labels once; only a change within pairs of rows moves the accuracy.
+    rows = iter([1, -1] * 10)
+    turned = compared(
+        model,
+        table,
+        batches,
+        asking(model, lambda x: x * 0 + np.array([next(rows) for _ in x])[:, None] * [1.0, -1.0]),
+    )
+    assert turned["engine"] != 0.5 and turned["model"] == 0.5
+    assert turned["drop"] == pytest.approx(100 * (0.5 - turned["engine"]))
+    assert (
+        evaluation.evaluate(model, batches, table)["accuracy"] == 0.5
+    )  # the model is itself again
+
+
+@pytest.mark.slow  # a second traced evaluation; the one above shows the same for single texts
+def test_vectors_of_several_texts_a_row_are_measured_too(tokenizer, tmp_path):
+    lines = [
+        "text\ttext_pair\tscore",
+        "a good film\tgood\t1",
+        "bad\ta story\t0",
+        "two\tone two\t0.5",
+    ]
+    (tmp_path / "dev.tsv").write_text("\n".join(lines) + "\n")
+    model = SentenceEncoder(build_encoder(tiny.config()), objective="cosent")
+    oracles.randomize(model)
+    model.data_settings = {"max_length": 24, "text_pair": "text_pair", "score": "score"}
+    table, batches = labelled_batches(model, tokenizer, str(tmp_path / "dev.tsv"))
+    report = compared(model, table, batches, asking(model))
+    assert report["figure"] == "spearman"
+    assert report["engine"] == pytest.approx(report["model"], abs=1e-6)
+
+
+def test_a_drop_above_the_bound_is_refused_unless_it_is_forced(caplog):
+    report = {"figure": "accuracy", "model": 0.94, "engine": 0.92, "drop": 2.0}
+    assert require_small_drop(report, 2.0, False) == report
+    said = r"accuracy 0.9200, the model's is 0.9400: 2.00 points less, allowed 1 \(max_drop\)"
+    with pytest.raises(InputError, match=said + "; nothing was exported"):
+        require_small_drop(report, 1.0, False)
+    assert require_small_drop(report, 1.0, True) == report
+    with pytest.raises(InputError, match="nan points less"):
+        require_small_drop({**report, "drop": float("nan")}, 1.0, False)
+
+
+def test_calibration_texts_become_rows_without_padding(tokenizer, tmp_path):
+    (tmp_path / "texts.txt").write_text("a good film\n\nnot bad , a very good story\n")
+    found = calibration_rows(tiny.classifier(), tokenizer, str(tmp_path / "texts.txt"))
+    assert [row["input_ids"].shape for row in found] == [(1, 5), (1, 9)]
+    assert all(row["attention_mask"].all() for row in found)
+    assert set(found[0]) == {"input_ids", "attention_mask", "token_type_ids"}
+    wanted = tokenizer(["a good film"])["input_ids"].numpy()
+    assert found[0]["input_ids"].tolist() == wanted.tolist()
+
+
+def test_pairs_calibrate_as_pairs(tokenizer, tmp_path):
+    (tmp_path / "pairs.txt").write_text("who ?\ta good actor\n")
+    model = ExtractiveQA(build_encoder(tiny.config()))
+    model.data_settings = {"max_length": 24}
+    (row,) = calibration_rows(model, tokenizer, str(tmp_path / "pairs.txt"))
+    assert row["token_type_ids"].sum() == 4
+
+
+@pytest.mark.parametrize("content", ["", "\n \n\n"])
+def test_calibration_without_a_text_is_refused(tokenizer, tmp_path, content):
+    (tmp_path / "texts.txt").write_text(content)
+    said = r"texts.txt: has no text, calibration wants a few hundred real ones"
+    with pytest.raises(InputError, match=said):
+        calibration_rows(tiny.classifier(), tokenizer, str(tmp_path / "texts.txt"))
