@@ -10,6 +10,7 @@ from bert_tf.settings import (
     WORD,
     Kind,
     is_number,
+    is_whole,
     is_word,
     optional,
     setting,
@@ -25,6 +26,11 @@ _TEACHERS = Kind(
 )
 _CHANCE = Kind("a number from 0 to 1", lambda v: is_number(v) and 0 <= v <= 1, float)
 _PART = Kind("a share above 0, up to 1", lambda v: is_number(v) and 0 < v <= 1, float)
+_COUNT_OR_LIST = Kind(
+    "an integer, 1 or more, or a list of layers from 0",
+    lambda v: whole(1).accepts(v) or (isinstance(v, list) and v and all(map(is_whole, v))),
+    lambda v: tuple(v) if isinstance(v, list) else v,
+)
 LAYERS = ("query", "key", "value", "attention_output", "intermediate", "output")
 _LAYERS = Kind(
     f"a list of some of {', '.join(LAYERS)}",
@@ -93,6 +99,38 @@ class DistillationSection:
                 f"distillation.answers is {self.answers} and distillation.losses "
                 f"{', '.join(others or self.losses)}, wanted logits, perhaps with labels: no more "
                 "is kept"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedSection:
+    """A trained task that is made smaller."""
+
+    path: str = setting(WORD)
+
+
+@dataclasses.dataclass(frozen=True)
+class PruningSection:
+    """What stays of a model; null: all of it. What matters least for the loss of training rows
+    goes."""
+
+    # So many layers, the ones that matter most; or a list of them, from 0
+    layers: int | tuple | None = setting(optional(_COUNT_OR_LIST), None)
+    # In each layer. With fewer heads it opens here alone: no other package has such a BERT
+    heads: int | None = setting(optional(whole(1)), None)
+    neurons: int | None = setting(optional(whole(1)), None)  # of each feed-forward layer
+    rows: int = setting(whole(1), 512)  # training rows that are looked at
+    # Text files, a glob: entries of the vocabulary that they use stay, and all single characters
+    vocabulary: str | None = setting(optional(WORD), None)
+    min_frequency: int = setting(whole(1), 1)  # how often they have to
+    recover: bool = setting(FLAG, True)  # whether it is trained afterwards, as `train` says
+
+    def __post_init__(self):
+        """Something is to go."""
+        given = (self.layers, self.heads, self.neurons, self.vocabulary)
+        if all(value is None for value in given):
+            raise ConfigError(
+                "pruning: wanted layers, heads, neurons or vocabulary, or several of them"
             )
 
 

@@ -5,17 +5,14 @@
 
 import dataclasses
 
-from bert_tf.compression_sections import DistillationSection, LoraSection, TeacherSection
-from bert_tf.errors import ConfigError
-from bert_tf.pretraining_sections import (
-    Masking,
-    Neighbours,
-    Noise,
-    ObjectiveSection,
-    PhaseSection,
-    StartSection,
-    check_words,
+from bert_tf.compression_sections import (
+    DistillationSection,
+    LoraSection,
+    PruningSection,
+    TrainedSection,
 )
+from bert_tf.errors import ConfigError
+from bert_tf.pretraining_sections import Masking, Neighbours, Noise, PretrainConfig
 from bert_tf.sections import (
     FORMATS,
     BenchmarkSection,
@@ -59,6 +56,7 @@ __all__ = [
     "MultiTaskConfig",
     "Noise",
     "PretrainConfig",
+    "PruneConfig",
     "Neighbours",
     "TrainSection",
     "differing_keys",
@@ -77,7 +75,6 @@ def _refuse_both(key, value, others, wanted="one of them"):
             raise ConfigError(f"{key} is {value} and {other} {given}, wanted {wanted}")
 
 
-_PHASES = Kind("a list of phases, each with its records", lambda value: False)
 _TASKS = Kind("tasks by their names, each with its data", lambda value: False)
 
 
@@ -263,68 +260,27 @@ class DistillConfig:
         return FinetuneConfig(self.model, self.data, self.task, self.train, self.distribution)
 
 
+@dataclasses.dataclass(frozen=True)
+class PruneConfig:
+    """Every setting of `bert-tf prune`; `model` is the trained task that is made smaller."""
+
+    model: TrainedSection
+    data: DataSection
+    pruning: PruningSection
+    task: str = setting(WORD, "sequence_classification")
+    train: TrainSection = TrainSection()
+    distribution: DistributionSection = DistributionSection()
+
+    def __post_init__(self):
+        """What fine-tuning asks of its sections."""
+        self.finetuning()
+
+    def finetuning(self):
+        """The configuration of training the smaller model, a FinetuneConfig."""
+        model = ModelSection(self.model.path)
+        return FinetuneConfig(model, self.data, self.task, self.train, self.distribution)
+
+
 def finetuning(path):
     """The class of a configuration of fine-tuning, by the keys of its file."""
     return MultiTaskConfig if "tasks" in keys_of(path) else FinetuneConfig
-
-
-@dataclasses.dataclass(frozen=True)
-class PretrainConfig:
-    """Every setting of `bert-tf pretrain`."""
-
-    model: StartSection
-    phases: tuple[PhaseSection, ...] = setting(_PHASES)
-    objective: ObjectiveSection = ObjectiveSection()
-    masking: Masking = Masking()
-    noise: Noise = Noise()
-    skip_gram: Neighbours = Neighbours()
-    train: TrainSection = TrainSection()
-    distribution: DistributionSection = DistributionSection()
-    distillation: TeacherSection = TeacherSection()
-
-    def __post_init__(self):
-        """What two keys must agree on; `load` puts the file's name before the message."""
-        words = self.objective.words
-        teacher = self.distillation.teacher
-        if teacher is not None and words == "replaced_tokens":
-            raise ConfigError(
-                f"distillation.teacher is {teacher} and objective.words {words}, wanted another: "
-                "a generator's words are not the teacher's"
-            )
-        replaced = words == "replaced_tokens"
-        if self.model.generator and not replaced:
-            raise ConfigError(
-                f"model.generator is {self.model.generator} and objective.words "
-                f"{words}, wanted replaced_tokens with it"
-            )
-        for key in ("sentences", "extra_labels", "adversarial"):
-            value = getattr(self.objective, key)
-            if words != "masked_lm" and value not in (None, "none", {}):
-                raise ConfigError(
-                    f"objective.{key} is {value} and objective.words {words}, "
-                    "which has none beside it"
-                )
-        for key in ("insertion", "replacement"):
-            rate = getattr(self.noise, key)
-            if replaced and rate:
-                raise ConfigError(
-                    f"noise.{key} is {rate} and objective.words replaced_tokens, wanted 0 with it: "
-                    "such tokens would count as original ones"
-                )
-        packed = any(phase.packing for phase in self.phases)
-        check_words(words, self.masking, self.noise, self.skip_gram, packed)
-        if self.train.class_weights is not None:
-            raise ConfigError("train.class_weights is given, wanted null: it is for fine-tuning")
-        own = [phase.steps is not None or phase.epochs is not None for phase in self.phases]
-        if self.train.steps is not None and all(own):
-            raise ConfigError(
-                f"train.steps is {self.train.steps}, and every phase has steps or epochs of its "
-                "own; wanted one of them: --set phases.1.steps=NUMBER changes a phase"
-            )
-        for number, phase in enumerate(self.phases, 1):
-            train = phase.settings(self.train)
-            if train.batch_size % train.accumulate:
-                raise ConfigError(
-                    f"phases.{number}: accumulate is {train.accumulate}, wanted a divisor of "
-                    f"batch_size, {train.batch_size}"
-                )

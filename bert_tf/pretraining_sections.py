@@ -2,8 +2,9 @@
 
 import dataclasses
 
+from bert_tf.compression_sections import TeacherSection
 from bert_tf.errors import ConfigError
-from bert_tf.sections import FILE_OR_SHARE, SHARE, WARMUP
+from bert_tf.sections import FILE_OR_SHARE, SHARE, WARMUP, DistributionSection, TrainSection
 from bert_tf.settings import (
     FLAG,
     MAPPING,
@@ -199,3 +200,68 @@ def check_words(words, masking, noise, skip_gram, packed):
         raise ConfigError(
             f"phases: packing is true and objective.words {words}, whose rows {changed[words]}"
         )
+
+
+_PHASES = Kind("a list of phases, each with its records", lambda value: False)
+
+
+@dataclasses.dataclass(frozen=True)
+class PretrainConfig:
+    """Every setting of `bert-tf pretrain`."""
+
+    model: StartSection
+    phases: tuple[PhaseSection, ...] = setting(_PHASES)
+    objective: ObjectiveSection = ObjectiveSection()
+    masking: Masking = Masking()
+    noise: Noise = Noise()
+    skip_gram: Neighbours = Neighbours()
+    train: TrainSection = TrainSection()
+    distribution: DistributionSection = DistributionSection()
+    distillation: TeacherSection = TeacherSection()
+
+    def __post_init__(self):
+        """What two keys must agree on; `load` puts the file's name before the message."""
+        words = self.objective.words
+        teacher = self.distillation.teacher
+        if teacher is not None and words == "replaced_tokens":
+            raise ConfigError(
+                f"distillation.teacher is {teacher} and objective.words {words}, wanted another: "
+                "a generator's words are not the teacher's"
+            )
+        replaced = words == "replaced_tokens"
+        if self.model.generator and not replaced:
+            raise ConfigError(
+                f"model.generator is {self.model.generator} and objective.words "
+                f"{words}, wanted replaced_tokens with it"
+            )
+        for key in ("sentences", "extra_labels", "adversarial"):
+            value = getattr(self.objective, key)
+            if words != "masked_lm" and value not in (None, "none", {}):
+                raise ConfigError(
+                    f"objective.{key} is {value} and objective.words {words}, "
+                    "which has none beside it"
+                )
+        for key in ("insertion", "replacement"):
+            rate = getattr(self.noise, key)
+            if replaced and rate:
+                raise ConfigError(
+                    f"noise.{key} is {rate} and objective.words replaced_tokens, wanted 0 with it: "
+                    "such tokens would count as original ones"
+                )
+        packed = any(phase.packing for phase in self.phases)
+        check_words(words, self.masking, self.noise, self.skip_gram, packed)
+        if self.train.class_weights is not None:
+            raise ConfigError("train.class_weights is given, wanted null: it is for fine-tuning")
+        own = [phase.steps is not None or phase.epochs is not None for phase in self.phases]
+        if self.train.steps is not None and all(own):
+            raise ConfigError(
+                f"train.steps is {self.train.steps}, and every phase has steps or epochs of its "
+                "own; wanted one of them: --set phases.1.steps=NUMBER changes a phase"
+            )
+        for number, phase in enumerate(self.phases, 1):
+            train = phase.settings(self.train)
+            if train.batch_size % train.accumulate:
+                raise ConfigError(
+                    f"phases.{number}: accumulate is {train.accumulate}, wanted a divisor of "
+                    f"batch_size, {train.batch_size}"
+                )

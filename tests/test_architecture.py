@@ -21,8 +21,8 @@ MAY_IMPORT = {
     "settings": ["errors"],
     "tags": ["errors"],
     "sections": ["settings", "errors"],
-    "pretraining_sections": ["sections", "settings", "errors"],
     "compression_sections": ["settings", "errors"],
+    "pretraining_sections": ["compression_sections", "sections", "settings", "errors"],
     "config": "compression_sections pretraining_sections sections settings errors".split(),
     "layers": [],
     "conversion": ["atomic", "hub", "errors"],
@@ -126,7 +126,7 @@ def test_a_file_is_short_well_named_and_says_what_it_holds(name):
 
 
 # The rooms in the order of the data's way; errors, atomic and hub, which are leaves, left out.
-WAY = """settings sections pretraining_sections compression_sections config text tags data
+WAY = """settings sections compression_sections pretraining_sections config text tags data
 pretraining_data
 layers conversion encoders
 training.step training.distribution training.optimizers tasks loading datasets training

@@ -13,7 +13,7 @@ import pytest
 
 import bert_tf
 from bert_tf.cli import VERBS
-from bert_tf.config import DistillConfig, FinetuneConfig, PretrainConfig
+from bert_tf.config import DistillConfig, FinetuneConfig, PretrainConfig, PruneConfig
 from tests import tiny
 from tests.pretraining_data import toy_records
 
@@ -66,7 +66,7 @@ def test_both_languages_show_the_same_calls():
 @pytest.mark.parametrize("name", [*READMES, "CONTRIBUTING.md"])
 def test_every_verb_and_every_setting_that_is_named_exists(name):
     sections = collections.defaultdict(set)
-    for config in (FinetuneConfig, PretrainConfig, DistillConfig):
+    for config in (FinetuneConfig, PretrainConfig, DistillConfig, PruneConfig):
         for field in dataclasses.fields(config):
             if dataclasses.is_dataclass(field.type) and field.name != "model":
                 sections[field.name] |= {each.name for each in dataclasses.fields(field.type)}

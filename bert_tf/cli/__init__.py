@@ -11,6 +11,7 @@ VERBS = {
     "quickstart": "the whole job on real weights and real text: train, evaluate, export, ask",
     "finetune": "teach a pretrained model your own labelled texts",
     "distill": "a small model that learns from a large one that you trained",
+    "prune": "a trained model without what matters least in it",
     "evaluate": "every metric of a trained model on a labelled file",
     "predict": "labels, scores or words for [MASK] in texts, one JSON object a line",
     "export": "a trained model as a SavedModel, for TensorFlow Serving or Python",

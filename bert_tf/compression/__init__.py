@@ -1,1 +1,1 @@
-"""Models made smaller: distillation."""
+"""Models made smaller: distillation, pruning."""

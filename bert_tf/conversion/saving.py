@@ -211,7 +211,9 @@ def _task_files(model, format):
 
 def is_ours(encoder):
     """bool, whether an encoder is of a family that no other package's files can express."""
-    return encoder.config.model_type == TRANSFORMER or not _family(encoder).is_published
+    config = encoder.config
+    published = config.model_type != TRANSFORMER and _family(encoder).is_published
+    return not published or config.attention_head_size is not None
 
 
 def _family(encoder):

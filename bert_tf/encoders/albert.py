@@ -31,6 +31,7 @@ class AlbertConfig(EncoderConfig):
     inner_group_num: int = 1
 
     model_type = "albert"
+    sizes_heads = True
 
     def __post_init__(self):
         super().__post_init__()

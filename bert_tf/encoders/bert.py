@@ -12,6 +12,7 @@ class BertConfig(EncoderConfig):
     """The sizes of a BERT, see EncoderConfig; by default base's."""
 
     model_type = "bert"
+    sizes_heads = True
 
 
 def _size(layers, width, vocab_size=30522, heads=None, inner=None):

@@ -87,7 +87,18 @@ def check_config(config):
         if not number or not 0 <= value < 1e6:  # neither NaN nor infinity
             raise InputError(f"{name}: {shown(value)}, wanted a number from 0 to below 1000000")
     name, heads = config.width_of_heads, config.num_attention_heads
-    if heads and getattr(config, name) % heads:
+    size, together = config.attention_head_size, getattr(config, name)
+    if size is not None and not config.sizes_heads:
+        raise InputError(
+            f"attention_head_size: {size}, wanted None: the heads of a {config.model_type} are as "
+            "wide as the model together"
+        )
+    if size is not None and size * heads > together:
+        raise InputError(
+            f"attention_head_size: {size}, wanted at most {together // heads} with {heads} heads "
+            f"and {name}: {together}"
+        )
+    if size is None and heads and together % heads:
         raise InputError(
             f"{name}: {getattr(config, name)} does not divide into num_attention_heads: {heads}"
         )

@@ -15,6 +15,8 @@ class EncoderConfig:
     `layer_drop_rate`: how often training skips a block. Every family has it, though none was
     published so: it changes nothing but training, and no weight, name or file depends on it.
     `tie_word_embeddings`: whether a head that predicts words has their table as output matrix.
+    `attention_head_size`: the width of a head where heads were taken out; None: all of them
+    together are as wide as the model. No other package opens one that has it.
     """
 
     vocab_size: int = 30522
@@ -33,6 +35,7 @@ class EncoderConfig:
     classifier_dropout: float | None = None
     layer_drop_rate: float = 0.0
     tie_word_embeddings: bool = True
+    attention_head_size: int | None = None
 
     # Whether positions are counted over what is not `pad_token_id`, see `rows_from_padding`.
     counts_padding = False
@@ -40,6 +43,8 @@ class EncoderConfig:
     names_in_files = {}
     # Field -> its least value, of those that may be less than 1.
     least = {}
+    # Whether heads may be of a width of their own.
+    sizes_heads = False
 
     def __new__(cls, *args, **values):
         """Refuses a field there is not in one line; Python would name no other."""
@@ -62,6 +67,12 @@ class EncoderConfig:
         return "hidden_size"
 
     @property
+    def head_width(self):
+        """int, the width of a head."""
+        together = getattr(self, self.width_of_heads)
+        return self.attention_head_size or together // self.num_attention_heads
+
+    @property
     def longest_row(self):
         """int, how many tokens a row may have; a table of positions may have rows for no token."""
         return self.max_position_embeddings
@@ -76,15 +87,27 @@ class EncoderConfig:
         theirs = cls.names_in_files.items()
         values = {**values, **{name: values[their] for name, their in theirs if their in values}}
         known = {field.name for field in dataclasses.fields(cls)}
+        # Which some files hold though it says nothing.
+        if not cls.sizes_heads or values.get("attention_head_size") == _usual_width(cls, values):
+            known.discard("attention_head_size")
         return cls(**{name: value for name, value in values.items() if name in known})
 
     def to_dict(self):
-        """The config as config.json holds it; `layer_drop_rate` and `tie_word_embeddings` only
-        where they are not the usual ones."""
+        """The config as config.json holds it; `layer_drop_rate`, `tie_word_embeddings` and
+        `attention_head_size` only where they are not the usual ones."""
         values = dataclasses.asdict(self)
-        for name, usual in (("layer_drop_rate", 0.0), ("tie_word_embeddings", True)):
-            if values[name] == usual:
+        usual = {"layer_drop_rate": 0.0, "tie_word_embeddings": True, "attention_head_size": None}
+        for name in usual:
+            if values[name] == usual[name]:
                 del values[name]
         names = self.names_in_files
         values = {names.get(name, name): value for name, value in values.items()}
         return {"model_type": self.model_type, **values}
+
+
+def _usual_width(config_class, values):
+    """The width of a head that a parsed config tells otherwise; None where it tells none."""
+    names = ("hidden_size", "num_attention_heads")
+    width, heads = (values.get(name, getattr(config_class, name)) for name in names)
+    whole = isinstance(width, int) and isinstance(heads, int) and heads > 0
+    return width // heads if whole else None

@@ -32,6 +32,7 @@ class DistilBertConfig(EncoderConfig):
     qa_dropout: float = 0.1
 
     model_type = "distilbert"
+    sizes_heads = True
     names_in_files = {
         "hidden_size": "dim",
         "num_hidden_layers": "n_layers",

@@ -30,6 +30,7 @@ class ElectraConfig(EncoderConfig):
     summary_last_dropout: float = 0.1
 
     model_type = "electra"
+    sizes_heads = True
 
     def __post_init__(self):
         super().__post_init__()

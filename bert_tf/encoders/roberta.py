@@ -27,6 +27,7 @@ class RobertaConfig(EncoderConfig):
     eos_token_id: int | None = 2
 
     model_type = "roberta"
+    sizes_heads = True
     counts_padding = True
 
     def __post_init__(self):
@@ -51,6 +52,7 @@ class XLMRobertaConfig(RobertaConfig):
     vocab_size: int = 30522
 
     model_type = "xlm-roberta"
+    sizes_heads = True
 
 
 def _size(kind, vocab_size, layers, width):

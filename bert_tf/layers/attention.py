@@ -63,6 +63,7 @@ class MultiHeadAttention(keras.layers.Layer):
       initializer: of the kernels.
       output_initializer: of the last kernel, where it is another one.
       use_bias: bool, whether the linear layers have one.
+      head_width: int, H; None: D / N.
     """
 
     def __init__(
@@ -72,10 +73,12 @@ class MultiHeadAttention(keras.layers.Layer):
         initializer=None,
         output_initializer=None,
         use_bias=True,
+        head_width=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.num_heads = num_heads
+        self.head_width = head_width
         self.dropout_rate = dropout_rate
         self.initializer = initializer
         self.output_initializer = output_initializer or initializer
@@ -83,10 +86,11 @@ class MultiHeadAttention(keras.layers.Layer):
 
     def build(self, shape):
         width, policy, bias = shape[-1], self.dtype_policy, self.use_bias
-        self.qkv = Linear(3 * width, self.initializer, bias, dtype=policy)
+        inner = width if self.head_width is None else self.num_heads * self.head_width
+        self.qkv = Linear(3 * inner, self.initializer, bias, dtype=policy)
         self.qkv.build((None, width))
         self.projection = Linear(width, self.output_initializer, bias, dtype=policy)
-        self.projection.build((None, width))
+        self.projection.build((None, inner))
 
     def call(self, x, context, key=None):
         """Every position attends to those the context lets it.
@@ -117,7 +121,7 @@ class MultiHeadAttention(keras.layers.Layer):
 
     def heads(self, x, context):
         """Query, key and value of x [B * F, D] or [R, D], each float [B, N, F, H]."""
-        heads, width = self.num_heads, x.shape[-1]
+        heads, width = self.num_heads, self.qkv.width // 3
         if context.real is not None:
             return context.real.split(self.qkv(x), 3, heads)
         shape = (context.batch, context.length, 3, heads, width // heads)

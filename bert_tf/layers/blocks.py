@@ -70,6 +70,7 @@ class EncoderBlock(keras.layers.Layer):
                 config.num_attention_heads,
                 config.attention_probs_dropout_prob,
                 initial,
+                head_width=config.attention_head_size,
                 dtype=dtype,
             ),
             FeedForward(config.intermediate_size, config.hidden_act, initial, dtype=dtype),

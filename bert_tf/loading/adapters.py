@@ -9,7 +9,7 @@ from bert_tf.conversion.formats import Found
 from bert_tf.conversion.saving import OWN
 from bert_tf.conversion.table import StoredTensor, read_out
 from bert_tf.encoders.low_rank import has_low_rank, merge_low_rank, without_low_rank
-from bert_tf.loading.cutting import copy_head
+from bert_tf.loading.cutting import task_over
 from bert_tf.loading.encoders import load_encoder
 
 
@@ -67,10 +67,7 @@ def taken_apart(model, directory, base):
     """
     if not has_low_rank(model.encoder):
         return model
-    arguments = {name: getattr(model, name) for name in model.arguments}
-    plain = type(model)(without_low_rank(model.encoder), **arguments)
-    copy_head(model, plain)
-    plain.data_settings = dict(model.data_settings)
+    plain = task_over(without_low_rank(model.encoder), model)
     pairs = {
         id(update): (linear, update)
         for block in model.encoder.blocks

@@ -44,10 +44,15 @@ def kept_layers(encoder, layers):
                 "would stand"
             )
         new.set_weights(old.get_weights())
-    for name in ("embeddings", "embeddings_projection", "positions", "final_norm", "pooler"):
-        if getattr(cut, name) is not None:
-            getattr(cut, name).set_weights(getattr(encoder, name).get_weights())
+    copy_around(encoder, cut)
     return cut
+
+
+def copy_around(encoder, other):
+    """Gives an encoder the weights that another one has besides its blocks."""
+    for name in ("embeddings", "embeddings_projection", "positions", "final_norm", "mix", "pooler"):
+        if getattr(other, name) is not None:
+            getattr(other, name).set_weights(getattr(encoder, name).get_weights())
 
 
 def kept_layers_of_task(model, layers):
@@ -59,11 +64,16 @@ def kept_layers_of_task(model, layers):
     if model.companions or model.parts is not None:
         name = type(model).__name__
         raise InputError(f"keep_layers: {shown(layers)}, and a {name} has more than one encoder")
+    return task_over(kept_layers(model.encoder, layers), model)
+
+
+def task_over(encoder, model):
+    """The task model over another encoder, its head and what it knows of its data copied."""
     arguments = {name: getattr(model, name) for name in model.arguments}
-    cut = type(model)(kept_layers(model.encoder, layers), **arguments)
-    copy_head(model, cut)
-    cut.data_settings = dict(model.data_settings)
-    return cut
+    other = type(model)(encoder, **arguments)
+    copy_head(model, other)
+    other.data_settings = dict(model.data_settings)
+    return other
 
 
 def copy_head(source, target):

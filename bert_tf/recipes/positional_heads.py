@@ -26,7 +26,7 @@ def initialize_positional_heads(encoder):
       ConfigError: it is another one.
     """
     config = encoder.config
-    head_width = config.hidden_size // config.num_attention_heads
+    head_width = config.head_width
     if encoder.embeddings_projection is not None:
         unfit = "a projection between embeddings and blocks, wanted none"
     elif getattr(encoder.embeddings, "position_embeddings", None) is None:
