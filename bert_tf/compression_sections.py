@@ -12,6 +12,7 @@ from bert_tf.settings import (
     is_number,
     is_whole,
     is_word,
+    one_of,
     optional,
     setting,
     whole,
@@ -30,6 +31,10 @@ _COUNT_OR_LIST = Kind(
     "an integer, 1 or more, or a list of layers from 0",
     lambda v: whole(1).accepts(v) or (isinstance(v, list) and v and all(map(is_whole, v))),
     lambda v: tuple(v) if isinstance(v, list) else v,
+)
+_RANK = Kind(
+    "an integer, 1 or more, or a share of the squared singular values between 0 and 1",
+    lambda v: whole(1).accepts(v) or (is_number(v) and 0 < v < 1),
 )
 LAYERS = ("query", "key", "value", "attention_output", "intermediate", "output")
 _LAYERS = Kind(
@@ -75,6 +80,12 @@ class DistillationSection:
     # A number: the student is a vector for each token, so wide, and no encoder; the encoder at
     # model.path makes them
     static: int | None = setting(optional(whole(1)), None)
+    # A number: the student is an ALBERT, the layers of the encoder at model.path in so many groups,
+    # each with one set of weights: the mean of its layers' or the first one's; and with vectors of
+    # words so wide, null: as wide as the model
+    groups: int | None = setting(optional(whole(1)), None)
+    group_start: str = setting(one_of("mean", "first"), "mean")
+    embedding_size: int | None = setting(optional(whole(1)), None)
     # A number, mostly with losses {labels: 1}: the teacher's layers stand in the student's place,
     # each replaced with this chance at first, which rises to 1 by `replaced_by` of all steps
     # (BERT-of-Theseus); null: no
@@ -83,10 +94,15 @@ class DistillationSection:
 
     def __post_init__(self):
         """One beginning; kept answers are all that is learned of a teacher."""
-        if self.fresh and self.static is not None:
+        made = {"fresh": self.fresh or None, "static": self.static, "groups": self.groups}
+        made = [f"distillation.{key} is {x}" for key, x in made.items() if x is not None]
+        if len(made) > 1:
+            said = " and ".join(made).replace("True", "true")
+            raise ConfigError(f"{said}, wanted one of them")
+        if self.embedding_size is not None and self.groups is None:
             raise ConfigError(
-                f"distillation.fresh is true and distillation.static {self.static}, wanted one of "
-                "them"
+                f"distillation.embedding_size is {self.embedding_size} and distillation.groups "
+                "None, wanted a number with it"
             )
         if self.replacing is not None and self.answers is not None:
             raise ConfigError(
@@ -119,6 +135,10 @@ class PruningSection:
     # In each layer. With fewer heads it opens here alone: no other package has such a BERT
     heads: int | None = setting(optional(whole(1)), None)
     neurons: int | None = setting(optional(whole(1)), None)  # of each feed-forward layer
+    # Ranks of two matrices in the place of one, in every linear layer of a block and as words'
+    # vectors; or a share of what they keep. Such a model opens here alone, too
+    linear_rank: int | float | None = setting(optional(_RANK), None)
+    word_rank: int | float | None = setting(optional(_RANK), None)
     rows: int = setting(whole(1), 512)  # training rows that are looked at
     # Text files, a glob: entries of the vocabulary that they use stay, and all single characters
     vocabulary: str | None = setting(optional(WORD), None)
@@ -127,11 +147,9 @@ class PruningSection:
 
     def __post_init__(self):
         """Something is to go."""
-        given = (self.layers, self.heads, self.neurons, self.vocabulary)
-        if all(value is None for value in given):
-            raise ConfigError(
-                "pruning: wanted layers, heads, neurons or vocabulary, or several of them"
-            )
+        keys = ("layers", "heads", "neurons", "vocabulary", "linear_rank", "word_rank")
+        if all(getattr(self, key) is None for key in keys):
+            raise ConfigError(f"pruning: wanted one or more of {', '.join(keys)}")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Models made smaller: distillation, pruning."""
+"""Models made smaller: distillation, pruning, factorization."""

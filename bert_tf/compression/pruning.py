@@ -61,6 +61,8 @@ def importance(model, batches):
     """
     blocks = list({id(block): block for block in model.encoder.blocks}.values())
     places = [_places(block) for block in blocks]
+    if any(linear.kernel is None for each in places for _, linear in each):
+        raise InputError("layers that are factorized: wanted a model that is not")
     if not any(places):
         raise InputError(f"layers of a {model.encoder.config.model_type} have nothing to take out")
     sums, rows = [0.0] * len(blocks), 0
@@ -196,7 +198,7 @@ def pruned(model, kept):
         return model
     encoder, changes = model.encoder, {}
     if kept.heads is not None:
-        if not encoder.config.sizes_heads:
+        if "attention_head_size" not in encoder.config.own_sizes:
             family = encoder.config.model_type
             raise InputError(
                 f"heads: {len(kept.heads[0])}, and all heads of a {family} together are as wide as "

@@ -150,6 +150,12 @@ def own_layout(published, encoder_extra=()):
       Layout; its tasks have an `own_task_table`.
     """
     paths = (*(row.ours for row in published.encoder), *encoder_extra)
+    # Where two matrices stand in the place of one.
+    kernels = [
+        x.removesuffix("kernel") for x in paths if re.match(r"(blocks|groups)\..*kernel$", x)
+    ]
+    paths += (*(f"{x}{factor}" for x in kernels for factor in ("down", "up")),)
+    paths += ("embeddings.word_projection",)
     roots = "|".join(dict.fromkeys(re.escape(path.split(".")[0]) for path in paths))
     return Layout(
         encoder=tuple(Row(path, path) for path in paths),

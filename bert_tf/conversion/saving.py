@@ -213,7 +213,7 @@ def is_ours(encoder):
     """bool, whether an encoder is of a family that no other package's files can express."""
     config = encoder.config
     published = config.model_type != TRANSFORMER and _family(encoder).is_published
-    return not published or config.attention_head_size is not None
+    return not published or config.has_own_sizes
 
 
 def _family(encoder):

@@ -31,7 +31,7 @@ class AlbertConfig(EncoderConfig):
     inner_group_num: int = 1
 
     model_type = "albert"
-    sizes_heads = True
+    own_sizes = ("attention_head_size", "linear_rank")
 
     def __post_init__(self):
         super().__post_init__()

@@ -12,7 +12,7 @@ class BertConfig(EncoderConfig):
     """The sizes of a BERT, see EncoderConfig; by default base's."""
 
     model_type = "bert"
-    sizes_heads = True
+    own_sizes = ("attention_head_size", "linear_rank", "word_rank")
 
 
 def _size(layers, width, vocab_size=30522, heads=None, inner=None):

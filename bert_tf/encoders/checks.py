@@ -27,6 +27,8 @@ OF_EMBEDDINGS = (
     "word_embedding",
     "num_languages",
 )
+# Sizes that no other package's configs have.
+OWN_SIZES = ("attention_head_size", "linear_rank", "word_rank")
 # Where layers share their weights no tensor tells how many there are.
 MOST_LAYERS = 1000
 
@@ -88,11 +90,12 @@ def check_config(config):
             raise InputError(f"{name}: {shown(value)}, wanted a number from 0 to below 1000000")
     name, heads = config.width_of_heads, config.num_attention_heads
     size, together = config.attention_head_size, getattr(config, name)
-    if size is not None and not config.sizes_heads:
-        raise InputError(
-            f"attention_head_size: {size}, wanted None: the heads of a {config.model_type} are as "
-            "wide as the model together"
-        )
+    for own in OWN_SIZES:
+        value = getattr(config, own)
+        if value is not None and own not in config.own_sizes:
+            raise InputError(f"{own}: {value}, wanted None: a {config.model_type} has none")
+        if value is not None and value > config.hidden_size:
+            raise InputError(f"{own}: {value}, wanted at most hidden_size: {config.hidden_size}")
     if size is not None and size * heads > together:
         raise InputError(
             f"attention_head_size: {size}, wanted at most {together // heads} with {heads} heads "

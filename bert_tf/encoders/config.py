@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from bert_tf.encoders.checks import check_config, unknown_field
+from bert_tf.encoders.checks import OWN_SIZES, check_config, unknown_field
 from bert_tf.errors import InputError
 
 
@@ -16,7 +16,9 @@ class EncoderConfig:
     published so: it changes nothing but training, and no weight, name or file depends on it.
     `tie_word_embeddings`: whether a head that predicts words has their table as output matrix.
     `attention_head_size`: the width of a head where heads were taken out; None: all of them
-    together are as wide as the model. No other package opens one that has it.
+    together are as wide as the model. `linear_rank`, `word_rank`: columns of the first of the two
+    matrices that stand in the place of one, in each linear layer of a block and as words' table;
+    None: it is one. No other package opens a model with any of the three.
     """
 
     vocab_size: int = 30522
@@ -36,6 +38,8 @@ class EncoderConfig:
     layer_drop_rate: float = 0.0
     tie_word_embeddings: bool = True
     attention_head_size: int | None = None
+    linear_rank: int | None = None
+    word_rank: int | None = None
 
     # Whether positions are counted over what is not `pad_token_id`, see `rows_from_padding`.
     counts_padding = False
@@ -43,8 +47,8 @@ class EncoderConfig:
     names_in_files = {}
     # Field -> its least value, of those that may be less than 1.
     least = {}
-    # Whether heads may be of a width of their own.
-    sizes_heads = False
+    # Those of the last three that the family may have.
+    own_sizes = ()
 
     def __new__(cls, *args, **values):
         """Refuses a field there is not in one line; Python would name no other."""
@@ -73,6 +77,11 @@ class EncoderConfig:
         return self.attention_head_size or together // self.num_attention_heads
 
     @property
+    def has_own_sizes(self):
+        """bool, whether it has one that no other package's config has."""
+        return any(getattr(self, name) is not None for name in OWN_SIZES)
+
+    @property
     def longest_row(self):
         """int, how many tokens a row may have; a table of positions may have rows for no token."""
         return self.max_position_embeddings
@@ -87,16 +96,17 @@ class EncoderConfig:
         theirs = cls.names_in_files.items()
         values = {**values, **{name: values[their] for name, their in theirs if their in values}}
         known = {field.name for field in dataclasses.fields(cls)}
+        known -= {*OWN_SIZES} - {*cls.own_sizes}
         # Which some files hold though it says nothing.
-        if not cls.sizes_heads or values.get("attention_head_size") == _usual_width(cls, values):
+        if values.get("attention_head_size") == _usual_width(cls, values):
             known.discard("attention_head_size")
         return cls(**{name: value for name, value in values.items() if name in known})
 
     def to_dict(self):
-        """The config as config.json holds it; `layer_drop_rate`, `tie_word_embeddings` and
-        `attention_head_size` only where they are not the usual ones."""
+        """The config as config.json holds it; `layer_drop_rate`, `tie_word_embeddings` and what no
+        other package has only where they are not the usual ones."""
         values = dataclasses.asdict(self)
-        usual = {"layer_drop_rate": 0.0, "tie_word_embeddings": True, "attention_head_size": None}
+        usual = {"layer_drop_rate": 0.0, "tie_word_embeddings": True, **dict.fromkeys(OWN_SIZES)}
         for name in usual:
             if values[name] == usual[name]:
                 del values[name]

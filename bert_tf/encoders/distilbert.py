@@ -32,7 +32,7 @@ class DistilBertConfig(EncoderConfig):
     qa_dropout: float = 0.1
 
     model_type = "distilbert"
-    sizes_heads = True
+    own_sizes = ("attention_head_size", "linear_rank", "word_rank")
     names_in_files = {
         "hidden_size": "dim",
         "num_hidden_layers": "n_layers",
@@ -85,7 +85,7 @@ def _published(config):
 
 
 def _embeddings(config, dtype):
-    if config.sinusoidal_pos_embds:
+    if config.sinusoidal_pos_embds and config.word_rank is None:
         return parts.embeddings(config, dtype, kind=FixedPositionEmbeddings)
     return parts.embeddings(config, dtype)
 

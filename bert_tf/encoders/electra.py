@@ -30,7 +30,7 @@ class ElectraConfig(EncoderConfig):
     summary_last_dropout: float = 0.1
 
     model_type = "electra"
-    sizes_heads = True
+    own_sizes = ("attention_head_size", "linear_rank")
 
     def __post_init__(self):
         super().__post_init__()

@@ -4,6 +4,7 @@
 dtype policy, or None for the global one.
 """
 
+import functools
 import math
 
 from bert_tf.layers import (
@@ -11,6 +12,7 @@ from bert_tf.layers import (
     CrossAttention,
     Embeddings,
     EncoderBlock,
+    FactoredEmbeddings,
     FeedForward,
     Linear,
     MaskedLMHead,
@@ -32,6 +34,8 @@ def embeddings(config, dtype, positions=None, kind=Embeddings, scaled=False):
         is no norm (Vaswani et al. 2017, section 3.4).
     """
     width = config.embedding_size or config.hidden_size
+    if config.word_rank is not None:
+        kind = functools.partial(FactoredEmbeddings, rank=config.word_rank)
     return kind(
         config.vocab_size,
         config.max_position_embeddings,

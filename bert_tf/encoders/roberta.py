@@ -27,7 +27,7 @@ class RobertaConfig(EncoderConfig):
     eos_token_id: int | None = 2
 
     model_type = "roberta"
-    sizes_heads = True
+    own_sizes = ("attention_head_size", "linear_rank")
     counts_padding = True
 
     def __post_init__(self):
@@ -52,7 +52,7 @@ class XLMRobertaConfig(RobertaConfig):
     vocab_size: int = 30522
 
     model_type = "xlm-roberta"
-    sizes_heads = True
+    own_sizes = ("attention_head_size", "linear_rank")
 
 
 def _size(kind, vocab_size, layers, width):

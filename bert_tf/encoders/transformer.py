@@ -70,7 +70,7 @@ class TransformerConfig(EncoderConfig):
     eos_token_id: int | None = None
 
     model_type = "transformer"
-    sizes_heads = True
+    own_sizes = ("attention_head_size", "linear_rank")
     # Of ELECTRA's head for multiple choice, as its config has them by default.
     summary_activation, summary_last_dropout = "gelu", 0.1
 
@@ -89,9 +89,10 @@ class TransformerConfig(EncoderConfig):
             check_groups(self)
         if self.is_decoder and self.parts_of != "bert":
             raise InputError(f"is_decoder: true, wanted parts_of: bert, and it is {self.parts_of}")
-        if self.is_decoder and self.attention_head_size is not None:
-            said = f"attention_head_size: {self.attention_head_size} and is_decoder: true"
-            raise InputError(f"{said}, wanted one of them")
+        for name in self.own_sizes:
+            if self.is_decoder and getattr(self, name) is not None:
+                said = f"{name}: {getattr(self, name)} and is_decoder: true"
+                raise InputError(f"{said}, wanted one of them")
         if self.add_cross_attention and not self.is_decoder:
             raise InputError("add_cross_attention: true, wanted is_decoder: true with it")
 

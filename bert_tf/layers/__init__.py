@@ -25,6 +25,7 @@ from bert_tf.layers.disentangled import DisentangledAttention, RelativePositions
 from bert_tf.layers.dropout import dropout, fold_in, key_for, new_key
 from bert_tf.layers.embeddings import (
     Embeddings,
+    FactoredEmbeddings,
     FixedPositionEmbeddings,
     LanguageEmbeddings,
     PaddedEmbeddings,
@@ -81,6 +82,7 @@ __all__ = [
     "Doubled",
     "Embeddings",
     "EncoderBlock",
+    "FactoredEmbeddings",
     "FeedForward",
     "FixedPositionEmbeddings",
     "GatedBlock",

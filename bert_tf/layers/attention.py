@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from bert_tf.layers.dropout import dropout, fold_in
-from bert_tf.layers.linear import Linear
+from bert_tf.layers.linear import linear
 from bert_tf.layers.masks import MASKED_SCORE
 
 
@@ -64,6 +64,7 @@ class MultiHeadAttention(keras.layers.Layer):
       output_initializer: of the last kernel, where it is another one.
       use_bias: bool, whether the linear layers have one.
       head_width: int, H; None: D / N.
+      rank: int, of the linear layers' kernels, which are products of two then; None: they are not.
     """
 
     def __init__(
@@ -74,22 +75,24 @@ class MultiHeadAttention(keras.layers.Layer):
         output_initializer=None,
         use_bias=True,
         head_width=None,
+        rank=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.num_heads = num_heads
         self.head_width = head_width
+        self.rank = rank
         self.dropout_rate = dropout_rate
         self.initializer = initializer
         self.output_initializer = output_initializer or initializer
         self.use_bias = use_bias
 
     def build(self, shape):
-        width, policy, bias = shape[-1], self.dtype_policy, self.use_bias
+        width, how = shape[-1], (self.use_bias, self.rank, self.dtype_policy)
         inner = width if self.head_width is None else self.num_heads * self.head_width
-        self.qkv = Linear(3 * inner, self.initializer, bias, dtype=policy)
+        self.qkv = linear(3 * inner, self.initializer, *how)
         self.qkv.build((None, width))
-        self.projection = Linear(width, self.output_initializer, bias, dtype=policy)
+        self.projection = linear(width, self.output_initializer, *how)
         self.projection.build((None, inner))
 
     def call(self, x, context, key=None):

@@ -217,3 +217,28 @@ class LanguageEmbeddings(Embeddings):
                 vectors = vectors[:, None] + ops.zeros((1, ops.shape(input_ids)[1], 1))
             shift = vectors if shift is None else shift + vectors
         return super().call(input_ids, token_type_ids, position_ids, key, shift, groups)
+
+
+class FactoredEmbeddings(Embeddings):
+    """The same with words' vectors that are narrower, and widened by one matrix for all.
+
+    Args:
+      rank: int, the columns of their table.
+      Others as in Embeddings.
+    """
+
+    def __init__(self, *args, rank, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.width = rank
+
+    def build(self, shape=None):
+        super().build(shape)
+        self.word_projection = self.add_weight(
+            name="word_projection",
+            shape=(self.width, self.wide),
+            initializer=with_own_seed(self.initializer),
+            autocast=False,
+        )
+
+    def _words(self, input_ids, shift, groups):
+        return ops.matmul(super()._words(input_ids, shift, groups), self.word_projection)

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from bert_tf.layers.linear import Linear
+from bert_tf.layers.linear import linear
 
 
 def gelu(x):
@@ -62,21 +62,30 @@ class FeedForward(keras.layers.Layer):
       activation: a key of ACTIVATIONS.
       initializer: of the kernels.
       output_initializer: of the last kernel, where it is another one.
+      rank: int, as in MultiHeadAttention.
     """
 
     def __init__(
-        self, inner_width, activation="gelu", initializer=None, output_initializer=None, **kwargs
+        self,
+        inner_width,
+        activation="gelu",
+        initializer=None,
+        output_initializer=None,
+        rank=None,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.inner_width = inner_width
+        self.rank = rank
         self.activation = ACTIVATIONS[activation]
         self.initializer = initializer
         self.output_initializer = output_initializer or initializer
 
     def build(self, shape):
-        self.expand = Linear(self.inner_width, self.initializer, dtype=self.dtype_policy)
+        how = (True, self.rank, self.dtype_policy)
+        self.expand = linear(self.inner_width, self.initializer, *how)
         self.expand.build((None, shape[-1]))
-        self.contract = Linear(shape[-1], self.output_initializer, dtype=self.dtype_policy)
+        self.contract = linear(shape[-1], self.output_initializer, *how)
         self.contract.build((None, self.inner_width))
 
     def call(self, x, training=False):

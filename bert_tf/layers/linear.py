@@ -86,3 +86,39 @@ class Linear(keras.layers.Layer):
 
     def _update(self):
         return (_UPDATES.get() or {}).get(id(self))
+
+
+class FactoredLinear(Linear):
+    """The same with a product of two matrices, `down` and `up`, in the place of the kernel.
+
+    Args:
+      width: int.
+      rank: int, columns of the first, r.
+      Others as in Linear.
+    """
+
+    def __init__(self, width, rank, *args, **kwargs):
+        super().__init__(width, *args, **kwargs)
+        self.rank = rank
+        self.kernel = None
+
+    def build(self, shape):
+        own = with_own_seed(self.initializer)
+        self.down = self.add_weight(
+            name="down", shape=(shape[-1], self.rank), initializer=self.initializer
+        )
+        self.up = self.add_weight(name="up", shape=(self.rank, self.width), initializer=own)
+        if self.use_bias:
+            self.bias = self.add_weight(name="bias", shape=(self.width,), initializer="zeros")
+
+    def call(self, x):
+        """As Linear."""
+        product = ops.matmul(ops.matmul(x, self.down), self.up)
+        return product if self.bias is None else ops.add(product, self.bias)
+
+
+def linear(width, initializer, use_bias=True, rank=None, dtype=None):
+    """A Linear, or with a rank a FactoredLinear."""
+    if rank is None:
+        return Linear(width, initializer, use_bias, dtype=dtype)
+    return FactoredLinear(width, rank, initializer, use_bias, dtype=dtype)

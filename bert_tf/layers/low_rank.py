@@ -32,7 +32,8 @@ def adaptable(block):
             continue
         for layer in value if isinstance(value, list | tuple) else [value]:
             if isinstance(layer, Linear):
-                found += [(layer, PARTS[name])] if name in PARTS else []
+                whole = name in PARTS and layer.kernel is not None
+                found += [(layer, PARTS[name])] if whole else []
             elif isinstance(layer, keras.layers.Layer):
                 found += adaptable(layer)
     return found

@@ -48,10 +48,10 @@ def kept_layers(encoder, layers):
     return cut
 
 
-def copy_around(encoder, other):
-    """Gives an encoder the weights that another one has besides its blocks."""
+def copy_around(encoder, other, without=()):
+    """Gives an encoder the weights that another one has besides its blocks, but for some parts."""
     for name in ("embeddings", "embeddings_projection", "positions", "final_norm", "mix", "pooler"):
-        if getattr(other, name) is not None:
+        if getattr(other, name) is not None and name not in without:
             getattr(other, name).set_weights(getattr(encoder, name).get_weights())
 
 
@@ -68,10 +68,15 @@ def kept_layers_of_task(model, layers):
 
 
 def task_over(encoder, model):
-    """The task model over another encoder, its head and what it knows of its data copied."""
+    """The task model over another encoder, its head and what it knows of its data copied.
+
+    Raises:
+      InputError: its head is of other sizes there.
+    """
     arguments = {name: getattr(model, name) for name in model.arguments}
     other = type(model)(encoder, **arguments)
-    copy_head(model, other)
+    if not copy_head(model, other):
+        raise InputError(f"the head of a {type(model).__name__} is of other sizes there")
     other.data_settings = dict(model.data_settings)
     return other
 

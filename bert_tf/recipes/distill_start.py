@@ -5,6 +5,7 @@ import typing
 from absl import logging
 
 from bert_tf.compression import distillation
+from bert_tf.compression.sharing import shared_encoder
 from bert_tf.compression.static_vectors import static_encoder
 from bert_tf.conversion.contents import opened
 from bert_tf.data.labels import class_numbers
@@ -116,9 +117,13 @@ def make_student(config, task, table, tokenizer):
         else:
             encoder = load_encoder(contents, **start.changes)
         source = load_task(contents) if whole and contents.task == task.__name__ else None
-    if section.static is not None:
+    if section.static is not None or section.groups is not None:
+        sharing = (section.groups, section.group_start, section.embedding_size)
         try:
-            encoder = static_encoder(encoder, tokenizer, section.static)
+            if section.groups is not None:
+                encoder = shared_encoder(encoder, *sharing)
+            else:
+                encoder = static_encoder(encoder, tokenizer, section.static)
         except InputError as error:
             raise ConfigError(f"distillation.{error}") from None
     require_fit(plain, encoder, tokenizer)

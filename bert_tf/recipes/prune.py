@@ -1,4 +1,7 @@
-"""Pruning: of a trained task what matters least is taken out, and the rest is trained again."""
+"""Pruning: of a trained task what matters least is taken out, and the rest is trained again.
+
+What matters least of a matrix are its small singular values.
+"""
 
 import contextlib
 import json
@@ -9,6 +12,7 @@ import tempfile
 from absl import logging
 
 from bert_tf.atomic import write_file
+from bert_tf.compression.factorization import factorized
 from bert_tf.compression.pruning import Kept, choose, importance, pruned
 from bert_tf.conversion.saving import is_ours
 from bert_tf.datasets import task_named
@@ -75,6 +79,8 @@ def prune(config, workdir):
     with strategy.scope():
         try:
             model = pruned(whole, kept)
+            if (section.linear_rank, section.word_rank) != (None, None):
+                model = factorized(model, section.linear_rank, section.word_rank)
         except InputError as error:
             raise ConfigError(f"pruning.{error}") from None
         configure(model, plain)
@@ -147,10 +153,10 @@ def _measured(model, name, rows):
 
 def _say_where(model, workdir):
     """Says of what no other package can express that it opens here alone."""
-    size = model.encoder.config.attention_head_size
-    if is_ours(model.encoder) and size is not None:
+    config = model.encoder.config
+    own = [name for name in config.own_sizes if getattr(config, name) is not None]
+    if is_ours(model.encoder) and own:
         logging.info(
-            "%s/model: attention_head_size is %d, which no other package's %s has: it opens here "
-            "alone; without pruning.heads it opens in transformers too",
-            *(workdir, size, model.encoder.config.model_type),
+            "%s/model: opens here alone: no other package's %s has %s",
+            *(workdir, config.model_type, " and ".join(own)),
         )

@@ -155,6 +155,28 @@ def test_a_student_may_be_vectors_alone_or_fresh_and_narrow(folder, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_student_may_be_an_albert_made_of_a_bert(folder, tmp_path, capsys):
+    sets = ["distillation={groups: 1, embedding_size: 8}", "model.changes={keep_layers: [0, 1]}"]
+    assert cli.main(argv_of(folder, tmp_path / "run", *sets)) == 0
+    student = load_task(tmp_path / "run" / "model")
+    config = json.loads((tmp_path / "run" / "model" / "config.json").read_text())
+    assert config["architectures"] == ["AlbertForSequenceClassification"]
+    assert student.encoder.config.embedding_size == 8 and len({*student.encoder.blocks}) == 1
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["skipped"] == 0
+    # Its folder is one to begin with, too.
+    sets = [f"model.path={tmp_path}/run/model", "model.changes={keep_layers: null}"]
+    sets = ["model.changes={}", sets[0], "train.steps=2", "train.evaluate_every=2"]
+    argv = [
+        x.replace("changes: {keep_layers: [1]}", "")
+        for x in argv_of(folder, tmp_path / "go", *sets)
+    ]
+    config = (folder / "config.yaml").read_text().replace(", changes: {keep_layers: [1]}", "")
+    (folder / "config.yaml").write_text(config)
+    assert cli.main(argv) == 0
+    assert len({*load_task(tmp_path / "go" / "model").encoder.blocks}) == 1
+
+
+@pytest.mark.slow
 def test_layers_of_the_teacher_are_replaced_and_a_stop_changes_no_bit(
     folder, tmp_path, monkeypatch
 ):
@@ -227,6 +249,16 @@ def test_two_teachers_one_of_another_vocabulary_and_texts_without_labels(folder,
         (["model.changes={keep_layers: [1, 9]}"], 1, "keep_layers: [1, 9], wanted numbers of lay"),
         (["distillation.static=64"], 2, "distillation.static: 64, wanted at most the encoder"),
         (["distillation={static: 8, fresh: true}"], 2, "distillation.fresh is true and distill"),
+        (
+            ["distillation={static: 8, groups: 1}"],
+            2,
+            "distillation.static is 8 and distillation.gr",
+        ),
+        (
+            ["distillation.embedding_size=4"],
+            2,
+            "distillation.embedding_size is 4 and distillation.",
+        ),
         (["distillation={answers: x, losses: {hidden: 1}}"], 2, "distillation.answers is x and"),
         (["distillation.answers={}/dev.tsv"], 1, "dev.tsv: is no file of answers"),
         (["distillation.replacing=2"], 2, "distillation.replacing is 2, wanted a number from 0 to"),

@@ -42,7 +42,7 @@ def test_what_is_left_is_a_smaller_model(folder, capsys):
     sets = ["pruning.recover=false", "pruning.layers=1", f"pruning.vocabulary={folder}/texts.txt"]
     assert cli.main(argv_of(folder, run, *sets)) == 0
     told = capsys.readouterr()
-    assert "it opens here alone" in told.err and "before: parameters" in told.out
+    assert "opens here alone: no other package" in told.err and "before: parameters" in told.out
     model, results = load_task(run / "model"), json.loads((run / "metrics.json").read_text())
     config = model.encoder.config
     assert (config.num_hidden_layers, config.num_attention_heads, config.head_width) == (1, 1, 8)
@@ -85,7 +85,7 @@ def test_an_interrupted_recovery_ends_with_the_same_bits(folder, tmp_path, monke
         (
             ["pruning={heads: null, neurons: null}"],
             2,
-            "pruning: wanted layers, heads, neurons or v",
+            "pruning: wanted one or more of layers, heads, neu",
         ),
         (["task=token_classification"], 1, "model: a SequenceClassifier, wanted a trained TokenCl"),
         (["pruning.vocabulary={}/absent.txt"], 1, "absent.txt"),

@@ -32,7 +32,7 @@ def save_keras_hub(encoder, directory):
     import h5py
 
     config, name = dataclasses.asdict(encoder.config), encoder.config.model_type
-    if name not in BACKBONES or config["attention_head_size"] is not None:
+    if name not in BACKBONES or encoder.config.has_own_sizes:
         raise InputError(f"{directory}: KerasHub's format here has no family {name}")
     _check_expressible(encoder, config, name, directory)
     arrays, count = _arrays(encoder, name, config), 0
