@@ -43,6 +43,7 @@ setup(
         "text-metrics": ["sacrebleu", "rouge-score"],
         # `bert-tf export --format=onnx`, and the engine that checks it.
         "onnx": ["tf2onnx>=1.17", "onnx", "onnxruntime"],
+        "litert": ["ai-edge-litert"],
         "openvino": ["tf2onnx>=1.17", "onnx", "openvino"],
         "notebooks": ["jupyterlab", "ipykernel"],
         # Records made by many machines: `bert-tf records --runner`.

@@ -6,7 +6,7 @@ import sys
 from bert_tf.cli.command import Command, Flag
 from bert_tf.errors import ConfigError, nearest
 
-FORMATS = ("saved_model", "onnx", "openvino")
+FORMATS = ("saved_model", "onnx", "openvino", "litert")
 
 COMMAND = Command(
     "export",
@@ -40,11 +40,11 @@ COMMAND = Command(
             "the others take token ids, and have tokenizer.json beside them",
             FORMATS[0],
         ),
-        Flag("quantize", "int8", "of onnx: weights in int8, a quarter of the size"),
+        Flag("quantize", "int8", "of onnx and litert: weights in int8, a quarter of the size"),
         Flag(
             "calibration",
             "FILE",
-            "a few hundred real texts, as bert-tf predict reads them: int8 takes the\n"
+            "a few hundred real texts, as bert-tf predict reads them: int8 of onnx takes the\n"
             "ranges of activations from them; without, each row has its own",
         ),
         Flag("data", "FILE", "texts with their labels: the engine is measured beside the model"),
@@ -82,7 +82,7 @@ def _check_engine_flags(flags):
     if flags.format == FORMATS[0]:
         for name in ("quantize", "calibration", "data", "force"):
             if flags[name].value:
-                others = " and ".join(FORMATS[1:])
+                others = ", ".join(FORMATS[1:])
                 raise ConfigError(f"--{name}: of the formats {others}, got {FORMATS[0]}")
     if flags.calibration is not None and flags.quantize is None:
         raise ConfigError("--calibration: int8 reads it, wanted --quantize=int8 with it")

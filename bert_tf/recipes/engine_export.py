@@ -50,7 +50,7 @@ def export_for_engine(
         larger than allowed.
       ConfigError: as there.
     """
-    engines.require_packages(format, quantize)
+    engines.require_packages(format, quantize, calibration)
     model, tokenizer = load_with_tokenizer(model_directory)
     texts = calibration and calibration_rows(model, tokenizer, calibration)
     accept = None

@@ -8,8 +8,8 @@ from bert_tf import cli
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--quantize=int8"], "--quantize: of the formats onnx and openvino, got saved_model"),
-        (["--data=x.tsv"], "--data: of the formats onnx and openvino, got saved_model"),
+        (["--quantize=int8"], "--quantize: of the formats onnx, openvino, litert, got saved_model"),
+        (["--data=x.tsv"], "--data: of the formats onnx, openvino, litert, got saved_model"),
         (
             ["--format=onnx", "--calibration=x.txt"],
             "--calibration: int8 reads it, wanted --quantize",
@@ -17,7 +17,7 @@ from bert_tf import cli
         (["--format=onnx", "--force"], "--force: nothing is measured, wanted --data=FILE"),
         (["--format=onnx", "--max_drop=few"], "--max_drop is 'few', wanted a number of points"),
         (["--format=onnx", "--portable"], "--portable: of the format saved_model alone, got onnx"),
-        (["--format=onxx"], "--format is onxx, wanted one of saved_model, onnx, openvino"),
+        (["--format=onxx"], "--format is onxx, wanted one of saved_model, onnx, openvino, litert"),
     ],
 )
 def test_flags_that_say_nothing_together_are_refused(flags, said, capsys):

@@ -2,7 +2,7 @@
 
 ids.py         a task model as a program of token ids, and what it is compared with
 folder.py      config.json, tokenizer.json and what else readers look for
-onnx_file.py, openvino_file.py   a format each; onnx_int8.py: in int8
+onnx_file.py, openvino_file.py, litert_file.py   a format each; onnx_int8.py: in int8
 run.py         a script that runs an exported file in a process of its own
 """
 
@@ -21,55 +21,80 @@ from bert_tf.atomic import new_directory
 from bert_tf.errors import ConfigError, InputError, nearest
 from bert_tf.export.engines import run
 from bert_tf.export.engines.folder import write_folder
-from bert_tf.export.engines.ids import require_equal, sample_batches
+from bert_tf.export.engines.ids import SHAPES, require_equal, sample_batches
+from bert_tf.export.engines.litert_file import lengths_of, write_litert
 from bert_tf.export.engines.onnx_file import write_onnx
 from bert_tf.export.engines.onnx_int8 import quantize_onnx
 from bert_tf.export.engines.openvino_file import write_openvino
 from bert_tf.export.text_model import text_settings
 
 
+class _Asked(typing.NamedTuple):
+    """Names of outputs, the longest row, whether in int8, and rows to calibrate it, or None."""
+
+    outputs: list
+    length: int
+    int8: bool
+    calibration: list | None
+
+
 class _Format(typing.NamedTuple):
-    """A file's name, the engine that checks it, the packages of both, what writes it, and what
-    turns it into int8."""
+    """A file's name, the engine that checks it, the packages of both, what writes it (function of
+    model, path and _Asked), whether there is int8, and whether it may be calibrated."""
 
     file: str
     engine: str
     packages: tuple
     write: typing.Callable
-    quantize: typing.Callable | None = None
+    int8: bool = False
+    calibrates: bool = False
+
+
+def _onnx(model, path, asked):
+    write_onnx(model, path, asked.outputs)
+    if asked.int8:
+        quantize_onnx(path, asked.calibration)
+
+
+def _litert(model, path, asked):
+    write_litert(model, path, lengths_of(asked.length), asked.int8)
 
 
 FORMATS = {
     "onnx": _Format(
-        "model.onnx",
-        "ONNX Runtime",
-        ("onnx", "tf2onnx", "onnxruntime"),
-        write_onnx,
-        quantize_onnx,
+        "model.onnx", "ONNX Runtime", ("onnx", "tf2onnx", "onnxruntime"), _onnx, True, True
     ),
     "openvino": _Format(
-        "openvino_model.xml", "OpenVINO", ("onnx", "tf2onnx", "openvino"), write_openvino
+        "openvino_model.xml",
+        "OpenVINO",
+        ("onnx", "tf2onnx", "openvino"),
+        lambda model, path, asked: write_openvino(model, path, asked.outputs),
     ),
+    "litert": _Format("model.tflite", "LiteRT", ("ai_edge_litert",), _litert, True),
 }
 # For outputs of size 1, and in proportion above.
 _TOLERANCE = 1e-4
 
 
-def require_packages(format, quantize=None):
+def require_packages(format, quantize=None, calibration=None):
     """Raises ConfigError unless what writes and checks a format is installed.
 
     Args:
       format: str.
       quantize: None, or "int8".
+      calibration: anything but None, if int8 is to be calibrated.
     """
     if format not in FORMATS:
         near = nearest(format, FORMATS)
         hint = f"; did you mean {near}?" if near else ""
         raise ConfigError(f"format: {format!r}, wanted one of {', '.join(FORMATS)}{hint}")
-    if quantize is not None and (quantize != "int8" or FORMATS[format].quantize is None):
-        able = " and ".join(name for name, kind in FORMATS.items() if kind.quantize is not None)
+    kind = FORMATS[format]
+    if quantize is not None and not (quantize == "int8" and kind.int8):
+        able = " and ".join(name for name, each in FORMATS.items() if each.int8)
         raise ConfigError(f"quantize: {quantize!r} of {format}, wanted int8 of {able}")
-    for package in FORMATS[format].packages:
+    if calibration is not None and not kind.calibrates:
+        raise ConfigError(f"calibration: int8 of {format} takes none, it measures row by row")
+    for package in kind.packages:
         if importlib.util.find_spec(package) is None:
             raise ConfigError(f"format: {format} needs {package}: pip install bert_tf[{format}]")
 
@@ -87,8 +112,9 @@ def export_for_engine(
     """Writes a model for an engine that runs without TensorFlow.
 
     The engine reads int64 `input_ids`, `attention_mask` and, where the model tells them apart,
-    `token_type_ids`, each [batch, length], and gives what `TaskModel.outputs_of_ids` names. It is
-    asked batches of several shapes, in a process of its own, before the folder has its name.
+    `token_type_ids`, each [batch, length], and gives what `TaskModel.outputs_of_ids` names; LiteRT
+    reads int32, one row of some lengths, see `write_litert`. It is asked batches of several shapes,
+    in a process of its own, before the folder has its name.
 
     Args:
       model: TaskModel that reads texts or pairs as rows of tokens.
@@ -111,7 +137,7 @@ def export_for_engine(
       InputError: the model cannot be exported, the place cannot be written, or the engine does not
         run the file or answers otherwise than the model.
     """
-    require_packages(format, quantize)
+    require_packages(format, quantize, calibration)
     kind = FORMATS[format]
     if model.parts is not None:
         tasks = ", ".join(model.parts)
@@ -127,11 +153,11 @@ def export_for_engine(
         # Where sentence-transformers and text-embeddings-inference look for it.
         place = folder / format if (folder / "modules.json").exists() else folder
         place.mkdir(exist_ok=True)
-        batches, wanted = sample_batches(model, length)
+        lengths = lengths_of(length) if format == "litert" else None
+        shapes = SHAPES if lengths is None else [(2, each) for each in lengths]
+        batches, wanted = sample_batches(model, length, shapes)
         file = place / kind.file
-        kind.write(model, file, list(wanted[0]))
-        if quantize:
-            kind.quantize(file, calibration)
+        kind.write(model, file, _Asked(list(wanted[0]), length, bool(quantize), calibration))
         tolerance = math.inf if quantize else _TOLERANCE
         found = answers(format, file, batches)
         report = {
@@ -151,7 +177,7 @@ def answers(format, file, batches):
 
     Args:
       format: str.
-      file: pathlib.Path.
+      file: str or pathlib.Path.
       batches: list of dict of int64 [B, L].
     Returns:
       list of dict of arrays.

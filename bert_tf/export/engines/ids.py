@@ -7,7 +7,7 @@ from bert_tf.errors import InputError
 
 _NAMES = ("input_ids", "attention_mask", "token_type_ids")
 # Rows and columns of the batches that an export is asked.
-_SHAPES = ((1, 5), (3, 17), (2, 512))
+SHAPES = ((1, 5), (3, 17), (2, 512))
 
 
 def input_names(model):
@@ -17,15 +17,16 @@ def input_names(model):
     return _NAMES if types > 1 else _NAMES[:2]
 
 
-def ids_program(model, rows=None, length=None):
+def ids_program(model, rows=None, length=None, dtype=tf.int64):
     """A model as a function of token ids.
 
     Args:
       model: TaskModel.
       rows, length: int, or None: any number.
+      dtype: tf.DType of the ids.
     Returns:
-      tf.function of int64 [rows, length], one for each of `input_names`, to a dict of float32, see
-      `TaskModel.outputs_of_ids`.
+      tf.function of integers [rows, length], one for each of `input_names`, to a dict of float32,
+      see `TaskModel.outputs_of_ids`.
     """
     names = input_names(model)
 
@@ -34,22 +35,23 @@ def ids_program(model, rows=None, length=None):
         outputs = model.outputs_of_ids(inputs)
         return {name: tf.cast(value, tf.float32) for name, value in outputs.items()}
 
-    signature = [tf.TensorSpec([rows, length], tf.int64, name) for name in names]
+    signature = [tf.TensorSpec([rows, length], dtype, name) for name in names]
     return tf.function(run, input_signature=signature, autograph=False)
 
 
-def sample_batches(model, length):
+def sample_batches(model, length, shapes=SHAPES):
     """Batches of several shapes with padding behind some rows, and what the model says of them.
 
     Args:
       model: TaskModel.
       length: int, the longest row.
+      shapes: pairs of int, rows and columns.
     Returns:
       (list of dict of int64 [B, L], list of dict of float32).
     """
     draw, config = np.random.default_rng(0), model.encoder.config
     batches = []
-    for rows, columns in _SHAPES:
+    for rows, columns in shapes:
         columns = min(columns, length)
         ids = draw.integers(0, config.vocab_size, (rows, columns))
         kept = columns - np.arange(rows) * columns // 4

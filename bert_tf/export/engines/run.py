@@ -27,7 +27,38 @@ def openvino_runtime(file):
     return lambda batch: {x.get_any_name(): value for x, value in compiled(batch).items()}
 
 
-ENGINES = {"onnx": onnx_runtime, "openvino": openvino_runtime}
+def litert_runtime(file):
+    """As `onnx_runtime`: row by row, each padded to the next length that the file has."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=file)
+    names = interpreter.get_signature_list()
+    runners = {int(x.split("_")[1]): interpreter.get_signature_runner(x) for x in names}
+
+    def run(batch):
+        rows, columns = batch["input_ids"].shape
+        length = min(x for x in runners if x >= columns)
+        behind = ((0, 0), (0, length - columns))
+        padded = {name: np.pad(x, behind).astype(np.int32) for name, x in batch.items()}
+        found = [
+            runners[length](**{name: x[row : row + 1] for name, x in padded.items()})
+            for row in range(rows)
+        ]
+        return {
+            name: np.concatenate([_cut(name, each[name], columns) for each in found])
+            for name in found[0]
+        }
+
+    return run
+
+
+def _cut(name, value, columns):
+    """An output without what is behind its tokens, if it has a number for each."""
+    by_token = value.ndim == 3 or name in ("start_logits", "end_logits")
+    return value[:, :columns] if by_token else value
+
+
+ENGINES = {"onnx": onnx_runtime, "openvino": openvino_runtime, "litert": litert_runtime}
 
 
 def main(format, file, inputs, outputs):

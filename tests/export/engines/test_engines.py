@@ -108,10 +108,14 @@ def test_the_command_says_it_in_a_line_and_writes_nothing(monkeypatch, tmp_path,
 
 
 def test_int8_of_a_format_that_has_none_is_refused():
-    with pytest.raises(ConfigError, match="quantize: 'int8' of openvino, wanted int8 of onnx"):
+    with pytest.raises(
+        ConfigError, match="quantize: 'int8' of openvino, wanted int8 of onnx and litert"
+    ):
         require_packages("openvino", "int8")
     with pytest.raises(ConfigError, match="quantize: 'int4' of onnx, wanted int8 of onnx"):
         require_packages("onnx", "int4")
+    with pytest.raises(ConfigError, match="calibration: int8 of litert takes none"):
+        require_packages("litert", "int8", ["a text"])
 
 
 def test_a_format_nobody_knows_is_refused_with_the_nearest():
@@ -131,7 +135,7 @@ def test_an_engine_that_does_not_run_it_is_named_and_no_folder_is_left(
 ):
     from bert_tf.export import engines
 
-    def write(model, path, outputs):
+    def write(model, path, asked):
         path.write_bytes(b"no model")
 
     fake = engines.FORMATS["onnx"]._replace(packages=("numpy",), write=write)

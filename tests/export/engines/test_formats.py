@@ -24,6 +24,7 @@ from bert_tf import (
 )
 from bert_tf.errors import InputError
 from bert_tf.export import export_for_engine
+from bert_tf.export.engines import answers
 from bert_tf.export.engines.ids import sample_batches
 from tests import oracles, tiny
 
@@ -51,6 +52,12 @@ TASKS = {
 }
 
 
+def family_config(name):
+    sizes = tiny.sizes(vocab_size=len(tiny.vocabulary()), hidden_size=16, intermediate_size=32)
+    own = {"roberta": {"pad_token_id": 0}, "mobilebert": _NARROW}.get(name, {})
+    return FAMILIES[name](**sizes | {"max_position_embeddings": 34} | own)
+
+
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory):
     pytest.importorskip("tf2onnx")
@@ -60,10 +67,7 @@ def tokenizer(tmp_path_factory):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_is_run_by_onnx_runtime(tokenizer, tmp_path, name):
-    sizes = tiny.sizes(vocab_size=len(tiny.vocabulary()), hidden_size=16, intermediate_size=32)
-    own = {"roberta": {"pad_token_id": 0}, "mobilebert": _NARROW}.get(name, {})
-    config = FAMILIES[name](**sizes | {"max_position_embeddings": 34} | own)
-    model = oracles.randomize(SequenceClassifier(build_encoder(config), 3))
+    model = oracles.randomize(SequenceClassifier(build_encoder(family_config(name)), 3))
     model.data_settings = {"max_length": 24}
     found = export_for_engine(model, tokenizer, tmp_path / "x")
     assert found["largest_difference"] < 1e-4 and found["bytes"] > 1000
@@ -154,3 +158,48 @@ def test_int8_has_integer_products_and_answers_nearly_alike(tokenizer, tmp_path,
     assert sorted(p.name for p in (tmp_path / "x").iterdir()) == sorted(
         p.name for p in (tmp_path / "float").iterdir()
     )
+
+
+@pytest.mark.parametrize("name", [*TASKS, *FAMILIES])
+def test_litert_answers_rows_of_every_length_as_the_model(tokenizer, tmp_path, name):
+    pytest.importorskip("ai_edge_litert")
+    if name in TASKS:
+        model = oracles.randomize(TASKS[name](build_encoder(tiny.config())))
+    else:
+        model = oracles.randomize(SequenceClassifier(build_encoder(family_config(name)), 3))
+    model.data_settings = {"max_length": 24}
+    found = export_for_engine(model, tokenizer, tmp_path / "x", "litert")
+    assert found["largest_difference"] < 1e-4
+    batches, wanted = sample_batches(model, 20)  # of lengths that the file has no signature for
+    if name in TASKS:
+        answered = answers("litert", found["file"], batches)
+        for theirs, ours, batch in zip(answered, wanted, batches, strict=True):
+            for each, value in ours.items():
+                real = batch["attention_mask"] > 0 if value.ndim == 3 else ...
+                np.testing.assert_allclose(theirs[each][real], value[real], atol=1e-4)
+
+
+def test_litert_s_int8_is_smaller_and_answers_nearly_alike(tokenizer, tmp_path):
+    pytest.importorskip("ai_edge_litert")
+    config = tiny.config(hidden_size=64, intermediate_size=256, initializer_range=0.1)
+    model = SequenceClassifier(build_encoder(config))
+    model.data_settings = {"max_length": 24}
+    whole = export_for_engine(model, tokenizer, tmp_path / "float", "litert")
+    found = export_for_engine(model, tokenizer, tmp_path / "x", "litert", quantize="int8")
+    assert 1e-6 < found["largest_difference"] < 0.1
+    assert found["bytes"] < 0.5 * whole["bytes"]
+
+
+def test_an_operation_that_litert_lacks_is_named(tokenizer, tmp_path):
+    import tensorflow as tf
+
+    pytest.importorskip("ai_edge_litert")
+
+    class Odd(SequenceClassifier):
+        def outputs_of_ids(self, inputs):
+            logits = super().outputs_of_ids(inputs)["logits"]
+            return {"logits": tf.math.digamma(tf.abs(logits) + 1)}
+
+    model = Odd(build_encoder(tiny.config()))
+    with pytest.raises(InputError, match="model.tflite: LiteRT has no operation .*Digamma"):
+        export_for_engine(model, tokenizer, tmp_path / "x", "litert")
