@@ -9,7 +9,7 @@ from bert_tf.cli.command import SAVED, Command, run_flags
 COMMAND = Command(
     "prune",
     "a trained model without the layers, heads, neurons and words that matter least",
-    "bert-tf prune --config=configs/prune/sst2_pruned.yaml --workdir=sst2_pruned --set pruning.heads=6",
+    "bert-tf prune --config=configs/prune/sst2_pruned.yaml --workdir=small --set pruning.heads=6",
     run_flags("which model, what stays, on which files", "prune", "pruning.neurons=768"),
 )
 
