@@ -47,6 +47,7 @@ _MODULES = {
     "build_encoder": "encoders",
     "convert": "loading",
     "export_saved_model": "export",
+    "load_adapters": "loading",
     "load_encoder": "loading",
     "load_export": "export",
     "load_task": "loading",

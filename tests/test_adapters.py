@@ -5,6 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from safetensors.numpy import load_file, save_file
 
 from bert_tf import (
@@ -19,7 +20,9 @@ from bert_tf import (
     TransformerConfig,
     build_encoder,
     cli,
+    load_adapters,
     load_encoder,
+    load_export,
     load_task,
 )
 from bert_tf.encoders.low_rank import merge_low_rank, with_low_rank, without_low_rank
@@ -193,6 +196,55 @@ def test_layers_that_a_family_has_not_are_named():
         with_low_rank(
             build_encoder(LstmConfig(**tiny.sizes(num_attention_heads=0))), 2, 4, ["query"]
         )
+
+
+def two_adapters(tmp_path, family="bert"):
+    """A base with two adapters, of other layers and ranks; and what both make with it."""
+    encoder = build_encoder(FAMILIES[family])
+    words = tiny.tokenizer(tmp_path / "words") if family == "bert" else None
+    encoder.save_pretrained(str(tmp_path / "base"), words)
+    kept = [np.array(x) for x in encoder.weights]
+    for name, layers in (
+        ("mood", ["query", "value"]),
+        ("topic", ["key", "intermediate", "output"]),
+    ):
+        model = SequenceClassifier(trained(encoder, layers, len(name)), 2, [name, "other"])
+        model.data_settings = {"text": "text", "max_length": 12}
+        taken_apart(model, tmp_path / name, str(tmp_path / "base"))
+        encoder.set_weights(kept)
+    return {name: str(tmp_path / name) for name in ("mood", "topic")}
+
+
+@of_families("bert", "modernbert", others=["albert", "gpt2", "mobilebert"])
+def test_several_adapters_share_their_base(family, tmp_path):
+    folders = two_adapters(tmp_path, family)
+    both = load_adapters(tmp_path / "base", folders)
+    assert list(both.parts) == ["mood", "topic"]
+    for name, part in both.parts.items():
+        whole = load_task(tmp_path / "base", adapter=folders[name])
+        assert part.label_names == [name, "other"] and part.data_settings["max_length"] == 12
+        np.testing.assert_allclose(part(IDS), whole(IDS), atol=3e-6)
+        given = part.encoder.without_padding(IDS)
+        np.testing.assert_allclose(part(given), whole(IDS), atol=3e-6)
+    one, other = both.parts.values()
+    shared = {id(x) for x in one.weights} & {id(x) for x in other.weights}
+    assert {id(x) for block in both.encoder.blocks for x in block.weights} <= shared
+
+
+@pytest.mark.slow  # exports of several tasks know nothing of adapters
+def test_their_export_has_a_signature_for_each_and_the_base_once(tmp_path):
+    folders = two_adapters(tmp_path)
+    adapters = [f"--adapter={name}={folder}" for name, folder in folders.items()]
+    argv = [f"--model={tmp_path}/base", f"--output={tmp_path}/out", *adapters]
+    assert cli.main(["export", *argv]) == 0
+    answer, texts = load_export(tmp_path / "out"), ["a good film", "bad"]
+    for name, folder in folders.items():
+        tokenizer = tiny.tokenizer(tmp_path / "again")
+        wanted = load_task(tmp_path / "base", adapter=folder)(tokenizer(texts))
+        np.testing.assert_allclose(answer.tasks[name](texts)["logits"], wanted, atol=1e-5)
+    stored = tf.train.list_variables(str(tmp_path / "out" / "1" / "variables" / "variables"))
+    assert sum(shape == [len(tiny.vocabulary()), 16] for _, shape in stored) == 1
+    assert cli.main(["export", *argv[:2], "--adapter=mood"]) == 2
 
 
 @pytest.fixture(scope="module")

@@ -53,6 +53,7 @@ PUBLIC = {
     "build_encoder": {"config"},
     "convert": {"source", "target", "format"},
     "export_saved_model": {"model", "tokenizer", "directory", "max_length"},
+    "load_adapters": {"directory", "adapters"},
     "load_encoder": {"directory", "keep_layers", "adapter"},
     "load_export": {"directory"},
     "load_task": {"directory", "keep_layers", "adapter"},

@@ -40,6 +40,13 @@ COMMAND = Command(
             "the others take token ids, and have tokenizer.json beside them",
             FORMATS[0],
         ),
+        Flag(
+            "adapter",
+            "NAME=DIR",
+            "an adapter over the model, which is there once for all; may be given\n"
+            "several times: the signature NAME answers with it",
+            repeated=True,
+        ),
         Flag("quantize", "int8", "of onnx and litert: weights in int8, a quarter of the size"),
         Flag(
             "calibration",
@@ -66,6 +73,9 @@ def _prepare(flags):
         raise ConfigError(f"--format is {flags.format}, wanted one of {', '.join(FORMATS)}{hint}")
     if flags.portable and flags.format != FORMATS[0]:
         raise ConfigError(f"--portable: of the format {FORMATS[0]} alone, got {flags.format}")
+    for each in flags.adapter or ():
+        if not all(each.partition("=")) or flags.format != FORMATS[0]:
+            raise ConfigError(f"--adapter is {each}, wanted NAME=DIR, and --format={FORMATS[0]}")
     _check_engine_flags(flags)
     from bert_tf.recipes.early_checks import check_columns, check_file, check_model
 
@@ -99,7 +109,8 @@ def _work(flags):
         from bert_tf.export import export_saved_model
         from bert_tf.loading import load_with_tokenizer
 
-        model = load_with_tokenizer(flags.model)
+        adapters = dict(each.split("=", 1) for each in flags.adapter or ())
+        model = load_with_tokenizer(flags.model, adapters)
         print(export_saved_model(*model, flags.output, portable=bool(flags.portable)))
         return
     from bert_tf.recipes.engine_export import export_for_engine

@@ -209,3 +209,39 @@ def _read(tensor, update, turned):
         return tensor.read() + (product.T if turned else product)
 
     return read
+
+
+def factors(adapter, names, parts):
+    """The update of a linear layer of ours.
+
+    Args:
+      adapter: Adapter.
+      names: tuple of str, the kernels that it is made of in files, as in `Row.names`.
+      parts: tuple of str, the names of its parts.
+    Returns:
+      what it is made of here, one of `parts` for each name or, where a file has all in one tensor,
+      ("whole",); the ones of these that are updated, list of str; down, float32 [in, r * updated];
+      up, float32 [updated, r, out], scaled. None: it has no update.
+    """
+    modules = [name.rpartition(".")[0] for name in names]
+    owners = parts if len(modules) == len(parts) else ("whole",)
+    found = [
+        (x, adapter.updates[y])
+        for x, y in zip(owners, modules, strict=True)
+        if y in adapter.updates
+    ]
+    if not found:
+        return None
+    rank = max(update.down.shape[0] for _, update in found)
+    down, up = [], []
+    for _, update in found:
+        below = ((0, rank - update.down.shape[0]), (0, 0))
+        down.append(np.pad(update.down.read(), below).T)
+        up.append(np.pad(update.up.read().T * np.float32(update.scale), below))
+    return owners, [owner for owner, _ in found], np.concatenate(down, axis=1), np.stack(up)
+
+
+def kernel_names(model):
+    """The names in files of the variables of a task model: dict of id -> tuple of str."""
+    _, holder, table, _ = files_of_task(model)
+    return {id(find(holder, row.ours)): row.names for row in expand(table.rows, holder)}

@@ -112,7 +112,8 @@ class Encoder(keras.Model):
           dict; the same where the blocks need the padding, or there is no attention mask.
         """
         mask, blocks = inputs.get("attention_mask"), (EncoderBlock, PreNormBlock)
-        kinds = {(type(x) in blocks, type(getattr(x, "attention", 0))) for x in self.blocks}
+        whole = [getattr(x, "block", x) for x in self.blocks]
+        kinds = {(type(x) in blocks, type(getattr(x, "attention", 0))) for x in whole}
         takes_real = self.positions is None and kinds == {(True, MultiHeadAttention)}
         if not takes_real or mask is None:
             return inputs

@@ -4,7 +4,7 @@ import typing
 
 from bert_tf.encoders.encoder import Encoder
 from bert_tf.errors import InputError, shown
-from bert_tf.layers.low_rank import LowRankBlock, adaptable
+from bert_tf.layers.low_rank import LowRank, LowRankBlock, adaptable
 
 
 class _Parts(typing.NamedTuple):
@@ -44,10 +44,49 @@ def with_low_rank(encoder, rank, alpha, layers):
             raise InputError(
                 f"layers: {shown(name)}, no such layer in a {family}'s blocks; {there}"
             )
-    # Layers that share their weights share an update.
-    wrapped = {id(block): LowRankBlock(block, layers, rank, alpha) for block in encoder.blocks}
+
+    def update(linear, parts):
+        return LowRank(linear, parts, layers, rank, alpha) if {*parts} & {*layers} else None
+
+    return with_updates(encoder, update)
+
+
+def with_updates(encoder, update):
+    """An encoder over another's weights, which are frozen, with updates of some of its layers.
+
+    Args:
+      encoder: Encoder.
+      update: function of a Linear in a block and the names of its parts, giving its LowRank,
+        or (parts, chosen ones, down, up) of one that is scaled already, or None. Layers that share
+        their weights share it.
+    Returns:
+      Encoder.
+    """
+    wrapped = {}
+    for block in encoder.blocks:
+        if id(block) not in wrapped:
+            found = [(linear, update(linear, parts)) for linear, parts in adaptable(block)]
+            some = [(x, _low_rank(x, each)) for x, each in found if each is not None]
+            wrapped[id(block)] = LowRankBlock(block, some)
     encoder.trainable = False
     return _over(encoder, [wrapped[id(block)] for block in encoder.blocks])
+
+
+def _low_rank(linear, given):
+    """The LowRank of a Linear, given as it is or by its numbers."""
+    if isinstance(given, LowRank):
+        return given
+    parts, chosen, down, up = given
+    made = LowRank(linear, parts, chosen, up.shape[1], up.shape[1])
+    made.set_weights([down, up])
+    return made
+
+
+def updatable(encoder):
+    """The linear layers in an encoder's blocks that may have updates, with the names of their
+    parts: list of (Linear, tuple of str)."""
+    blocks = {id(block): block for block in encoder.blocks}.values()
+    return [each for block in blocks for each in adaptable(block)]
 
 
 def without_low_rank(encoder):

@@ -89,19 +89,17 @@ class LowRankBlock(keras.layers.Layer):
 
     Args:
       block: layer that is built.
-      chosen: list of str, names of parts.
-      rank, alpha: as in LowRank.
+      updates: list of (Linear, LowRank), layers in it and what is added to their products.
 
     Attributes:
       linears, updates: lists, the layers that are updated and their LowRanks.
     """
 
-    def __init__(self, block, chosen, rank, alpha):
+    def __init__(self, block, updates):
         super().__init__(dtype=block.dtype_policy)
-        some = [(linear, parts) for linear, parts in adaptable(block) if {*parts} & {*chosen}]
         self.block = block
-        self.linears = [linear for linear, _ in some]
-        self.updates = [LowRank(*each, chosen, rank, alpha) for each in some]
+        self.linears = [linear for linear, _ in updates]
+        self.updates = [update for _, update in updates]
         self.built = True
 
     def call(self, x, context, key=None):

@@ -3,12 +3,25 @@
 import contextlib
 import dataclasses
 
-from bert_tf.conversion.adapters import MODEL_FILE, merge, read_adapter, save_adapter
+from bert_tf.conversion.adapters import (
+    MODEL_FILE,
+    factors,
+    kernel_names,
+    merge,
+    read_adapter,
+    save_adapter,
+)
 from bert_tf.conversion.contents import contents_of, opened, with_task
 from bert_tf.conversion.formats import Found
 from bert_tf.conversion.saving import OWN
 from bert_tf.conversion.table import StoredTensor, read_out
-from bert_tf.encoders.low_rank import has_low_rank, merge_low_rank, without_low_rank
+from bert_tf.encoders.low_rank import (
+    has_low_rank,
+    merge_low_rank,
+    updatable,
+    with_updates,
+    without_low_rank,
+)
 from bert_tf.loading.cutting import task_over
 from bert_tf.loading.encoders import load_encoder
 
@@ -76,3 +89,44 @@ def taken_apart(model, directory, base):
     save_adapter(list(pairs.values()), plain, directory, base)
     merge_low_rank(model.encoder)
     return plain
+
+
+def load_adapters(directory, adapters):
+    """Several adapters over one base, whose weights are there once: a model of several tasks.
+
+    It answers, and is exported, as any model of several tasks, with a signature for each; the
+    updates stay apart from the weights, so that a text takes a little longer.
+
+    Args:
+      directory: str, the base, as in `load_encoder`.
+      adapters: dict of name (letters, digits, _ and -) -> str, a directory as in `load_task`.
+    Returns:
+      MultiTask; its `parts` are the task models.
+    Raises:
+      InputError: one cannot be read, or does not belong to this base.
+    """
+    from bert_tf.loading.tasks import load_task
+    from bert_tf.tasks import TASKS
+
+    encoder, parts = load_encoder(directory), {}
+    for name, folder in adapters.items():
+        merged = load_task(directory, adapter=folder)
+        updates = _updates(read_adapter(folder), merged, encoder)
+        own = with_updates(encoder, lambda linear, _, updates=updates: updates.get(id(linear)))
+        if merged.encoder.pooler is not None and own.pooler is not None:
+            own.pooler.set_weights(merged.encoder.pooler.get_weights())
+        parts[name] = task_over(own, merged)
+    return TASKS["multi_task"](encoder, parts)
+
+
+def _updates(adapter, model, encoder):
+    """An adapter's updates over an encoder, as `with_updates` takes them: dict of id of the Linear
+    -> what `factors` gives; `model` is what both make together."""
+    names, pairs = (
+        kernel_names(model),
+        zip(updatable(model.encoder), updatable(encoder), strict=True),
+    )
+    return {
+        id(own): factors(adapter, names[id(linear.kernel)], parts)
+        for (linear, parts), (own, _) in pairs
+    }

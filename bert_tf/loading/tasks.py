@@ -62,11 +62,12 @@ def _tokenizer_of(folder):
     return Tokenizer.from_pretrained(str(folder)) if there else None
 
 
-def load_with_tokenizer(directory):
+def load_with_tokenizer(directory, adapters=None):
     """The task model in a directory and the tokenizer it was trained with.
 
     Args:
       directory: str, as in `load_encoder`; it is opened, and an archive unpacked, once.
+      adapters: dict, as in `load_adapters`; None: there are none.
 
     Returns:
       (TaskModel, Tokenizer).
@@ -77,6 +78,11 @@ def load_with_tokenizer(directory):
     from bert_tf.text import Tokenizer
 
     with opened(directory) as contents:
+        if adapters:
+            from bert_tf.loading.adapters import load_adapters
+
+            model = load_adapters(contents, adapters)
+            return model, Tokenizer.from_pretrained(str(contents.folder))
         return task_of_files(contents), Tokenizer.from_pretrained(str(contents.folder))
 
 
