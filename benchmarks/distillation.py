@@ -1,4 +1,5 @@
-"""Students of one teacher by each method, beside one that is cut from it and has no teacher.
+"""Students of one teacher by each method, beside one that is cut from it and has no teacher; and
+the teacher pruned and factorized, and its encoder under LoRA.
 
     python benchmarks/distillation.py --model=quickstart/pretrained --train=SST-2/train.tsv \\
         --dev=SST-2/dev.tsv --workdir=distillation --seeds=3
@@ -20,10 +21,11 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf import load_task
-from bert_tf.config import DistillConfig, FinetuneConfig, from_dict
+from bert_tf.config import DistillConfig, FinetuneConfig, PruneConfig, from_dict
 from bert_tf.data import order
 from bert_tf.recipes.distill import distill
 from bert_tf.recipes.finetune import finetune
+from bert_tf.recipes.prune import prune
 
 LOGITS = {"weight": 1.0, "temperature": 2.0}
 # Method -> the losses, with the student's layers cut from the teacher.
@@ -36,6 +38,13 @@ METHODS = {
     "minilm": {"logits": LOGITS, "relations": {"weight": 1.0, "heads": 12}},
     "theseus": {"labels": 1.0},
     "static": {"labels": 0.5, "logits": LOGITS},
+    "albert": {"labels": 0.5, "logits": LOGITS, "hidden": 1.0},
+}
+# What stays of the teacher, which is trained for an epoch again.
+PRUNED = {
+    "half_heads": {"heads": 6},
+    "half_heads_and_neurons": {"heads": 6, "neurons": 768},
+    "factorized": {"linear_rank": 96, "word_rank": 96},
 }
 WIDTH, STATIC_RATE = 256, 1e-3
 
@@ -45,7 +54,7 @@ def main():
     for name in ("model", "train", "dev", "workdir"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--teacher", help="a model that is fine-tuned already")
-    parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--methods", default=",".join([*METHODS, *PRUNED, "lora"]))
     parser.add_argument("--keep_layers", default="1,3,5")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--rows", type=int, default=None)
@@ -119,20 +128,32 @@ def place_of(method, seed, given):
 
 
 def student(method, teacher, seed, given):
-    """Trains one student; returns its accuracy."""
+    """Trains one student, or what else a method makes; returns its accuracy."""
+    workdir = place_of(method, seed, given)
+    if method in PRUNED:
+        settings = {"model": {"path": teacher}, "pruning": PRUNED[method]}
+        settings |= {"data": data_of(given), "train": train_of(seed, 1, 3e-5)}
+        return prune(from_dict(PruneConfig, settings), workdir)["validation"]["accuracy"]
+    if method == "lora":
+        settings = {"model": {"path": given.model}, "lora": {"rank": 8}}
+        settings |= {"data": data_of(given), "train": train_of(seed, given.teacher_epochs, 5e-4)}
+        return finetune(from_dict(FinetuneConfig, settings), workdir)["validation"]["accuracy"]
     layers = [int(number) for number in given.keep_layers.split(",")]
     static = method == "static"
+    whole = method in ("static", "albert")
     settings = {
-        "model": {"path": teacher, "changes": {} if static else {"keep_layers": layers}},
+        "model": {"path": teacher, "changes": {} if whole else {"keep_layers": layers}},
         "data": data_of(given),
         "distillation": {"teacher": teacher, "losses": METHODS[method]},
         "train": train_of(seed, given.epochs, STATIC_RATE if static else 5e-5),
     }
     if static:
         settings["distillation"]["static"] = WIDTH
+    if method == "albert":
+        settings["distillation"] |= {"groups": 2, "embedding_size": 128}
     if method == "theseus":
         settings["distillation"]["replacing"] = 0.5
-    results = distill(from_dict(DistillConfig, settings), place_of(method, seed, given))
+    results = distill(from_dict(DistillConfig, settings), workdir)
     return results["validation"]["accuracy"]
 
 
