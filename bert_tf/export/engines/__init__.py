@@ -2,7 +2,8 @@
 
 ids.py         a task model as a program of token ids, and what it is compared with
 folder.py      config.json, tokenizer.json and what else readers look for
-onnx_file.py, openvino_file.py, litert_file.py   a format each; onnx_int8.py: in int8
+onnx_file.py, openvino_file.py, litert_file.py   a format each; onnx_int8.py: in int8;
+               onnx_layer_norms.py: one operation each
 run.py         a script that runs an exported file in a process of its own
 """
 
@@ -148,14 +149,14 @@ def export_for_engine(
     if "windows" in settings or model.windowed:
         logging.info("%s: takes one row; whoever asks it cuts long texts into windows", kind.file)
     length = settings["max_length"]
+    lengths = lengths_of(length) if format == "litert" else None
+    shapes = SHAPES if lengths is None else [(2, each) for each in lengths]
+    batches, wanted = sample_batches(model, length, shapes)
     with new_directory(directory) as folder:
         write_folder(model, tokenizer, folder, length)
         # Where sentence-transformers and text-embeddings-inference look for it.
         place = folder / format if (folder / "modules.json").exists() else folder
         place.mkdir(exist_ok=True)
-        lengths = lengths_of(length) if format == "litert" else None
-        shapes = SHAPES if lengths is None else [(2, each) for each in lengths]
-        batches, wanted = sample_batches(model, length, shapes)
         file = place / kind.file
         kind.write(model, file, _Asked(list(wanted[0]), length, bool(quantize), calibration))
         tolerance = math.inf if quantize else _TOLERANCE

@@ -5,6 +5,7 @@ import math
 
 from bert_tf.errors import InputError
 from bert_tf.export.engines.ids import ids_program
+from bert_tf.export.engines.onnx_layer_norms import fuse_layer_norms
 
 # LayerNormalization is an op since 17, and ONNX Runtime knows it since 1.12.
 _OPSET = 17
@@ -39,6 +40,7 @@ def write_onnx(model, path, outputs):
     foreign = sorted(_operations(converted.graph) - _known(onnx))
     if foreign:
         raise InputError(f"{path.name}: ONNX has no operation {', '.join(foreign)}")
+    fuse_layer_norms(onnx, converted.graph)
     _name_axes(converted.graph, outputs)
     onnx.save(converted, str(path))
 
