@@ -1,6 +1,8 @@
 """Low-rank updates of frozen models, merged and in files of their own (LoRA)."""
 
 import json
+import os
+import signal
 
 import keras
 import numpy as np
@@ -16,7 +18,10 @@ from bert_tf import (
     LstmConfig,
     MobileBertConfig,
     ModernBertConfig,
+    MultipleChoice,
+    SentenceEncoder,
     SequenceClassifier,
+    TokenClassifier,
     TransformerConfig,
     build_encoder,
     cli,
@@ -27,6 +32,7 @@ from bert_tf import (
 )
 from bert_tf.encoders.low_rank import merge_low_rank, with_low_rank, without_low_rank
 from bert_tf.loading.adapters import taken_apart
+from bert_tf.recipes import finetune
 from tests import tiny
 
 IDS = {"input_ids": np.array([[2, 9, 6, 7, 3, 0], [2, 5, 8, 3, 0, 0]], "int32")}
@@ -288,6 +294,41 @@ def test_a_run_trains_little_and_leaves_a_whole_model_and_a_small_adapter(folder
     np.testing.assert_allclose(again(IDS), model(IDS), atol=1e-6)
     small = (run / "adapter" / "adapter_model.safetensors").stat().st_size
     assert small < 0.3 * (run / "model" / "model.safetensors").stat().st_size
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_ends_with_the_same_bits(folder, tmp_path, monkeypatch):
+    measure, calls = finetune.evaluate, []
+
+    def interrupt(*arguments):
+        calls.append(len(calls))
+        os.kill(os.getpid(), signal.SIGINT) if calls == [0] else None
+        return measure(*arguments)
+
+    sets = ["train.evaluate_every=2", "lora.layers=[query, value, output]"]
+    assert cli.main(argv_of(folder, tmp_path / "whole", *sets)) == 0
+    monkeypatch.setattr(finetune, "evaluate", interrupt)
+    assert cli.main(argv_of(folder, tmp_path / "run", *sets)) == 3
+    assert cli.main(argv_of(folder, tmp_path / "run", *sets)) == 0
+    for name in ("model/model.safetensors", "adapter/adapter_model.safetensors"):
+        one, other = (load_file(tmp_path / run / name) for run in ("whole", "run"))
+        assert all(np.array_equal(one[x], other[x]) for x in one), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [TokenClassifier, SentenceEncoder, MultipleChoice])
+def test_adapters_of_other_tasks_are_the_model_again(kind, tmp_path):
+    encoder = build_encoder(FAMILIES["bert"])
+    encoder.save_pretrained(str(tmp_path / "base"))
+    options = {"num_labels": 3} if kind is TokenClassifier else {}
+    options |= {"dense": [6, "tanh"], "pooling": "mean"} if kind is SentenceEncoder else {}
+    model = kind(trained(encoder, ["query", "output"]), **options)
+    rows = {name: x[None] for name, x in IDS.items()} if kind is MultipleChoice else IDS
+    wanted = np.array(model(rows))
+    taken_apart(model, tmp_path / "adapter", str(tmp_path / "base"))
+    again = load_task(tmp_path / "base", adapter=tmp_path / "adapter")
+    assert type(again) is kind
+    np.testing.assert_allclose(again(rows), wanted, atol=3e-6)
 
 
 @pytest.mark.parametrize(

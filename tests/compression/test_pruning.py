@@ -78,6 +78,17 @@ def test_the_smaller_model_answers_as_the_whole_one_under_a_mask(config, heads, 
     assert ("attention_head_size" in told) == ('"model_type": "bert_tf"' in told) == bool(heads)
 
 
+@pytest.mark.slow  # needs torch and transformers
+def test_fewer_neurons_and_layers_open_in_transformers(tmp_path):
+    torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
+    model = pruned(classifier(), Kept([1], None, [[[0, 3, 30]]]))
+    model.save_pretrained(str(tmp_path))
+    there = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path).eval()
+    assert (there.config.intermediate_size, there.config.num_hidden_layers) == (3, 1)
+    found = there(**{name: torch.tensor(x).long() for name, x in INPUTS.items()}).logits
+    np.testing.assert_allclose(found.detach().numpy(), model(INPUTS), atol=1e-5)
+
+
 def losses(model):
     """The loss of each row, float64 [3]."""
     logits = np.array(model(INPUTS), np.float64)
