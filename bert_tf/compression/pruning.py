@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.encoders import build_encoder
+from bert_tf.encoders.watching import watched
 from bert_tf.errors import InputError
 from bert_tf.layers import MultiHeadAttention
 from bert_tf.layers.linear import updated
@@ -21,12 +22,12 @@ class Importance(typing.NamedTuple):
     Attributes:
       heads: float64 [N], None where the block has no such heads.
       neurons: list of float64 [M], of each of its feed-forward layers.
-      whole: float, of all of them together.
+      whole: float, how much larger the loss is without it; None: nobody asked.
     """
 
     heads: np.ndarray | None
     neurons: list
-    whole: float
+    whole: float | None
 
 
 class Kept(typing.NamedTuple):
@@ -43,17 +44,18 @@ class Kept(typing.NamedTuple):
     neurons: list | None
 
 
-def importance(model, batches):
+def importance(model, batches, layers=False):
     """What each head, neuron and block of a task model does for the loss of some rows.
 
     The mean over rows of |dL/dm|, m a factor, 1, of what a head gives (Michel et al. 2019, arXiv
     1905.10650, eq. 2) or of a neuron, where it is |sum w dL/dw| over the weights behind it, the
-    first-order Taylor term (Molchanov et al. 2017, arXiv 1611.06440, eq. 8); of a block the same of
-    one factor of all its heads and neurons.
+    first-order Taylor term (Molchanov et al. 2017, arXiv 1611.06440, eq. 8). A whole block is too
+    much for a slope: of it the loss without it is told.
 
     Args:
       model: TaskModel.
       batches: iterable of (inputs, labels).
+      layers: bool, whether the loss without each block is sought, too.
     Returns:
       list of Importance, a block each; blocks that share their weights have one.
     Raises:
@@ -65,7 +67,8 @@ def importance(model, batches):
         raise InputError("layers that are factorized: wanted a model that is not")
     if not any(places):
         raise InputError(f"layers of a {model.encoder.config.model_type} have nothing to take out")
-    sums, rows = [0.0] * len(blocks), 0
+    alone = layers and 1 < len(blocks) == len(model.encoder.blocks)
+    sums, rows, higher = [0.0] * len(blocks), 0, np.zeros(len(blocks))
     for batch in batches:
         slopes = _slopes(model, [linear for each in places for _, linear in each], batch)
         slopes = iter([np.asarray(x, np.float64) for x in slopes])
@@ -74,19 +77,24 @@ def importance(model, batches):
             for heads, _ in each:
                 x = next(slopes)
                 of_block.append(x if heads is None else x.reshape(len(x), heads, -1).sum(-1))
-            whole = np.abs(sum(x.sum(-1, keepdims=True) for x in of_block))
-            found = [np.abs(x).sum(0) for x in (*of_block, whole)]
+            found = [np.abs(x).sum(0) for x in of_block]
             before = sums[number]
             sums[number] = found if isinstance(before, float) else [*map(np.add, before, found)]
         rows += len(x)
-    return [_named(each, found, rows) for each, found in zip(places, sums, strict=True)]
+        if alone:
+            whole = float(_loss(model, batch))
+            for number in range(len(blocks)):
+                with watched(model.encoder, blocks[:number] + blocks[number + 1 :]):
+                    higher[number] += float(_loss(model, batch)) - whole
+    wholes = (higher / rows).tolist() if alone else [None] * len(blocks)
+    every = zip(places, sums, wholes, strict=True)
+    return [_named(each, [x / rows for x in found], whole) for each, found, whole in every]
 
 
-def _named(places, found, rows):
-    *parts, whole = (x / rows for x in found)
+def _named(places, parts, whole):
     of_heads = [x for (heads, _), x in zip(places, parts, strict=True) if heads is not None]
     neurons = [x for (heads, _), x in zip(places, parts, strict=True) if heads is None]
-    return Importance(of_heads[0] if of_heads else None, neurons, float(whole[0]))
+    return Importance(of_heads[0] if of_heads else None, neurons, whole)
 
 
 def _places(block):
@@ -107,21 +115,26 @@ def _feed_forwards(block):
 
 def _slopes(model, linears, batch):
     """dL/dm of each row and column of what linear layers read: list of float32 [rows, width]."""
-    inputs, labels, weight = step.unpack(batch[:2])
-    labels = model.complete_labels(inputs, labels)
-    rows = len(tf.nest.flatten(inputs)[0])
+    rows = len(tf.nest.flatten(batch[0])[0])
     factors = [tf.ones((rows, linear.kernel.shape[0])) for linear in linears]
     pairs = list(zip(linears, factors, strict=True))
     with tf.GradientTape() as tape:
         tape.watch(factors)
         with updated({id(linear): _factored(linear, factor) for linear, factor in pairs}):
-            outputs = model(inputs, training=False)
-        terms = step.loss_terms(model, inputs, outputs, labels, weight)
-        weights = step.loss_weights(model, labels, weight)
-        sums = {name: total for name, (total, _) in terms.items()}
-        loss = step.total_loss(model, sums, weights) * rows
+            loss = _loss(model, batch)
     slopes = tape.gradient(loss, factors, unconnected_gradients="zero")
     return [tf.convert_to_tensor(slope) for slope in slopes]
+
+
+def _loss(model, batch):
+    """The loss of a batch, as many times as it has rows, float32 scalar."""
+    inputs, labels, weight = step.unpack(batch[:2])
+    labels = model.complete_labels(inputs, labels)
+    outputs = model(inputs, training=False)
+    terms = step.loss_terms(model, inputs, outputs, labels, weight)
+    sums = {name: total for name, (total, _) in terms.items()}
+    weights = step.loss_weights(model, labels, weight)
+    return step.total_loss(model, sums, weights) * len(tf.nest.flatten(inputs)[0])
 
 
 def _factored(linear, factor):
@@ -150,7 +163,8 @@ def choose(found, depth, layers=None, heads=None, neurons=None):
     shared = 0 < len(found) < depth
     if isinstance(layers, int):
         _require(layers, depth, "layers", "the encoder has")
-        layers = list(range(layers)) if shared else _best([x.whole for x in found], layers)
+        alike = shared or layers == depth
+        layers = list(range(layers)) if alike else _best([x.whole for x in found], layers)
     layers = list(range(depth)) if layers is None else list(layers)
     if sorted({*layers} & {*range(depth)}) != layers:
         raise InputError(f"layers: {layers}, wanted numbers from 0 to {depth - 1} in rising order")

@@ -138,7 +138,7 @@ def _kept(model, source, config, workdir):
         found = []
         if any(isinstance(x, int) for x in sought):
             batches = source.batches(0, math.ceil(section.rows / config.train.batch_size))
-            found = importance(model, batches)
+            found = importance(model, batches, layers=isinstance(section.layers, int))
         return choose(found, len(model.encoder.blocks), *sought)
     except InputError as error:
         raise ConfigError(f"pruning.{error}") from None
