@@ -55,7 +55,7 @@ COMMAND = Command(
             "ranges of activations from them; without, each row has its own",
         ),
         Flag("data", "FILE", "texts with their labels: the engine is measured beside the model"),
-        Flag("max_drop", "POINTS", "how much lower its figure may be, out of 100", "1"),
+        Flag("max_drop", "POINTS", "how much lower its figure may be, out of 100; 1 if not given"),
         Flag("force", None, "export it even if it is lower than that"),
     ),
 )
@@ -90,18 +90,27 @@ def _prepare(flags):
 def _check_engine_flags(flags):
     """Raises ConfigError where flags of engines say nothing, or no number."""
     if flags.format == FORMATS[0]:
-        for name in ("quantize", "calibration", "data", "force"):
+        for name in ("quantize", "calibration", "data", "force", "max_drop"):
             if flags[name].value:
                 others = ", ".join(FORMATS[1:])
                 raise ConfigError(f"--{name}: of the formats {others}, got {FORMATS[0]}")
     if flags.calibration is not None and flags.quantize is None:
         raise ConfigError("--calibration: int8 reads it, wanted --quantize=int8 with it")
-    if flags.force and flags.data is None:
-        raise ConfigError("--force: nothing is measured, wanted --data=FILE with it")
+    for name in ("force", "max_drop"):
+        if flags[name].value and flags.data is None:
+            raise ConfigError(f"--{name}: nothing is measured, wanted --data=FILE with it")
+    _points(flags.max_drop)
+
+
+def _points(given):
+    """The number that --max_drop gives, 1.0 where it is not given."""
     try:
-        flags.max_drop = str(float(flags.max_drop))
+        points = float(given or 1)
     except ValueError:
-        raise ConfigError(f"--max_drop is {flags.max_drop!r}, wanted a number of points") from None
+        points = -1.0
+    if not 0 <= points <= 100:
+        raise ConfigError(f"--max_drop is {given!r}, wanted a number of points from 0 to 100")
+    return points
 
 
 def _work(flags):
@@ -116,7 +125,7 @@ def _work(flags):
     from bert_tf.recipes.engine_export import export_for_engine
 
     asked = (flags.format, flags.quantize, flags.calibration, flags.data)
-    drop, force = float(flags.max_drop), bool(flags.force)
+    drop, force = _points(flags.max_drop), bool(flags.force)
     report = export_for_engine(flags.model, flags.output, *asked, drop, force)
     print(json.dumps(report, indent=2))
 

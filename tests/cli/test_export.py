@@ -15,7 +15,15 @@ from bert_tf import cli
             "--calibration: int8 reads it, wanted --quantize",
         ),
         (["--format=onnx", "--force"], "--force: nothing is measured, wanted --data=FILE"),
-        (["--format=onnx", "--max_drop=few"], "--max_drop is 'few', wanted a number of points"),
+        (["--format=onnx", "--max_drop=2"], "--max_drop: nothing is measured, wanted --data=FILE"),
+        (
+            ["--format=onnx", "--data=a", "--max_drop=few"],
+            "--max_drop is 'few', wanted a number of",
+        ),
+        (
+            ["--format=onnx", "--data=a", "--max_drop=nan"],
+            "--max_drop is 'nan', wanted a number of",
+        ),
         (["--format=onnx", "--portable"], "--portable: of the format saved_model alone, got onnx"),
         (["--format=onxx"], "--format is onxx, wanted one of saved_model, onnx, openvino, litert"),
     ],
