@@ -32,16 +32,10 @@ def test_it_loads(file):
     load(finetuning(str(file)), str(file))
 
 
-# One, quickly; what the others name is looked at by `test_it_loads`, and how they read and train by
-# the tests of their tasks.
-DIFFERENT = ("sst2",)
-
-
-@pytest.mark.parametrize(
-    "file",
-    [x if x.stem in DIFFERENT else pytest.param(x, marks=pytest.mark.slow) for x in FILES],
-    ids=lambda file: file.stem,
-)
+# Quickly, what they name is looked at by `test_it_loads`, and how they read and train by the tests
+# of their tasks.
+@pytest.mark.slow
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_it_trains_a_step(file, model, tmp_path):
     config = load(finetuning(str(file)), str(file))
     changes = {"model.path": model, "train.batch_size": 4, "train.steps": 1}

@@ -68,7 +68,7 @@ def test_an_export_answers_the_same(tmp_path, name):
             np.testing.assert_allclose(answers[key], wanted, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("verb", ["finetune", "pretrain"])
+@pytest.mark.parametrize("verb", ["finetune", pytest.param("pretrain", marks=pytest.mark.slow)])
 def test_an_unfinished_run_goes_on_to_the_weights_of_a_whole_one(runs, verb):
     workdir = f"unfinished_{verb}"
     assert cli.main([verb, f"--config={verb}.yaml", f"--workdir={workdir}"]) == 0

@@ -300,6 +300,7 @@ def test_records_of_one_row_and_of_nothing_to_mask_give_batches(tmp_path, tokeni
     assert "sentence_positions" not in inputs
 
 
+@pytest.mark.slow
 def test_batch_of_nothing_to_mask_trains_on_what_else_there_is(table, vocabulary):
     every = np.ones_like(vocabulary.is_special)
     nothing = dataclasses.replace(vocabulary, is_special=every)

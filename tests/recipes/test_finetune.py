@@ -244,6 +244,7 @@ def test_a_disk_that_fills_up_at_the_end_loses_nothing(folder, tmp_path, monkeyp
     assert after["classifier.bias"].any()
 
 
+@pytest.mark.slow
 def test_pairs_with_ratings_and_a_share_set_aside(folder, tmp_path):
     rows = [(a, b, 1.5 * x - y) for (a, x), (b, y) in zip(sentences(24, 5), sentences(24, 6))]  # noqa: B905
     path = write(tmp_path / "rated.tsv", rows, ("one", "other", "score"))

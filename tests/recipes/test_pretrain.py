@@ -274,6 +274,7 @@ def test_records_with_masks_are_trained_on(folder, tmp_path):
     assert results["phase_1"]["steps"] == 1
 
 
+@pytest.mark.slow
 def test_held_out_records_may_have_masks_of_their_own(folder, tmp_path, monkeypatch):
     """So that runs with other masks in training are measured on the very same words."""
     static = records(folder, "dev", masking=Masking(max_predictions=4))

@@ -32,9 +32,9 @@ OF_FAMILIES = (
 )
 # Saved weights and exports are looked at by other checks; one kind of answer will do here.
 ASKED = ("single label",)
-# One of each kind of signature, as an export takes seconds to trace: texts, windows, lists of
-# texts, texts that are written, several tasks. Others answer from memory, by the same graph.
-EXPORTED = ("single label", "questions", "choices", "next words", "several tasks")
+# As an export takes seconds to trace, one of texts and one of windows. Others answer from memory,
+# by the same graph.
+EXPORTED = ("single label", "questions")
 # Their answers from memory are another case's too, or an export's.
 ANSWERED_ALIKE = (*EXPORTED, "several labels", "spans by a CRF", "pretraining", "translations")
 

@@ -139,7 +139,7 @@ def test_evaluate_is_the_weighted_mean_over_uneven_batches(problem):
         pytest.param("single_label_classification", "pairs", marks=pytest.mark.slow),
         ("single_label_classification", "weighted dicts"),
         pytest.param("multi_label_classification", "dicts", marks=pytest.mark.slow),
-        ("regression", "weighted"),
+        pytest.param("regression", "weighted", marks=pytest.mark.slow),
     ],
     indirect=["problem"],
 )
