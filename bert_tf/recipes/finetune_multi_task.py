@@ -104,7 +104,8 @@ def finetune_multi_task(config, workdir):
             results["test"] = measured("test")
         if is_chief(strategy):
             _draw(model, workdir, results)
-            save_run(model, tokenizer, workdir, results)
+            own = (f"{name}_{figure}" for name, figure in metrics.items())
+            save_run(model, tokenizer, workdir, results, ("average", *own))
     return results
 
 

@@ -132,10 +132,11 @@ def digests(paths):
     return found
 
 
-def save_run(model, tokenizer, workdir, results):
-    """Writes the model directory and the pictures of a run, and marks it finished."""
+def save_run(model, tokenizer, workdir, results, scores=()):
+    """Writes the model directory and the pictures of a run, and marks it finished; `scores` as in
+    `draw_curves`."""
     save_model(model, tokenizer, workdir)
-    draw_curves(workdir)
+    draw_curves(workdir, scores)
     part = "test" if "test" in results else "validation"
     names = getattr(model, "label_names", None)
     title = f"{part}, {results[part].get('rows')} rows"

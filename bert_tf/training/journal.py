@@ -183,11 +183,13 @@ def _parsed(text):
     return line if sound else None
 
 
-def draw_curves(directory):
+def draw_curves(directory, scores=()):
     """Draws a workdir's metrics.jsonl: loss, metrics, learning rate and speed over the steps.
 
     Args:
       directory: str, the workdir.
+      scores: tuple of str, the metrics to show; without any at most four of the evaluations' with
+        values from -1 to 1, accuracy and F1 before others.
     Returns:
       str, the path of the picture, `curves.png`.
     Raises:
@@ -199,7 +201,7 @@ def draw_curves(directory):
     lines = read_journal(directory)
     panels = {
         "loss": ["loss"],
-        "metrics": _scores(lines),
+        "metrics": scores or _scores(lines),
         "learning rate": ["learning_rate"],
         "real tokens a second": ["tokens_per_second"],
     }
@@ -228,14 +230,13 @@ def draw_curves(directory):
 
 
 def _scores(lines):
-    """The names of at most four metrics of the evaluations with values from -1 to 1, accuracy and
-    F1 before others."""
+    """The names of the metrics that are shown where none are named."""
     names = []
     for line in lines:
         if line["part"] == "validation":
             for name, value in line.items():
                 shown = isinstance(value, float) and abs(value) <= 1
-                if shown and name not in (*names, "loss", "epoch"):
+                if shown and name not in (*names, "epoch") and not name.endswith("loss"):
                     names.append(name)
     return sorted(names, key=lambda name: not name.startswith(("accuracy", "f1")))[:4]
 

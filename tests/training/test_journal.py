@@ -74,6 +74,24 @@ def test_curves_are_drawn_whatever_a_value_is(tmp_path, value):
     assert {each.name for each in tmp_path.iterdir()} == {"metrics.jsonl", "curves.png"}
 
 
+def test_curves_are_of_the_scores_that_are_named_and_never_of_a_loss(tmp_path, monkeypatch):
+    from matplotlib.axes import Axes
+
+    drawn = []
+    monkeypatch.setattr(Axes, "legend", lambda axes, **_: drawn.append(axes))
+    figures = dict(a_loss=0.5, a_accuracy=0.75, a_matthews=0.25, b_spearman=0.875)
+    (tmp_path / "metrics.jsonl").write_text(line(3, "validation", loss=0.5, **figures) + "\n")
+
+    def labels():
+        draw_curves(str(tmp_path), *given)
+        return [x.get_label() for x in drawn.pop().lines]
+
+    given = ()
+    assert labels() == [f"validation {x}" for x in ("a_accuracy", "a_matthews", "b_spearman")]
+    given = (("b_spearman",),)
+    assert labels() == ["validation"]
+
+
 @pytest.mark.parametrize("name", ["metrics.jsonl", "events"])
 def test_something_else_in_a_file_s_place_is_one_line(tmp_path, name):
     if name == "events":
