@@ -37,11 +37,12 @@ class TokenClassifier(TaskModel):
     columns = {"text": Column("text"), "label": Column("spans", target=True)}
     token_axes = {"labels": 1}
     loss_names = ("tagging",)
-    metric_names = ("accuracy",)
     windowed = True
 
     def __init__(self, encoder, num_labels=2, label_names=None, crf=False, **kwargs):
         _check(num_labels, label_names, crf)
+        # What a CRF answers, its best path tells, which no training step looks for.
+        self.metric_names = () if crf else ("accuracy",)
         super().__init__(encoder.without_pooler(), **kwargs)
         self.num_labels, self.crf = num_labels, bool(crf)
         self.label_names = list(label_names or [f"LABEL_{i}" for i in range(num_labels)])
@@ -120,7 +121,9 @@ class TokenClassifier(TaskModel):
         return {"tagging": (total, ops.sum(weights_BL))}
 
     def metric_terms(self, outputs, labels, sample_weight=None):
-        """How many labelled tokens have their label; a CRF's transitions left aside."""
+        """How many labelled tokens have their label; nothing of a CRF, which answers by paths."""
+        if self.crf:
+            return {}
         weights_BL = _weights(labels, sample_weight)
         right = ops.argmax(outputs, axis=-1) == ops.cast(labels, ops.argmax(outputs, -1).dtype)
         right = ops.sum(ops.cast(right, "float32") * weights_BL)
