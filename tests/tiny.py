@@ -1,5 +1,7 @@
 """The smallest real thing: a classifier of a few thousand weights with a vocabulary to match."""
 
+import numpy as np
+
 from bert_tf import BertConfig, SequenceClassifier, Tokenizer, build_encoder
 
 WORDS = "good bad film story the a is was not very actor end begin one two three , . ! ?".split()
@@ -21,6 +23,13 @@ def tokenizer(folder):
     (folder / "vocab.txt").write_text("\n".join(vocabulary()) + "\n", encoding="utf-8")
     _in_use[:] = [Tokenizer.from_pretrained(folder)]
     return _in_use[0]
+
+
+def rows():
+    """Three rows of ids of the vocabulary, two of them with padding, dict of int32 [3, 6]."""
+    ids = [[2, 9, 6, 7, 3, 0], [2, 5, 8, 3, 0, 0], [2, 9, 9, 9, 5, 3]]
+    ids = np.array(ids, "int32")
+    return {"input_ids": ids, "attention_mask": (ids > 0).astype("int32")}
 
 
 def sizes(**changes):

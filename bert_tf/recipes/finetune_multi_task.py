@@ -104,8 +104,7 @@ def finetune_multi_task(config, workdir):
             results["test"] = measured("test")
         if is_chief(strategy):
             _draw(model, workdir, results)
-            own = (f"{name}_{figure}" for name, figure in metrics.items())
-            save_run(model, tokenizer, workdir, results, ("average", *own))
+            save_run(model, tokenizer, workdir, results, _scores(metrics))
     return results
 
 
@@ -167,6 +166,11 @@ def _metrics(config, model):
                 "average"
             )
     return found
+
+
+def _scores(metrics):
+    """The figures that curves show: the average and each task's own, tuple of str."""
+    return ("average", *(f"{name}_{figure}" for name, figure in metrics.items()))
 
 
 def _with_average(config, metrics, marks, figures):

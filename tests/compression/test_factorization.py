@@ -24,8 +24,7 @@ from bert_tf.encoders.low_rank import with_low_rank
 from bert_tf.layers import new_key
 from tests import tiny
 
-IDS = np.array([[2, 9, 6, 7, 3, 0], [2, 5, 8, 3, 0, 0], [2, 9, 9, 9, 5, 3]], "int32")
-INPUTS = {"input_ids": IDS, "attention_mask": (IDS > 0).astype("int32")}
+INPUTS = tiny.rows()
 STILL = dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, initializer_range=0.4)
 
 

@@ -20,8 +20,7 @@ from bert_tf.layers.linear import updated
 from bert_tf.loading.cutting import kept_layers_of_task
 from tests import tiny
 
-IDS = np.array([[2, 9, 6, 7, 3, 0], [2, 5, 8, 3, 0, 0], [2, 9, 9, 9, 5, 3]], "int32")
-INPUTS = {"input_ids": IDS, "attention_mask": (IDS > 0).astype("int32")}
+INPUTS = tiny.rows()
 LABELS = np.array([0, 1, 1])
 STILL = dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, initializer_range=0.5)
 
@@ -44,7 +43,7 @@ def masked(model, kept):
             else:
                 some = kept.heads[number] if kept.heads else slice(None)
                 factor.reshape(heads, -1)[some] = 1
-            rows = np.tile(factor, (len(IDS), 1))
+            rows = np.tile(factor, (len(LABELS), 1))
             updates[id(linear)] = pruning._factored(linear, rows)
     with updated(updates):
         return np.array(model(INPUTS))

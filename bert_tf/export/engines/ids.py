@@ -1,5 +1,7 @@
 """A task model as a program of token ids: what engines run that get their tokens from elsewhere."""
 
+import math
+
 import numpy as np
 import tensorflow as tf
 
@@ -8,6 +10,8 @@ from bert_tf.errors import InputError
 _NAMES = ("input_ids", "attention_mask", "token_type_ids")
 # Rows and columns of the batches that an export is asked.
 SHAPES = ((1, 5), (3, 17), (2, 512))
+# What a file of Protocol Buffers or FlatBuffers may hold.
+_LIMIT = 2**31
 
 
 def input_names(model):
@@ -37,6 +41,19 @@ def ids_program(model, rows=None, length=None, dtype=tf.int64):
 
     signature = [tf.TensorSpec([rows, length], dtype, name) for name in names]
     return tf.function(run, input_signature=signature, autograph=False)
+
+
+def check_size(model, path, kind):
+    """Raises InputError where a model's weights in float32 are more than a file may hold.
+
+    Args:
+      model: TaskModel.
+      path: pathlib.Path of the file.
+      kind: str, what it is, such as "an ONNX file".
+    """
+    size = sum(math.prod(x.shape) for x in model.weights) * 4
+    if size >= _LIMIT:
+        raise InputError(f"{path.name}: {size} bytes of weights, {kind} holds {_LIMIT}")
 
 
 def sample_batches(model, length, shapes=SHAPES):

@@ -1,18 +1,15 @@
 """model.tflite, through TensorFlow's own converter: rows of a few fixed lengths."""
 
-import math
 import re
 import tempfile
 
 import tensorflow as tf
 
 from bert_tf.errors import InputError
-from bert_tf.export.engines.ids import ids_program
+from bert_tf.export.engines.ids import check_size, ids_program
 
 # Tokens of a row; the longest row of the model is one more.
 _LENGTHS = (16, 64, 128)
-# What a file of FlatBuffers may hold.
-_LIMIT = 2**31
 
 
 def lengths_of(longest):
@@ -36,9 +33,7 @@ def write_litert(model, path, lengths, int8=False):
     Raises:
       InputError: an operation of the model is none of LiteRT, or the weights are too large.
     """
-    size = sum(math.prod(x.shape) for x in model.weights) * 4
-    if size >= _LIMIT:
-        raise InputError(f"{path.name}: {size} bytes of weights, a LiteRT file holds {_LIMIT}")
+    check_size(model, path, "a LiteRT file")
     module = tf.Module(name="engine")
     module.parameters = [variable.value for variable in model.weights]
     programs = {f"length_{x}": ids_program(model, 1, x, tf.int32) for x in lengths}

@@ -4,13 +4,11 @@ import logging
 import math
 
 from bert_tf.errors import InputError
-from bert_tf.export.engines.ids import ids_program
+from bert_tf.export.engines.ids import check_size, ids_program
 from bert_tf.export.engines.onnx_layer_norms import fuse_layer_norms
 
 # LayerNormalization is an op since 17, and ONNX Runtime knows it since 1.12.
 _OPSET = 17
-# What a file of Protocol Buffers may hold.
-_LIMIT = 2**31
 
 
 def write_onnx(model, path, outputs):
@@ -26,9 +24,7 @@ def write_onnx(model, path, outputs):
     import onnx
     import tf2onnx
 
-    size = sum(math.prod(x.shape) for x in model.weights) * 4
-    if size >= _LIMIT:
-        raise InputError(f"{path.name}: {size} bytes of weights, an ONNX file holds {_LIMIT}")
+    check_size(model, path, "an ONNX file")
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)  # what matters is raised below
     program = ids_program(model)
     converted, _ = tf2onnx.convert.from_function(

@@ -60,6 +60,17 @@ def randomized(model):
     return model
 
 
+def theirs_over(name, task, **options):
+    """A tiny task of KerasHub's with random weights."""
+    kind, place = BACKBONES[name]
+    sizes = dict(num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=12, vocabulary_size=20)
+    sizes |= dict(embedding_dim=4) if place.projected else {}
+    sizes |= dict(bucket_size=4) if place.relative else {}
+    backbone = getattr(keras_hub.models, kind)(max_sequence_length=10, **sizes)
+    made = getattr(keras_hub.models, kind.replace("Backbone", task))
+    return randomized(made(backbone, **options))
+
+
 def theirs_of(backbone, name):
     inputs = {"token_ids": IDS, "padding_mask": MASK}
     if BACKBONES[name][1].types:
@@ -113,12 +124,7 @@ CLASSIFIERS = [
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_a_text_classifier_opens_with_its_head(name, tmp_path):
     place = BACKBONES[name]
-    sizes = dict(num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=12, vocabulary_size=20)
-    sizes |= dict(embedding_dim=4) if place[1].projected else {}
-    sizes |= dict(bucket_size=4) if place[1].relative else {}
-    backbone = getattr(keras_hub.models, place[0])(max_sequence_length=10, **sizes)
-    kind = getattr(keras_hub.models, place[0].replace("Backbone", "TextClassifier"))
-    theirs = randomized(kind(backbone, num_classes=3))
+    theirs = theirs_over(name, "TextClassifier", num_classes=3)
     theirs.save_to_preset(str(tmp_path / "in"))
     inputs = {"token_ids": IDS, "padding_mask": MASK}
     ours = {"input_ids": IDS, "attention_mask": MASK}
@@ -245,12 +251,7 @@ WORDS = [
 @pytest.mark.parametrize("name", WORDS)
 def test_a_head_for_masked_words_goes_in_and_out(name, tmp_path, caplog):
     place = BACKBONES[name]
-    sizes = dict(num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=12, vocabulary_size=20)
-    sizes |= dict(embedding_dim=4) if place[1].projected else {}
-    sizes |= dict(bucket_size=4) if place[1].relative else {}
-    backbone = getattr(keras_hub.models, place[0])(max_sequence_length=10, **sizes)
-    kind = getattr(keras_hub.models, place[0].replace("Backbone", "MaskedLM"))
-    theirs = randomized(kind(backbone))
+    theirs = theirs_over(name, "MaskedLM")
     theirs.save_to_preset(str(tmp_path / "in"))
     positions = np.array([[1, 3], [0, 2]], "int32")
     inputs = {"token_ids": IDS, "padding_mask": MASK, "mask_positions": positions}
