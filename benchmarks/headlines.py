@@ -5,8 +5,8 @@
     bert-tf evaluate --model=headlines/run/model --data=headlines/held_out.jsonl
 
 Makes train.jsonl, validation.jsonl and held_out.jsonl, a text as `source` and its title as `target`
-of each line, and prints, of the held-out part, the figures of each text's first sentence and of as many of its first
-words as titles have at the median: what `bert-tf evaluate` tells of a model stands beside them.
+of each line. Prints of the held-out part the figures of each text's first sentence, and of as many
+of its first words as titles have at the median, to stand beside what `bert-tf evaluate` tells.
 """
 
 import argparse
