@@ -1,6 +1,9 @@
 """The smallest real thing: a classifier of a few thousand weights with a vocabulary to match."""
 
+import contextlib
+
 import numpy as np
+import tensorflow as tf
 
 from bert_tf import BertConfig, SequenceClassifier, Tokenizer, build_encoder
 
@@ -69,3 +72,13 @@ def mirrored(devices):
 
     sums = tf.distribute.ReductionToOneDevice()
     return tf.distribute.MirroredStrategy(devices, cross_device_ops=sums)
+
+
+@contextlib.contextmanager
+def eagerly():
+    """Functions run op by op: to trace one that runs once takes seconds."""
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)

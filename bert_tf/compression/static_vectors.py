@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from bert_tf.encoders import words_alone
 from bert_tf.errors import InputError
+from bert_tf.text.template import Cut
 
 # Tokens that are encoded at once.
 _ROWS = 1024
@@ -53,7 +54,9 @@ def token_vectors(encoder, tokenizer):
     encode = tf.function(lambda ids: encoder({"input_ids": ids})["sequence_output"])
     for start in range(0, tokenizer.vocab_size, _ROWS):
         ids = tf.range(start, min(start + _ROWS, tokenizer.vocab_size))
-        rows = template.assemble([tf.RaggedTensor.from_tensor(ids[:, None])], 0, length)
+        place = tf.range(tf.size(ids, tf.int64))
+        texts = [Cut(ids, None, place, tf.ones_like(place))]
+        rows = template.assemble(texts, 0, length)["input_ids"]
         found.append(np.mean(encode(rows), axis=1, dtype=np.float64))
     return np.concatenate(found)
 

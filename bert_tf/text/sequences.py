@@ -23,15 +23,3 @@ def longest_first(first, second, budget):
     keep_first = tf.where(swapped, keep_longer, keep_shorter)
     keep_second = tf.where(swapped, keep_shorter, keep_longer)
     return keep_first, keep_second
-
-
-def trim(ragged, keep):
-    """The first int64 [N] `keep` items of each row of a ragged [N, (items), ...]."""
-
-    def cut():
-        rows = ragged.value_rowids()
-        place = tf.range(tf.size(rows, tf.int64)) - tf.gather(ragged.row_splits, rows)
-        values = tf.boolean_mask(ragged.flat_values, place < tf.gather(keep, rows))
-        return tf.RaggedTensor.from_row_lengths(values, keep, validate=False)
-
-    return tf.cond(tf.reduce_all(keep == ragged.row_lengths()), lambda: ragged, cut)

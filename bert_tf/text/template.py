@@ -18,6 +18,19 @@ class Part(NamedTuple):
     type: int
 
 
+class Cut(NamedTuple):
+    """The pieces of texts, and which of them each of N rows has.
+
+    ids: int32 [P]. offsets: int32 [P, 2] or None. starts, lengths: int64 [N], the place of a row's
+    first piece among the P, and how many it has from there.
+    """
+
+    ids: tf.Tensor
+    offsets: tf.Tensor | None
+    starts: tf.Tensor
+    lengths: tf.Tensor
+
+
 @dataclasses.dataclass(frozen=True)
 class Template:
     """The places of a row of one text and of two, each text once and in order.
@@ -54,51 +67,50 @@ class Template:
         place = next(i for i, part in enumerate(parts) if part.text == texts - 1)
         return sum(part.text is None for part in parts[:place])
 
-    def assemble(self, texts, pad, length, special=None):
+    def assemble(self, texts, pad, length):
         """Put each row's texts in their places, and padding behind.
 
         Args:
-          texts: one or two ragged [N, (pieces), ...] of int32.
-          pad: int32 scalar, or [2] for offsets.
-          length: int, or int64 scalar tensor: columns of the result.
-          special: what stands for a special token in place of its id: [0, 0] for offsets.
+          texts: one or two `Cut`.
+          pad: int, the id of padding.
+          length: int, or int64 scalar tensor: columns of the result. What does not fit is left out.
         Returns:
-          int32 [N, length, ...].
+          dict of int32 [N, length]: `input_ids`; `attention_mask`, 0 is padding; `token_type_ids`.
+          Where a text has offsets, `offsets` [N, length, 2] too, (0, 0) for all that has none.
         """
-        rows = texts[0].nrows()
-
-        def column(value):
-            value = tf.convert_to_tensor(value, tf.int32)
-            return tf.RaggedTensor.from_uniform_row_length(
-                tf.repeat(value[None], rows, axis=0), 1, nrows=rows
-            )
-
-        pieces = [
-            texts[part.text]
-            if part.text is not None
-            else column(part.id if special is None else special)
-            for part in self.parts(len(texts))
-        ]
-        inner = texts[0].flat_values.shape[1:].as_list()
-        shape = tf.stack([-1, length, *inner]) if tf.is_tensor(length) else [None, length, *inner]
-        row = tf.concat(pieces, 1) if len(pieces) > 1 else pieces[0]
-        return row.to_tensor(pad, shape=shape)
-
-    def types(self, lengths, place, inside):
-        """The token types of rows.
-
-        Args:
-          lengths: one or two int64 [N], pieces of each text.
-          place: int64 [1, L], the numbers of the columns. inside: bool [N, L], no padding.
-        Returns:
-          int32 [N, L].
-        """
-        types = tf.zeros_like(inside, tf.int32)
-        start, last = tf.zeros_like(lengths[0]), 0
-        for part in self.parts(len(lengths)):
+        parts = self.parts(len(texts))
+        # Rows are made of entries of one table: padding, special tokens, the pieces of the texts.
+        table = [pad, *(part.id for part in parts if part.text is None)]
+        base = len(table), len(table) + tf.size(texts[0].ids, tf.int64)
+        place = tf.range(tf.cast(length, tf.int64))[None]
+        entry, types = tf.zeros_like(place), tf.zeros_like(place, tf.int32)
+        start, special, last = tf.zeros_like(texts[0].lengths)[:, None], 0, 0
+        for part in parts:
+            here = place >= start
             if part.type != last:
-                from_here = inside & (place >= start[:, None])
-                types += tf.cast(from_here, tf.int32) * (part.type - last)
-                last = part.type
-            start += 1 if part.text is None else lengths[part.text]
-        return types
+                types, last = tf.where(here, part.type, types), part.type
+            if part.text is None:
+                special += 1
+                entry = tf.where(here, tf.constant(special, tf.int64), entry)
+                start += 1
+            else:
+                text = texts[part.text]
+                moved = base[part.text] + text.starts[:, None] - start
+                entry = tf.where(here, moved + place, entry)
+                start += text.lengths[:, None]
+        inside = place < start
+        entry = tf.where(inside, entry, 0)
+        ids = tf.concat([tf.constant(table, tf.int32), *(text.ids for text in texts)], 0)
+        rows = {
+            "input_ids": tf.gather(ids, entry),
+            "attention_mask": tf.cast(inside, tf.int32),
+            "token_type_ids": tf.where(inside, types, 0),
+        }
+        if any(text.offsets is not None for text in texts):
+            offsets = [
+                tf.zeros([tf.size(text.ids), 2], tf.int32) if text.offsets is None else text.offsets
+                for text in texts
+            ]
+            offsets = tf.concat([tf.zeros([len(table), 2], tf.int32), *offsets], 0)
+            rows["offsets"] = tf.gather(offsets, entry)
+        return rows

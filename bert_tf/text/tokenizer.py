@@ -24,6 +24,7 @@ from bert_tf.text.added_tokens import AddedToken
 from bert_tf.text.inputs import strings
 from bert_tf.text.pipeline import Pipeline
 from bert_tf.text.shared_pieces import pieces_of
+from bert_tf.text.template import Cut
 from bert_tf.text.tracked import Tracked
 from bert_tf.text.wordpiece import WordPiece
 
@@ -182,54 +183,52 @@ class Tokenizer(Tracked):
         pairs = None if text_pairs is None else strings(text_pairs, "text_pairs")
         if pairs is not None and not texts.shape.is_compatible_with(pairs.shape):
             raise InputError(f"text_pairs has {pairs.shape[0]} rows, texts has {texts.shape[0]}")
-        options = (padding == "max_length", bool(special_tokens_in_text), bool(return_offsets))
-        # One graph for eager calls, where forty small ops one by one would cost more than the work,
-        # and for all graphs that call it: tracing it takes longer than many a batch.
-        sides = (texts,) if pairs is None else (texts, pairs)
-        batch = self._compiled(len(sides), *options)(tf.constant(max_length, tf.int64), *sides)
-        if padding == "longest":
-            return batch
-        return {
-            name: tf.ensure_shape(values, [None, max_length, *values.shape[2:]])
-            for name, values in batch.items()
-        }
+        fixed = padding == "max_length"
+        options = (fixed, bool(special_tokens_in_text), bool(return_offsets))
+        batch = self._in_graph(Tokenizer._encode, options, [max_length], texts, pairs)
+        return _of_length(max_length, batch) if fixed else batch
 
-    def _compile(self, sides, fixed, special_tokens_in_text, return_offsets):
-        def encode(max_length, texts, pairs=None):
-            return self._encode(
-                texts, pairs, max_length, fixed, special_tokens_in_text, return_offsets
-            )
+    def _in_graph(self, work, options, numbers, texts, pairs):
+        """`work(self, *options, *numbers, *texts)` as a graph of its own.
 
+        There is one for eager calls, where forty small ops one by one would cost more than the
+        work, and for all graphs that call it: tracing it takes longer than many a batch.
+        """
+        sides = [texts] if pairs is None else [texts, pairs]
+        sides = [tf.convert_to_tensor(side, tf.string) for side in sides]
+        numbers = [tf.cast(number, tf.int64) for number in numbers]
+        ranks = tuple(number.shape.rank for number in numbers)
+        return self._compiled(work, options, ranks, len(sides))(*numbers, *sides)
+
+    def _compile(self, work, options, ranks, sides):
+        work = functools.partial(work, self, *options)
+        numbers = [tf.TensorSpec([None] * rank, tf.int64) for rank in ranks]
         strings = [tf.TensorSpec([None], tf.string)] * sides
-        return tf.function(encode, [tf.TensorSpec([], tf.int64), *strings], autograph=False)
+        return tf.function(work, [*numbers, *strings], autograph=False)
 
-    def _encode(self, texts, pairs, max_length, fixed, special_tokens_in_text, return_offsets):
+    def _encode(self, fixed, special_tokens_in_text, return_offsets, max_length, texts, pairs=None):
         """`__call__` in the graph; `fixed` pads to max_length."""
         with tf.device("CPU"):  # there are no kernels for strings elsewhere
             sides = [texts] if pairs is None else [texts, pairs]
             cut = [self.pieces(side, special_tokens_in_text, return_offsets) for side in sides]
             lengths = [ids.row_lengths() for ids, _ in cut]
             special = self.template.added(len(sides))
-            budget = tf.cast(max_length, tf.int64) - special
+            budget = max_length - special
             if pairs is None:
                 keep = [tf.minimum(lengths[0], budget)]
             else:
                 keep = sequences.longest_first(*lengths, budget)
-            used = special + sum(keep)
-            length = max_length if fixed else tf.maximum(tf.reduce_max(used), 0)
-
-            ids = [sequences.trim(ids, n) for (ids, _), n in zip(cut, keep, strict=True)]
-            place = tf.range(tf.cast(length, tf.int64))[None]
-            inside = place < used[:, None]
-            batch = {
-                "input_ids": self.template.assemble(ids, self.pad_id, length),
-                "attention_mask": tf.cast(inside, tf.int32),
-                "token_type_ids": self.template.types(keep, place, inside),
-            }
-            if return_offsets:
-                spans = [sequences.trim(spans, n) for (_, spans), n in zip(cut, keep, strict=True)]
-                batch["offsets"] = self.template.assemble(spans, 0, length, special=[0, 0])
-            return batch
+            longest = tf.maximum(tf.reduce_max(special + sum(keep)), 0)
+            texts = [
+                Cut(
+                    ids.flat_values,
+                    None if offsets is None else offsets.flat_values,
+                    ids.row_starts(),
+                    kept,
+                )
+                for (ids, offsets), kept in zip(cut, keep, strict=True)
+            ]
+            return self.template.assemble(texts, self.pad_id, max_length if fixed else longest)
 
     def windows(
         self,
@@ -252,35 +251,20 @@ class Tokenizer(Tracked):
             what it has room for.
           number: int [batch], the one window wanted of each row, from 0; None: all, row by row.
         Returns:
-          dict of int32 tensors, see `text.windows.assemble`.
+          dict of int32 tensors, see `text.windows.rows`.
         """
-        ids, offsets, question, how = self._cut(
-            texts, text_pairs, max_length, overlap, special_tokens_in_text
-        )
-        length = max_length if padding == "max_length" else None
-        return windows.assemble(
-            ids, offsets, question, how, number, self.template, self.pad_id, length
-        )
+        fixed = padding == "max_length"
+        options = (fixed, bool(special_tokens_in_text))
+        numbers = [max_length, overlap, *([] if number is None else [number])]
+        rows = self._in_graph(windows.rows, options, numbers, texts, text_pairs)
+        return _of_length(max_length, rows) if fixed else rows
 
     def window_counts(
         self, texts, text_pairs=None, *, max_length, overlap, special_tokens_in_text=False
     ):
         """How many windows each row has, int64 [batch]; arguments as `windows`."""
-        how = self._cut(texts, text_pairs, max_length, overlap, special_tokens_in_text)[-1]
-        return how["windows"]
-
-    def _cut(self, texts, text_pairs, max_length, overlap, special_tokens_in_text):
-        special = special_tokens_in_text
-        long = texts if text_pairs is None else text_pairs
-        ids, offsets = self.pieces(long, special, return_offsets=True)
-        question = None if text_pairs is None else self.pieces(texts, special)[0]
-        first = None if question is None else question.row_lengths()
-        return (
-            ids,
-            offsets,
-            question,
-            windows.cut(first, ids.row_lengths(), max_length, overlap, self.template),
-        )
+        options, numbers = (bool(special_tokens_in_text),), [max_length, overlap]
+        return self._in_graph(windows.counts, options, numbers, texts, text_pairs)
 
     def continuing(self, ids):
         """Whether pieces go on with the word of the piece before, bool as `ids`; in a graph."""
@@ -327,3 +311,9 @@ class Tokenizer(Tracked):
     def joined(self, ids, there):
         """Rows of ids as texts, in the graph; see `joining.joined`."""
         return joining.joined(self.pieces, ids, there)
+
+
+def _of_length(length, batch):
+    """Tensors [rows, tokens, ...] whose number of tokens is known."""
+    shapes = {name: [None, length, *x.shape[2:]][: x.shape.rank] for name, x in batch.items()}
+    return {name: tf.ensure_shape(x, shapes[name]) for name, x in batch.items()}

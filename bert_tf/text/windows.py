@@ -2,7 +2,42 @@
 
 import tensorflow as tf
 
-from bert_tf.text import sequences
+from bert_tf.text.template import Cut
+
+
+def counts(tokenizer, special_tokens_in_text, max_length, overlap, *texts):
+    """How many windows each row has, int64 [N]; arguments as `rows`."""
+    return _pieces(tokenizer, special_tokens_in_text, max_length, overlap, *texts)[-1]["windows"]
+
+
+def rows(tokenizer, fixed, special_tokens_in_text, max_length, overlap, *tensors):
+    """The windows of texts as inputs of an encoder.
+
+    Args:
+      tokenizer: Tokenizer.
+      fixed: bool; rows of `max_length` tokens, not of the longest one's.
+      special_tokens_in_text: bool, as in `Tokenizer.__call__`.
+      max_length, overlap: int64 scalars, see `cut`.
+      tensors: int64 [N], the one window wanted of each row, if one is wanted; the texts, string
+        [N]; of pairs the second ones.
+    Returns:
+      dict of tensors, see `assemble`.
+    """
+    number = tensors[0] if tensors[0].dtype == tf.int64 else None
+    texts = tensors if number is None else tensors[1:]
+    with tf.device("CPU"):  # there are no kernels for strings elsewhere
+        parts = _pieces(tokenizer, special_tokens_in_text, max_length, overlap, *texts)
+        length = max_length if fixed else None
+        return assemble(*parts, number, tokenizer.template, tokenizer.pad_id, length)
+
+
+def _pieces(tokenizer, special, max_length, overlap, texts, pairs=None):
+    """Ids, offsets, the first texts' ids and how each row is cut, as `assemble` takes them."""
+    ids, offsets = tokenizer.pieces(texts if pairs is None else pairs, special, True)
+    question = None if pairs is None else tokenizer.pieces(texts, special)[0]
+    first = None if question is None else question.row_lengths()
+    how = cut(first, ids.row_lengths(), max_length, overlap, tokenizer.template)
+    return ids, offsets, question, how
 
 
 def cut(first, second, max_length, overlap, template):
@@ -14,8 +49,8 @@ def cut(first, second, max_length, overlap, template):
     Args:
       first: int64 [N], pieces of the text that every window has; None for single texts.
       second: int64 [N], pieces of the text that is cut.
-      max_length: int, tokens of a window.
-      overlap: int, pieces that a window shares with the next one; at most half of its room.
+      max_length: int64 scalar, tokens of a window.
+      overlap: int64 scalar, pieces that a window shares with the next; at most half of its room.
       template: `template.Template`.
     Returns:
       dict of int64 [N]: `first`, how many pieces of the first text are kept; `room` and `shared`,
@@ -24,11 +59,11 @@ def cut(first, second, max_length, overlap, template):
     """
     if first is None:
         kept = tf.zeros_like(second)
-        room = tf.fill(tf.shape(second), tf.constant(max_length - template.added(1), tf.int64))
+        room = tf.fill(tf.shape(second), max_length - template.added(1))
     else:
         kept = tf.minimum(first, max_length // 2)
         room = max_length - template.added(2) - kept
-    shared = tf.minimum(tf.constant(overlap, tf.int64), room // 2)
+    shared = tf.minimum(overlap, room // 2)
     further = -(-tf.maximum(second - room, 0) // (room - shared))
     return {"first": kept, "room": room, "shared": shared, "windows": 1 + further}
 
@@ -42,7 +77,7 @@ def assemble(ids, offsets, question, how, number, template, pad, length):
       how: dict, what `cut` gave.
       number: int [N], the one window wanted of each row, or None for all.
       template: `template.Template`. pad: int, the id of padding.
-      length: int, the tokens of a row, or None for the longest.
+      length: int64 scalar, the tokens of a row, or None for the longest.
     Returns:
       dict of int32 tensors for W windows: `input_ids`, `attention_mask`, `token_type_ids`,
       `offsets` [W, L, 2]; `rows` [W], the text each window is of; `owned` [W, L], 1 where a
@@ -61,31 +96,20 @@ def assemble(ids, offsets, question, how, number, template, pad, length):
     begin = number * (room - shared)
     size = tf.clip_by_value(tf.gather(ids.row_lengths(), rows) - begin, 0, room)
     from_piece = tf.gather(ids.row_starts(), rows) + begin
-    places = tf.ragged.range(from_piece, from_piece + size)
-    parts = [tf.gather(ids.flat_values, places.flat_values)]
-    parts = [places.with_flat_values(parts[0])]
-    spans = [places.with_flat_values(tf.gather(offsets.flat_values, places.flat_values))]
+    texts = [Cut(ids.flat_values, offsets.flat_values, from_piece, size)]
     if question is not None:
-        asked = tf.gather(sequences.trim(question, how["first"]), rows)
-        nothing = asked.with_flat_values(tf.zeros([tf.size(asked.flat_values), 2], tf.int32))
-        parts, spans = [asked, *parts], [nothing, *spans]
-    texts = len(parts)
-    used = size + kept + template.added(texts)
-    width = tf.reduce_max(used) if length is None else length
+        asked = tf.gather(question.row_starts(), rows)
+        texts = [Cut(question.flat_values, None, asked, kept), *texts]
+    width = tf.reduce_max(size + kept + template.added(len(texts))) if length is None else length
     place = tf.range(tf.cast(width, tf.int64))[None]
-    start = (kept + template.before_last(texts))[:, None]
-    inside = place < used[:, None]
+    start = (kept + template.before_last(len(texts)))[:, None]
     half = (shared // 2)[:, None]
     low = tf.where(number[:, None] > 0, half, 0)
     last = number[:, None] == windows[:, None] - 1
     high = tf.where(last, size[:, None], (room - shared)[:, None] + half)
     owned = (place - start >= low) & (place - start < high)
-    lengths = [size] if question is None else [kept, size]
     return {
-        "input_ids": template.assemble(parts, pad, width),
-        "attention_mask": tf.cast(inside, tf.int32),
-        "token_type_ids": template.types(lengths, place, inside),
-        "offsets": template.assemble(spans, 0, width, special=[0, 0]),
+        **template.assemble(texts, pad, width),
         "owned": tf.cast(owned, tf.int32),
         "rows": rows,
     }

@@ -12,6 +12,7 @@ import tensorflow as tf
 from bert_tf.errors import InputError
 from bert_tf.text import Tokenizer, charsmap
 from bert_tf.text.pipeline_files import read_pipeline
+from tests import tiny
 
 GOLDEN = json.loads(
     pathlib.Path(__file__).with_name("golden_pipelines.json").read_text(encoding="utf-8")
@@ -53,9 +54,14 @@ def compare(tokenizer, answers):
     """Ids, types and offsets of TEXTS, held against those that are kept."""
     for answer in answers:
         if answer["pairs"]:
-            # Eagerly, as a graph takes seconds to make.
-            texts, others = tf.constant(TEXTS), tf.constant(TEXTS[::-1])
-            batch = tokenizer._encode(texts, others, answer["max_length"], False, True, True)
+            with tiny.eagerly():
+                batch = tokenizer(
+                    TEXTS,
+                    TEXTS[::-1],
+                    max_length=answer["max_length"],
+                    special_tokens_in_text=True,
+                    return_offsets=True,
+                )
             rows = [mask.sum() for mask in batch["attention_mask"].numpy()]
             found = [batch[name].numpy() for name in ("input_ids", "token_type_ids", "offsets")]
         else:

@@ -1,5 +1,6 @@
 """The tokenizer against the reference's kept answers, where it runs, and what bad input gets."""
 
+import contextlib
 import json
 import pathlib
 
@@ -9,6 +10,7 @@ import tensorflow as tf
 
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.text import Tokenizer
+from tests import tiny
 
 GOLDEN = json.loads(pathlib.Path(__file__).with_name("golden.json").read_text(encoding="utf-8"))
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -46,11 +48,15 @@ def test_every_kept_answer_of_the_reference_is_ours(tmp_path):
             )
         tokenizer, others = made[setting], GOLDEN["texts"][::-1] if case["pairs"] else None
         length, in_text = case["max_length"], case["in_text"]
-        if length == 512 and not in_text and setting == first:
-            batch = tokenizer(GOLDEN["texts"], others, max_length=length, return_offsets=True)
-        else:  # eagerly, as a graph takes seconds to make
-            sides = (None if x is None else tf.constant(x) for x in (GOLDEN["texts"], others))
-            batch = tokenizer._encode(*sides, length, False, in_text, True)
+        graph = length == 512 and not in_text and setting == first
+        with contextlib.nullcontext() if graph else tiny.eagerly():
+            batch = tokenizer(
+                GOLDEN["texts"],
+                others,
+                max_length=length,
+                special_tokens_in_text=in_text,
+                return_offsets=True,
+            )
         batch = {name: values.numpy() for name, values in batch.items()}
         for row, text in enumerate(GOLDEN["texts"]):
             n = len(case["ids"][row])
@@ -72,7 +78,8 @@ def test_decode_joins_as_the_reference_does(tokenizer):
 def test_ids_are_the_same_without_offsets_in_a_dataset_and_in_an_export(tokenizer, tmp_path):
     texts = GOLDEN["texts"]
     sides = tf.constant(texts), tf.constant(texts[::-1])
-    eager = tokenizer._encode(*sides, 40, True, False, True)
+    with tiny.eagerly():
+        eager = tokenizer(*sides, max_length=40, padding="max_length", return_offsets=True)
     dataset = tf.data.Dataset.from_tensor_slices((texts, texts[::-1])).batch(len(texts))
     mapped = dataset.map(lambda a, b: tokenizer(a, b, max_length=40, padding="max_length"))
     assert mapped.element_spec["input_ids"].shape == (None, 40)
@@ -218,7 +225,8 @@ def test_equal_tokenizers_share_tables_and_graphs_and_name_their_own_files(token
         write(folder, GOLDEN["vocabulary"], do_lower_case=lowercase)
     same, cased = map(Tokenizer.from_pretrained, folders)
     want = tokenizer(["The film"])
-    compiled = [each._compiled(1, False, False, False) for each in (tokenizer, same, cased)]
+    asked = Tokenizer._encode, (False, False, False), (0,), 1
+    compiled = [each._compiled(*asked) for each in (tokenizer, same, cased)]
     assert compiled[0] is compiled[1] and compiled[0] is not compiled[2]
     assert compiled[1].experimental_get_tracing_count() == 1
     np.testing.assert_array_equal(same(["The film"])["input_ids"], want["input_ids"])

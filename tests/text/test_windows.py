@@ -1,8 +1,12 @@
 """Windows hold every piece of a text once, overlap as told, and are rows an encoder reads."""
 
+import contextlib
+
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from bert_tf.text import windows
 from tests import tiny
 
 TEXTS = ["good", "", "the film is good and the story is bad " * 5, "a bad film " * 4]
@@ -12,6 +16,13 @@ QUESTIONS = ["the end", "good", "a story", "the film " * 40]
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory):
     return tiny.tokenizer(tmp_path_factory.mktemp("vocabulary"))
+
+
+@pytest.fixture(autouse=True)
+def eager(request):
+    """A graph only where the test is of graphs."""
+    with contextlib.nullcontext() if "graph" in request.node.name else tiny.eagerly():
+        yield
 
 
 def pieces(tokenizer, text):
@@ -31,11 +42,11 @@ def test_every_piece_is_owned_once_and_in_order(tokenizer, pairs, overlap):
     counts = tokenizer.window_counts(*sides, **how).numpy()
     assert found["input_ids"].shape[1] <= 16
     for row, text in enumerate(TEXTS):
-        windows = of_row(found, row)
-        assert len(windows) == counts[row]
-        owned = found["owned"][windows].astype(bool)
-        assert found["input_ids"][windows][owned].tolist() == pieces(tokenizer, text)
-        cut = [text[a:b] for a, b in found["offsets"][windows][owned]]
+        here = of_row(found, row)
+        assert len(here) == counts[row]
+        owned = found["owned"][here].astype(bool)
+        assert found["input_ids"][here][owned].tolist() == pieces(tokenizer, text)
+        cut = [text[a:b] for a, b in found["offsets"][here][owned]]
         assert "".join(cut) == text.replace(" ", "")
 
 
@@ -72,3 +83,21 @@ def test_a_question_takes_half_of_a_window_at_most(tokenizer):
     found = tokenizer.windows(QUESTIONS[3:], TEXTS[3:], max_length=16, overlap=4)
     assert (found["token_type_ids"].numpy() == 1).sum(axis=1).min() >= 2
     assert (found["attention_mask"].numpy().sum(axis=1) <= 16).all()
+
+
+def test_datasets_of_any_lengths_share_one_graph_that_cuts_as_eager_calls_do(tokenizer):
+    def rows_of(length):
+        dataset = tf.data.Dataset.from_tensor_slices(TEXTS).batch(4)
+        how = dict(max_length=length, overlap=3, padding="max_length")
+        dataset = dataset.map(lambda texts: tokenizer.windows(texts, **how))
+        assert dataset.element_spec["owned"].shape == (None, length)
+        with tiny.eagerly():
+            want = tokenizer.windows(TEXTS, **how)
+        for name, values in next(iter(dataset)).items():
+            np.testing.assert_array_equal(values, want[name], name)
+
+    rows_of(16)
+    graph = tokenizer._compiled(windows.rows, (True, False), (0, 0), 1)
+    traced = graph.experimental_get_tracing_count()
+    rows_of(24)
+    assert graph.experimental_get_tracing_count() == traced
