@@ -49,7 +49,7 @@ def home(tmp_path_factory):
             "label": "tone",
             "max_length": 12,
         },
-        "train": {"batch_size": 16, "epochs": 16, "learning_rate": 0.02},
+        "train": {"batch_size": 16, "epochs": 16, "learning_rate": 0.02, "evaluate_every": 100},
     }
     write(home / "test.jsonl", rows(40, 2))
     (home / "config.yaml").write_text(yaml.safe_dump(config))

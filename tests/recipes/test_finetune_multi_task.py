@@ -41,7 +41,7 @@ tasks:
     data: {{train: {folder}/names.conll, validation: {folder}/names.conll, max_length: 16,
       test: {folder}/names.conll}}
 mixing: {{sampling: square_root}}
-train: {{batch_size: 8, epochs: 5, learning_rate: 0.02, evaluate_every: 20, checkpoint_every: 10}}
+train: {{batch_size: 8, epochs: 5, learning_rate: 0.02, evaluate_every: 30, checkpoint_every: 10}}
 """)
     return folder
 

@@ -1,5 +1,7 @@
 """Every task holds to the task contract."""
 
+import functools
+
 import pytest
 
 from bert_tf.tasks import TASKS
@@ -53,9 +55,13 @@ def checks():
             yield pytest.param(name, check, marks=marks, id=f"{name}-{check.__name__}")
 
 
+kept = functools.lru_cache(1)(task_contract.case_of)
+
+
 @pytest.mark.parametrize("name, check", checks())
 def test_a_task_holds_to(name, check):
-    check(task_contract.case_of(name))
+    changes = check is task_contract.a_step_moves_every_weight
+    check((task_contract.case_of if changes else kept)(name))
 
 
 def test_every_task_has_a_case():

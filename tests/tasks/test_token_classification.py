@@ -142,7 +142,7 @@ def trained(tmp_path_factory):
     (folder / "a.yaml").write_text(
         f"task: token_classification\nmodel: {{path: {folder}/encoder, options: {{crf: true}}}}\n"
         f"data: {{train: {folder}/train.conll, validation: {folder}/dev.conll, max_length: 16}}\n"
-        "train: {batch_size: 16, epochs: 8, learning_rate: 1.0e-2}\n"
+        "train: {batch_size: 16, epochs: 8, learning_rate: 1.0e-2, evaluate_every: 100}\n"
     )
     assert main(["finetune", f"--config={folder}/a.yaml", f"--workdir={folder}/run"]) == 0
     return folder
