@@ -100,6 +100,7 @@ class FinetuneConfig:
             "incremental.method": method,
             "data.packing": self.data.packing or None,
             "data.text_pair": self.data.text_pair,
+            "data.languages": self.data.languages or None,
             "train.freeze": train.freeze,
             "model.pooling": self.model.pooling,
             "model.head_layers": self.model.head_layers,

@@ -9,6 +9,7 @@ from bert_tf.data.grouped import grouped
 from bert_tf.errors import ConfigError, nearest
 from bert_tf.tasks import TASKS, TaskModel
 from bert_tf.tasks.features import features_of
+from bert_tf.tasks.languages import COLUMN, check_language
 
 # Where the columns of texts and labels are if nothing else is said.
 _USUAL = {"text": "text", "text_pair": None, "label": "label"}
@@ -29,6 +30,7 @@ def read_dataset(
     task="sequence_classification",
     columns=None,
     windows=None,
+    languages=None,
 ):
     """Read a table as a dataset for `fit`, `evaluate` or `predict`.
 
@@ -49,6 +51,8 @@ def read_dataset(
       columns: dict of the further columns of a task -> where they are, as `text`.
       windows: int or None. How many windows of `max_length` tokens a long text is read in, at most;
         then inputs are [batch, windows, length]. None cuts it off.
+      languages: dict of name -> number, of an encoder with vectors of languages: which of them the
+        rows have, whose column is `language` or what `columns` says; None adds none.
     Returns:
       tf.data.Dataset of (inputs, labels), or of inputs alone when `label` is None. inputs: dict of
       int32 [batch, length] `input_ids`, `attention_mask`, `token_type_ids`, and what else the task
@@ -61,12 +65,13 @@ def read_dataset(
     kind = task_named(task)
     given = {"text": text, "text_pair": text_pair, "label": label}
     format = format_of(kind, file, format)
-    places = places_of(kind, given, columns or {}, format=format)
-    table = read_table(
-        file, places, kinds_of(kind), format, problem_type, like, fault=fault_of(kind)
-    )
+    further = ({COLUMN: COLUMN} if languages else {}) | (columns or {})
+    places = places_of(kind, given, further, format=format)
+    fault = fault_of(kind, languages)
+    table = read_table(file, places, kinds_of(kind), format, problem_type, like, fault=fault)
     table = grouped(table, kind.group_by)
     settings = {"max_length": max_length, "windows": windows, "overlap": max_length // 4}
+    settings |= {"languages": languages} if languages else {}
     if windows is not None and not kind.pools_windows:
         raise ConfigError(f"windows: {windows}, and {kind.__name__} reads one text a row")
     features = features_of(kind, tokenizer, settings)
@@ -103,9 +108,22 @@ def format_of(task, path, format=None):
     return format or guess_format(path, spans)
 
 
-def fault_of(task):
-    """A task's `fault`, or None where no row can have one."""
-    return None if task.fault is TaskModel.fault else task.fault
+def fault_of(task, languages=None):
+    """What looks for a fault in a row's cells, as a task's `fault`, or None where none can be.
+
+    Args:
+      task: a TaskModel class.
+      languages: dict of name -> number, those that rows may have; empty or None: they tell none.
+    """
+    own = None if task.fault is TaskModel.fault else task.fault
+    if not languages:
+        return own
+
+    def fault(cells):
+        check_language(cells[COLUMN], languages)
+        return None if own is None else own(cells)
+
+    return fault
 
 
 def report_faults(table, what_of_them):

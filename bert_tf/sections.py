@@ -93,6 +93,8 @@ class DataSection:
     text_pair: str | int | None = setting(optional(_COLUMN), None)
     label: str | int = setting(_COLUMN, "label")
     columns: dict = setting(MAPPING, {})  # of tasks that read others: name -> where it is
+    # The column `language` of each row: name -> which of the encoder's vectors of languages it has
+    languages: dict = setting(MAPPING, {})
     # Where validation and test file have their columns, if not where the training file has them
     validation_columns: dict = setting(MAPPING, {})
     test_columns: dict = setting(MAPPING, {})  # the test file alone, if elsewhere again

@@ -39,4 +39,19 @@ def checked_settings(settings, kind, source):
         if value is not None and type(value) not in wanted:
             names = " or ".join(each.__name__ for each in wanted)
             raise InputError(f"{source}.{key}: {shown(value)}, wanted {names}")
+    if settings.get("languages") is not None:
+        check_languages(settings["languages"], f"{source}.languages")
     return settings
+
+
+def check_languages(languages, key):
+    """Raises InputError, which begins with a key, unless this is a dict, not empty, of names of
+    languages with a whole number from 0 each."""
+    names = isinstance(languages, dict) and languages and all(map(_is_name, languages))
+    if not names or not all(type(x) is int and x >= 0 for x in languages.values()):
+        said = shown(languages)
+        raise InputError(f"{key}: {said}, wanted names of languages, with a number from 0 each")
+
+
+def _is_name(value):
+    return isinstance(value, str) and bool(value)

@@ -18,6 +18,7 @@ from bert_tf.export.text_model import (
     answer_options,
     text_settings,
 )
+from bert_tf.tasks import languages
 from bert_tf.text.segmentation import SEGMENTERS, spaced
 
 # Texts of like lengths that go through a model together.
@@ -119,6 +120,7 @@ class Answer:
         fit = len(columns) == len(self.columns) and len(set(map(len, columns))) == 1
         if not fit or any(isinstance(column, str | bytes) for column in columns):
             self(*columns)  # raises, and says why
+        self._check_languages(columns)
         columns = [self._words(column) for column in columns]
         sizes = [sum(map(_size, row)) for row in zip(*columns, strict=True)]
         ranks = sorted(range(len(sizes)), key=sizes.__getitem__)
@@ -135,6 +137,17 @@ class Answer:
                     error.row = row
                     raise
         return found
+
+    def _check_languages(self, columns):
+        """Raises InputError, whose `row` is the row's number, for a language that has none."""
+        if languages.COLUMN not in self.columns:
+            return
+        for row, name in enumerate(columns[self.columns.index(languages.COLUMN)]):
+            try:
+                languages.check_language(name, self.settings.get(languages.SETTING, ()))
+            except InputError as error:
+                error.row = row
+                raise
 
     def _words(self, texts):
         """Texts as `records` answers them: of a model that reads words cut into these."""

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from bert_tf.errors import ConfigError, InputError, nearest, shown
-from bert_tf.tasks import TASKS, TaskModel
+from bert_tf.tasks import TASKS, TaskModel, languages
 from bert_tf.tasks.features import check_padding, check_token_types, features_of
 
 # Kind of a column -> its tensor in a signature.
@@ -49,8 +49,9 @@ def text_settings(model, tokenizer, max_length=None):
     Returns:
       dict, ready for JSON: `task`, the name in TASKS; `columns`, name -> its place in the training
       file, of the inputs; `max_length`; `special_tokens_in_text`; `windows` and `overlap` of a
-      windowed task; `words`, what they are to a model that reads words; `text` and `text_pair`; the
-      label arguments the task has; `thresholds` where the model has such.
+      windowed task; `languages`, name -> number, of a model that is told them; `words`, what they
+      are to a model that reads words; `text` and `text_pair`; the label arguments the task has;
+      `thresholds` where the model has such.
     Raises:
       InputError: no text can be put to the model's task, the tokenizer has more entries than the
         model has rows, `max_length` exceeds the positions, or pairs have a token type too many.
@@ -70,6 +71,8 @@ def text_settings(model, tokenizer, max_length=None):
         for name, column in inputs.items()
         if saved.get(name) is not None or not column.optional
     }
+    if languages.COLUMN in columns:
+        languages.check_languages(saved.get("languages"), model.encoder.config)
     in_windows = model.windowed or saved.get("windows")
     length, labels = row_length(model, max_length), ("problem_type", "label_names")
     check_token_types(model, tokenizer, {**saved, "max_length": length}, model.encoder.config)
@@ -80,6 +83,7 @@ def text_settings(model, tokenizer, max_length=None):
         "special_tokens_in_text": bool(saved.get("special_tokens_in_text", False)),
         **({"words": "separated by spaces"} if model.reads_words else {}),
         **({"windows": saved["windows"]} if saved.get("windows") else {}),
+        **({"languages": saved["languages"]} if languages.COLUMN in columns else {}),
         **({"overlap": saved.get("overlap", length // 4)} if in_windows else {}),
         "text": columns.get("text"),
         "text_pair": columns.get("text_pair"),
@@ -145,6 +149,10 @@ def _signature(model, tokenizer, settings, options):
     """The tf.function; what it closes over is not seen by tf.saved_model."""
     features = features_of(model, tokenizer, settings, padding="longest")
     names = list(settings["columns"])
+
+    def fill(name):
+        return next(iter(settings["languages"])) if name == languages.COLUMN else ""
+
     run = in_parts(model) if model.windowed else without_padding(model)
 
     def answer(*texts):
@@ -153,8 +161,10 @@ def _signature(model, tokenizer, settings, options):
             said = f"{name} and {names[0]} have different numbers of rows"
             tf.debugging.assert_equal(tf.shape(column)[0], count, said)
         # Rows without a token are nothing a model can run on: one is put in, and taken out again.
-        texts = [tf.cond(count > 0, lambda x=x: x, lambda x=x: _one_empty(x)) for x in texts]
-        cells = dict(zip(names, texts, strict=True))
+        cells = {
+            name: tf.cond(count > 0, lambda x=x: x, lambda x=x, name=name: _one(x, fill(name)))
+            for name, x in zip(names, texts, strict=True)
+        }
         inputs, _ = features(cells)
         outputs = run(inputs)
         answers = model.answer(outputs, inputs, cells, tokenizer, **options)
@@ -216,10 +226,10 @@ def in_parts(model):
     return run
 
 
-def _one_empty(texts):
-    """One row of empty texts in the place of none; string [1] or [1, C or 1]."""
+def _one(texts, fill):
+    """One row of a text, str, in the place of none; string [1] or [1, C or 1]."""
     shape = tf.shape(texts)
-    return tf.fill(tf.concat([[1], tf.maximum(shape[1:], 1)], axis=0), "")
+    return tf.fill(tf.concat([[1], tf.maximum(shape[1:], 1)], axis=0), fill)
 
 
 def _plain(value):

@@ -6,10 +6,13 @@ memory is taken then. Serving reads `assets.extra/tf_serving_warmup_requests`, a
 come in a package of their own; the few bytes round the tensors are written here instead.
 """
 
+import itertools
 import os
 
 import numpy as np
 import tensorflow as tf
+
+from bert_tf.tasks.languages import COLUMN
 
 # Sentences of several kinds: short and long, with what tokenizers stumble over.
 SAMPLES = (
@@ -43,10 +46,18 @@ def sample_columns(settings, columns):
     """
     found = []
     for place, name in enumerate(settings["columns"]):
+        if name == COLUMN:
+            found.append(_languages(settings, len(SAMPLES)))
+            continue
         texts = list(SAMPLES if place % 2 == 0 else SAMPLES[::-1])
         several = columns[name].kind == "texts"
         found.append([[text, texts[0]] for text in texts] if several else texts)
     return found
+
+
+def _languages(settings, count):
+    """So many names of languages that a model knows, one after the other."""
+    return list(itertools.islice(itertools.cycle(settings["languages"]), count))
 
 
 def write_warmup_requests(directory, settings, columns):
@@ -68,6 +79,8 @@ def write_warmup_requests(directory, settings, columns):
                     name: [[text] * 2 if columns[name].kind == "texts" else text] * batch
                     for name in settings["columns"]
                 }
+                if COLUMN in inputs:
+                    inputs[COLUMN] = _languages(settings, batch)
                 records.write(prediction_log(inputs))
 
 

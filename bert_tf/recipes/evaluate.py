@@ -107,7 +107,8 @@ def labelled_batches(model, tokenizer, data_file, format=None, **columns):
     if has_keys(format):  # the training file may have had numbers for columns
         known = {name: name if isinstance(x, int) else x for name, x in known.items()}
     places = places_of(task, {**known, **given}, format=format)
-    table = read_table(data_file, places, kinds_of(task), format, like=model, fault=fault_of(task))
+    fault = fault_of(task, saved.get("languages"))
+    table = read_table(data_file, places, kinds_of(task), format, like=model, fault=fault)
     table = grouped(table, task.group_by)
     length = row_length(model)
     settings = {"overlap": length // 4, **saved, **places, "max_length": length}

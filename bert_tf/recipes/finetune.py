@@ -25,6 +25,7 @@ from bert_tf.recipes.finetune_rows import (
 )
 from bert_tf.recipes.fresh_encoder import fresh_encoder
 from bert_tf.recipes.workdir import claimed_workdir, open_workdir, save_run
+from bert_tf.tasks import languages
 from bert_tf.tasks.features import check_padding, check_token_types
 from bert_tf.text import Tokenizer
 from bert_tf.training.distribution import is_chief, make_strategy, require_divisible
@@ -130,6 +131,11 @@ def draw_learning_rate(config, path):
 
 def require_able(config, task):
     """Raises ConfigError if the rows are to be made in a way that the task cannot take."""
+    if config.data.languages or languages.COLUMN in config.data.columns:
+        try:
+            languages.check_numbers(config.data.languages, f"data.{languages.SETTING}")
+        except InputError as error:
+            raise ConfigError(str(error)) from None
     if config.data.packing and not task.packs:
         raise ConfigError(f"data.packing is true, and task {config.task} takes no packed rows")
     if config.data.windows is not None and not task.pools_windows:
@@ -219,9 +225,15 @@ def require_fit(config, encoder, tokenizer):
             f"{encoder.config.longest_row} positions"
         )
     task = task_named(config.task)
+    settings = data_settings(config, task)
+    try:
+        if languages.COLUMN in settings:
+            languages.check_languages(settings[languages.SETTING], encoder.config)
+    except InputError as error:
+        raise ConfigError(f"data.{error}") from None
     try:
         check_padding(tokenizer, encoder.config)
-        check_token_types(task, tokenizer, data_settings(config, task), encoder.config)
+        check_token_types(task, tokenizer, settings, encoder.config)
     except InputError as error:
         raise InputError(f"{config.model.path}: {error}") from None
 

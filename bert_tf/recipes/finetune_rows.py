@@ -25,6 +25,7 @@ from bert_tf.datasets import (
 from bert_tf.recipes.classes import report_labels
 from bert_tf.recipes.workdir import digests
 from bert_tf.tags import Tagging
+from bert_tf.tasks import languages
 from bert_tf.tasks.features import features_of
 from bert_tf.training.loop import BatchSource
 
@@ -82,7 +83,8 @@ def read_tables(config, task, like=None):
     data = config.data
 
     def read(path, measured=None, **options):
-        options |= {"fault": fault_of(task), "tagging": Tagging(data.scheme, data.strict_tags)}
+        fault = fault_of(task, data.languages)
+        options |= {"fault": fault, "tagging": Tagging(data.scheme, data.strict_tags)}
         format, places = format_of(task, path, data.format), columns_of(data, task, measured)
         table = read_table(path, places, kinds_of(task), format, **options)
         return grouped(table, task.group_by)
@@ -123,6 +125,8 @@ def columns_of(data, task, measured=None):
     further, measured = dict(data.columns), measured or {}
     for name, place in measured.items():
         (given if name in given else further)[name] = place
+    if data.languages and further.get(languages.COLUMN) is None:
+        further[languages.COLUMN] = languages.COLUMN
     format = format_of(task, data.train, data.format)
     return places_of(task, given, further, "data.columns", format)
 
@@ -130,6 +134,10 @@ def columns_of(data, task, measured=None):
 def data_settings(config, task):
     """What is kept with a model of the data it was trained on: columns, lengths, special tokens."""
     settings = {**columns_of(config.data, task), "max_length": config.data.max_length}
+    if settings.get(languages.COLUMN) is None:
+        settings.pop(languages.COLUMN, None)
+    else:
+        settings[languages.SETTING] = config.data.languages
     if config.data.special_tokens_in_text:
         settings["special_tokens_in_text"] = True
     if config.data.label_all_pieces:

@@ -9,6 +9,7 @@ from absl import logging
 from bert_tf.data import columns, formats
 from bert_tf.data.conll import SUFFIXES
 from bert_tf.errors import InputError
+from bert_tf.tasks.languages import COLUMN
 
 # Names of files that are tables; all others hold lines, unless they begin as a table does.
 _TABLES = {".tsv": "tsv", ".csv": "csv", **SUFFIXES}
@@ -81,7 +82,8 @@ class Rows(typing.NamedTuple):
     def _warned(self, answerer):
         """The records of JSON lines; of a text beside that the model does not read one warning."""
         unread = [name for name in answerer.task.columns if name not in answerer.columns]
-        unread = [name for name in unread if not answerer.task.columns[name].target]
+        told = [name for name, x in answerer.task.columns.items() if x.target or name == COLUMN]
+        unread = [name for name in unread if name not in told]
         for record in self.records:
             for name in [name for name in unread if name in record.cells]:
                 logging.warning(

@@ -5,6 +5,7 @@ import typing
 from collections.abc import Callable, Mapping
 
 from bert_tf.errors import InputError
+from bert_tf.tasks.languages import SETTING, with_languages
 
 # Axis of the tokens in the tensors that every tokenizer gives; a task adds its own.
 TOKEN_AXES = {
@@ -12,6 +13,7 @@ TOKEN_AXES = {
     "attention_mask": 1,
     "token_type_ids": 1,
     "position_ids": 1,
+    "language_ids": 1,
     "offsets": 1,
     "owned": 1,
 }
@@ -61,7 +63,8 @@ def features_of(task, tokenizer, settings, padding="max_length"):
       task: a TaskModel class or instance.
       tokenizer: Tokenizer.
       settings: dict with `max_length` int and perhaps `special_tokens_in_text` bool; with `windows`
-        int a row is as many texts at most.
+        int a row is as many texts at most; with `languages`, dict of name -> number, rows have the
+        cell `language`.
       padding: "max_length" for tables, whose rows are cut to batches afterwards, or "longest".
     Returns:
       Features.
@@ -70,7 +73,7 @@ def features_of(task, tokenizer, settings, padding="max_length"):
     given = dict(tokenizer=tokenizer, settings=settings)
     axes = {**TOKEN_AXES, **task.token_axes}
     return Features(
-        functools.partial(task.features, **given),
+        with_languages(functools.partial(task.features, **given), settings.get(SETTING)),
         {name: axis + 1 for name, axis in axes.items()} if settings.get("windows") else axes,
         settings["max_length"],
         functools.partial(task.window_counts, **given) if task.windowed else None,

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.errors import InputError
+from bert_tf.tasks.languages import SETTING
 
 _NAMES = ("input_ids", "attention_mask", "token_type_ids")
 # Rows and columns of the batches that an export is asked.
@@ -16,7 +17,9 @@ _LIMIT = 2**31
 
 def input_names(model):
     """The inputs of a model's program, tuple of str, as transformers names them: token types only
-    where the model tells any apart."""
+    where the model tells any apart. InputError of a model that is told each text's language."""
+    if model.data_settings.get(SETTING):
+        raise InputError("language: an engine that gets ids alone is not told that of a text")
     types = getattr(model.encoder.config, "type_vocab_size", 0)
     return _NAMES if types > 1 else _NAMES[:2]
 
