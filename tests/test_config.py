@@ -30,9 +30,9 @@ def test_keys_are_the_published_ones(load):
     assert {section: list(keys) for section, keys in sections.items()} == {
         "model": "path changes family size pooling head_layers problem_type options".split(),
         "data": (
-            "train validation test format text text_pair label columns validation_columns "
-            "test_columns max_length windows overlap special_tokens_in_text scheme strict_tags "
-            "label_all_pieces packing"
+            "train validation test format text text_pair label columns languages "
+            "validation_columns test_columns max_length windows overlap special_tokens_in_text "
+            "scheme strict_tags label_all_pieces packing"
         ).split(),
         "train": (
             "batch_size accumulate epochs steps optimizer learning_rate weight_decay beta_2 "
