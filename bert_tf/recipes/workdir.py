@@ -111,7 +111,9 @@ def claim_workdir(workdir, config):
         os.makedirs(workdir, exist_ok=True)
         if os.path.exists(path):
             return
-        if glob.glob(os.path.join(glob.escape(workdir), "**/ckpt-*.digest"), recursive=True):
+        # Its own or its phases', not those of intermediate tasks, which have configurations.
+        saved = [os.path.join(x, "checkpoints/ckpt-*.digest") for x in ("", "phase_*")]
+        if any(glob.glob(os.path.join(glob.escape(workdir), x)) for x in saved):
             logging.warning("%s: is gone; the run goes on with the configuration given", path)
         write_file(path, configs.to_yaml(config))
 
