@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "errors".split(),
     "loading": ["encoders", "tasks", "conversion", "text", "atomic", "errors"],
     "datasets": ["data", "tasks", "errors"],
-    "export": ["tasks", "text", "loading", "atomic", "errors"],
+    "export": ["layers", "tasks", "text", "loading", "atomic", "errors"],
     "compression": ["layers", "encoders", "tasks", "data", "training", "loading", "errors"],
     "analysis": ["encoders", "tasks", "text", "data", "training", "loading", "errors"],
     "recipes": "config text tags data pretraining_data layers encoders tasks training loading "

@@ -14,7 +14,6 @@ from bert_tf.layers import (
     EncoderBlock,
     MultiHeadAttention,
     PreNormBlock,
-    RealTokens,
     fold_in,
     key_for,
     make_attention_mask,
@@ -229,7 +228,7 @@ class Encoder(keras.Model):
             context = dataclasses.replace(context, memory=memory, memory_mask=there)
         places = None if return_intermediates else inputs.get("real_places")
         if places is not None:
-            context = dataclasses.replace(context, real=RealTokens.of(places, groups))
+            context = context.without_padding(places, groups)
         if self.positions is not None:
             context = self.positions.tell(context, inputs.get("position_ids"), groups)
         return context

@@ -3,6 +3,8 @@
 import tensorflow as tf
 
 from bert_tf.errors import ConfigError, InputError, nearest, shown
+from bert_tf.export.operations import STEPS
+from bert_tf.layers import done_by
 from bert_tf.tasks import TASKS, TaskModel, languages
 from bert_tf.tasks.features import check_padding, check_token_types, features_of
 
@@ -186,7 +188,12 @@ def without_padding(model):
     Returns:
       function of inputs, dict of tensors, to outputs.
     """
-    return lambda inputs: model(model.encoder.without_padding(inputs), training=False)
+
+    def run(inputs):
+        with done_by(STEPS):
+            return model(model.encoder.without_padding(inputs), training=False)
+
+    return run
 
 
 def in_parts(model):

@@ -50,6 +50,7 @@ from bert_tf.layers.real_tokens import RealTokens, real_places
 from bert_tf.layers.recurrent import SCORES, AttentiveLSTM, Beginnings, LSTMBlock
 from bert_tf.layers.rotary import LocalAttention, RotaryAttention, RotaryPositions
 from bert_tf.layers.sampling import draw
+from bert_tf.layers.steps import Steps, done_by
 from bert_tf.layers.trigram import TrigramEmbeddings
 from bert_tf.layers.two_way import Doubled, LayerMix, StateResets, TwoWayLSTM
 from bert_tf.layers.word_heads import (
@@ -109,6 +110,7 @@ __all__ = [
     "ScaleShift",
     "StateResets",
     "SplitMaskedLMHead",
+    "Steps",
     "TrigramEmbeddings",
     "TwoWayLSTM",
     "RowConvolution",
@@ -116,6 +118,7 @@ __all__ = [
     "WordHead",
     "attend",
     "causal_mask",
+    "done_by",
     "draw",
     "dropout",
     "fold_in",

@@ -5,7 +5,7 @@ from keras import ops
 
 from bert_tf.layers.dropout import dropout, fold_in
 from bert_tf.layers.linear import linear
-from bert_tf.layers.masks import MASKED_SCORE
+from bert_tf.layers.masks import as_bias
 
 
 def attend(
@@ -37,8 +37,7 @@ def attend(
     if mask_BNFT is None:
         probs_BNFT = _shares(scores_BNFT)
     else:
-        allowed_BNFT = ops.cast(mask_BNFT, "float32")
-        probs_BNFT = _shares(scores_BNFT + (1.0 - allowed_BNFT) * MASKED_SCORE)
+        probs_BNFT = _shares(scores_BNFT + as_bias(mask_BNFT))
         some_BNF1 = ops.any(mask_BNFT, axis=-1, keepdims=True)
         probs_BNFT = probs_BNFT * ops.cast(some_BNF1, "float32")
     dropped_BNFT = dropout(probs_BNFT, dropout_rate, dropout_key)

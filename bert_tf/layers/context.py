@@ -4,6 +4,9 @@ import dataclasses
 
 from keras import ops
 
+from bert_tf.layers.masks import as_bias
+from bert_tf.layers.real_tokens import RealTokens
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Context:
@@ -44,6 +47,18 @@ class Context:
     wants_probs: bool = True
     first_only: bool = False
     real: object = None
+
+    def without_padding(self, places, groups):
+        """This context for the tokens that are no padding.
+
+        A token of a row sees itself at least, so that the mask is a bias, made once for all blocks.
+
+        Args:
+          places: int32 [R], see `real_places`.
+          groups: int [B, L], the encoder's `attention_mask`.
+        """
+        real, bias = RealTokens.of(places, groups), as_bias(self.mask)
+        return dataclasses.replace(self, mask=None, bias=bias, real=real)
 
     def for_first(self):
         """This context for a block of whose output only each row's first position is read."""

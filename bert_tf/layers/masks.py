@@ -33,6 +33,11 @@ def make_attention_mask(attention_mask, queries=None, order=None):
     return ops.logical_and(seen_B1FL, before_B1LL)
 
 
+def as_bias(mask):
+    """What a mask, bool [...], adds to scores: float32 [...], 0 or MASKED_SCORE."""
+    return (1.0 - ops.cast(mask, "float32")) * MASKED_SCORE
+
+
 def goes_on(groups):
     """Whether a position follows the one before in the same example, bool [B, L].
 

@@ -10,6 +10,8 @@ import dataclasses
 
 from keras import ops
 
+from bert_tf.layers.steps import steps
+
 
 def real_places(attention_mask):
     """Where the tokens of padded rows stand, and the first place of every row, real or not.
@@ -51,22 +53,22 @@ class RealTokens:
 
     def taken_out(self, x):
         """float [B * L, D] -> [R, D], the tokens without padding."""
-        return ops.take(x, self.places, axis=0)
+        return steps().rows(x, self.places)
 
     def put_back(self, x):
         """float [R, D] -> [B * L, D]."""
-        return ops.take(x, ops.reshape(self.numbers, (-1,)), axis=0)
+        return steps().rows(x, ops.reshape(self.numbers, (-1,)))
 
     def firsts(self, x):
         """float [R, D] -> [B, D], the first token of every row."""
-        return ops.take(x, self.numbers[:, 0], axis=0)
+        return steps().rows(x, self.numbers[:, 0])
 
     def split(self, x, parts, heads):
         """float [R, P * N * H] -> P tensors [B, N, L, H], such as query, key and value."""
         width = x.shape[-1] // (parts * heads)
         part_PN = ops.reshape(ops.arange(parts * heads, dtype="int32"), (parts, 1, heads, 1))
         rows_PBNL = self.numbers[None, :, None, :] * (parts * heads) + part_PN
-        split_PBNLH = ops.take(ops.reshape(x, (-1, width)), rows_PBNL, axis=0)
+        split_PBNLH = steps().rows(ops.reshape(x, (-1, width)), rows_PBNL)
         return ops.unstack(split_PBNLH, parts, axis=0)
 
     def joined(self, x):
@@ -76,5 +78,5 @@ class RealTokens:
         row_R, place_R = self.places // length, self.places % length
         part_N = ops.arange(heads, dtype="int32") * length
         rows_RN = (row_R * (heads * length) + place_R)[:, None] + part_N
-        joined_RNH = ops.take(ops.reshape(x, (-1, width)), rows_RN, axis=0)
+        joined_RNH = steps().rows(ops.reshape(x, (-1, width)), rows_RN)
         return ops.reshape(joined_RNH, (-1, heads * width))
