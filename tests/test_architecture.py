@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "loading": ["encoders", "tasks", "conversion", "text", "atomic", "errors"],
     "datasets": ["data", "tasks", "errors"],
     "export": ["layers", "tasks", "text", "loading", "atomic", "errors"],
-    "compression": ["layers", "encoders", "tasks", "data", "training", "loading", "errors"],
+    "compression": "layers encoders tasks text data training loading errors".split(),
     "analysis": ["encoders", "tasks", "text", "data", "training", "loading", "errors"],
     "recipes": "config text tags data pretraining_data layers encoders tasks training loading "
     "datasets conversion export compression analysis atomic hub errors".split(),
