@@ -197,6 +197,7 @@ def draw_curves(directory, scores=()):
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     lines = read_journal(directory)
     panels = {
@@ -218,7 +219,9 @@ def draw_curves(directory, scores=()):
                 ]
                 if points:
                     label = part if len(names) == 1 else f"{part} {name}"
-                    axes.plot(*zip(*points, strict=True), style, label=label, markersize=4)
+                    how = style if len(points) > 1 else "o"  # no line goes through one point
+                    axes.plot(*zip(*points, strict=True), how, label=label, markersize=4)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set(title=title, xlabel="step", ylabel=units.get(title, title))
         axes.grid(alpha=0.3)
         if axes.lines:

@@ -92,6 +92,18 @@ def test_curves_are_of_the_scores_that_are_named_and_never_of_a_loss(tmp_path, m
     assert labels() == ["validation"]
 
 
+def test_the_one_point_of_a_short_run_is_seen_and_steps_are_whole_numbers(tmp_path, monkeypatch):
+    from matplotlib.axes import Axes
+
+    drawn = []
+    monkeypatch.setattr(Axes, "legend", lambda axes, **_: drawn.append(axes))
+    (tmp_path / "metrics.jsonl").write_text(line(3, "train", loss=0.5) + "\n")
+    draw_curves(str(tmp_path))
+    (axes,) = drawn
+    assert [x.get_marker() for x in axes.lines] == ["o"]
+    assert all(float(step).is_integer() for step in axes.get_xticks())
+
+
 @pytest.mark.parametrize("name", ["metrics.jsonl", "events"])
 def test_something_else_in_a_file_s_place_is_one_line(tmp_path, name):
     if name == "events":
