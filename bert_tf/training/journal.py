@@ -221,7 +221,7 @@ def draw_curves(directory, scores=()):
                     label = part if len(names) == 1 else f"{part} {name}"
                     how = style if len(points) > 1 else "o"  # no line goes through one point
                     axes.plot(*zip(*points, strict=True), how, label=label, markersize=4)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set(title=title, xlabel="step", ylabel=units.get(title, title))
         axes.grid(alpha=0.3)
         if axes.lines:
