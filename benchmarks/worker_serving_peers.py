@@ -57,10 +57,12 @@ def make(model, directory):
 
 
 def onnx_runtime(path):
-    """Function of a dict of int64 arrays to logits."""
+    """Function of a dict of int64 arrays to logits. As many threads as this process has cores."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     return lambda inputs: session.run(None, inputs)[0]
 
 
