@@ -33,6 +33,10 @@ def main():
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--bag_rate", type=float, default=1e-2)
+    parser.add_argument(
+        "--dropout", type=float, default=None, help="of the encoder; its own if none"
+    )
+    parser.add_argument("--kinds", default="bag,encoder")
     parser.add_argument("--folds", type=int, default=FOLDS, help="how many of the five to measure")
     given = parser.parse_args()
     os.makedirs(given.work, exist_ok=True)
@@ -45,10 +49,9 @@ def main():
     print(f"chance   {np.mean([1 / len(question['choices']) for question in questions]):.4f}")
     print(f"nearest  {np.mean(nearest_is_right(bag, questions)):.4f}", flush=True)
     parts = parts_of(questions)
-    for kind, model, rate in (
-        ("bag", bag, given.bag_rate),
-        ("encoder", given.model, given.rate),
-    ):
+    trained = {"bag": (bag, given.bag_rate), "encoder": (given.model, given.rate)}
+    for kind in given.kinds.split(","):
+        model, rate = trained[kind]
         accuracies = [
             measured(parts, fold, model, rate, os.path.join(given.work, f"{kind}{fold}"), given)
             for fold in range(given.folds)
@@ -92,6 +95,9 @@ def measured(parts, fold, model, rate, workdir, given):
         "train": {"batch_size": 16, "epochs": given.epochs, "learning_rate": rate},
     }
     settings["train"]["log_every"] = 50
+    if given.dropout is not None:
+        names = ("hidden_dropout_prob", "attention_probs_dropout_prob")
+        settings["model"]["changes"] = dict.fromkeys(names, given.dropout)
     config = from_dict(FinetuneConfig, settings)
     figures = finetune(config, os.path.join(workdir, "run"))["validation"]
     print(json.dumps({"fold": fold, "model": model, "accuracy": figures["accuracy"]}), flush=True)
