@@ -190,6 +190,7 @@ class MultiTaskConfig:
     mixing: MixingSection = MixingSection()
     train: TrainSection = TrainSection()
     distribution: DistributionSection = DistributionSection()
+    lora: LoraSection = LoraSection()  # one set of updates, which all tasks train
 
     def __post_init__(self):
         """What two keys must agree on; `load` puts the file's name before the message."""
@@ -205,7 +206,8 @@ class MultiTaskConfig:
         """The configuration of one of the tasks alone, a FinetuneConfig."""
         section, head = self.tasks[name], dataclasses.asdict(self.tasks[name].head)
         model = ModelSection(self.model.path, self.model.changes, **head)
-        return FinetuneConfig(model, section.data, section.task, self.train, self.distribution)
+        given = (model, section.data, section.task, self.train, self.distribution)
+        return FinetuneConfig(*given, lora=self.lora)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from bert_tf import (
     AlbertConfig,
+    ConfigError,
     DebertaV2Config,
     Gpt2Config,
     InputError,
@@ -19,6 +20,7 @@ from bert_tf import (
     MobileBertConfig,
     ModernBertConfig,
     MultipleChoice,
+    MultiTask,
     SentenceEncoder,
     SequenceClassifier,
     TokenClassifier,
@@ -30,7 +32,13 @@ from bert_tf import (
     load_export,
     load_task,
 )
-from bert_tf.encoders.low_rank import merge_low_rank, with_low_rank, without_low_rank
+from bert_tf.config import MultiTaskConfig, from_dict
+from bert_tf.encoders.low_rank import (
+    has_low_rank,
+    merge_low_rank,
+    with_low_rank,
+    without_low_rank,
+)
 from bert_tf.loading.adapters import taken_apart
 from bert_tf.recipes import finetune
 from tests import tiny
@@ -347,3 +355,26 @@ def test_adapters_of_other_tasks_are_the_model_again(kind, tmp_path):
 def test_settings_that_say_nothing_together_are_one_line(folder, tmp_path, capsys, sets, line):
     assert cli.main(argv_of(folder, tmp_path / "run", *sets)) == 2
     assert line in capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_tasks_that_share_updates_leave_one_model_and_an_adapter_each(tmp_path):
+    build_encoder(FAMILIES["bert"]).save_pretrained(str(tmp_path / "base"))
+    updated = trained(load_encoder(str(tmp_path / "base")))
+    parts = {"kind": SequenceClassifier(updated, 3), "names": TokenClassifier(updated, 2)}
+    model = MultiTask(updated, parts, {"kind": 0.5}, learned_weights=True)
+    model.uncertainty.assign([0.25, -0.5])
+    want = {name: part(IDS).numpy() for name, part in parts.items()}
+    plain = taken_apart(model, str(tmp_path / "adapter"), str(tmp_path / "base"))
+    assert not has_low_rank(plain.encoder) and plain.task_weights == {"kind": 0.5}
+    assert plain.uncertainty.numpy().tolist() == [0.25, -0.5]
+    plain.save_pretrained(str(tmp_path / "model"))
+    saved = load_task(str(tmp_path / "model"))
+    for name, logits in want.items():
+        np.testing.assert_allclose(plain.parts[name](IDS), logits, atol=1e-5)
+        np.testing.assert_allclose(saved.parts[name](IDS), logits, atol=1e-5)
+        alone = load_task(str(tmp_path / "base"), adapter=str(tmp_path / "adapter" / name))
+        np.testing.assert_allclose(alone(IDS), logits, atol=1e-5)
+    settings = {"model": {"path": "a"}, "tasks": {"kind": {"data": {"train": "b"}}}}
+    settings |= {"lora": {"rank": 2}, "train": {"freeze": 1}}
+    with pytest.raises(ConfigError, match="tasks.kind: lora.rank is 2 and train.freeze 1"):
+        from_dict(MultiTaskConfig, settings)

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import os
 
 from bert_tf.conversion.adapters import (
     MODEL_FILE,
@@ -66,7 +67,8 @@ def adapted(source, adapter):
 
 
 def taken_apart(model, directory, base):
-    """Writes the adapter of a task model that was trained with low-rank updates.
+    """Writes the adapter of a task model that was trained with low-rank updates; of several tasks
+    one for each, in a folder of its name, for each has the updates of all and a head of its own.
 
     Args:
       model: TaskModel over an encoder with updates; they are added to the weights below.
@@ -86,7 +88,8 @@ def taken_apart(model, directory, base):
         for block in model.encoder.blocks
         for linear, update in zip(block.linears, block.updates, strict=True)
     }
-    save_adapter(list(pairs.values()), plain, directory, base)
+    for name, part in (plain.parts or {"": plain}).items():
+        save_adapter(list(pairs.values()), part, os.path.join(directory, name), base)
     merge_low_rank(model.encoder)
     return plain
 

@@ -169,7 +169,7 @@ def _model(config, task, table, tokenizer):
             own = contents.modules and contents.task == task.__name__
             modules = read_modules(contents.modules) if own else None
     require_fit(config, encoder, tokenizer)
-    encoder = _with_updates(config.lora, encoder)
+    encoder = with_lora(config.lora, encoder)
     kept = modules.arguments if modules else {}
     model = with_head(config, task, table, encoder, kept, tokenizer)
     if modules and all(getattr(model, name) == value for name, value in kept.items()):
@@ -178,7 +178,7 @@ def _model(config, task, table, tokenizer):
     return model
 
 
-def _with_updates(section, encoder):
+def with_lora(section, encoder):
     """The encoder, or with `lora` one that is frozen, and has updates."""
     if section.rank is None:
         return encoder

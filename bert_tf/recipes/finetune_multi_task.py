@@ -7,6 +7,7 @@ from bert_tf.data.mixed import MixedOrder, mixed_batches
 from bert_tf.datasets import task_named
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.loading import load_encoder
+from bert_tf.loading.adapters import taken_apart
 from bert_tf.recipes.classes import report_stuck
 from bert_tf.recipes.finetune import (
     compile_model,
@@ -15,6 +16,7 @@ from bert_tf.recipes.finetune import (
     require_able,
     require_fit,
     with_head,
+    with_lora,
 )
 from bert_tf.recipes.finetune_rows import (
     batch_source,
@@ -104,6 +106,7 @@ def finetune_multi_task(config, workdir):
             results["test"] = measured("test")
         if is_chief(strategy):
             _draw(model, workdir, results)
+            model = taken_apart(model, os.path.join(workdir, "adapter"), config.model.path)
             save_run(model, tokenizer, workdir, results, _scores(metrics))
     return results
 
@@ -141,7 +144,7 @@ def _mixed(config, sources):
 def _model(config, alone, kinds, tables, tokenizer):
     """The encoder from its files, and a fresh head for each task."""
     encoder = load_encoder(config.model.path, **config.model.changes)
-    parts = {}
+    encoder, parts = with_lora(config.lora, encoder), {}
     for name, kind in kinds.items():
         with _of(name):
             require_fit(alone[name], encoder, tokenizer)

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from safetensors.numpy import load_file
 
-from bert_tf import build_encoder, cli, load_export, pipeline
+from bert_tf import build_encoder, cli, load_export, load_task, pipeline
 from bert_tf.config import FinetuneConfig, MultiTaskConfig, finetuning, load
 from bert_tf.recipes import finetune_multi_task as recipe
 from bert_tf.recipes.finetune_multi_task import finetune_multi_task
@@ -215,3 +215,15 @@ def test_the_keys_of_a_file_tell_one_task_from_several(folder, tmp_path):
     (tmp_path / "one.yaml").write_text("model: {path: a}\ndata: {train: b}\n")
     assert finetuning(str(tmp_path / "one.yaml")) is FinetuneConfig
     assert finetuning(f"{folder}/tasks.yaml") is MultiTaskConfig
+
+
+@pytest.mark.slow  # a whole run; tests/test_adapters.py takes such a model apart
+def test_updates_are_trained_by_all_tasks_and_left_for_each(folder, tmp_path):
+    argv = [f"--config={folder}/tasks.yaml", f"--workdir={tmp_path}/run", "--set=lora.rank=4"]
+    assert cli.main(["finetune", *argv, "--set=train.steps=20"]) == 0
+    whole = load_task(f"{tmp_path}/run/model")
+    ids = {"input_ids": np.array([[2, 5, 6, 7, 3]], "int32")}
+    for name, part in whole.parts.items():
+        alone = load_task(f"{folder}/encoder", adapter=f"{tmp_path}/run/adapter/{name}")
+        assert alone.data_settings == part.data_settings
+        np.testing.assert_allclose(alone(ids), part(ids), atol=1e-5)
