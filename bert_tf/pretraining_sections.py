@@ -95,8 +95,19 @@ class ObjectiveSection:
     # null: those that the records tell of; {}: none
     extra_labels: dict | None = setting(optional(_LABELS), None)
     loss_factors: dict = setting(_FACTORS, {})  # what each loss counts for, where it is not 1
+    # Of bidirectional_lm: with how many words, drawn anew in each step, the right ones are compared
+    # in training, for large vocabularies, frequent words first; null: with all
+    sampled_words: int | None = setting(optional(whole(1)), None)
     # How far words' vectors are moved to where the loss is higher, to be right there too; null: not
     adversarial: float | None = setting(optional(POSITIVE), None)
+
+    def __post_init__(self):
+        """What an objective has no use for is not given."""
+        if self.sampled_words is not None and self.words != "bidirectional_lm":
+            raise ConfigError(
+                f"objective.sampled_words is {self.sampled_words} and objective.words "
+                f"{self.words}, wanted null: bidirectional_lm alone draws words"
+            )
 
 
 @dataclasses.dataclass(frozen=True)

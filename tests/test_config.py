@@ -267,6 +267,10 @@ def test_a_phase_is_as_the_train_section_but_for_what_it_says(load_pretrain):
             "objective.sentences is next_sentence and objective.words causal_lm",
         ),
         (["objective.words=replaced_tokens", "objective.adversarial=1"], "objective.adversarial"),
+        (
+            ["objective.sampled_words=9"],
+            "objective.sampled_words is 9 and objective.words masked_lm",
+        ),
         (["objective.extra_labels={a: {of: row}}"], "wanted a mapping of columns"),
         (["objective.loss_factors={a: -1}"], "wanted a mapping of losses"),
         (["masking.probability=0"], "masking.probability is 0"),

@@ -49,7 +49,7 @@ from bert_tf.layers.positions import sinusoidal
 from bert_tf.layers.real_tokens import RealTokens, real_places
 from bert_tf.layers.recurrent import SCORES, AttentiveLSTM, Beginnings, LSTMBlock
 from bert_tf.layers.rotary import LocalAttention, RotaryAttention, RotaryPositions
-from bert_tf.layers.sampling import draw
+from bert_tf.layers.sampling import draw, draw_frequent, log_expected
 from bert_tf.layers.steps import Steps, done_by
 from bert_tf.layers.trigram import TrigramEmbeddings
 from bert_tf.layers.two_way import Doubled, LayerMix, StateResets, TwoWayLSTM
@@ -120,10 +120,12 @@ __all__ = [
     "causal_mask",
     "done_by",
     "draw",
+    "draw_frequent",
     "dropout",
     "fold_in",
     "key_for",
     "layer_drop",
+    "log_expected",
     "make_attention_mask",
     "new_key",
     "pool",

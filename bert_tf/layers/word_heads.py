@@ -132,9 +132,13 @@ class NextWordHead(keras.layers.Layer):
 
     def call(self, x_XD, word_embeddings_VE):
         """float [X, D], the table of the words [V, D] -> logits, float32 [X, V]."""
-        table_VD = word_embeddings_VE if self.tied else self.output_embeddings
+        table_VD = self.table(word_embeddings_VE)
         logits_XV = ops.matmul(x_XD, ops.transpose(ops.cast(table_VD, x_XD.dtype)))
         return ops.cast(logits_XV, "float32")
+
+    def table(self, word_embeddings_VE):
+        """The rows that vectors are multiplied by, [V, D], given the table of the words."""
+        return word_embeddings_VE if self.tied else self.output_embeddings
 
 
 class ContextHead(keras.layers.Layer):

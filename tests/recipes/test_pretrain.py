@@ -52,6 +52,7 @@ KINDS = {
     "both_ways": (
         "none",
         ["model.family=elmo", "objective.words=bidirectional_lm", "phases.1.packing=true"]
+        + ["objective.sampled_words=9"]
         + ["model.changes={hidden_size: 16, intermediate_size: 12, num_hidden_layers: 1}"],
     ),
     "infilling": (
