@@ -13,6 +13,7 @@ _MODULES = {
     "AlbertConfig": "encoders",
     "BertConfig": "encoders",
     "BidirectionalLM": "tasks",
+    "BlankInfilling": "tasks",
     "CausalLM": "tasks",
     "DebertaV2Config": "encoders",
     "DependencyParser": "tasks",

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from bert_tf import (
     BidirectionalLM,
+    BlankInfilling,
     CausalLM,
     DependencyParser,
     ElectraConfig,
@@ -266,6 +267,12 @@ CASES = {
     "spans": lambda: tagger(("O", "B-x", "I-x")),
     "spans by a CRF": lambda: tagger(("O", "B-x", "I-x"), crf=True),
     "masked words": lambda: Case(MaskedLM(encoder()), INPUTS | WORDS, WORD_LABELS, MASKED_TEXTS),
+    "blanks": lambda: Case(
+        BlankInfilling(encoder(tiny.config(type_vocab_size=32)), {"max_new_tokens": 3}),
+        INPUTS | WORDS,
+        WORD_LABELS,
+        MASKED_TEXTS,
+    ),
     "pretraining": lambda: Case(
         Pretraining(encoder(), extra_labels={"topic": {"of": "sentence", "num_labels": 3}}),
         INPUTS | WORDS,

@@ -185,7 +185,7 @@ def test_contributing_names_functions_that_there_are():
 # Law 9: a task and a family are named in their own rooms. Of a family's config what no BERT has.
 OF_TASKS = "SequenceClassifier TokenClassifier ExtractiveQA MultipleChoice MaskedLM Pretraining "
 OF_TASKS += "DependencyParser ElectraPretraining CausalLM SentenceEncoder MultiTask Seq2Seq "
-OF_TASKS += "Distillation SkipGram BidirectionalLM"
+OF_TASKS += "Distillation SkipGram BidirectionalLM BlankInfilling"
 OF_FAMILIES = "bert albert electra roberta distilbert modernbert deberta gpt2 mobilebert "
 OF_FAMILIES += "transformer BertConfig AlbertConfig ElectraConfig TransformerConfig "
 OF_FAMILIES += "Word2VecConfig elmo ElmoConfig "

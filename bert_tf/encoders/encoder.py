@@ -152,9 +152,9 @@ class Encoder(keras.Model):
             with `sentence_positions` have several first tokens, and are computed whole.
           training: bool, with dropout.
           key: integer [2], the dropout key of this step; None draws one from `keras.random`.
-          cache: for families that read from left to right, what the call before gave, or () at the
-            start: the rows are those tokens that follow, `attention_mask` is of all [B, T] so far,
-            and `position_ids` is to be there. None keeps nothing.
+          cache: for families that read from left to right, or with plain attention, what the call
+            before gave, or () at the start: the rows are those tokens that follow, `attention_mask`
+            is of all [B, T] so far, and `position_ids` is to be there. None keeps nothing.
         Returns:
           dict: `sequence_output` float [B, L, D]; `pooled_output` float [B, D], or [B, S, D] with
           `sentence_positions`, if there is a pooler; on request `hidden_states`, a tensor

@@ -104,9 +104,14 @@ class MultiHeadAttention(keras.layers.Layer):
           key: integer [2] or None, for dropout.
         Returns:
           float like x, or [B, D] where the first position alone goes on, and the probabilities,
-          float32 [B, N, F, T].
+          float32 [B, N, F, T]. With a `cache` in the context, () or the tuple that the call before
+          gave, x are the positions behind it, and a tuple stands in the place of the probabilities:
+          the keys and values of all so far, float [B, N, T, H] each.
         """
-        query_BNFH, key_BNTH, value_BNTH = self.heads(x, context)
+        query_BNFH, *new = self.heads(x, context)
+        if context.cache:
+            new = [ops.concatenate(pair, axis=2) for pair in zip(context.cache, new, strict=True)]
+        key_BNTH, value_BNTH = new
         if context.first_only:
             query_BNFH = query_BNFH[:, :, :1]
         attended_BNFH, probs_BNFT = attend(
@@ -119,7 +124,8 @@ class MultiHeadAttention(keras.layers.Layer):
             fold_in(key, 0),
         )
         real = None if context.first_only else context.real
-        return self.merge(attended_BNFH, real), probs_BNFT
+        kept = probs_BNFT if context.cache is None else tuple(new)
+        return self.merge(attended_BNFH, real), kept
 
     def heads(self, x, context):
         """Query, key and value of x [B * F, D] or [R, D], each float [B, N, F, H]."""

@@ -119,7 +119,7 @@ def _answerer(directory, options, perplexity, places, task):
     if perplexity:
         if "causal_lm" in model.loss_names:
             return NextWordPerplexity(model, tokenizer)
-        if not hasattr(model, "masked_lm_logits"):
+        if getattr(model, "masked_lm_logits", None) is None:
             raise ConfigError(f"--perplexity: {directory} predicts neither masked nor next words")
         return Perplexity(model, tokenizer)
     if top is not None and "top" not in model.answer_options:

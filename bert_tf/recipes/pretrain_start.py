@@ -56,7 +56,8 @@ def _task(config, encoder, source, sentences, labels):
         return changed(sizes, config.model.generator, "model.generator")
 
     try:
-        model = task_for(objective.words, encoder, source, sentences, labels, generator)
+        given = (encoder, source, sentences, labels, generator, objective.sampled_words)
+        model = task_for(objective.words, *given)
     except ConfigError:
         raise
     except InputError as error:

@@ -1,6 +1,7 @@
 """Task models: an encoder, a head, and all that the task is. One file a task."""
 
 from bert_tf.tasks.bidirectional_lm import BidirectionalLM
+from bert_tf.tasks.blank_infilling import BlankInfilling
 from bert_tf.tasks.causal_lm import CausalLM
 from bert_tf.tasks.dependency_parsing import DependencyParser
 from bert_tf.tasks.electra_pretraining import ElectraPretraining
@@ -27,6 +28,7 @@ TASKS = {
     "sentence_embedding": SentenceEncoder,
     "token_classification": TokenClassifier,
     "masked_lm": MaskedLM,
+    "blank_infilling": BlankInfilling,
     "causal_lm": CausalLM,
     "seq2seq": Seq2Seq,
     "pretraining": Pretraining,
@@ -39,6 +41,7 @@ TASKS = {
 __all__ = [
     "TASKS",
     "BidirectionalLM",
+    "BlankInfilling",
     "CausalLM",
     "DependencyParser",
     "ElectraPretraining",

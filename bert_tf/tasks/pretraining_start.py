@@ -2,6 +2,7 @@
 
 from bert_tf.errors import InputError
 from bert_tf.tasks.bidirectional_lm import BidirectionalLM
+from bert_tf.tasks.blank_infilling import BlankInfilling
 from bert_tf.tasks.causal_lm import CausalLM
 from bert_tf.tasks.electra_pretraining import ElectraPretraining
 from bert_tf.tasks.masked_lm import MaskedLM
@@ -10,6 +11,7 @@ from bert_tf.tasks.skip_gram import SkipGram
 
 # Tasks whose heads pretraining goes on with.
 _PRETRAINED = (MaskedLM, Pretraining, ElectraPretraining, CausalLM, SkipGram, BidirectionalLM)
+_PRETRAINED += (BlankInfilling,)
 # The parts beside the encoder that a checkpoint may hold, as messages call them.
 _PARTS = {
     "masked_lm_head": "head for masked words",
@@ -26,7 +28,7 @@ def pretrains(name):
     return name in [kind.__name__ for kind in _PRETRAINED]
 
 
-def task_for(words, encoder, source, sentences, labels, generator_sizes):
+def task_for(words, encoder, source, sentences, labels, generator_sizes, sampled_words=None):
     """The task of an objective, with fresh heads.
 
     Args:
@@ -37,17 +39,20 @@ def task_for(words, encoder, source, sentences, labels, generator_sizes):
       labels: dict of further labels, see Pretraining, or None.
       generator_sizes: function from the config of the discriminator, or of the generator of
         `source`, to that of the generator.
+      sampled_words: int or None, see BidirectionalLM.
     Returns:
       A TaskModel.
     Raises:
       InputError: the encoder's family has no such objective.
     """
-    alone = {"causal_lm": CausalLM, "skip_gram": SkipGram, "bidirectional_lm": BidirectionalLM}
+    if words == "bidirectional_lm":
+        return BidirectionalLM(encoder, sampled_words)
+    alone = {"causal_lm": CausalLM, "skip_gram": SkipGram}
     if words in alone:
         return alone[words](encoder)
     if words in ("masked_lm", "blank_infilling"):
         if sentences == "none" and not labels:
-            return MaskedLM(encoder)
+            return MaskedLM(encoder) if words == "masked_lm" else BlankInfilling(encoder)
         return Pretraining(encoder, sentences, labels)
     theirs = getattr(source, "generator", None)
     if not encoder.published.replaces_tokens:

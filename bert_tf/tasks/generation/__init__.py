@@ -13,7 +13,7 @@ from bert_tf.tasks.generation.settings import SETTINGS, Generation, generation_o
 from bert_tf.tasks.generation.words import one_by_one
 
 
-def generate(step, ids, mask, settings, words):
+def generate(step, ids, mask, settings, words, first_draw=0):
     """Continues rows of tokens.
 
     Args:
@@ -21,13 +21,14 @@ def generate(step, ids, mask, settings, words):
       ids, mask: int32 [B, L], prompts, padded on the left; each row has a token at least.
       settings: Generation.
       words: Words.
+      first_draw: int or integer scalar, the number of the first draw under `settings.seed`.
     Returns:
       int32 [B, n], n at most `max_new_tokens`; behind the end of a row stands `words.pad`.
     """
     # Where the last token of a prompt stands is where all rows go on: nothing depends on padding.
     logits, cache = step(ids, mask, places_of(mask), ())
     search = beam_search if settings.num_beams > 1 else one_by_one
-    return search(Loop(step, settings, words), ids, mask, logits, cache)
+    return search(Loop(step, settings, words, first_draw), ids, mask, logits, cache)
 
 
 def as_texts(ids_BN, settings, words, tokenizer):

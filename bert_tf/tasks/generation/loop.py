@@ -37,11 +37,13 @@ class Loop(typing.NamedTuple):
       step: function, see this module.
       settings: Generation.
       words: Words.
+      first_draw: int or integer scalar, the number of the first draw.
     """
 
     step: Callable
     settings: Generation
     words: Words
+    first_draw: object = 0
 
     def next(self, ids_B, mask_BT, cache):
         """Logits behind one more word a row, whose place is how many tokens stand before it."""

@@ -32,7 +32,7 @@ def one_by_one(loop, ids_BL, mask_BL, logits_BV, cache):
 
     def body(state):
         scores_BV = loop.scores(state["logits"], state["seen"])
-        word_B = _chosen(scores_BV, loop.settings, state["number"])
+        word_B = _chosen(scores_BV, loop.settings, loop.first_draw + state["number"])
         word_B = tf.where(state["done"], loop.words.pad, word_B)
         text_B = loop.longer(state["text"], word_B)
         mask_BT = tf.concat([state["mask"], tf.ones([rows, 1], tf.int32)], axis=1)
