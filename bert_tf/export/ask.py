@@ -6,6 +6,7 @@ from bert_tf.export.answer import answer_with
 from bert_tf.export.opening import is_export, load_export
 from bert_tf.export.zero_shot import ZeroShot
 from bert_tf.loading import load_with_tokenizer
+from bert_tf.tasks import languages
 from bert_tf.tasks.multi_task import part_of
 
 
@@ -39,7 +40,9 @@ def pipeline(directory, segmenter=None):
     def answer_to(count, task):
         """The Answer to so many columns, the optional ones among them."""
         answer, part = first.of(task), part_of(model, task)
-        names, said = [x for x, y in part.columns.items() if not y.target], part.data_settings
+        said = part.data_settings
+        unknown = () if said.get(languages.SETTING) else (languages.COLUMN,)
+        names = [x for x, y in part.columns.items() if not y.target and x not in unknown]
         if not len(answer.columns) < count <= len(names):
             return answer
         places = {name: name for name in names[:count] if said.get(name) is None}
