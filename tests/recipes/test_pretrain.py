@@ -46,13 +46,14 @@ KINDS = {
     ),
     "skip_gram": (
         "none",
-        ["model.family=word2vec", "model.changes={hidden_size: 16}"]
+        ["model.family=word2vec", "model.changes.num_hidden_layers=0"]
+        + ["model.changes.num_attention_heads=0"]
         + ["objective.words=skip_gram", "train.optimizer=adagrad"],
     ),
     "both_ways": (
         "none",
         ["model.family=elmo", "objective.words=bidirectional_lm", "phases.1.packing=true"]
-        + ["objective.sampled_words=9"]
+        + ["objective.sampled_words=9", "model.changes.num_attention_heads=0"]
         + ["model.changes={hidden_size: 16, intermediate_size: 12, num_hidden_layers: 1}"],
     ),
     "infilling": (
@@ -202,9 +203,13 @@ def test_a_stopped_run_ends_with_the_same_bits_under_every_objective(
         for name, values in generators[0].items():
             np.testing.assert_array_equal(values, generators[1][name])
     back = load_task(tmp_path / "run" / "model")
-    assert type(back).__name__ == {"roberta": "MaskedLM", "electra": "ElectraPretraining"}.get(
-        kind, "Pretraining"
-    )
+    names = {"roberta": "MaskedLM", "electra": "ElectraPretraining", "causal": "CausalLM"}
+    names |= {
+        "skip_gram": "SkipGram",
+        "both_ways": "BidirectionalLM",
+        "infilling": "BlankInfilling",
+    }
+    assert type(back).__name__ == names.get(kind, "Pretraining")
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,7 @@ def test_words_are_drawn_anew_in_each_blank(model, tokenizer):
     assert one == again and first != second
 
 
+@pytest.mark.slow  # one word at a time goes the same way
 def test_beams_of_a_row_are_of_its_own_blank(model, tokenizer):
     beams = dict(num_beams=3, max_new_tokens=3)
     together = model.generate(TEXTS[:3], tokenizer, **beams)
