@@ -206,8 +206,8 @@ class TaskSection:
 
 @dataclasses.dataclass(frozen=True)
 class IntermediateSection:
-    """A task that the encoder learns before the one that is wanted. What is null is as in `train`;
-    the weights that are best by the task's own figure go on."""
+    """A task that the encoder learns before the one that is wanted. What is null is as in `train`,
+    but nothing is frozen; the weights that are best by the task's own figure go on."""
 
     data: DataSection
     task: str = setting(WORD, "sequence_classification")
@@ -225,7 +225,7 @@ class IntermediateSection:
         given = {x: getattr(self, x) for x in names if getattr(self, x) is not None}
         if "epochs" in given:
             given.setdefault("steps", None)
-        own = {"best_metric": None, "class_weights": None}
+        own = dict.fromkeys(("best_metric", "class_weights", "freeze", "unfreeze_every"))
         return dataclasses.replace(train, **own, **given)
 
 

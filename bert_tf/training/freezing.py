@@ -13,7 +13,8 @@ def freeze(model, how):
       how: None or "gradual" (everything), "encoder" (the head only, and a mixture of layers, which
         each task learns anew), or int n (the head, the pooler and the last n blocks).
     Raises:
-      ConfigError: more blocks than there are, or blocks that share their weights with lower ones.
+      ConfigError: more blocks than there are, or blocks that share their weights with lower ones;
+        nothing is left to train.
     """
     encoder = model.encoder
     if how is None or how == "gradual":
@@ -22,6 +23,11 @@ def freeze(model, how):
         encoder.trainable = False
         if encoder.mix is not None:
             encoder.mix.trainable = True
+        if not model.trainable_variables:
+            raise ConfigError(
+                f"train.freeze: encoder, and a {type(model).__name__} has nothing else to learn; "
+                "wanted a number of blocks to train, or null"
+            )
         return
     if how > len(encoder.blocks):
         raise ConfigError(

@@ -1,6 +1,7 @@
 """Intermediate tasks: what the last one begins with, what goes on after a stop, what is refused."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -72,11 +73,14 @@ def test_a_model_goes_from_task_to_task(folder, monkeypatch):
     section = to_dict(config_of(folder))["intermediate"][0]
     other = {**section, "steps": None, "epochs": 2, "learning_rate": None}
     config = config_of(folder, intermediate=[section, other])
+    config = replace(config, train=replace(config.train, freeze="encoder"))
     finetune_after(config, str(folder / "new"))
     first, second, last = begun
     assert first[0] == f"{folder}/model" and second[0] == f"{folder}/new/intermediate_1/model"
     assert last[1] == f"{folder}/new/intermediate_2/model" and last[4] == f"{folder}/new"
     assert first[2].steps == 4 and first[2].learning_rate == 0.02 and first[2].best_metric is None
+    # The encoder is all that goes on from an intermediate task, so it learns there.
+    assert first[2].freeze is second[2].freeze is None and last[2].freeze == "encoder"
     assert second[2].steps is None and second[2].epochs == 2 and second[2].learning_rate == 0.01
     assert last[2].best_metric == "f1" and first[3].endswith("size.tsv")
 

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf import AlbertConfig, BertConfig, ElectraConfig, SequenceClassifier, build_encoder
+from bert_tf import (
+    AlbertConfig,
+    BertConfig,
+    ElectraConfig,
+    SentenceEncoder,
+    SequenceClassifier,
+    build_encoder,
+)
 from bert_tf.errors import ConfigError
 from bert_tf.training import loop
 from bert_tf.training.freezing import freeze, gradual_factors, layer_decay_factors
@@ -74,6 +81,12 @@ def test_a_head_without_pooler_is_frozen_alike():
 def test_more_blocks_than_there_are_is_refused():
     with pytest.raises(ConfigError, match="train.freeze: 3 blocks to train, the encoder has 2"):
         freeze(model_of(), 3)
+
+
+def test_a_task_without_a_head_has_nothing_to_learn_over_a_frozen_encoder():
+    model = SentenceEncoder(build_encoder(tiny.config()))
+    with pytest.raises(ConfigError, match="freeze: encoder, and a SentenceEncoder has nothing"):
+        freeze(model, "encoder")
 
 
 def test_gradual_unfreezing_goes_from_the_top_and_traces_once():
