@@ -91,7 +91,12 @@ def measured(parts, fold, model, rate, workdir, given):
     settings = {
         "task": "multiple_choice",
         "model": {"path": model},
-        "data": {"train": train, "validation": dev, "max_length": given.max_length},
+        "data": {
+            "train": train,
+            "validation": dev,
+            "columns": {"question": "question"},
+            "max_length": given.max_length,
+        },
         "train": {"batch_size": 16, "epochs": given.epochs, "learning_rate": rate},
     }
     settings["train"]["log_every"] = 50
