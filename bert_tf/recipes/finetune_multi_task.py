@@ -89,16 +89,11 @@ def finetune_multi_task(config, workdir):
         marks = {name: part.full_mark for name, part in model.parts.items()}
         return _with_average(config, metrics, marks, figures)
 
+    def scored():
+        return _flat(measured("validation"))
+
     with claimed_workdir(workdir, config, data, is_chief(strategy)):
-        outcome = train(
-            model,
-            source,
-            steps,
-            workdir,
-            config.train,
-            lambda: _flat(measured("validation")),
-            monitor,
-        )
+        outcome = train(model, source, steps, workdir, config.train, scored, monitor)
         results = {**outcome, "validation": measured("validation")}
         for name, task in model.parts.items():
             task.settle(results["validation"][name])

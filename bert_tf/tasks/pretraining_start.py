@@ -10,8 +10,15 @@ from bert_tf.tasks.pretraining import Pretraining
 from bert_tf.tasks.skip_gram import SkipGram
 
 # Tasks whose heads pretraining goes on with.
-_PRETRAINED = (MaskedLM, Pretraining, ElectraPretraining, CausalLM, SkipGram, BidirectionalLM)
-_PRETRAINED += (BlankInfilling,)
+_PRETRAINED = (
+    MaskedLM,
+    BlankInfilling,
+    Pretraining,
+    ElectraPretraining,
+    CausalLM,
+    SkipGram,
+    BidirectionalLM,
+)
 # The parts beside the encoder that a checkpoint may hold, as messages call them.
 _PARTS = {
     "masked_lm_head": "head for masked words",
