@@ -175,7 +175,8 @@ def places_of(task, given, further=(), key="columns", format=None):
       key: str, what messages call `further`.
       format: str, of the file: optional columns that such files always have are read.
     Returns:
-      dict of column name -> name, number or None.
+      dict of column name -> name, number or None; without the column of languages where it is not
+      given, for most encoders have no use for it.
     Raises:
       ConfigError: a column is given that the task does not read.
     """
@@ -194,4 +195,6 @@ def places_of(task, given, further=(), key="columns", format=None):
     for name, column in task.columns.items():
         default = None if column.optional and name not in there else name
         places[name] = given[name] if name in given else dict(further).get(name, default)
+    if places.get(COLUMN) is None:
+        places.pop(COLUMN, None)
     return places

@@ -1,5 +1,7 @@
 """Which cells of a record are which column of a task; checks that they are there."""
 
+from absl import logging
+
 from bert_tf.data.cells import KINDS, check_unicode
 from bert_tf.data.conll import CONLL_FILES, SentenceColumns
 from bert_tf.data.formats import has_keys, unit
@@ -13,8 +15,8 @@ def choose(places, kinds, records, path, format):
     """Settle where the columns are, taking the header from `records` where there is one.
 
     Args:
-      places: dict of column name -> where it is: a name, a number from 0, or None for no such
-        column in this file.
+      places: dict of column name -> where it is: a name, a number from 0, or None where no such
+        column is to be read.
       kinds: dict of column name -> key of cells.KINDS, or LABEL.
       records: iterator of formats.Record, at the beginning.
       path: str. For messages.
@@ -25,7 +27,9 @@ def choose(places, kinds, records, path, format):
       InputError: the file is empty, or its header lacks a column or has it twice.
       ConfigError: the columns are partly names and partly numbers, or numbers for JSON lines.
     """
+    unread = {name for name, place in places.items() if place is None and kinds[name] != LABEL}
     places = {column: place for column, place in places.items() if place is not None}
+    unread -= set(places.values())
     if format in CONLL_FILES:
         return SentenceColumns(places, kinds, format)
     named = [isinstance(place, str) for place in places.values()]
@@ -34,7 +38,7 @@ def choose(places, kinds, records, path, format):
         given = ", ".join(map(repr, places.values()))
         raise ConfigError(f"{path}: columns are {given}; wanted {wanted}")
     if has_keys(format):
-        return Columns(places, kinds, unit=unit(format))
+        return Columns(places, kinds, unit=unit(format), unread=unread)
     if not all(named):
         return Columns(places, kinds, least=max(places.values()) + 1)
     record = next(records, None)
@@ -42,7 +46,7 @@ def choose(places, kinds, records, path, format):
         raise InputError(f"{path}: is empty")
     header = [name.strip() for name in record.cells]
     found = {column: _find(name, header, path) for column, name in places.items()}
-    return Columns(found, kinds, header=record.cells)
+    return Columns(found, kinds, header=record.cells, unread=unread)
 
 
 def _find(column, header, path):
@@ -70,6 +74,7 @@ class Columns:
       least: int. How many cells a record must have at least.
       header: list of str, the cells of the header, if there is one: a record must have as many.
       unit: str, what messages call a record's place.
+      unread: set of str, columns that are not to be read: one warning of each that is there.
 
     Attributes:
       kinds: dict of column name -> key of cells.KINDS, of the columns that are read on demand.
@@ -77,8 +82,8 @@ class Columns:
       named: str or None, the column whose cells hold class names (cells.Kind).
     """
 
-    def __init__(self, places, kinds, least=0, header=None, unit="line"):
-        self._unit = unit
+    def __init__(self, places, kinds, least=0, header=None, unit="line", unread=()):
+        self._unit, self._unread = unit, set(unread)
         self._places, self._least, self._header = places, least, header
         self.kinds = {name: kinds[name] for name in places if kinds[name] != LABEL}
         self.label = next((name for name in places if kinds[name] == LABEL), None)
@@ -120,6 +125,7 @@ class Columns:
           InputError: a cell is missing or of another kind; with line and column.
         """
         place = self.place(path, line)
+        self._warn(record, place)
         if isinstance(record, dict):
             for name in self._places:
                 if (key := self._place(name, record)) not in record:
@@ -143,6 +149,15 @@ class Columns:
             return None
         key = self._places[self.label]
         return _label_text(record[key], f"{place}: {kind} {key!r}")
+
+    def _warn(self, record, place):
+        there = record if isinstance(record, dict) else self._header or ()
+        for name in sorted(self._unread.intersection(there)):
+            logging.warning(
+                "%s: %r stands there and is not read, as no setting says what column it is",
+                *(place, name),
+            )
+            self._unread.remove(name)
 
 
 def _label_text(value, place):

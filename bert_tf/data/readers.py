@@ -113,7 +113,8 @@ def read_table(
     Args:
       path: str. A UTF-8 file.
       places: dict of column name -> where it is. All names: the file has a header (JSON lines:
-        keys). All numbers, counted from 0: it has none. None: there is no such column.
+        keys). All numbers, counted from 0: it has none. None: no such column is read; a warning
+        says so where the file has one of that name.
       kinds: dict of column name -> key of cells.KINDS, or columns.LABEL for the labels.
       format: a format of `formats.scan`, or None: as the file's name and beginning say.
       problem_type: str, as in Hugging Face's config, or None: what the labels look like.

@@ -163,7 +163,7 @@ def _tables(config, old):
     files = {"test": section.old_test}
     if section.method in ("replay", "ewc"):
         files["train"] = section.old_train
-    columns = {name: place or places[name] for name, place in columns.items()}
+    columns = places | {name: place for name, place in columns.items() if place is not None}
     old_tables = {part: read_table(file, columns, kinds, like=old) for part, file in files.items()}
     return read_tables(config, task, like=like), old_tables
 

@@ -134,9 +134,7 @@ def columns_of(data, task, measured=None):
 def data_settings(config, task):
     """What is kept with a model of the data it was trained on: columns, lengths, special tokens."""
     settings = {**columns_of(config.data, task), "max_length": config.data.max_length}
-    if settings.get(languages.COLUMN) is None:
-        settings.pop(languages.COLUMN, None)
-    else:
+    if languages.COLUMN in settings:
         settings[languages.SETTING] = config.data.languages
     if config.data.special_tokens_in_text:
         settings["special_tokens_in_text"] = True

@@ -1,6 +1,7 @@
 """Tables: each format read right, each bad file refused in one line, no file held in memory."""
 
 import csv
+import json
 import tracemalloc
 
 import numpy as np
@@ -53,6 +54,23 @@ def test_json_lines_with_pairs_and_labels_of_any_scalar_kind(write):
     assert table.label_names == ("9", "10") and labels.tolist() == [1, 0]
     flags = write("b.json", '{"text": "a", "label": true}\n{"text": "b", "label": false}')
     assert read_table(flags).label_names == ("false", "true")
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.tsv"])
+def test_a_column_that_no_setting_names_is_said_not_to_be_read(write, caplog, name):
+    row = {"text": "a", "text_pair": "b", "label": "0", "other": "c"}
+    other = {**row, "label": "1"}
+    lines = [json.dumps(row), json.dumps(other)]
+    if name == "a.tsv":
+        lines = ["\t".join(cells) for cells in (row, row.values(), other.values())]
+    path = write(name, "\n".join(lines) + "\n")
+    read_table(path)
+    [warning] = [record.getMessage() for record in caplog.records]
+    assert warning.startswith(path) and "'text_pair' stands there and is not read" in warning
+    caplog.clear()
+    read_table(path, text_pair="text_pair")
+    read_table(path, text="text_pair")
+    assert not caplog.records
 
 
 def test_numbered_columns_mean_no_header(write):
