@@ -47,6 +47,12 @@ COMMAND = Command(
             "several times: the signature NAME answers with it",
             repeated=True,
         ),
+        Flag(
+            "precision",
+            "bfloat16",
+            "of a saved_model: kernels and products in bfloat16, half the size and quicker\n"
+            "where the CPU has it (AMX, AVX512-BF16)",
+        ),
         Flag("quantize", "int8", "of onnx and litert: weights in int8, a quarter of the size"),
         Flag(
             "calibration",
@@ -54,7 +60,7 @@ COMMAND = Command(
             "a few hundred real texts, as bert-tf predict reads them: int8 of onnx takes the\n"
             "ranges of activations from them; without, each row has its own",
         ),
-        Flag("data", "FILE", "texts with their labels: the engine is measured beside the model"),
+        Flag("data", "FILE", "texts with their labels: the export is measured beside the model"),
         Flag("max_drop", "POINTS", "how much lower its figure may be, out of 100; 1 if not given"),
         Flag("force", None, "export it even if it is lower than that"),
     ),
@@ -90,10 +96,14 @@ def _prepare(flags):
 def _check_engine_flags(flags):
     """Raises ConfigError where flags of engines say nothing, or no number."""
     if flags.format == FORMATS[0]:
-        for name in ("quantize", "calibration", "data", "force", "max_drop"):
+        for name in ("quantize", "calibration"):
             if flags[name].value:
                 others = ", ".join(FORMATS[1:])
                 raise ConfigError(f"--{name}: of the formats {others}, got {FORMATS[0]}")
+    elif flags.precision is not None:
+        raise ConfigError(f"--precision: of the format {FORMATS[0]}, got {flags.format}")
+    if flags.precision not in (None, "bfloat16"):
+        raise ConfigError(f"--precision is {flags.precision}, wanted bfloat16, or none for float32")
     if flags.calibration is not None and flags.quantize is None:
         raise ConfigError("--calibration: int8 reads it, wanted --quantize=int8 with it")
     for name in ("force", "max_drop"):
@@ -114,18 +124,18 @@ def _points(given):
 
 
 def _work(flags):
-    if flags.format == FORMATS[0]:
-        from bert_tf.export import export_saved_model
-        from bert_tf.loading import load_with_tokenizer
+    from bert_tf.recipes.measured_export import export_for_engine, export_for_serving
 
-        adapters = dict(each.split("=", 1) for each in flags.adapter or ())
-        model = load_with_tokenizer(flags.model, adapters)
-        print(export_saved_model(*model, flags.output, portable=bool(flags.portable)))
-        return
-    from bert_tf.recipes.engine_export import export_for_engine
-
-    asked = (flags.format, flags.quantize, flags.calibration, flags.data)
     drop, force = _points(flags.max_drop), bool(flags.force)
+    if flags.format == FORMATS[0]:
+        adapters = dict(each.split("=", 1) for each in flags.adapter or ())
+        how = (bool(flags.portable), adapters, flags.precision or "float32")
+        place, report = export_for_serving(flags.model, flags.output, *how, flags.data, drop, force)
+        if report is not None:
+            print(json.dumps(report, indent=2))
+        print(place)
+        return
+    asked = (flags.format, flags.quantize, flags.calibration, flags.data)
     report = export_for_engine(flags.model, flags.output, *asked, drop, force)
     print(json.dumps(report, indent=2))
 

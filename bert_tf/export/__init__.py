@@ -14,7 +14,7 @@ from bert_tf.export.ask import pipeline
 from bert_tf.export.engines import export_for_engine, require_packages
 from bert_tf.export.opening import is_export, load_export
 from bert_tf.export.saved_model import export_saved_model
-from bert_tf.export.text_model import TextModel, row_length, text_settings
+from bert_tf.export.text_model import TextModel, row_length, running, text_settings
 
 __all__ = [
     "Answer",
@@ -27,5 +27,6 @@ __all__ = [
     "pipeline",
     "require_packages",
     "row_length",
+    "running",
     "text_settings",
 ]

@@ -1,5 +1,7 @@
 """TensorFlow's own operations for steps of the layers: fewer and larger ones, for answers alone."""
 
+import dataclasses
+
 import tensorflow as tf
 
 from bert_tf.layers import Steps
@@ -33,5 +35,35 @@ def layer_norm(x, gamma, beta, epsilon):
     return tf.reshape(unit, [rows, width]) * gamma + beta
 
 
+def bfloat16_linear(x, kernel, bias, activation):
+    """A linear layer whose product, bias and activation are in bfloat16, its kernel a constant.
+
+    oneDNN packs a constant once, and a variable in every call (tensorflow,
+    core/kernels/mkl/mkl_matmul_op_fused.cc). Sums are float32 within a product; the result is
+    float32 again unless an activation follows, whose result goes into the next product.
+
+    Args:
+      x: float [X, width in].
+      kernel, bias: variables float32 [width in, width], [width] or None; their values now.
+      activation: function or None.
+    Returns:
+      [X, width], float32, or bfloat16 where there is an activation.
+    """
+    product = tf.matmul(tf.cast(x, tf.bfloat16), _constant(kernel))
+    product = product if bias is None else tf.nn.bias_add(product, _constant(bias))
+    return tf.cast(product, tf.float32) if activation is None else activation(product)
+
+
+def _constant(variable):
+    with tf.init_scope():
+        value = tf.cast(tf.convert_to_tensor(variable), tf.bfloat16).numpy()
+    return tf.constant(value)
+
+
 # `keras.ops.take` also takes places from the end, which are counted anew in every call.
-STEPS = Steps(rows=lambda x, places: tf.gather(x, places), layer_norm=layer_norm)
+_FLOAT32 = Steps(rows=lambda x, places: tf.gather(x, places), layer_norm=layer_norm)
+# Precision of an export -> how it does its steps.
+STEPS = {
+    "float32": _FLOAT32,
+    "bfloat16": dataclasses.replace(_FLOAT32, linear=bfloat16_linear),
+}

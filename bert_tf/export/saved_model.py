@@ -20,7 +20,9 @@ from bert_tf.tasks.features import features_of
 _TOLERANCE = {"float32": 1e-5, "bfloat16": 3e-2, "float16": 3e-3}
 
 
-def export_saved_model(model, tokenizer, directory, max_length=None, portable=False):
+def export_saved_model(
+    model, tokenizer, directory, max_length=None, portable=False, precision="float32"
+):
     """Writes a model and its tokenizer as a SavedModel: text in, answer out.
 
     It is written beside its final place, asked the same texts as the model, and renamed only when
@@ -34,11 +36,14 @@ def export_saved_model(model, tokenizer, directory, max_length=None, portable=Fa
       max_length: int, tokens a row; None takes what the model was trained with.
       portable: bool; texts are cut by TensorFlow's core operations alone, so that it loads where
         there is no TensorFlow Text, or an old one. Answers are the same; WordPiece takes longer.
+      precision: "float32", or "bfloat16": kernels and products of linear layers are in bfloat16,
+        half the size and quicker where the CPU has it; sums and normalizations in float32.
     Returns:
       str, the new version folder.
     Raises:
       InputError: the model cannot be exported (see text_settings), the place cannot be written, or
         the export answers otherwise than the model. Nothing is left under a version's name then.
+      ConfigError: there is no such precision.
     """
     tokenizer = tokenizer.portable() if portable else tokenizer
     several = getattr(model, "parts", None)
@@ -49,13 +54,16 @@ def export_saved_model(model, tokenizer, directory, max_length=None, portable=Fa
     unfinished = os.path.join(directory, f".unfinished-{uuid.uuid4().hex}")
     try:
         os.makedirs(unfinished)
-        programs = {x: TextModel(part, tokenizer, settings[x]) for x, part in parts.items()}
+        programs = {
+            name: TextModel(part, tokenizer, settings[name], precision)
+            for name, part in parts.items()
+        }
         first = next(iter(parts))
         _write(programs, told, unfinished)
         write_warmup_requests(unfinished, settings[first], parts[first].columns)
         answer = load_export(unfinished)
         for name, part in parts.items():
-            _check(answer.tasks.get(name, answer), part, tokenizer, settings[name])
+            _check(answer.tasks.get(name, answer), part, tokenizer, settings[name], precision)
         for name, part in parts.items():
             if part.reads_words:
                 logging.info(
@@ -87,7 +95,7 @@ def _write(programs, told, directory):
         json.dump(told, file, ensure_ascii=False, indent=2)
 
 
-def _check(answer, model, tokenizer, settings):
+def _check(answer, model, tokenizer, settings, precision):
     """Raises InputError unless the export's numbers are the model's, for texts of many kinds."""
     columns = sample_columns(settings, model.columns)
     cells = {
@@ -104,7 +112,8 @@ def _check(answer, model, tokenizer, settings):
             raise InputError(f"the export's {name} has shape {shapes}; nothing was exported")
         if values.dtype.kind != "f":
             continue
-        allowed = _TOLERANCE[model.compute_dtype] * max(1.0, np.abs(values).max(initial=0.0))
+        most = max(_TOLERANCE[precision], _TOLERANCE[model.compute_dtype])
+        allowed = most * max(1.0, np.abs(values).max(initial=0.0))
         difference = np.abs(found[name] - values).max(initial=0.0)
         if not difference <= allowed:
             raise InputError(

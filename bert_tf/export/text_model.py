@@ -26,6 +26,7 @@ class TextModel(tf.Module):
       model: TaskModel.
       tokenizer: Tokenizer.
       settings: dict, what `text_settings` gives.
+      precision: str, a key of STEPS, of the products.
       **options: of the task's `answer`.
 
     Attributes:
@@ -34,11 +35,14 @@ class TextModel(tf.Module):
         Without rows it gives outputs without rows.
     """
 
-    def __init__(self, model, tokenizer, settings, **options):
+    def __init__(self, model, tokenizer, settings, precision="float32", **options):
         super().__init__(name="text_model")
         self.tokenizer = tokenizer
-        self.parameters = [variable.value for variable in model.weights]
-        self.answer = _signature(model, tokenizer, settings, options)
+        self.answer = _signature(model, tokenizer, settings, precision, options)
+        # Not those that an answer does not read, or that are constants of the graph.
+        read = {id(x) for x in self.answer.get_concrete_function().captured_inputs}
+        weights = [variable.value for variable in model.weights]
+        self.parameters = [weight for weight in weights if id(weight.handle) in read]
 
 
 def text_settings(model, tokenizer, max_length=None):
@@ -147,7 +151,7 @@ def answer_options(model, options):
     return given
 
 
-def _signature(model, tokenizer, settings, options):
+def _signature(model, tokenizer, settings, precision, options):
     """The tf.function; what it closes over is not seen by tf.saved_model."""
     features = features_of(model, tokenizer, settings, padding="longest")
     names = list(settings["columns"])
@@ -155,7 +159,7 @@ def _signature(model, tokenizer, settings, options):
     def fill(name):
         return next(iter(settings["languages"])) if name == languages.COLUMN else ""
 
-    run = in_parts(model) if model.windowed else without_padding(model)
+    run = running(model, precision)
 
     def answer(*texts):
         count = tf.shape(texts[0])[0]
@@ -169,7 +173,8 @@ def _signature(model, tokenizer, settings, options):
         }
         inputs, _ = features(cells)
         outputs = run(inputs)
-        answers = model.answer(outputs, inputs, cells, tokenizer, **options)
+        with done_by(STEPS[precision]):
+            answers = model.answer(outputs, inputs, cells, tokenizer, **options)
         return {name: value[:count] for name, value in answers.items()}
 
     signature = [
@@ -180,33 +185,53 @@ def _signature(model, tokenizer, settings, options):
     return tf.function(answer, input_signature=signature, autograph=False)
 
 
-def without_padding(model):
+def running(model, precision="float32"):
+    """A model as a function of inputs, as an export runs it.
+
+    Args:
+      model: TaskModel.
+      precision: str, a key of operations.STEPS.
+    Returns:
+      function of inputs, dict of tensors, to outputs.
+    Raises:
+      ConfigError: there is no such precision, or the model computes in another already.
+    """
+    if precision not in STEPS:
+        raise ConfigError(f"precision is {shown(precision)}, wanted one of {', '.join(STEPS)}")
+    if precision != "float32" and model.compute_dtype != "float32":
+        raise ConfigError(f"precision: {precision}, and the model is in {model.compute_dtype}")
+    return (in_parts if model.windowed else without_padding)(model, STEPS[precision])
+
+
+def without_padding(model, steps):
     """A model as a function of inputs, which does no work for padding where its encoder can.
 
     Args:
       model: TaskModel.
+      steps: Steps.
     Returns:
       function of inputs, dict of tensors, to outputs.
     """
 
     def run(inputs):
-        with done_by(STEPS):
+        with done_by(steps):
             return model(model.encoder.without_padding(inputs), training=False)
 
     return run
 
 
-def in_parts(model):
+def in_parts(model, steps):
     """A model as a function of any number of rows, which runs them a few at a time.
 
     A long text has many windows, and all of them at once may not fit into memory.
 
     Args:
       model: TaskModel.
+      steps: Steps.
     Returns:
       function of inputs, dict of tensors with one entry a row, to outputs.
     """
-    few = tf.function(without_padding(model), autograph=False, reduce_retracing=True)
+    few = tf.function(without_padding(model, steps), autograph=False, reduce_retracing=True)
 
     def run(inputs):
         inputs = {name: x for name, x in inputs.items() if name != "rows"}

@@ -90,10 +90,10 @@ class FeedForward(keras.layers.Layer):
 
     def call(self, x, training=False):
         """float [X, D] -> float [X, D]."""
-        expanded = self.expand(x)
-        if training and self.activation is gelu:
-            return self.contract(gelu_in_training(expanded))
-        return self.contract(self.activation(expanded))
+        quick = training and self.activation is gelu
+        return self.contract(
+            self.expand(x, activation=gelu_in_training if quick else self.activation)
+        )
 
 
 def gelu_in_training(x):

@@ -6,6 +6,8 @@ import contextvars
 import keras
 from keras import ops
 
+from bert_tf.layers.steps import steps
+
 
 def truncated_normal(stddev=0.02):
     """BERT's initializer: a normal cut at two standard deviations (Devlin et al. 2019, code)."""
@@ -71,12 +73,15 @@ class Linear(keras.layers.Layer):
         if self.use_bias:
             self.bias = self.add_weight(name="bias", shape=(self.width,), initializer="zeros")
 
-    def call(self, x):
-        """float [X, width in] -> float [X, width]."""
+    def call(self, x, activation=None):
+        """float [X, width in] -> float [X, width], activated where there is a function for it."""
+        update, whole = self._update(), steps().linear
+        if whole is not None and update is None:
+            return whole(x, self.kernel, self.bias, activation)
         product = ops.matmul(x, self.kernel)
-        update = self._update()
         product = product if update is None else product + update(x)
-        return product if self.bias is None else ops.add(product, self.bias)
+        product = product if self.bias is None else ops.add(product, self.bias)
+        return product if activation is None else activation(product)
 
     def columns(self, x, some):
         """Some columns of the result, a slice of them, without the work for the others."""
@@ -111,10 +116,13 @@ class FactoredLinear(Linear):
         if self.use_bias:
             self.bias = self.add_weight(name="bias", shape=(self.width,), initializer="zeros")
 
-    def call(self, x):
+    def call(self, x, activation=None):
         """As Linear."""
+        if (whole := steps().linear) is not None:
+            return whole(whole(x, self.down, None, None), self.up, self.bias, activation)
         product = ops.matmul(ops.matmul(x, self.down), self.up)
-        return product if self.bias is None else ops.add(product, self.bias)
+        product = product if self.bias is None else ops.add(product, self.bias)
+        return product if activation is None else activation(product)
 
 
 def linear(width, initializer, use_bias=True, rank=None, dtype=None):

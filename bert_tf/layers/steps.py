@@ -19,10 +19,13 @@ class Steps:
         of x that stand there, [..., D].
       layer_norm: function of x float32 [X, D], gamma and beta [D] and epsilon to float32 [X, D],
         see LayerNorm; None: as it is trained.
+      linear: function of x float [X, width in], kernel, bias or None, and activation or None to
+        float [X, width], see Linear; None: as it is trained.
     """
 
     rows: object = lambda x, places: ops.take(x, places, axis=0)
     layer_norm: object = None
+    linear: object = None
 
 
 _PORTABLE = Steps()

@@ -9,7 +9,8 @@ from bert_tf import cli
     ("flags", "said"),
     [
         (["--quantize=int8"], "--quantize: of the formats onnx, openvino, litert, got saved_model"),
-        (["--data=x.tsv"], "--data: of the formats onnx, openvino, litert, got saved_model"),
+        (["--format=onnx", "--precision=bfloat16"], "--precision: of the format saved_model, got"),
+        (["--precision=float16"], "--precision is float16, wanted bfloat16, or none for float32"),
         (
             ["--format=onnx", "--calibration=x.txt"],
             "--calibration: int8 reads it, wanted --quantize",

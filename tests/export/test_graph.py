@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from bert_tf import SequenceClassifier, build_encoder
 from bert_tf.export import TextModel, text_settings
-from tests import tiny
+from tests import oracles, tiny
 from tests.layers.test_graph_structure import as_run
 
 # What costs nothing when the graph runs, or is noted when a model is built.
@@ -13,14 +13,23 @@ NO_WORK = ("Const", "ReadVariableOp", "_Arg", "_Retval", "Identity", "NoOp", "Va
 
 
 @pytest.fixture(scope="module")
-def operations(tmp_path_factory):
+def tokenizer(tmp_path_factory):
+    return tiny.tokenizer(tmp_path_factory.mktemp("vocabulary"))
+
+
+@pytest.fixture(scope="module")
+def operations(tokenizer):
     """Operations of the graph as it runs, Counters of kinds, with two and three blocks."""
-    tokenizer = tiny.tokenizer(tmp_path_factory.mktemp("vocabulary"))
+    return operations_of(tokenizer)
+
+
+def operations_of(tokenizer, precision="float32"):
     found = []
     for blocks in (2, 3):
         model = SequenceClassifier(build_encoder(tiny.config(num_hidden_layers=blocks)))
         model.data_settings = {"text": "text", "label": "label", "max_length": 24}
-        program = TextModel(model, tokenizer, text_settings(model, tokenizer))
+        oracles.randomize(model)  # a bias of zeros would be folded away
+        program = TextModel(model, tokenizer, text_settings(model, tokenizer), precision)
         found.append(as_run(program.answer, tf.constant(["a good film", "bad"])))
     return found
 
@@ -46,3 +55,12 @@ def test_where_tokens_stand_and_what_they_see_is_made_once_for_all_blocks(operat
 def test_nothing_of_training_is_left(operations):
     for kinds in operations:
         assert not [kind for kind in kinds if "Random" in kind or "Dropout" in kind]
+
+
+def test_in_bfloat16_kernels_are_constants_and_bias_and_gelu_are_in_the_product(tokenizer):
+    small, large = operations_of(tokenizer, "bfloat16")
+    block = large - small
+    assert sum(count for kind, count in block.items() if "FusedMatMul" in kind) == 4
+    assert not block.keys() & {"Erf", "Erfc", "BiasAdd", "Dequantize"}, block
+    assert block["ReadVariableOp"] == 4, "scale and shift of two normalizations, and no kernel"
+    assert sum(count for kind, count in block.items() if kind not in NO_WORK) <= 26, block

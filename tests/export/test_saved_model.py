@@ -9,9 +9,11 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from bert_tf import InputError, export_saved_model, load_export
+from bert_tf import InputError, SequenceClassifier, build_encoder, export_saved_model, load_export
+from bert_tf.errors import ConfigError
 from bert_tf.export import answer_with, saved_model
 from tests import tiny
 
@@ -207,6 +209,33 @@ def test_the_graph_has_no_keras_objects_and_no_training(single):
         node.op for function in graph.graph_def.library.function for node in function.node_def
     }
     assert not any("Random" in name or "Dropout" in name for name in operations)
+
+
+def test_an_export_in_bfloat16_is_smaller_and_near_the_model(single, tokenizer, tmp_path):
+    model, float32 = single
+    place = export_saved_model(model, tokenizer, str(tmp_path), precision="bfloat16")
+    texts = ["a good film", "", "not bad , a very good story"]
+    found = load_export(place)(texts)["logits"]
+    difference = np.abs(found - logits_of(model, tokenizer, texts)).max()
+    assert 0 < difference < 3e-2 * np.abs(found).max(), "it is rounded, and no more than that"
+    assert _bytes(place) < _bytes(float32 / "1")
+    loaded = tf.saved_model.load(place)
+    kernels = [x.name for x in loaded.parameters if "kernel" in x.name]
+    assert not kernels, "they are constants of the graph"
+
+
+def _bytes(directory):
+    files = (os.path.join(root, name) for root, _, names in os.walk(directory) for name in names)
+    return sum(os.path.getsize(file) for file in files)
+
+
+def test_a_model_in_another_precision_already_is_not_exported_in_bfloat16(tokenizer, tmp_path):
+    model = SequenceClassifier(build_encoder(tiny.config(), dtype="mixed_float16"))
+    model.data_settings = {"max_length": 24}
+    with pytest.raises(ConfigError, match="precision: bfloat16, and the model is in float16"):
+        export_saved_model(model, tokenizer, str(tmp_path), precision="bfloat16")
+    with pytest.raises(ConfigError, match="precision is 'int8', wanted one of float32, bfloat16"):
+        export_saved_model(tiny.classifier(), tokenizer, str(tmp_path), precision="int8")
 
 
 def test_a_difference_from_the_model_stops_the_export(tokenizer, tmp_path, monkeypatch):

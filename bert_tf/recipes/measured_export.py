@@ -1,4 +1,4 @@
-"""Export for engines: in int8 with calibration texts, and measured beside the model."""
+"""Exports that are measured beside the model: lower precision, and for engines."""
 
 import contextlib
 import itertools
@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from bert_tf.errors import InputError
-from bert_tf.export import engines
+from bert_tf.errors import ConfigError, InputError
+from bert_tf.export import engines, export_saved_model, running
 from bert_tf.export.engines.ids import input_names
 from bert_tf.export.text_model import text_settings
 from bert_tf.loading import load_with_tokenizer
@@ -58,11 +58,48 @@ def export_for_engine(
         table, batches = labelled_batches(model, tokenizer, data)
 
         def accept(answers):
-            report = compared(model, table, batches, answers)
-            return require_small_drop(report, max_drop, force)
+            asked = [inputs for inputs, *_ in batches]
+            found = iter(answers([as_rows(model, inputs) for inputs in asked]))
+            outputs = (outputs_of(model, next(found), inputs) for inputs in asked)
+            return require_small_drop(compared(model, table, batches, outputs), max_drop, force)
 
     options = {"quantize": quantize, "calibration": texts, "accept": accept}
     return engines.export_for_engine(model, tokenizer, output, format, **options)
+
+
+def export_for_serving(
+    model_directory,
+    output,
+    portable=False,
+    adapters=None,
+    precision="float32",
+    data=None,
+    max_drop=1.0,
+    force=False,
+):
+    """Exports a model directory as a SavedModel; see `export.export_saved_model`.
+
+    Args:
+      model_directory, output: str.
+      portable, precision: as there.
+      adapters: dict of name -> directory, of adapters that are exported beside the model.
+      data, max_drop, force: as in `export_for_engine`.
+    Returns:
+      (str, the new version folder; dict as `compared` gives it, or None without `data`).
+    Raises:
+      InputError, ConfigError: as there and in `export_for_engine`; several tasks and `data`.
+    """
+    model, tokenizer = load_with_tokenizer(model_directory, adapters or {})
+    report = None
+    if data is not None:
+        if model.parts is not None:
+            raise ConfigError("data: is of one task, and the model has several; wanted none")
+        table, batches = labelled_batches(model, tokenizer, data)
+        run = tf.function(running(model, precision), autograph=False, reduce_retracing=True)
+        report = compared(model, table, batches, (run(inputs) for inputs, *_ in batches))
+        require_small_drop(report, max_drop, force)
+    options = {"portable": portable, "precision": precision}
+    return export_saved_model(model, tokenizer, output, **options), report
 
 
 def calibration_rows(model, tokenizer, file):
@@ -108,26 +145,23 @@ def as_rows(model, inputs):
     return {name: x.reshape(-1, x.shape[-1]) for name, x in arrays.items()}
 
 
-def compared(model, table, batches, answers):
-    """The first figure of a task by the model, and by an engine.
+def compared(model, table, batches, outputs):
+    """The first figure of a task by the model, and by other outputs in the place of its own.
 
     Args:
       model: TaskModel.
       table, batches: of `labelled_batches`.
-      answers: function of a list of dict of int64 [B, L] to a list of an engine's outputs.
+      outputs: iterator of what the model's `call` gives, of each of the batches.
     Returns:
       dict: `figure`, `model`, `engine`, `drop`.
-    Raises:
-      InputError: the task's rows are groups of rows of the engine.
     """
-    rows = [as_rows(model, inputs) for inputs, *_ in batches]
     ours = evaluation.evaluate(model, batches, table)
-    found, own = iter(answers(rows)), model.evaluated
+    own = model.evaluated
 
     def evaluated(inputs, labels):
-        outputs = _outputs(model, next(found), inputs)
-        terms = model.terms(outputs, model.complete_labels(inputs, labels))
-        return terms, model.predictions(outputs, inputs)
+        found = next(outputs)
+        terms = model.terms(found, model.complete_labels(inputs, labels))
+        return terms, model.predictions(found, inputs)
 
     try:
         vars(model)["evaluated"] = evaluated
@@ -156,8 +190,12 @@ def require_small_drop(report, most, force):
     return report
 
 
-def _outputs(model, found, inputs):
-    """What an engine gives as the model's `call` gives it."""
+def outputs_of(model, found, inputs):
+    """What an engine gives of a batch as the model's `call` gives it.
+
+    Raises:
+      InputError: the task's rows are groups of rows of the engine.
+    """
     if "sentence_embedding" in found:
         shape = inputs["attention_mask"].shape[:-1]
         there = tf.reduce_any(inputs["attention_mask"] > 0, axis=-1)

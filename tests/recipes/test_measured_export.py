@@ -1,12 +1,20 @@
-"""Exports for engines beside the model: calibration texts, and figures that may not drop."""
+"""Exports beside the model: lower precision, calibration texts, and figures that may not drop."""
 
 import numpy as np
 import pytest
 
 from bert_tf import ExtractiveQA, SentenceEncoder, build_encoder
 from bert_tf.errors import InputError
-from bert_tf.recipes.engine_export import calibration_rows, compared, require_small_drop
+from bert_tf.recipes import measured_export
 from bert_tf.recipes.evaluate import labelled_batches
+from bert_tf.recipes.measured_export import (
+    as_rows,
+    calibration_rows,
+    compared,
+    export_for_serving,
+    outputs_of,
+    require_small_drop,
+)
 from bert_tf.training import evaluation
 from tests import oracles, tiny
 
@@ -21,22 +29,20 @@ def tokenizer(tmp_path_factory):
     return tiny.tokenizer(tmp_path_factory.mktemp("vocabulary"))
 
 
-def asking(model, change=lambda outputs: outputs):
-    """What stands for an engine: the model's own outputs of ids, changed."""
-
-    def answers(batches):
-        assert all(x.dtype == np.int64 and x.ndim == 2 for batch in batches for x in batch.values())
-        found = [model.outputs_of_ids(batch) for batch in batches]
-        return [{name: change(np.asarray(x)) for name, x in each.items()} for each in found]
-
-    return answers
+def asking(model, batches, change=lambda outputs: outputs):
+    """What an engine would give of each batch: the model's own outputs of ids, changed."""
+    for inputs, *_ in batches:
+        rows = as_rows(model, inputs)
+        assert all(x.dtype == np.int64 and x.ndim == 2 for x in rows.values())
+        found = model.outputs_of_ids(rows)
+        yield outputs_of(model, {name: change(np.asarray(x)) for name, x in found.items()}, inputs)
 
 
 def test_an_engine_is_measured_as_its_model_is(tokenizer, tmp_path):
     (tmp_path / "dev.tsv").write_text("\n".join(LABELLED) + "\n")
     model = tiny.classifier()
     table, batches = labelled_batches(model, tokenizer, str(tmp_path / "dev.tsv"))
-    report = compared(model, table, batches, asking(model))
+    report = compared(model, table, batches, asking(model, batches))
     assert report["figure"] == "accuracy" and report["model"] == report["engine"] == 0.5
     assert report["drop"] == 0
     # A text has both labels once; only a change within pairs of rows moves the accuracy.
@@ -45,7 +51,11 @@ def test_an_engine_is_measured_as_its_model_is(tokenizer, tmp_path):
         model,
         table,
         batches,
-        asking(model, lambda x: x * 0 + np.array([next(rows) for _ in x])[:, None] * [1.0, -1.0]),
+        asking(
+            model,
+            batches,
+            lambda x: x * 0 + np.array([next(rows) for _ in x])[:, None] * [1.0, -1.0],
+        ),
     )
     assert turned["engine"] != 0.5 and turned["model"] == 0.5
     assert turned["drop"] == pytest.approx(100 * (0.5 - turned["engine"]))
@@ -67,9 +77,26 @@ def test_vectors_of_several_texts_a_row_are_measured_too(tokenizer, tmp_path):
     oracles.randomize(model)
     model.data_settings = {"max_length": 24, "text_pair": "text_pair", "score": "score"}
     table, batches = labelled_batches(model, tokenizer, str(tmp_path / "dev.tsv"))
-    report = compared(model, table, batches, asking(model))
+    report = compared(model, table, batches, asking(model, batches))
     assert report["figure"] == "spearman"
     assert report["engine"] == pytest.approx(report["model"], abs=1e-6)
+
+
+def test_a_saved_model_in_bfloat16_is_measured_and_refused_where_it_drops(
+    tokenizer, tmp_path, monkeypatch
+):
+    (tmp_path / "dev.tsv").write_text("\n".join(LABELLED) + "\n")
+    model = tiny.classifier()
+    model.save_pretrained(tmp_path / "model", tokenizer)
+    places = (str(tmp_path / "model"), str(tmp_path / "export"))
+    asked = {"precision": "bfloat16", "data": str(tmp_path / "dev.tsv")}
+    place, report = export_for_serving(*places, **asked)
+    assert report == {"figure": "accuracy", "model": 0.5, "engine": 0.5, "drop": 0.0}
+    assert place == str(tmp_path / "export" / "1")
+    monkeypatch.setattr(measured_export, "compared", lambda *_: {**report, "drop": 2.0})
+    with pytest.raises(InputError, match="2.00 points less, allowed 1 "):
+        export_for_serving(*places, **asked)
+    assert sorted(x.name for x in (tmp_path / "export").iterdir()) == ["1"]
 
 
 def test_a_drop_above_the_bound_is_refused_unless_it_is_forced(caplog):
