@@ -42,7 +42,7 @@ setup(
         # BLEU, chrF and ROUGE of written texts: `bert-tf evaluate`.
         "text-metrics": ["sacrebleu", "rouge-score"],
         # `bert-tf export --format=onnx`, and the engine that checks it.
-        "onnx": ["tf2onnx>=1.17", "onnx", "onnxruntime"],
+        "onnx": ["tf2onnx>=1.17", "onnx", "onnxruntime", "onnx-ir"],
         "litert": ["ai-edge-litert"],
         "openvino": ["tf2onnx>=1.17", "onnx", "openvino"],
         "notebooks": ["jupyterlab", "ipykernel"],

@@ -5,6 +5,7 @@ about 16, 64 and 128 tokens. Every engine gets strings and gives labels; those o
 agree before anything is timed.
 
 usage: serving.py --model=MODEL --data=dev.tsv [--torch_python=PYTHON] [--rounds=7]
+                  [--precisions=float32,bfloat16]
 
 MODEL is a model directory with a classifier's head, and its tokenizer, that transformers opens too.
 `--torch_python` is a Python with torch, transformers, onnx, onnxruntime and openvino; without it
@@ -69,6 +70,7 @@ def main():
     parser.add_argument("--data", required=True)
     parser.add_argument("--torch_python")
     parser.add_argument("--peers", default=",".join(PEERS), help="which, separated by commas")
+    parser.add_argument("--precisions", default="float32,bfloat16", help="of the exports")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--only", default="", help="workloads whose names begin so, as SST-2")
     flags = parser.parse_args()
@@ -79,11 +81,12 @@ def main():
         calls = os.path.join(directory, "calls.json")
         with open(calls, "w", encoding="utf-8") as file:
             json.dump(asked, file)
-        export = bert_tf.export_saved_model(
-            bert_tf.load_task(flags.model), tokenizer, os.path.join(directory, "export")
-        )
-        ours = os.path.join(HERE, "worker_serving_bert_tf.py")
-        commands = [[sys.executable, ours, calls, export]]
+        ours = [sys.executable, os.path.join(HERE, "worker_serving_bert_tf.py"), calls]
+        commands, model = [], bert_tf.load_task(flags.model)
+        for precision in flags.precisions.split(","):
+            place = os.path.join(directory, precision)
+            export = bert_tf.export_saved_model(model, tokenizer, place, precision=precision)
+            commands.append([*ours, export, precision])
         if flags.torch_python:
             theirs = [flags.torch_python, os.path.join(HERE, "worker_serving_peers.py")]
             subprocess.run([*theirs, "make", flags.model, directory], check=True)

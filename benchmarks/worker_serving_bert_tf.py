@@ -1,6 +1,6 @@
 """Worker: answers from an export.
 
-usage: worker_serving_bert_tf.py CALLS EXPORT
+usage: worker_serving_bert_tf.py CALLS EXPORT PRECISION
 
 CALLS is the JSON file of serving.py: each turn does the next of its workloads.
 """
@@ -12,9 +12,13 @@ from serving_calls import serve_calls
 import bert_tf
 
 
-def main(calls, export):
+def main(calls, export, precision):
     answer = bert_tf.load_export(export)
-    serve_calls(calls, lambda texts: answer(texts)["label"].tolist(), "bert_tf")
+
+    def labels(texts):
+        return answer(texts)["label"].tolist()
+
+    serve_calls(calls, labels, f"bert_tf, {precision}", precision == "float32")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 ids.py         a task model as a program of token ids, and what it is compared with
 folder.py      config.json, tokenizer.json and what else readers look for
-onnx_file.py, openvino_file.py, litert_file.py   a format each; onnx_int8.py: in int8;
-               onnx_layer_norms.py: one operation each
+onnx_file.py, openvino_file.py, litert_file.py   a format each; onnx_quantized.py: in
+               int8 and int4; onnx_layer_norms.py: one operation each
 run.py         a script that runs an exported file in a process of its own
 """
 
@@ -25,45 +25,52 @@ from bert_tf.export.engines.folder import write_folder
 from bert_tf.export.engines.ids import SHAPES, require_equal, sample_batches
 from bert_tf.export.engines.litert_file import lengths_of, write_litert
 from bert_tf.export.engines.onnx_file import write_onnx
-from bert_tf.export.engines.onnx_int8 import quantize_onnx
+from bert_tf.export.engines.onnx_quantized import quantize_onnx, store_in_int4
 from bert_tf.export.engines.openvino_file import write_openvino
 from bert_tf.export.text_model import text_settings
 
 
 class _Asked(typing.NamedTuple):
-    """Names of outputs, the longest row, whether in int8, and rows to calibrate it, or None."""
+    """Names of outputs, the longest row, "int8", "int4" or None, and rows to calibrate int8."""
 
     outputs: list
     length: int
-    int8: bool
+    quantize: str | None
     calibration: list | None
 
 
 class _Format(typing.NamedTuple):
     """A file's name, the engine that checks it, the packages of both, what writes it (function of
-    model, path and _Asked), whether there is int8, and whether it may be calibrated."""
+    model, path and _Asked), how it may be quantized, and whether int8 may be calibrated."""
 
     file: str
     engine: str
     packages: tuple
     write: typing.Callable
-    int8: bool = False
+    quantize: tuple = ()
     calibrates: bool = False
 
 
 def _onnx(model, path, asked):
     write_onnx(model, path, asked.outputs)
-    if asked.int8:
+    if asked.quantize == "int8":
         quantize_onnx(path, asked.calibration)
+    elif asked.quantize == "int4":
+        store_in_int4(path)
 
 
 def _litert(model, path, asked):
-    write_litert(model, path, lengths_of(asked.length), asked.int8)
+    write_litert(model, path, lengths_of(asked.length), asked.quantize is not None)
 
 
 FORMATS = {
     "onnx": _Format(
-        "model.onnx", "ONNX Runtime", ("onnx", "tf2onnx", "onnxruntime"), _onnx, True, True
+        "model.onnx",
+        "ONNX Runtime",
+        ("onnx", "tf2onnx", "onnxruntime"),
+        _onnx,
+        ("int8", "int4"),
+        calibrates=True,
     ),
     "openvino": _Format(
         "openvino_model.xml",
@@ -71,7 +78,7 @@ FORMATS = {
         ("onnx", "tf2onnx", "openvino"),
         lambda model, path, asked: write_openvino(model, path, asked.outputs),
     ),
-    "litert": _Format("model.tflite", "LiteRT", ("ai_edge_litert",), _litert, True),
+    "litert": _Format("model.tflite", "LiteRT", ("ai_edge_litert",), _litert, ("int8",)),
 }
 # For outputs of size 1, and in proportion above.
 _TOLERANCE = 1e-4
@@ -82,7 +89,7 @@ def require_packages(format, quantize=None, calibration=None):
 
     Args:
       format: str.
-      quantize: None, or "int8".
+      quantize: None, "int8" or "int4".
       calibration: anything but None, if int8 is to be calibrated.
     """
     if format not in FORMATS:
@@ -90,12 +97,14 @@ def require_packages(format, quantize=None, calibration=None):
         hint = f"; did you mean {near}?" if near else ""
         raise ConfigError(f"format: {format!r}, wanted one of {', '.join(FORMATS)}{hint}")
     kind = FORMATS[format]
-    if quantize is not None and not (quantize == "int8" and kind.int8):
-        able = " and ".join(name for name, each in FORMATS.items() if each.int8)
-        raise ConfigError(f"quantize: {quantize!r} of {format}, wanted int8 of {able}")
+    if quantize is not None and quantize not in kind.quantize:
+        able = ", ".join(f"{x} of {name}" for name, each in FORMATS.items() for x in each.quantize)
+        raise ConfigError(f"quantize: {quantize!r} of {format}, wanted {able}")
+    if calibration is not None and quantize == "int4":
+        raise ConfigError("calibration: int4 takes none, activations are not quantized")
     if calibration is not None and not kind.calibrates:
         raise ConfigError(f"calibration: int8 of {format} takes none, it measures row by row")
-    for package in kind.packages:
+    for package in (*kind.packages, *(("onnx_ir",) if quantize == "int4" else ())):
         if importlib.util.find_spec(package) is None:
             raise ConfigError(f"format: {format} needs {package}: pip install bert_tf[{format}]")
 
@@ -123,7 +132,8 @@ def export_for_engine(
       directory: str, made if absent; an existing one must be empty.
       format: a key of FORMATS.
       max_length: int, tokens a row; None takes what the model was trained with.
-      quantize: None, or "int8"; its outputs need be like the model's in shape alone.
+      quantize: None, "int8", or "int4" of weights alone; its outputs need be like the model's in
+        shape alone.
       calibration: list of dict of int64 [B, L], rows of real texts, from which int8 takes the
         ranges of activations; None: each row has its own (dynamic quantization).
       accept: function that is called before the folder has its name, of a function of a list of
@@ -133,8 +143,8 @@ def export_for_engine(
       `largest_difference` between the engine's outputs and the model's, for outputs of size 1 and
       in proportion above; and what `accept` gives.
     Raises:
-      ConfigError: a package that writes or runs the format is not installed, or the format has no
-        int8.
+      ConfigError: a package that writes or runs the format is not installed, or the format cannot
+        be quantized so.
       InputError: the model cannot be exported, the place cannot be written, or the engine does not
         run the file or answers otherwise than the model.
     """
@@ -158,7 +168,7 @@ def export_for_engine(
         place = folder / format if (folder / "modules.json").exists() else folder
         place.mkdir(exist_ok=True)
         file = place / kind.file
-        kind.write(model, file, _Asked(list(wanted[0]), length, bool(quantize), calibration))
+        kind.write(model, file, _Asked(list(wanted[0]), length, quantize, calibration))
         tolerance = math.inf if quantize else _TOLERANCE
         found = answers(format, file, batches)
         report = {

@@ -108,12 +108,13 @@ def test_the_command_says_it_in_a_line_and_writes_nothing(monkeypatch, tmp_path,
 
 
 def test_int8_of_a_format_that_has_none_is_refused():
-    with pytest.raises(
-        ConfigError, match="quantize: 'int8' of openvino, wanted int8 of onnx and litert"
-    ):
+    wanted = "wanted int8 of onnx, int4 of onnx, int8 of litert"
+    with pytest.raises(ConfigError, match=f"quantize: 'int8' of openvino, {wanted}"):
         require_packages("openvino", "int8")
-    with pytest.raises(ConfigError, match="quantize: 'int4' of onnx, wanted int8 of onnx"):
-        require_packages("onnx", "int4")
+    with pytest.raises(ConfigError, match=f"quantize: 'int2' of onnx, {wanted}"):
+        require_packages("onnx", "int2")
+    with pytest.raises(ConfigError, match="calibration: int4 takes none"):
+        require_packages("onnx", "int4", ["a text"])
     with pytest.raises(ConfigError, match="calibration: int8 of litert takes none"):
         require_packages("litert", "int8", ["a text"])
 

@@ -163,6 +163,19 @@ def test_int8_has_integer_products_and_answers_nearly_alike(tokenizer, tmp_path,
     )
 
 
+def test_int4_stores_weights_in_an_eighth_and_answers_nearly_alike(tokenizer, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    sizes = {"vocab_size": 2000, "hidden_size": 64, "intermediate_size": 256}
+    model = SequenceClassifier(build_encoder(tiny.config(**sizes, initializer_range=0.1)))
+    model.data_settings = {"max_length": 24}
+    whole = export_for_engine(model, tokenizer, tmp_path / "float")
+    found = export_for_engine(model, tokenizer, tmp_path / "x", quantize="int4")
+    assert 1e-6 < found["largest_difference"] < 0.3
+    assert found["bytes"] < 0.3 * whole["bytes"], "the graph itself is a part of so small a file"
+    kinds = [node.op_type for node in onnx.load(found["file"]).graph.node]
+    assert kinds.count("MatMulNBits") >= 8 and kinds.count("GatherBlockQuantized") >= 1
+
+
 @pytest.mark.parametrize("name", [*TASKS, *FAMILIES])
 def test_litert_answers_rows_of_every_length_as_the_model(tokenizer, tmp_path, name):
     pytest.importorskip("ai_edge_litert")
