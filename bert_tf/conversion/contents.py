@@ -35,6 +35,8 @@ class Contents:
       tensors: dict of name to StoredTensor.
       task: str or None, the task whose head is there; None for an encoder alone and for heads no
         task here reads.
+      modules: Path or None, the folder of sentence-transformers that it is.
+      aside, keys: as in `formats.Found`.
     """
 
     folder: Path
@@ -48,6 +50,7 @@ class Contents:
     task: str | None
     modules: Path | None = None
     aside: tuple[str, ...] = ()
+    keys: tuple[str, ...] | None = None
 
     @property
     def architecture(self):
@@ -121,7 +124,8 @@ class Contents:
             if config is None:
                 return None
             sizes = found[1](self.tensors)
-            return Companion(self.family_name, self.config_file, config, sizes, self.weights_file)
+            told = (config, sizes, self.weights_file, self.keys)
+            return Companion(self.family_name, self.config_file, *told)
         if not (self.folder / name).is_dir():
             return None
         with opened(self.folder / name) as beside:
@@ -136,17 +140,19 @@ class Contents:
                 beside.config,
                 beside.sizes,
                 beside.weights_file,
+                beside.keys,
             )
 
 
 class Companion(typing.NamedTuple):
-    """A model that is saved beside another: its config and what its tensors tell of its sizes."""
+    """A model that is saved beside another: what its config says and its tensors tell."""
 
     family_name: str
     config_file: Path
     config: dict
     sizes: dict
     weights_file: Path
+    keys: tuple[str, ...] | None
 
 
 @contextlib.contextmanager
@@ -227,6 +233,7 @@ def contents_of(found, folder, modules=None):
         task=None,
         modules=modules,
         aside=found.aside,
+        keys=found.keys,
     )
 
 

@@ -27,6 +27,8 @@ class Found(typing.NamedTuple):
       weights_file: Path.
       tensors: dict of name to StoredTensor.
       aside: list of str, the tensors that training left, which are not among them.
+      keys: tuple of str, the keys that configs of this kind have for what no shape tells; None: one
+        for each such field.
     """
 
     format: str
@@ -35,6 +37,7 @@ class Found(typing.NamedTuple):
     weights_file: Path
     tensors: dict[str, StoredTensor]
     aside: tuple[str, ...] = ()
+    keys: tuple[str, ...] | None = None
 
 
 def look_into(place, named):
@@ -55,15 +58,16 @@ def look_into(place, named):
         found = _huggingface(place, config_file, named)
     elif reading.has_preset(place):
         config, tensors, weights_file = reading.read_preset(place, named)
-        found = Found(OWN, place / reading.CONFIG_FILE, config, weights_file, tensors)
+        found = Found(OWN, place / reading.CONFIG_FILE, config, weights_file, tensors, keys=())
     elif (place / model_garden.SAVED_MODEL).is_file():
         tensors, config, weights_file = model_garden.read_saved_model(place, named)
-        found = Found("google", weights_file, config, weights_file, tensors)  # by Google's names
+        # By Google's names.
+        found = Found("google", weights_file, config, weights_file, tensors, keys=())
     elif checkpoint:
         found = _checkpoint(place, named)
     elif word2vec.vectors_at(place):
         config, tensors, vectors_file = word2vec.read_vectors_at(place)
-        found = Found(OWN, vectors_file, config, vectors_file, tensors)
+        found = Found(OWN, vectors_file, config, vectors_file, tensors, keys=())
     else:
         raise InputError(_nothing_there(place))
     return found._replace(
@@ -79,13 +83,14 @@ def _huggingface(place, config_file, named):
     if weights_file.name.startswith(huggingface.H5_FILE):
         config, tensors = with_own_matrix(config, tensors)
     format = OWN if config.get("model_type") == OWN else "huggingface"
-    return Found(format, config_file, config, weights_file, tensors, aside)
+    keys = None if config_file.name == huggingface.CONFIG_FILE else google.UNSEEN
+    return Found(format, config_file, config, weights_file, tensors, aside, keys)
 
 
 def _checkpoint(place, named):
     """Found, of a checkpoint of TensorFlow: Google's, OpenAI's or the Model Garden's."""
     tensors, prefix = google.read_google(place)
-    source, format, heads = named(prefix), "google", None
+    source, format, heads, keys = named(prefix), "google", None, ()
     of_openai = openai.is_openai(tensors)
     of_garden = model_garden.is_object_based(tensors)
     if of_openai:
@@ -99,7 +104,8 @@ def _checkpoint(place, named):
         file, config = model_garden.garden_config(place, tensors, heads, source)
     else:
         file, config = _google_config(place, tensors, source)
-    return Found(format, file, config, prefix, tensors, aside)
+        keys = () if file == source else google.UNSEEN
+    return Found(format, file, config, prefix, tensors, aside, keys)
 
 
 def _of_model(tensors, source):

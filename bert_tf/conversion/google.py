@@ -18,6 +18,10 @@ from bert_tf.errors import InputError, shown_name
 # The family's name stands for {}.
 CONFIG_FILE, PREFIX = "{}_config.json", "{}_model.ckpt"
 CONFIG_FILES = ("bert_config.json", "albert_config.json", "electra_config.json", "config.json")
+# What these configs say that no shape tells; an epsilon, say, is none of it.
+UNSEEN = (
+    *("hidden_act", "hidden_dropout_prob", "attention_probs_dropout_prob", "initializer_range"),
+)
 # What TensorFlow's checkpoint reader raises over damaged files, besides its own errors.
 PLAIN_ERRORS = (RuntimeError, ValueError, TypeError, LookupError, MemoryError)
 

@@ -68,6 +68,7 @@ TAKEN = {
     "attention_probs_dropout_prob": 0.1,
     "initializer_range": 0.02,
 }
+FIXED = "layer_norm_eps"  # no config of theirs has a key for it
 ACTIVATIONS = {"Tanh": "gelu_new", "Erf": "gelu", "Erfc": "gelu", "Relu": "relu"}
 
 
@@ -152,12 +153,18 @@ def garden_config(place, tensors, heads, weights_file):
     if file is None:
         return weights_file, from_shapes(tensors, heads, TAKEN, TAKEN, weights_file)
     config = _translated(_encoder_section(file), file)
-    said = config.get("num_attention_heads")
+    said = config.setdefault("num_attention_heads", heads)
+    if said is None:
+        raise InputError(f"{file}: num_attention_heads: not there, and no tensor tells it")
     if heads is not None and said != heads:
         raise InputError(
             f"{file}: num_attention_heads: {shown(said)}, {weights_file} has kernels for {heads}"
         )
-    return file, config
+    unknown = [key for key in TAKEN if key not in config and key != FIXED]
+    if unknown:
+        taken = ", ".join(f"{key} {TAKEN[key]}" for key in unknown)
+        logging.warning("%s: taken without being told are %s", file, taken)
+    return file, {**TAKEN, **config}
 
 
 def from_shapes(tensors, heads, values, unknown, weights_file):
@@ -232,7 +239,7 @@ def _translated(stored, file):
     config = {KEYS.get(key, key): value for key, value in stored.items()}
     if config.get("hidden_act") == "gelu":
         config["hidden_act"] = "gelu_new"
-    return {"model_type": "bert", **TAKEN, **config}
+    return {"model_type": "bert", **config}
 
 
 def read_saved_model(place, named):

@@ -40,11 +40,11 @@ class AlbertConfig(EncoderConfig):
         check_groups(self)
 
     @classmethod
-    def from_dict(cls, values):
+    def told(cls, values):
         """As EncoderConfig's."""
         if "classifier_dropout_prob" in values:
             values = values | {"classifier_dropout": values["classifier_dropout_prob"]}
-        return super().from_dict(values)
+        return super().told(values)
 
     def to_dict(self):
         """As EncoderConfig's."""

@@ -49,6 +49,14 @@ class EncoderConfig:
     least = {}
     # Those of the last three that the family may have.
     own_sizes = ()
+    # Fields that decide what a trained model answers, or how it is trained on, and that no shape in
+    # a file tells: where a file does not say one, somebody has to hear what is taken.
+    unseen = (
+        *("hidden_act", "layer_norm_eps", "hidden_dropout_prob", "attention_probs_dropout_prob"),
+        "initializer_range",
+    )
+    # Keys of files where null says something.
+    nulls = ()
 
     def __new__(cls, *args, **values):
         """Refuses a field there is not in one line; Python would name no other."""
@@ -93,6 +101,16 @@ class EncoderConfig:
         Raises:
           InputError: a value that no model of this family can have.
         """
+        return cls(**cls.told(values))
+
+    @classmethod
+    def told(cls, values):
+        """The fields that a parsed config.json says, under our names, dict; those it leaves to a
+        rule of the family's among them.
+
+        Raises:
+          InputError: a value that no model of this family can have.
+        """
         theirs = cls.names_in_files.items()
         values = {**values, **{name: values[their] for name, their in theirs if their in values}}
         known = {field.name for field in dataclasses.fields(cls)}
@@ -100,7 +118,12 @@ class EncoderConfig:
         # Which some files hold though it says nothing.
         if values.get("attention_head_size") == _usual_width(cls, values):
             known.discard("attention_head_size")
-        return cls(**{name: value for name, value in values.items() if name in known})
+        return {name: value for name, value in values.items() if name in known}
+
+    @classmethod
+    def key_of(cls, name):
+        """What config.json calls a field, str."""
+        return cls.names_in_files.get(name, name)
 
     def to_dict(self):
         """The config as config.json holds it; `layer_drop_rate`, `tie_word_embeddings` and what no

@@ -64,6 +64,11 @@ class DebertaV2Config(EncoderConfig):
     legacy: bool = True
 
     model_type = "deberta-v2"
+    unseen = (
+        *(*EncoderConfig.unseen, "relative_attention", "max_relative_positions", "pos_att_type"),
+        *("position_buckets", "norm_rel_ebd", "share_att_key", "position_biased_input"),
+        *("max_position_embeddings", "conv_act"),
+    )
     names_in_files = {"classifier_dropout": "cls_dropout"}
     least = {
         **dict.fromkeys(("max_relative_positions", "position_buckets"), -(10**9)),
@@ -123,7 +128,7 @@ class DebertaV2Config(EncoderConfig):
         return "layer_norm" in [part.strip() for part in self.norm_rel_ebd.lower().split("|")]
 
     @classmethod
-    def from_dict(cls, values):
+    def told(cls, values):
         """As EncoderConfig.
 
         Raises:
@@ -142,7 +147,9 @@ class DebertaV2Config(EncoderConfig):
         # What null means to transformers' layers.
         nulls = {"pos_att_type": (), "share_att_key": False}
         values |= {name: x for name, x in nulls.items() if values.get(name, x) is None}
-        return super().from_dict(values)
+        if not values.get("conv_kernel_size", cls.conv_kernel_size):  # nothing has it
+            values.setdefault("conv_act", cls.conv_act)
+        return super().told(values)
 
     def to_dict(self):
         """As EncoderConfig."""

@@ -33,6 +33,10 @@ class DistilBertConfig(EncoderConfig):
 
     model_type = "distilbert"
     own_sizes = ("attention_head_size", "linear_rank", "word_rank")
+    unseen = (
+        *(name for name in EncoderConfig.unseen if name not in _NOT_THERE),
+        *("seq_classif_dropout", "qa_dropout"),
+    )
     names_in_files = {
         "hidden_size": "dim",
         "num_hidden_layers": "n_layers",
@@ -52,9 +56,9 @@ class DistilBertConfig(EncoderConfig):
         check_shares(self, "seq_classif_dropout", "qa_dropout")
 
     @classmethod
-    def from_dict(cls, values):
+    def told(cls, values):
         """As EncoderConfig's; what DistilBERT's code does not read is left aside."""
-        return super().from_dict({n: x for n, x in values.items() if n not in _NOT_THERE})
+        return super().told({n: x for n, x in values.items() if n not in _NOT_THERE})
 
     def to_dict(self):
         """As EncoderConfig's."""

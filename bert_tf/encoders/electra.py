@@ -31,6 +31,7 @@ class ElectraConfig(EncoderConfig):
 
     model_type = "electra"
     own_sizes = ("attention_head_size", "linear_rank")
+    unseen = (*EncoderConfig.unseen, "summary_activation")
 
     def __post_init__(self):
         super().__post_init__()

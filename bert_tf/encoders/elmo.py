@@ -36,6 +36,7 @@ class ElmoConfig(EncoderConfig):
     type_vocab_size: int = 0
 
     model_type = "elmo"
+    unseen = ("hidden_dropout_prob", "initializer_range", "max_position_embeddings")
     least = {"num_attention_heads": 0}
 
     def __post_init__(self):

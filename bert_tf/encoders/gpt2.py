@@ -16,6 +16,9 @@ from bert_tf.layers import (
     truncated_normal,
 )
 
+# Which OpenAI's models leave as they are, and files of before August 2021 do not speak of.
+_SWITCHES = ("scale_attn_weights", "scale_attn_by_inverse_layer_idx", "reorder_and_upcast_attn")
+
 
 @dataclasses.dataclass(frozen=True)
 class Gpt2Config(EncoderConfig):
@@ -46,6 +49,7 @@ class Gpt2Config(EncoderConfig):
     eos_token_id: int | None = 50256
 
     model_type = "gpt2"
+    unseen = (*EncoderConfig.unseen, "embedding_dropout_prob", *_SWITCHES)
     names_in_files = {
         "hidden_size": "n_embd",
         "num_hidden_layers": "n_layer",
@@ -70,14 +74,16 @@ class Gpt2Config(EncoderConfig):
             raise InputError(f"type_vocab_size: {self.type_vocab_size}, GPT-2 has no token types")
 
     @classmethod
-    def from_dict(cls, values):
+    def told(cls, values):
         """As EncoderConfig; where `n_inner` is absent or null the feed-forward layer is four times
         as wide as the model."""
         values = {name: value for name, value in values.items() if name != "type_vocab_size"}
         if values.get("n_inner") is None and "intermediate_size" not in values:
             width = values.get("n_embd", values.get("hidden_size", cls.hidden_size))
             values["n_inner"] = 4 * width if isinstance(width, int) else width
-        return super().from_dict(values)
+        if not any(name in values for name in _SWITCHES):
+            values |= {name: getattr(cls, name) for name in _SWITCHES}
+        return super().told(values)
 
     def to_dict(self):
         """As EncoderConfig; there are no token types to be told of."""

@@ -41,6 +41,7 @@ class LstmConfig(EncoderConfig):
     eos_token_id: int | None = None
 
     model_type = "lstm"
+    unseen = ("hidden_dropout_prob", "initializer_range", "max_position_embeddings")
     least = {"num_attention_heads": 0}
 
     def __post_init__(self):

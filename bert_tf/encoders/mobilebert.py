@@ -57,6 +57,11 @@ class MobileBertConfig(EncoderConfig):
     classifier_activation: bool = True
 
     model_type = "mobilebert"
+    unseen = (
+        *(*EncoderConfig.unseen, "normalization_type", "trigram_input", "use_bottleneck"),
+        *("use_bottleneck_attention", "key_query_shared_bottleneck", "classifier_activation"),
+        "pad_token_id",
+    )
 
     def __post_init__(self):
         super().__post_init__()

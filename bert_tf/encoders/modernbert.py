@@ -72,6 +72,12 @@ class ModernBertConfig(EncoderConfig):
     decoder_bias: bool = True
 
     model_type = "modernbert"
+    unseen = (
+        *(*EncoderConfig.unseen, "mlp_dropout", "classifier_dropout", "max_position_embeddings"),
+        *("local_attention", "global_attn_every_n_layers", *_THETAS.values()),
+        *("classifier_pooling", "classifier_activation"),
+    )
+    nulls = ("local_rope_theta",)
     names_in_files = {
         "hidden_act": "hidden_activation",
         "layer_norm_eps": "norm_eps",
@@ -103,7 +109,7 @@ class ModernBertConfig(EncoderConfig):
         return _by_rule(self.num_hidden_layers, self.global_attn_every_n_layers)
 
     @classmethod
-    def from_dict(cls, values):
+    def told(cls, values):
         """As EncoderConfig; a config of transformers 4 or 5.
 
         The published files hold names of BERT's besides that no ModernBERT reads, such as
@@ -121,7 +127,10 @@ class ModernBertConfig(EncoderConfig):
         values |= _thetas(values.get("rope_parameters"))
         if values.get("local_rope_theta", 0) is None:  # to transformers 4: the global one
             values["local_rope_theta"] = values.get("global_rope_theta", cls.global_rope_theta)
-        return super().from_dict(values | _rule(values))
+        values |= _rule(values)
+        if values.get("layer_types") is not None:  # which go before the rule
+            values.setdefault("global_attn_every_n_layers", cls.global_attn_every_n_layers)
+        return super().told(values)
 
     def to_dict(self):
         """As EncoderConfig; the keys of transformers 4 and of 5."""

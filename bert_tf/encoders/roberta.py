@@ -29,6 +29,7 @@ class RobertaConfig(EncoderConfig):
     model_type = "roberta"
     own_sizes = ("attention_head_size", "linear_rank")
     counts_padding = True
+    unseen = (*EncoderConfig.unseen, "pad_token_id")
 
     def __post_init__(self):
         super().__post_init__()

@@ -71,6 +71,7 @@ class TransformerConfig(EncoderConfig):
 
     model_type = "transformer"
     own_sizes = ("attention_head_size", "linear_rank")
+    unseen = (*EncoderConfig.unseen, "is_decoder")
     # Of ELECTRA's head for multiple choice, as its config has them by default.
     summary_activation, summary_last_dropout = "gelu", 0.1
 

@@ -28,6 +28,7 @@ class Word2VecConfig(EncoderConfig):
     type_vocab_size: int = 0
 
     model_type = "word2vec"
+    unseen = ("hidden_dropout_prob", "max_position_embeddings")
     least = {"num_hidden_layers": 0, "num_attention_heads": 0}
 
     def __post_init__(self):

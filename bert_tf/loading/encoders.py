@@ -97,12 +97,42 @@ def encoder_of_files(contents, changes=None, **options):
 
 
 def config_of_files(contents):
-    """The encoder's config in Contents or a Companion; null means that nothing is said."""
-    values = {key: value for key, value in contents.config.items() if value is not None}
+    """The encoder's config in Contents or a Companion; null means that nothing is said.
+
+    Raises:
+      InputError: a value that no model of the family can have, or one that everything depends on is
+        not there. Of others that are not there one warning names each and what is taken.
+    """
+    file, sizes = contents.config_file, contents.sizes
+    return told_config(contents.family_name, contents.config, file, sizes, contents.keys)
+
+
+def told_config(model_type, values, file, sizes, keys=None):
+    """The config in a parsed file, see `config_of_files`.
+
+    Args:
+      model_type: a key of `encoders.FAMILIES`.
+      values: dict.
+      file: Path or str, for messages.
+      sizes: dict of config key to Size, what the tensors tell.
+      keys: as in `conversion.formats.Found`.
+    """
+    kind = encoders.FAMILIES[model_type].config
+    values = {key: x for key, x in values.items() if x is not None or key in kind.nulls}
     try:
-        return encoders.read_config(contents.family_name, values)
+        told = kind.told(values)
+        for name in ("num_attention_heads", "num_hidden_layers"):
+            depends = getattr(kind, name) > 0 and name not in sizes and keys != ()
+            if depends and name not in told:
+                raise InputError(f"{kind.key_of(name)}: not there, and no tensor tells it")
+        config = encoders.read_config(model_type, values)
     except (InputError, TypeError) as error:
-        raise InputError(f"{contents.config_file}: {error}") from None
+        raise InputError(f"{file}: {error}") from None
+    untold = [x for x in kind.unseen if x not in told and (keys is None or x in keys)]
+    if untold:
+        taken = (f"{kind.key_of(name)} {shown(getattr(config, name))}" for name in untold)
+        logging.warning("%s: taken without being told are %s", file, ", ".join(taken))
+    return config
 
 
 def _check_layers(contents, stored, config):

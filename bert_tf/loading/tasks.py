@@ -24,6 +24,7 @@ from bert_tf.loading.encoders import (
     no_task,
     opened_with,
     refuse_size_name,
+    told_config,
 )
 
 
@@ -123,9 +124,10 @@ def _decoder(contents, encoder, arguments):
     if not isinstance(given, dict):
         return {}
     if contents.decoder is not None:
-        told = {name: value for name, value in given.items() if value is not None}
-        config = encoders.read_config(told["model_type"], told)
-        special = {name: told.get(name) for name in ("bos_token_id", "eos_token_id")}
+        kind, file = given["model_type"], f"{contents.config_file}: decoder"
+        # How deep it is: refused below if it is another number than that of the tensors.
+        config = told_config(kind, given, file, FAMILIES[kind].sizes)
+        special = {name: given.get(name) for name in ("bos_token_id", "eos_token_id")}
         given = {**dataclasses.asdict(config), "model_type": config.model_type, **special}
     config = encoders.decoder_config(encoder.config, given)
     found = encoder_decoder.decoder_sizes(contents, config, FAMILIES)

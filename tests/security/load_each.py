@@ -1,6 +1,7 @@
 """Loads each folder that a line of the standard input names; says in a line what came of it."""
 
 import hashlib
+import logging
 import os
 import resource
 import sys
@@ -36,7 +37,22 @@ def outcome(folder):
     weights = hashlib.sha1()
     for weight in model.weights:
         weights.update(weight.numpy().tobytes())
-    return f"loaded {config} {weights.hexdigest()[:12]} {type(model).__name__}"
+    told = " warned" if warnings.count else ""
+    return f"loaded {config} {weights.hexdigest()[:12]} {type(model).__name__}{told}"
+
+
+class Warnings(logging.Handler):
+    """How many warnings there were since it was last set to 0 that name a value that was taken."""
+
+    def __init__(self):
+        super().__init__(logging.WARNING)
+        self.count = 0
+
+    def emit(self, record):
+        self.count += "without being told" in record.getMessage()
+
+
+warnings = Warnings()
 
 
 def main():
@@ -48,7 +64,9 @@ def main():
 
     resource.setrlimit(resource.RLIMIT_AS, (BYTES, BYTES))
     os.write(out, b"ready\n")
+    logging.getLogger("absl").addHandler(warnings)
     for line in sys.stdin:
+        warnings.count = 0
         said = outcome(line.rstrip("\n")).replace("\n", " ")
         os.write(out, f"{said}\n".encode())
 

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+from absl import logging
 
 from bert_tf.conversion.files import read_json
 from bert_tf.conversion.hdf5_file import read_hdf5
@@ -19,6 +20,7 @@ from bert_tf.conversion.table import StoredTensor
 from bert_tf.errors import InputError, shown, shown_name
 
 CONFIG_FILE, WEIGHTS_FILE, SHARDS_FILE = "config.json", "model.weights.h5", "model.weights.json"
+DROPOUT = 0.1  # of their classes
 MOST = 2000  # layers in a config, before anything is counted up to it
 
 
@@ -118,7 +120,9 @@ def _config(whole, file):
     if kind.joined:
         config |= rows_added(name)
         config["max_position_embeddings"] += config.pop("_rows", 0)
-    rate = stored.get("dropout", 0.1)
+    rate = stored.get("dropout", DROPOUT)
+    if "dropout" not in stored:
+        logging.warning("%s: taken without being told is dropout %s", file, DROPOUT)
     for where in ("hidden", "attention_probs", "embedding"):
         config[f"{where}_dropout_prob"] = rate
     told = {"hidden_act": kind.hidden_act, "layer_norm_eps": kind.layer_norm_eps}
