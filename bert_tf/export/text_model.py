@@ -200,7 +200,10 @@ def running(model, precision="float32"):
         raise ConfigError(f"precision is {shown(precision)}, wanted one of {', '.join(STEPS)}")
     if precision != "float32" and model.compute_dtype != "float32":
         raise ConfigError(f"precision: {precision}, and the model is in {model.compute_dtype}")
-    return (in_parts if model.windowed else without_padding)(model, STEPS[precision])
+    few = tf.function(
+        without_padding(model, STEPS[precision]), autograph=False, reduce_retracing=True
+    )
+    return in_parts(few) if model.windowed else by_length(few)
 
 
 def without_padding(model, steps):
@@ -220,28 +223,59 @@ def without_padding(model, steps):
     return run
 
 
-def in_parts(model, steps):
-    """A model as a function of any number of rows, which runs them a few at a time.
+def by_length(few):
+    """A model as a function of any number of rows, which runs those of like lengths together.
 
-    A long text has many windows, and all of them at once may not fit into memory.
+    Attention takes the square of the longest row of a part, and not of all rows. A model whose
+    outputs have an entry a token runs all rows at once.
 
     Args:
-      model: TaskModel.
-      steps: Steps.
+      few: tf.function of inputs, dict of tensors with one entry a row, to outputs.
     Returns:
-      function of inputs, dict of tensors with one entry a row, to outputs.
+      function of such inputs to outputs.
     """
-    few = tf.function(without_padding(model, steps), autograph=False, reduce_retracing=True)
+    parts = in_parts(few, trimmed=True)
+
+    def run(inputs):
+        outputs = tf.nest.flatten(few.get_concrete_function(inputs).structured_outputs)
+        if not all(x.shape[1:].is_fully_defined() for x in outputs):
+            return few(inputs)
+        order = tf.argsort(_lengths(inputs["attention_mask"]))
+        outputs = parts({name: tf.gather(x, order) for name, x in inputs.items()})
+        back = tf.math.invert_permutation(order)
+        return tf.nest.map_structure(lambda x: tf.gather(x, back), outputs)
+
+    return run
+
+
+def in_parts(few, trimmed=False):
+    """A model as a function of any number of rows, which runs them a few at a time.
+
+    All windows of a long text, or all texts of a large request, may not fit into memory.
+
+    Args:
+      few: as in `by_length`.
+      trimmed: bool, whether a part's rows end with the longest of them.
+    Returns:
+      function of such inputs to outputs.
+    """
 
     def run(inputs):
         inputs = {name: x for name, x in inputs.items() if name != "rows"}
-        part = {name: x[:_ROWS_AT_ONCE] for name, x in inputs.items()}
-        outputs = few(part)
+
+        def taken(begin):
+            part = {name: x[begin : begin + _ROWS_AT_ONCE] for name, x in inputs.items()}
+            if not trimmed:
+                return part
+            mask = part["attention_mask"]
+            longest, axes = tf.reduce_max(_lengths(mask)), mask.shape.rank
+            return {x: y[..., :longest] if y.shape.rank == axes else y for x, y in part.items()}
+
+        outputs = few(taken(0))
         flat = tf.nest.flatten(outputs)
 
         def more(begin, *before):
-            part = {name: x[begin : begin + _ROWS_AT_ONCE] for name, x in inputs.items()}
-            found = zip(before, tf.nest.flatten(few(part)), strict=True)
+            found = zip(before, tf.nest.flatten(few(taken(begin))), strict=True)
             return begin + _ROWS_AT_ONCE, *(tf.concat(both, axis=0) for both in found)
 
         count = tf.shape(inputs["input_ids"])[0]
@@ -256,6 +290,12 @@ def in_parts(model, steps):
         return tf.nest.pack_sequence_as(outputs, flat)
 
     return run
+
+
+def _lengths(mask):
+    """The tokens of each row, or of the longest of its texts: [N, L] or [N, T, L] -> int32 [N]."""
+    tokens = tf.reduce_sum(tf.cast(mask > 0, tf.int32), axis=-1)
+    return tokens if tokens.shape.rank == 1 else tf.reduce_max(tokens, axis=1)
 
 
 def _one(texts, fill):

@@ -14,7 +14,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from bert_tf import InputError, SequenceClassifier, build_encoder, export_saved_model, load_export
 from bert_tf.errors import ConfigError
-from bert_tf.export import answer_with, saved_model
+from bert_tf.export import answer_with, saved_model, text_model
 from tests import tiny
 
 TEXTS = [
@@ -53,6 +53,31 @@ def test_export_answers_as_the_model_for_every_batch_size(single, tokenizer):
             part = slice(start, start + size)
             found = answer(TEXTS[part])["logits"]
             np.testing.assert_allclose(found, expected[part], rtol=0, atol=1e-5)
+
+
+def test_a_large_request_runs_rows_of_like_lengths_together_and_answers_in_order(single, tokenizer):
+    model, directory = single
+    texts = [" ".join(["a good film", "bad"][row % 2].split() * (row % 5)) for row in range(67)]
+    texts[3] = "very long " * 9
+    found = load_export(directory)(texts)["logits"]
+    np.testing.assert_allclose(found, logits_of(model, tokenizer, texts), atol=1e-5)
+
+
+def test_a_part_of_a_large_request_is_as_long_as_its_own_longest_row():
+    sizes = np.array([3, 40, 5, *[4] * 40, 7])
+    mask = tf.cast(tf.sequence_mask(sizes), tf.int32)
+    inputs = {"attention_mask": mask, "input_ids": mask * sizes[:, None], "language_ids": sizes}
+
+    def few(inputs):
+        shape = tf.shape(inputs["input_ids"])
+        told = inputs["input_ids"][:, 0], inputs["language_ids"], tf.fill([shape[0]], shape[1])
+        return {"told": tf.stack([tf.cast(x, tf.int32) for x in told], axis=1)}
+
+    run = text_model.by_length(tf.function(few, reduce_retracing=True))
+    row, language, length = tf.function(run)(inputs)["told"].numpy().T
+    assert row.tolist() == language.tolist() == sizes.tolist(), "answers in the order of the rows"
+    assert sorted(set(length)) == [4, 40], "32 of at most 4 tokens, 12 of at most 40"
+    assert (length == 4).sum() == 32
 
 
 def test_answers_are_labels_probabilities_and_logits(single):
