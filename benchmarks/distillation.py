@@ -1,13 +1,16 @@
-"""Students of one teacher by each method, beside one that is cut from it and has no teacher; and
-the teacher pruned and factorized, and its encoder under LoRA.
+"""Students of one teacher by each method, beside one that is cut from it and has no teacher; the
+teacher pruned and factorized, its encoder under LoRA and LayerDrop, and its exports in int8 and
+bfloat16.
 
     python benchmarks/distillation.py --model=quickstart/pretrained --train=SST-2/train.tsv \\
         --dev=SST-2/dev.tsv --workdir=distillation --seeds=3
 
-The teacher is fine-tuned first, or `--teacher` names one. Each run has a workdir of its own below
-`--workdir`: the same command again goes on where it stopped, and other `--methods` add to it. Then
-bytes, and milliseconds for a sentence of 32 tokens by turns, of the first seed's models. Prints a
-line of JSON a run, and a table; `--rows` takes that many rows of the training file.
+The teacher is fine-tuned first, or `--teacher` names one that was trained on the same columns. Each
+run has a workdir of its own below `--workdir`: the same command again goes on where it stopped, and
+other `--methods` add to it. Then bytes, and milliseconds for a text of 32 tokens by turns, of the
+first seed's models: from ids to logits, and from a string to the answer of an export. Prints a line
+of JSON a run, a table, and which students keep 97 % of the accuracy in 55 % of the time. `--rows`
+takes that many rows of the training file.
 """
 
 import argparse
@@ -15,66 +18,83 @@ import json
 import os
 import pathlib
 import statistics
-import time
 
-import numpy as np
-import tensorflow as tf
+from model_times import megabytes, milliseconds, text_of
 
-from bert_tf import load_task
+from bert_tf import Tokenizer, load_task
 from bert_tf.config import DistillConfig, FinetuneConfig, PruneConfig, from_dict
 from bert_tf.data import order
+from bert_tf.errors import ConfigError
+from bert_tf.export import require_packages
+from bert_tf.loading.cutting import kept_layers_of_task
+from bert_tf.recipes.depths import measure_depths, spread_layers
 from bert_tf.recipes.distill import distill
+from bert_tf.recipes.evaluate import evaluate, labelled_batches
 from bert_tf.recipes.finetune import finetune
+from bert_tf.recipes.measured_export import export_for_engine, export_for_serving
 from bert_tf.recipes.prune import prune
 
 LOGITS = {"weight": 1.0, "temperature": 2.0}
-# Method -> the losses, with the student's layers cut from the teacher.
+# Method -> the losses, with the student's layers cut from the teacher; of TinyBERT those of its
+# first run, whose student learns the answers in a second one.
 METHODS = {
     "cut": {"labels": 1.0},
     "logits": {"labels": 0.5, "logits": LOGITS},
     "patient": {"labels": 0.5, "logits": LOGITS, "patient": 1.0},
     "distilbert": {"labels": 0.5, "logits": LOGITS, "cosine": 1.0},
-    "tinybert": {"logits": LOGITS, "hidden": 1.0, "attentions": 0.1},
-    "minilm": {"logits": LOGITS, "relations": {"weight": 1.0, "heads": 12}},
+    "tinybert": {"hidden": 1.0, "attentions": 1.0},
+    "minilm": {"logits": LOGITS, "relations": 1.0},
     "theseus": {"labels": 1.0},
     "static": {"labels": 0.5, "logits": LOGITS},
     "albert": {"labels": 0.5, "logits": LOGITS, "hidden": 1.0},
 }
-# What stays of the teacher, which is trained for an epoch again.
+# What stays of the teacher, a share of what it has, which is trained for an epoch again.
 PRUNED = {
-    "half_heads": {"heads": 6},
-    "half_heads_and_neurons": {"heads": 6, "neurons": 768},
-    "factorized": {"linear_rank": 96, "word_rank": 96},
+    "half_heads": {"heads": (1, 2)},
+    "half_heads_and_neurons": {"heads": (1, 2), "neurons": (1, 2)},
+    "factorized": {"linear_rank": (1, 4), "word_rank": (1, 4)},
 }
-WIDTH, STATIC_RATE = 256, 1e-3
+SIZES = {"heads": "num_attention_heads", "neurons": "intermediate_size"}
+EXPORTS = ("int8", "bfloat16")
+WIDTH, STATIC_RATE, TOKENS = 256, 1e-3, 32
+# A student is to keep this share of the accuracy in that share of the time.
+KEPT, TIME = 0.97, 0.55
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("model", "train", "dev", "workdir"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--text", default="sentence", help="the column of texts")
+    parser.add_argument("--label", default=None, help="that of labels; by default the usual one")
+    parser.add_argument("--max_length", type=int, default=64, help="tokens a row")
     parser.add_argument("--teacher", help="a model that is fine-tuned already")
-    parser.add_argument("--methods", default=",".join([*METHODS, *PRUNED, "lora"]))
-    parser.add_argument("--keep_layers", default="1,3,5")
+    methods = [*METHODS, *PRUNED, "lora", "layerdrop", *EXPORTS]
+    parser.add_argument("--methods", default=",".join(methods))
+    parser.add_argument("--keep_layers", help="as 1,3,5; by default every other one")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--rows", type=int, default=None)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--teacher_epochs", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=200, help="sentences that are timed")
+    parser.add_argument("--rounds", type=int, default=200, help="how often each model is timed")
     given = parser.parse_args()
     given.train = some_rows(given)
     teacher = given.teacher or teach(given)
-    found = {"teacher": [figure(teacher, given)]}
+    given.sizes = json.loads(pathlib.Path(teacher, "config.json").read_text("utf-8"))
+    depth = given.sizes["num_hidden_layers"]
+    half = spread_layers(depth, max(depth // 2, 1))
+    given.keep_layers = [int(x) for x in (given.keep_layers or "").split(",") if x] or half
+    found, places = {"teacher": [figure(teacher, given)]}, {"teacher": teacher}
     for method in given.methods.split(","):
-        found[method] = []
-        for seed in range(given.seeds):
-            accuracy = student(method, teacher, seed, given)
-            found[method].append(accuracy)
-            line = {"method": method, "seed": seed, "accuracy": accuracy}
-            print(json.dumps(line), flush=True)
-    places = {name: place_of(name, 0, given) for name in found if name != "teacher"}
-    places = {"teacher": teacher} | {name: f"{x}/model" for name, x in places.items()}
-    report(found, places, milliseconds(places, given.rounds))
+        for seed in range(1 if method in EXPORTS else given.seeds):
+            for name, accuracy, place in made(method, teacher, seed, given):
+                found.setdefault(name, []).append(accuracy)
+                places.setdefault(name, place)
+                line = {"method": name, "seed": seed, "accuracy": accuracy}
+                print(json.dumps(line), flush=True)
+    exports = os.path.join(given.workdir, "exports")
+    times = milliseconds(places, sample(teacher, given), exports, given.rounds)
+    report(found, places, *times, len(given.keep_layers))
 
 
 def some_rows(given):
@@ -82,7 +102,7 @@ def some_rows(given):
     if given.rows is None:
         return given.train
     header, *rows = pathlib.Path(given.train).read_text("utf-8").rstrip("\n").split("\n")
-    chosen = np.sort(order.shuffled(len(rows), 0, order.SAMPLE)[: given.rows])
+    chosen = sorted(order.shuffled(len(rows), 0, order.SAMPLE)[: given.rows])
     path = pathlib.Path(given.workdir, f"train_{given.rows}.tsv")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join([header, *(rows[row] for row in chosen)]) + "\n", "utf-8")
@@ -90,7 +110,8 @@ def some_rows(given):
 
 
 def data_of(given):
-    return {"train": given.train, "validation": given.dev, "text": "sentence", "max_length": 64}
+    columns = {"text": given.text} | ({} if given.label is None else {"label": given.label})
+    return {"train": given.train, "validation": given.dev, "max_length": given.max_length} | columns
 
 
 def train_of(seed, epochs, rate=5e-5):
@@ -102,89 +123,161 @@ def train_of(seed, epochs, rate=5e-5):
 
 def teach(given):
     """Fine-tunes the teacher; returns its model directory."""
-    settings = {
-        "model": {"path": given.model},
-        "data": data_of(given),
-        "train": train_of(42, given.teacher_epochs),
-    }
-    workdir = os.path.join(given.workdir, "teacher")
-    finetune(from_dict(FinetuneConfig, settings), workdir)
-    return os.path.join(workdir, "model")
+    return tuned(given, "teacher", train_of(42, given.teacher_epochs))[1]
+
+
+def tuned(given, name, train, changes=None, **sections):
+    """Fine-tunes the model; returns its accuracy and its directory."""
+    model = {"path": given.model, "changes": changes or {}}
+    settings = {"model": model, "data": data_of(given), "train": train, **sections}
+    workdir = os.path.join(given.workdir, name)
+    results = finetune(from_dict(FinetuneConfig, settings), workdir)
+    return results["validation"]["accuracy"], os.path.join(workdir, "model")
 
 
 def figure(teacher, given):
     """The teacher's accuracy, measured once and kept."""
     path = pathlib.Path(given.workdir, "teacher_accuracy.json")
-    if not path.exists():
-        from bert_tf.recipes.evaluate import evaluate
+    return kept(path, lambda: evaluate(teacher, given.dev)["accuracy"])
 
+
+def kept(path, function):
+    """What a function gives, which a file keeps as JSON."""
+    if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(evaluate(teacher, given.dev)["accuracy"]))
+        path.write_text(json.dumps(function()))
     return json.loads(path.read_text())
 
 
-def place_of(method, seed, given):
-    return os.path.join(given.workdir, f"{method}_{seed}")
-
-
-def student(method, teacher, seed, given):
-    """Trains one student, or what else a method makes; returns its accuracy."""
-    workdir = place_of(method, seed, given)
-    if method in PRUNED:
-        settings = {"model": {"path": teacher}, "pruning": PRUNED[method]}
-        settings |= {"data": data_of(given), "train": train_of(seed, 1, 3e-5)}
-        return prune(from_dict(PruneConfig, settings), workdir)["validation"]["accuracy"]
+def made(method, teacher, seed, given):
+    """What a method makes, trained if it has not been: a list of (name, accuracy, its place)."""
+    name = f"{method}_{seed}"
+    workdir = os.path.join(given.workdir, name)
+    if method in EXPORTS:
+        return exported(method, teacher, given)
+    if method == "layerdrop":
+        return sub_networks(name, seed, given)
     if method == "lora":
-        settings = {"model": {"path": given.model}, "lora": {"rank": 8}}
-        settings |= {"data": data_of(given), "train": train_of(seed, given.teacher_epochs, 5e-4)}
-        return finetune(from_dict(FinetuneConfig, settings), workdir)["validation"]["accuracy"]
-    layers = [int(number) for number in given.keep_layers.split(",")]
-    static = method == "static"
-    whole = method in ("static", "albert")
+        train = train_of(seed, given.teacher_epochs, 5e-4)
+        return [(method, *tuned(given, name, train, lora={"rank": 8}))]
+    if method in PRUNED:
+        pruning = {
+            what: given.sizes[SIZES.get(what, "hidden_size")] * part // whole
+            for what, (part, whole) in PRUNED[method].items()
+        }
+        settings = {"model": {"path": teacher}, "pruning": pruning}
+        settings |= {"data": data_of(given), "train": train_of(seed, 1, 3e-5)}
+        results = prune(from_dict(PruneConfig, settings), workdir)
+    elif method == "tinybert":
+        first = os.path.join(given.workdir, f"{name}_inside")
+        student(method, teacher, seed, given, first)
+        start = {"path": os.path.join(first, "model")}
+        results = student("logits", teacher, seed, given, workdir, start, {"logits": LOGITS})
+    else:
+        results = student(method, teacher, seed, given, workdir)
+    return [(method, results["validation"]["accuracy"], os.path.join(workdir, "model"))]
+
+
+def student(method, teacher, seed, given, workdir, start=None, losses=None):
+    """Trains one student; returns the results of its run."""
+    changes = {} if method in ("static", "albert") else {"keep_layers": given.keep_layers}
     settings = {
-        "model": {"path": teacher, "changes": {} if whole else {"keep_layers": layers}},
+        "model": start or {"path": teacher, "changes": changes},
         "data": data_of(given),
-        "distillation": {"teacher": teacher, "losses": METHODS[method]},
-        "train": train_of(seed, given.epochs, STATIC_RATE if static else 5e-5),
+        "distillation": {"teacher": teacher, "losses": losses or METHODS[method]},
+        "train": train_of(seed, given.epochs, STATIC_RATE if method == "static" else 5e-5),
     }
-    if static:
-        settings["distillation"]["static"] = WIDTH
+    width = given.sizes["hidden_size"]
+    if method == "static":
+        settings["distillation"]["static"] = min(WIDTH, width)
     if method == "albert":
-        settings["distillation"] |= {"groups": 2, "embedding_size": 128}
+        settings["distillation"] |= {"groups": 2, "embedding_size": min(128, width)}
     if method == "theseus":
         settings["distillation"]["replacing"] = 0.5
-    results = distill(from_dict(DistillConfig, settings), workdir)
-    return results["validation"]["accuracy"]
+    return distill(from_dict(DistillConfig, settings), workdir)
 
 
-def milliseconds(places, rounds):
-    """The median time of each model for a row of 32 tokens, one model after the other in turn."""
-    ids = {"input_ids": tf.constant([[101, *[2000] * 30, 102]], tf.int32)}
-    ids["attention_mask"] = tf.ones_like(ids["input_ids"])
-    models = {name: load_task(place) for name, place in places.items()}
-    times = {name: [] for name in models}
-    for number in range(rounds + 10):
-        for name in models if number % 2 else reversed(models):
-            start = time.perf_counter()
-            models[name].forward(ids).numpy()
-            if number >= 10:
-                times[name].append(1e3 * (time.perf_counter() - start))
-    return {name: statistics.median(each) for name, each in times.items()}
+def sub_networks(name, seed, given):
+    """A model trained with LayerDrop, and what is left of it with fewer layers, down to half."""
+    train = train_of(seed, given.teacher_epochs)
+    _, place = tuned(given, name, train, {"layer_drop_rate": 0.2})
+    path = pathlib.Path(given.workdir, name, "depths.json")
+
+    def measured():
+        model, tokenizer = load_task(place), Tokenizer.from_pretrained(place)
+        table, batches = labelled_batches(model, tokenizer, given.dev)
+        depths = measure_depths(model, batches, table)
+        for each in depths:
+            folder = path.parent / f"layers_{len(each['layers'])}"
+            kept_layers_of_task(model, each["layers"]).save_pretrained(str(folder), tokenizer)
+        return [(len(each["layers"]), each["accuracy"]) for each in depths]
+
+    return [
+        (f"layerdrop, {count} layers", accuracy, str(path.parent / f"layers_{count}"))
+        for count, accuracy in kept(path, measured)
+        if count >= len(given.keep_layers)
+    ]
 
 
-def report(found, places, times):
-    """A table for RESULTS.md."""
-    best, slowest = found["teacher"][0], times["teacher"]
-    print("| model | accuracy, mean and spread | of the teacher's | MB | ms | of the teacher's |")
-    print("|---|---|---|---|---|---|")
+def exported(method, teacher, given):
+    """The teacher as an ONNX file in int8, or a SavedModel in bfloat16, measured beside it."""
+    folder = os.path.join(given.workdir, method)
+    path = pathlib.Path(given.workdir, f"{method}.json")
+
+    def measured():
+        measure = {"data": given.dev, "force": True}
+        if method == "int8":
+            report = export_for_engine(teacher, folder, "onnx", "int8", **measure)
+            return report["engine"], report["file"]
+        place, report = export_for_serving(teacher, folder, precision="bfloat16", **measure)
+        return report["engine"], place
+
+    if method == "int8":
+        try:
+            require_packages("onnx", "int8")
+        except ConfigError as error:
+            print(f"int8 is left out: {error}", flush=True)
+            return []
+    return [(method, *kept(path, measured))]
+
+
+def sample(teacher, given):
+    """A text of 32 tokens, or as many as a row may have, out of the validation file."""
+    model, tokenizer = load_task(teacher), Tokenizer.from_pretrained(teacher)
+    table, _ = labelled_batches(model, tokenizer, given.dev)
+    texts = table.cells(range(min(100, len(table))))["text"]
+    return text_of(min(TOKENS, given.max_length), texts, tokenizer)
+
+
+def report(found, places, from_ids, from_strings, depth):
+    """A table for RESULTS.md, and which students of so many layers are good and quick."""
+    best, share = found["teacher"][0], "of the teacher's"
+    heads = ["model", "accuracy, mean and spread", share, "MB"]
+    heads += ["ms from ids", share, "ms from a string", share]
+    print(f"\n| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
+    students = []
     for name, values in found.items():
-        mean = statistics.mean(values)
+        mean, place = statistics.mean(values), places[name]
         spread = f" +- {statistics.stdev(values):.4f}" if len(values) > 1 else ""
-        size = os.path.getsize(os.path.join(places[name], "model.safetensors")) / 1e6
-        print(
-            f"| {name} | {mean:.4f}{spread} | {mean / best:.3f} | {size:.1f} | {times[name]:.2f} | "
-            f"{times[name] / slowest:.2f} |"
-        )
+        cells = [name, f"{mean:.4f}{spread}", f"{mean / best:.3f}", f"{megabytes(place):.1f}"]
+        for times in (from_ids, from_strings):
+            both = [times[name], times[name] / times["teacher"]] if name in times else []
+            cells += [f"{x:.2f}" for x in both] or ["-", "-"]
+        print(f"| {' | '.join(cells)} |")
+        if layers_of(place) == depth:
+            students.append((name, mean / best, from_strings[name] / from_strings["teacher"]))
+    good = [name for name, accuracy, time in students if accuracy >= KEPT and time <= TIME]
+    told = [f"{name} {accuracy:.3f} at {time:.2f}" for name, accuracy, time in students]
+    print(
+        f"\nAt least {KEPT} of the teacher's accuracy at {TIME} of its time or less, from a string:"
+    )
+    print(f"{', '.join(good) or 'none'}; of {depth} layers there are {', '.join(told) or 'none'}")
+
+
+def layers_of(place):
+    """How many layers a model directory has; None of what is no such directory."""
+    path = pathlib.Path(place, "config.json")
+    return json.loads(path.read_text("utf-8"))["num_hidden_layers"] if path.exists() else None
 
 
 if __name__ == "__main__":
