@@ -87,11 +87,17 @@ def layer_map(name, given, student, teacher, first=1, last=None):
       student, teacher: int, how many layers each has.
       first, last: int, the student's layers that can be compared; None: its last one.
     Raises:
-      InputError: there is no such layer, or the teacher's are not a multiple of the student's.
+      InputError: there is no such layer, the teacher's are not a multiple of the student's, or none
+        is left to compare.
     """
     last = student if last is None else last
     if given is None:
-        if not student or teacher % student or last < first:
+        if student and last < first:
+            raise InputError(
+                f"losses.{name}: layers: {student} of the student, and the last one is left out "
+                f"where none is named; wanted a map such as {{{student}: {teacher}}}"
+            )
+        if not student or teacher % student:
             raise InputError(
                 f"losses.{name}: layers: {student} of the student and {teacher} of the teacher do "
                 "not go together evenly; wanted a map such as {1: 2, 2: 5}"

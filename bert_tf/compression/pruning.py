@@ -158,7 +158,7 @@ def choose(found, depth, layers=None, heads=None, neurons=None):
     Returns:
       Kept.
     Raises:
-      InputError: there are not so many.
+      InputError: there are not so many, or none is to stay.
     """
     shared = 0 < len(found) < depth
     if isinstance(layers, int):
@@ -187,6 +187,8 @@ def choose(found, depth, layers=None, heads=None, neurons=None):
 def _require(count, most, name, whose):
     if count > most:
         raise InputError(f"{name}: {count}, wanted at most {most}, which {whose}")
+    if count < 1:
+        raise InputError(f"{name}: {count}, wanted 1 to {most}, which {whose}")
 
 
 def _best(values, count):

@@ -143,6 +143,9 @@ def test_what_matters_most_stays_in_its_order():
     ("given", "line"),
     [
         ({"heads": 3}, "heads: 3, wanted at most 2, which a layer has"),
+        ({"heads": 0}, "heads: 0, wanted 1 to 2, which a layer has"),
+        ({"neurons": 0}, "neurons: 0, wanted 1 to 3, which a layer has"),
+        ({"layers": 0}, "layers: 0, wanted 1 to 3, which the encoder has"),
         ({"neurons": 4}, "neurons: 4, wanted at most 3, which a layer has"),
         ({"layers": 4}, "layers: 4, wanted at most 3, which the encoder has"),
         ({"layers": [0, 3]}, "layers: [0, 3], wanted numbers from 0 to 2 in rising order"),
