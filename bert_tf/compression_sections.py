@@ -109,12 +109,12 @@ class DistillationSection:
                 f"distillation.replacing is {self.replacing} and distillation.answers "
                 f"{self.answers}, wanted one of them"
             )
-        others = sorted({*self.losses} - {"labels", "logits"})
-        if self.answers is not None and (others or "logits" not in self.losses):
+        taught = {*self.losses} - {"labels"}
+        if self.answers is not None and taught not in ({"logits"}, {"vectors"}):
             raise ConfigError(
                 f"distillation.answers is {self.answers} and distillation.losses "
-                f"{', '.join(others or self.losses)}, wanted logits, perhaps with labels: no more "
-                "is kept"
+                f"{', '.join(sorted(taught) or self.losses)}, wanted logits or vectors, perhaps "
+                "with labels: no more is kept"
             )
 
 

@@ -16,6 +16,9 @@ from bert_tf.tasks.losses import mean_there, weight_of_rows, weighted_sum
 from bert_tf.tasks.soft_answers import mask_of
 from bert_tf.tasks.task_model import TaskModel
 
+# The figure of validation that is what all teachers' losses come to.
+TEACHERS_LOSS = "distillation_loss"
+
 
 class Distillation(TaskModel):
     """A student and its teachers over the same rows (Hinton et al. 2015, arXiv 1503.02531).
@@ -38,20 +41,24 @@ class Distillation(TaskModel):
         first, see `compression.replacing`; None: no.
       own_inputs: list of bool, which teachers have inputs of their own, named as
         `name_for_teacher` says; None: all read the student's.
+      asks: bool, whether the teachers are asked; False: labels have `kept`.
 
     Labels: as the student's; or a dict with these as `labels` and `kept` float32 [B, T, ...], what
-    T teachers answer. `sample_weight` weighs the student's own loss alone: with 0 a row without a
-    label is one to learn from the teacher.
+    T further teachers answer, or those that are not asked: logits, of tokens perhaps for longer
+    rows, or vectors [B, 1, texts, D]. `sample_weight` weighs the student's own loss alone: with 0 a
+    row without a label is one to learn from the teacher.
     """
 
-    def __init__(self, student, teachers, losses=None, replacing=None, own_inputs=None, **kwargs):
+    def __init__(
+        self, student, teachers, losses=None, replacing=None, own_inputs=None, asks=True, **kwargs
+    ):
         teachers = list(teachers) if isinstance(teachers, list | tuple) else [teachers]
         settings = settings_of({"logits": 1.0} if losses is None else losses)
         taught = [name for name in settings if name != "labels"]
         self.loss_names = (*student.loss_names, *taught)
         self.metric_names = student.metric_names
         super().__init__(student.encoder, **kwargs)
-        self.student, self.settings = student, settings
+        self.student, self.settings, self.asks = student, settings, asks
         share = settings.get("labels", {"weight": 0.0})["weight"]
         own = {name: share * student.factor(name) for name in student.loss_names}
         self.loss_factors = own | {name: settings[name]["weight"] for name in taught}
@@ -70,13 +77,34 @@ class Distillation(TaskModel):
         return self._apart.teachers
 
     @property
+    def learns_answers(self):
+        """bool, whether labels or a teacher's answers train the student's head."""
+        return any(name in self.settings for name in ("labels", "logits"))
+
+    @property
     def monitors(self):
-        """The student's."""
-        return self.student.monitors
+        """The student's, and how near it is to its teachers; that is the usual one where nothing
+        that the student's figures tell of is trained."""
+        own = self.student.monitors
+        if set(self.settings) == {"labels"}:
+            return own
+        return (*own, TEACHERS_LOSS) if self.learns_answers else (TEACHERS_LOSS, *own)
 
     def higher_is_better(self, name):
         """As the student has it."""
-        return self.student.higher_is_better(name)
+        return name != TEACHERS_LOSS and self.student.higher_is_better(name)
+
+    def figures(self, means):
+        """What the means of losses over a data set say of student and teachers.
+
+        Args:
+          means: dict of floats, as `training.evaluation.mean_terms` gives them.
+        Returns:
+          dict: each loss to the teachers, and `distillation_loss`, the sum of all by their weights.
+        """
+        found = {name: means[name] for name in self.settings if name != "labels"}
+        total = sum(self.settings[name]["weight"] * value for name, value in found.items())
+        return {**found, TEACHERS_LOSS: total}
 
     def complete_labels(self, inputs, labels):
         own, kept = _parts(labels)
@@ -84,35 +112,39 @@ class Distillation(TaskModel):
         return own if kept is None else {"labels": own, "kept": kept}
 
     def call(self, inputs, training=False, key=None):
-        """What the student answers; in training also what its teachers do.
+        """What the student answers, and its teachers.
 
         Args:
           inputs: dict, the student's and perhaps some teachers' own.
           training: bool, with dropout in the student; a teacher has none.
           key: integer [2], the dropout key of this step, or None.
         Returns:
-          dict: `student`, what it returns; `inputs`; in training `teachers`, a list of the same.
+          dict: `student`, what it returns; `inputs`; `teachers`, a list of the same; and where a
+          loss reads it `inside`, a list of what goes on in all of them.
         """
         key = key_for(training, key)
-        outputs = {"inputs": inputs}
-        if key is None:
-            return outputs | {"student": self.student(inputs, training=False)}
         replacing, blocks = self._apart.replacing, None
-        if replacing is not None:
+        if replacing is not None and key is not None:
             blocks = replacing.blocks(self.optimizer.iterations)
-        how = {"training": True, "key": key}
+        how = {"training": key is not None, "key": key}
+        outputs = {"inputs": inputs}
         outputs["student"], inside = self._asked(self.student, inputs, blocks, **how)
         # Told so: Keras would hand them the `training` of the call that they are part of.
-        teach = any(name != "labels" for name in self.settings)
         asked = [
             self._asked(teacher, self._inputs(inputs, number), training=False)
-            for number, teacher in enumerate(self.teachers if teach else ())
+            for number, teacher in enumerate(self._askable)
         ]
         asked = keras.tree.map_structure(ops.stop_gradient, asked)
         outputs["teachers"] = [answered for answered, _ in asked]
         if self._looks_inside:
             outputs["inside"] = [inside, *(theirs for _, theirs in asked)]
         return outputs
+
+    @property
+    def _askable(self):
+        """The teachers that are asked."""
+        teach = self.asks and any(name != "labels" for name in self.settings)
+        return self.teachers if teach else []
 
     @property
     def _looks_inside(self):
@@ -148,11 +180,9 @@ class Distillation(TaskModel):
         return weights | {name: rows for name in self.settings if name != "labels"}
 
     def loss_terms(self, outputs, labels, sample_weight=None):
-        """The student's own losses, and in training those to its teachers, a row's mean each."""
+        """The student's own losses and those to its teachers, a row's mean each."""
         own, kept = _parts(labels)
         terms = dict(self.student.loss_terms(outputs["student"], own, sample_weight))
-        if "teachers" not in outputs:
-            return terms
         rows, inputs = weight_of_rows(own, None), outputs["inputs"]
         if "logits" in self.settings:
             answers = self.student.soft_answers(outputs["student"], inputs)
@@ -162,13 +192,17 @@ class Distillation(TaskModel):
                 )
             taught = self._told("soft_answers", outputs)
             if kept is not None:
-                taught += [[answers[0]._replace(values=x)] for x in ops.unstack(kept, axis=1)]
+                values = kept[:, :, : ops.shape(answers[0].values)[1]]
+                taught += [[answers[0]._replace(values=x)] for x in ops.unstack(values, axis=1)]
             temperature = self.settings["logits"]["temperature"]
             losses = answer_losses(answers, taught, temperature)
             terms["logits"] = (weighted_sum(losses, None), rows)
         if "vectors" in self.settings:
             vectors = self.student.soft_vectors(outputs["student"], inputs)
-            losses = self.matches["vectors"](vectors, self._told("soft_vectors", outputs))
+            taught = self._told("soft_vectors", outputs)
+            if kept is not None:
+                taught.append((kept[:, 0], vectors[1][:, : kept.shape[2]]))
+            losses = self.matches["vectors"](vectors, taught)
             terms["vectors"] = (weighted_sum(losses, None), rows)
         for name in self.settings:
             if name in MATCHES:
@@ -181,7 +215,7 @@ class Distillation(TaskModel):
         return [
             getattr(teacher, method)(told, self._inputs(outputs["inputs"], number))
             for number, (teacher, told) in enumerate(
-                zip(self.teachers, outputs["teachers"], strict=True)
+                zip(self._askable, outputs["teachers"], strict=True)
             )
         ]
 

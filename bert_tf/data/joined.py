@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from bert_tf.data import spans
+from bert_tf.tags import IGNORED
+
 
 class JoinedTable:
     """The rows of one Table, then those of another; each keeps its own file and columns.
@@ -32,6 +35,8 @@ class JoinedTable:
     def labels(self, rows):
         """The labels of rows; as Table.labels."""
         example = self._first.labels(np.arange(1))
+        if example is None:
+            return None
         labels = np.empty((len(rows), *example.shape[1:]), example.dtype)
         for place, part, numbers in self._parts(rows):
             labels[place] = part.labels(numbers)
@@ -45,24 +50,33 @@ class JoinedTable:
         yield old, self._second, rows[old] - len(self._first)
 
 
+# Kind of a cell that says what is right -> what stands in its place where nobody has said it.
+UNSAID = {"rating": 0.0, "spans": spans.Marked(IGNORED, [], [])}
+
+
 class UnlabelledTable:
-    """A Table without labels as one that has them, all of the first class or 0, for a JoinedTable.
+    """A Table without labels as one that has them, for a JoinedTable: all of the first class or 0,
+    and of words none.
 
     Args:
-      table: Table without labels.
+      table: Table; of UNSAID's kinds it may have columns or not, they are not looked at.
       like: Table with labels.
     """
 
     def __init__(self, table, like):
         self._table, self._example = table, like.labels(np.arange(1))
+        self._unsaid = {name: UNSAID[x] for name, x in like.kinds.items() if x in UNSAID}
 
     def __len__(self):
         return len(self._table)
 
     def cells(self, rows):
         """As Table.cells."""
-        return self._table.cells(rows)
+        cells = self._table.cells(rows)
+        return cells | {name: [value] * len(rows) for name, value in self._unsaid.items()}
 
     def labels(self, rows):
         """Zeros of the shape of labels: nothing is to be learned from them."""
+        if self._example is None:
+            return None
         return np.zeros((len(rows), *self._example.shape[1:]), self._example.dtype)

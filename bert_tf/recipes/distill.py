@@ -4,7 +4,7 @@ from bert_tf.compression import distillation
 from bert_tf.compression.loss_settings import settings_of
 from bert_tf.datasets import task_named
 from bert_tf.errors import ConfigError, InputError
-from bert_tf.recipes.distill_rows import kept_answers, source_of, with_unlabelled
+from bert_tf.recipes.distill_rows import source_of, taught_rows, with_unlabelled
 from bert_tf.recipes.distill_start import as_taught, make_student, open_teacher
 from bert_tf.recipes.finetune import compile_model, monitor_of, prepare, train_and_measure
 from bert_tf.recipes.finetune_rows import (
@@ -14,10 +14,11 @@ from bert_tf.recipes.finetune_rows import (
     read_tables,
     report_rows,
 )
+from bert_tf.recipes.kept_answers import asked_answers, kept_answers
 from bert_tf.recipes.workdir import claimed_workdir, digests, open_workdir, save_run
 from bert_tf.text import Tokenizer
 from bert_tf.training.distribution import is_chief
-from bert_tf.training.evaluation import evaluate
+from bert_tf.training.evaluation import evaluate, mean_terms
 
 
 def distill(config, workdir):
@@ -48,8 +49,7 @@ def distill(config, workdir):
         ]
         tables = as_taught(tables, plain, task, tokenizer, teachers)
         student = make_student(config, task, tables["train"], tokenizer)
-    further = (section.unlabelled, section.augmented)
-    rows = with_unlabelled(tables["train"], plain, task, *further)
+    rows = with_unlabelled(tables["train"], plain, task, tokenizer, section)
     given = (plain, task, tokenizer, teachers)
     kept = None
     if section.answers is not None:
@@ -60,14 +60,23 @@ def distill(config, workdir):
     with strategy.scope():
         model = _distillation(section, student, teachers, steps, kept is not None)
         compile_model(model, config.train, steps, source.epoch_steps)
-    monitor = monitor_of(config.train.best_metric, student)
+    monitor = monitor_of(config.train.best_metric, model)
     report_rows(plain, task, tables, tokenizer, steps)
     batches = evaluation_of(plain, task, tables, tokenizer)
+    further = dict
+    if monitor[0] == distillation.TEACHERS_LOSS:
+        part = tables["validation"]
+        known = None if kept is None else asked_answers(part, *given)
+        asked = taught_rows(batches["validation"], part, *given, known)
+
+        def further():
+            return model.figures(mean_terms(model, asked))
+
     with claimed_workdir(workdir, config, data, chief):
         run = (source, steps, workdir, config.train)
-        results = train_and_measure(model, *run, student, batches, tables, monitor)
-        asked = [teacher for teacher in teachers if teacher.trained]
-        results["teachers"] = [_measured(x, plain, task, tables, batches) for x in asked]
+        results = train_and_measure(model, *run, student, batches, tables, monitor, further)
+        trained = [teacher for teacher in teachers if teacher.trained]
+        results["teachers"] = [_measured(x, plain, task, tables, batches) for x in trained]
         if chief:
             save_run(student, tokenizer, workdir, results)
     return results
@@ -81,18 +90,17 @@ def _check_losses(section):
 
 
 def _distillation(section, student, teachers, steps, known):
-    """The task model that is trained; its teachers are asked nothing if their answers are known."""
+    """The task model that is trained; its teachers are not asked if their answers are known."""
     for teacher in teachers:
         if teacher.trained:
             distillation.check_alike(student, teacher.model, teacher.path)
-    asked = [] if known else teachers
-    own = [teacher.tokenizer is not None for teacher in asked]
+    own = [teacher.tokenizer is not None for teacher in teachers]
     replacing = None
     if section.replacing is not None:
         replacing = {"start": section.replacing, "steps": round(steps * section.replaced_by)}
     try:
-        models = [teacher.model for teacher in asked]
-        return distillation.Distillation(student, models, section.losses, replacing, own)
+        given = ([teacher.model for teacher in teachers], section.losses, replacing, own)
+        return distillation.Distillation(student, *given, asks=not known)
     except InputError as error:
         raise ConfigError(f"distillation.{error}") from None
 

@@ -79,19 +79,23 @@ def finetune(config, workdir, start=None):
     return results
 
 
-def train_and_measure(trained, source, steps, workdir, settings, model, batches, tables, monitor):
+def train_and_measure(
+    trained, source, steps, workdir, settings, model, batches, tables, monitor, further=dict
+):
     """Trains, and measures the best weights on every part.
 
     Args:
       trained, source, steps, workdir, settings, monitor: as `training.loop.train` takes them.
       model: TaskModel, of whose figures the best are sought: `trained`, or the student in it.
       batches, tables: dict of part -> batches to evaluate, and their table; validation first.
+      further: function () -> dict of further figures of the validation rows.
     Returns:
       dict: what `train` returns, and the figures of every part.
     """
 
     def figures(part):
-        return evaluate(model, batches[part], tables[part])
+        found = evaluate(model, batches[part], tables[part])
+        return {**found, **further()} if part == "validation" else found
 
     outcome = train(
         trained, source, steps, workdir, settings, lambda: figures("validation"), monitor

@@ -78,7 +78,9 @@ def pretrain(config, workdir):
         for phase in phases:
             results[phase.name] = _run(phase, config.objective, model, tokenizer, workdir)
         if chief:
-            save_model(model, tokenizer, workdir)
+            # A head that nothing has trained would be taken for one that guesses words.
+            headless = not getattr(model, "learns_answers", True)
+            save_model(model.encoder if headless else model, tokenizer, workdir)
             finish(workdir, results)
     return results
 

@@ -63,6 +63,21 @@ def test_who_is_its_own_teacher_pays_for_labels_alone():
     assert found == pytest.approx(dict.fromkeys(found, 0.0), abs=1e-5) and len(found) == 6
 
 
+def test_an_evaluation_tells_what_training_descends():
+    student, teacher = classifier(2, seed=2), classifier(4)
+    trained, model = losses_of(student, teacher, {"hidden": 1, "logits": 2, "labels": 1})
+    terms = model.terms(model(INPUTS), LABELS)
+    found = {name: float(total / weight) for name, (total, weight) in terms.items()}
+    assert {name: found[name] for name in trained} == pytest.approx(trained, rel=1e-4)
+    told = model.figures(found)
+    assert told.pop("distillation_loss") == pytest.approx(told["hidden"] + 2 * told["logits"])
+    assert set(told) == {"hidden", "logits"} and model.monitors[0] == "accuracy"
+    assert Distillation(student, teacher, {"labels": 1}).monitors == student.monitors
+    inside = Distillation(student, teacher, {"hidden": 1})
+    assert inside.monitors[0] == "distillation_loss" and "accuracy" in inside.monitors
+    assert not inside.higher_is_better("distillation_loss") and inside.higher_is_better("accuracy")
+
+
 def test_states_and_maps_cost_their_distance_over_real_tokens():
     student, teacher = classifier(2, seed=2), classifier(4)
     wanted = {"hidden": 1, "cosine": 1, "patient": 1}
@@ -164,6 +179,30 @@ def test_known_answers_stand_in_for_the_teacher():
     assert found == pytest.approx(wanted, rel=1e-5)
 
 
+def test_known_logits_of_tokens_and_known_vectors_stand_in_for_it_too():
+    student, teacher = (classifier(x, x, TokenClassifier) for x in (1, 2))
+    labels = np.where(MASK, 1, -100)
+    (wanted, _) = losses_of(student, teacher, {"logits": 1}, labels=labels)
+    longer = np.pad(np.asarray(teacher(INPUTS)), ((0, 0), (0, 4), (0, 0)))[:, None]
+    model = Distillation(student, teacher, {"logits": 1}, asks=False)
+    outputs = model(INPUTS, training=True, key=new_key(0, 0))
+    terms = model.loss_terms(outputs, {"labels": labels, "kept": longer})
+    assert outputs["teachers"] == [] and float(terms["logits"][0]) / 3 == pytest.approx(
+        wanted["logits"], rel=1e-5
+    )
+    rows, labels = {name: x[:, None] for name, x in INPUTS.items()}, {"texts": np.ones((3, 1))}
+    student, teacher = (
+        classifier(2, kind=lambda x: SentenceEncoder(x, objective="simcse"), hidden_size=width)
+        for width in (8, 16)
+    )
+    wanted, model = losses_of(student, teacher, {"vectors": 1}, rows, labels)
+    model.asks = False
+    outputs = model(rows, training=True, key=new_key(0, 0))
+    kept = {"labels": labels, "kept": np.asarray(teacher(rows))[:, None]}
+    found = model.loss_terms(outputs, kept)["vectors"]
+    assert float(found[0]) / 3 == pytest.approx(wanted["vectors"], rel=1e-5) and wanted["vectors"]
+
+
 def test_a_teacher_may_have_inputs_of_its_own():
     student, teacher = classifier(1, seed=2), classifier(2)
     model = Distillation(student, teacher, {"logits": 1.0}, own_inputs=[True])
@@ -261,6 +300,9 @@ def test_what_does_not_fit_is_one_line(losses, told):
 
 def test_teachers_that_cannot_teach_are_refused():
     student, teacher = classifier(1), classifier(2)
+    with pytest.raises(InputError, match="layers: 1 of the student, and the last one is left out"):
+        Distillation(student, teacher, {"patient": 1})
+    assert Distillation(student, teacher, {"patient": {"layers": {1: 2}}}).matches
     with pytest.raises(InputError, match="is a TokenClassifier, wanted a SequenceClassifier"):
         Distillation(student, classifier(1, kind=TokenClassifier), {"logits": 1})
     with pytest.raises(InputError, match=r"its label_names \['bad', 'good'\], wanted those of"):

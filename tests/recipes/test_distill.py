@@ -95,6 +95,21 @@ def test_the_student_is_an_ordinary_model_with_half_the_layers(run, folder, caps
     )
 
 
+def evaluations(workdir, name="distillation_loss"):
+    log = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    return [line[name] for line in log if line["part"] == "validation"]
+
+
+def test_the_best_weights_are_the_nearest_where_no_answer_is_learned(folder, tmp_path):
+    sets = ["distillation.losses={hidden: 1}", "train.evaluate_every=3"]
+    assert cli.main(argv_of(folder, tmp_path / "run", *sets)) == 0
+    found = evaluations(tmp_path / "run")
+    assert len(found) == 4 and sorted(found, reverse=True) == found and found[-1] < 0.9 * found[0]
+    results = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert results["best_step"] == 12 and results["validation"]["hidden"] == found[-1]
+    assert results["validation"]["loss"] != found[-1]
+
+
 def test_the_teacher_is_in_no_checkpoint(run):
     (best,) = (run / "checkpoints").glob("best-*.index")
     found = tf.train.list_variables(str(best.with_suffix("")))

@@ -51,6 +51,17 @@ def test_an_encoder_without_a_head_teaches_what_goes_on_inside(folder, tmp_path)
     assert results["phase_1"]["skipped"] == 0
 
 
+@pytest.mark.slow
+def test_the_best_weights_are_the_nearest_to_the_teacher(folder, tmp_path):
+    sets = [f"distillation.teacher={folder}/encoder", "distillation.losses={hidden: 1}"]
+    sets += ["train.evaluate_every=2", "train.learning_rate=1e-2"]
+    results = pretrain(taught(folder, *sets, steps=10), str(tmp_path / "run"))["phase_1"]
+    assert results["best_step"] == 10
+    assert results["validation"]["loss"] == pytest.approx(results["validation"]["hidden"])
+    with pytest.raises(InputError, match="an encoder without a head"):
+        load_task(tmp_path / "run" / "model")
+
+
 def test_a_teacher_without_the_head_for_words_cannot_teach_them(folder, tmp_path):
     config = taught(folder, f"distillation.teacher={folder}/encoder")
     with pytest.raises(InputError, match="holds no head for masked words, wanted no dist"):
