@@ -12,11 +12,15 @@ from bert_tf.errors import InputError, shown, shown_name
 
 # A path made of one loses a slash.
 PATTERN = re.compile(r"hf:/{1,2}([\w.-]+(?:/[\w.-]+)?)(?:@(\S+))?")
-# Configs, vocabularies and the weights that are read first; the others only where these are not.
-FILES = ("*.json", "*.txt", "*.model", "*.spm", "*.yaml", "*.safetensors")
+# What a tokenizer is read from; configs, and the weights that are read first, those of a dense
+# layer behind an encoder whatever they are; the others only where these are not.
+VOCABULARIES = ("*.json", "*.txt", "*.model", "*.spm", "vocab.bpe")
+FILES = (*VOCABULARIES, "*.yaml", "*.safetensors", "*_Dense/pytorch_model.bin")
 WEIGHTS = (
-    ("tf_model*.h5", "model.weights.h5", "*.ckpt*", "saved_model.pb", "variables/*", "vocab.bpe"),
-    ("pytorch_model*.bin",),
+    ("tf_model*.h5", "model.weights.h5", "saved_model.pb", "variables/*")
+    # Checkpoints of TensorFlow, such as bert_model.ckpt.index and ckpt-1000.index.
+    + ("*.index", "*.data-?????-of-?????", "checkpoint"),
+    ("pytorch_model*.bin", "0_Transformer/pytorch_model*.bin"),
 )
 WEIGHT_SUFFIXES = (".safetensors", ".h5", ".bin", ".index", ".pb")
 ELSEWHERE = ("onnx/*", "openvino/*", "coreml/*", "*.onnx")
@@ -27,11 +31,12 @@ def is_remote(source):
     return str(source).startswith("hf:/")
 
 
-def local(source):
+def local(source, weights=True):
     """The folder on this machine that a name at Hugging Face stands for.
 
     Args:
       source: anything; what is no such name is handed back as it is.
+      weights: bool, whether they are fetched too; a tokenizer needs none.
     Returns:
       str, the folder in huggingface_hub's cache; or `source`. In one process a name stands for one
       commit, even if its branch moves on.
@@ -39,11 +44,14 @@ def local(source):
       InputError: huggingface_hub is not installed, there is no such model or revision, it takes a
         token, or the download broke off; what was fetched is kept and the next call goes on.
     """
-    return _fetched(str(source)) if is_remote(source) else source
+    return _fetched(str(source), weights) if is_remote(source) else source
+
+
+_commits = {}  # what a name stands for in this process
 
 
 @functools.cache
-def _fetched(source):
+def _fetched(source, weights):
     match = PATTERN.fullmatch(source)
     if match is None:
         raise InputError(f"{shown(source)}: wanted hf://ORG/NAME or hf://ORG/NAME@REVISION")
@@ -55,11 +63,15 @@ def _fetched(source):
         ) from None
     name, revision = match.groups()
     try:
-        for patterns in (FILES, *WEIGHTS):
+        for patterns in (FILES, *WEIGHTS) if weights else (VOCABULARIES,):
             folder = snapshot_download(
-                name, revision=revision, allow_patterns=patterns, ignore_patterns=ELSEWHERE
+                name,
+                revision=_commits.get(source, revision),
+                allow_patterns=patterns,
+                ignore_patterns=ELSEWHERE,
             )
-            files = pathlib.Path(folder).rglob("*")
+            _commits[source] = pathlib.Path(folder).name
+            files = [x for x in pathlib.Path(folder).rglob("*") if not x.parent.match("*_Dense")]
             if any(file.suffix in WEIGHT_SUFFIXES for file in files):
                 return folder
     except Exception as error:  # of httpx, of the hub, of the disk: many types
@@ -76,9 +88,13 @@ def _why_not(error, revision):
         return "no such repository, or one that takes a token (HF_TOKEN)"
     if "RevisionNotFoundError" in kinds:
         return f"no revision {shown_name(str(revision))}"
+    if "HFValidationError" in kinds:
+        return f"no name that a repository can have: {shown_name(_first_line(error), 200)}"
     if kinds & {"LocalEntryNotFoundError", "OfflineModeIsEnabled"}:
         return "not in the cache, and the hub is out of reach or HF_HUB_OFFLINE is set"
-    said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    return (
-        f"the download failed, call again to go on: {type(error).__name__}: {shown_name(said, 200)}"
-    )
+    said = shown_name(_first_line(error), 200)
+    return f"the download failed, call again to go on: {type(error).__name__}: {said}"
+
+
+def _first_line(error):
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "")

@@ -32,6 +32,22 @@ for source in sys.argv[1:]:
 """
 
 
+FETCH = """
+import pathlib, sys
+from bert_tf import hub
+from bert_tf.errors import InputError
+for source in sys.argv[1:]:
+    try:
+        if source.endswith("tokenizer"):
+            hub.local(source, weights=False)
+        folder = pathlib.Path(hub.local(source, weights=not source.endswith("tokenizer")))
+        there = (x.relative_to(folder) for x in folder.rglob("*") if x.is_file())
+        print(*sorted(map(str, there)))
+    except InputError as error:
+        print("refused:", error)
+"""
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """The files of a model directory, name -> bytes; and what its head's bias is."""
@@ -44,13 +60,13 @@ def files(tmp_path_factory):
     return {**found, "pytorch_model.bin": b"not wanted", "onnx/model.onnx": b"nor this"}
 
 
-def looked(server, cache, *sources, **environment):
+def looked(server, cache, *sources, script=LOOK, **environment):
     """What a process of its own prints of some sources, a line each."""
     plain = {"PATH": os.environ["PATH"], "HOME": str(cache), "HF_HOME": str(cache)}
     plain |= {"HF_ENDPOINT": server, "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1"}
     plain |= {"PYTHONPATH": os.pathsep.join(sys.path), "HF_HUB_ETAG_TIMEOUT": "3"}
     done = subprocess.run(
-        [sys.executable, "-c", LOOK, *sources],
+        [sys.executable, "-c", script, *sources],
         env=plain | environment,
         capture_output=True,
         text=True,
@@ -76,6 +92,33 @@ def test_a_name_is_fetched_once_and_read_offline_afterwards(files, tmp_path):
         "refused: hf://org/other: not in the cache, and the hub is out of reach or HF_HUB_OFFLINE "
         "is set"
     )
+
+
+def test_what_is_fetched_is_what_is_read_and_no_more(tmp_path):
+    sentences = {"modules.json": b"[]", "2_Dense/config.json": b"{}", "model.safetensors": b"x"}
+    sentences |= {"2_Dense/pytorch_model.bin": b"x"}
+    garden = {"params.yaml": b"", "checkpoint": b"", "ckpt-1000.index": b"", "vocab.txt": b""}
+    garden |= {"ckpt-1000.data-00000-of-00001": b""}
+    older = {"0_Transformer/pytorch_model.bin": b"", "2_Dense/model.safetensors": b""}
+    albert = {"30k-clean.model": b"", "albert_config.json": b"{}", "model.ckpt-best.index": b""}
+    albert |= {"model.ckpt-best.data-00000-of-00001": b""}
+    with Hub() as server:
+        for name, there in (
+            ("sentences", sentences | {"pytorch_model.bin": b"no", "tf_model.h5": b"no"}),
+            ("garden", garden | {"README.md": b"no"}),
+            ("older", older),
+            ("albert", albert | {"model.ckpt-best.meta": b"no"}),
+            ("tokenizer", sentences | {"vocab.txt": b""}),
+        ):
+            server.files[f"org/{name}", "main"] = there
+        names = ("sentences", "garden", "older", "albert", "tokenizer", "a--b", "x" * 99)
+        sources = [f"hf://org/{name}" for name in names]
+        *told, dashes, long = looked(server.endpoint, tmp_path, *sources, script=FETCH)
+    wanted = [sentences, garden, older, albert, ["2_Dense/config.json", "modules.json"]]
+    wanted[-1] += ["vocab.txt"]
+    assert told == [" ".join(sorted(each)) for each in wanted]
+    for line in (dashes, long):
+        assert "no name that a repository can have" in line and "call again" not in line
 
 
 @pytest.mark.slow  # three more processes

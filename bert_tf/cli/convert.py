@@ -14,7 +14,8 @@ COMMAND = Command(
             "DIR",
             "what to read: a Hugging Face directory (tf_model.h5 too), a preset of KerasHub,\n"
             "a checkpoint of Google or of the Model Garden, a SavedModel of TF-Hub, the .zip of\n"
-            "one as it was downloaded, or a file of word vectors (word2vec, text or binary)",
+            "one as it was downloaded, a file of word vectors (word2vec, text or binary), or\n"
+            "hf://ORG/NAME[@REVISION]",
             needed=True,
         ),
         Flag("target", "DIR", "the folder to make; it must not exist yet or be empty", needed=True),

@@ -90,6 +90,7 @@ BERT = Family(
     expressible=rows.EXPRESSIBLE,
     # Google's BERTs stand at Hugging Face under the name of a part of their heads.
     fuller={"MaskedLM": "Pretraining"},
+    read_as=rows.next_sentence("Bert"),
     # What Google's code takes where the config is silent; their published files say 2.
     google_defaults={"type_vocab_size": 16},
 )

@@ -10,7 +10,7 @@ from bert_tf.conversion import encoder_decoder
 from bert_tf.conversion.family import Family, Layout
 from bert_tf.conversion.files import unpacked
 from bert_tf.conversion.formats import look_into
-from bert_tf.conversion.recognition import architecture, family_of, task_of, with_named
+from bert_tf.conversion.recognition import architecture, as_known, family_of, task_of, with_named
 from bert_tf.conversion.saving import FAMILIES, OWN
 from bert_tf.conversion.sentence_transformers import TASK, modules_of
 from bert_tf.conversion.sizes import sizes_of
@@ -211,7 +211,8 @@ def contents_of(found, folder, modules=None):
     Raises:
       InputError: as `opened`.
     """
-    config, told = found.config, (found.config_file, found.tensors, found.weights_file)
+    config, tensors = found.config, found.tensors
+    told = (found.config_file, tensors, found.weights_file)
     if config.get("model_type") == encoder_decoder.MODEL_TYPE:
         parts = encoder_decoder.taken_apart(config, found.config_file, FAMILIES, OWN)
         config, family, layout = parts
@@ -220,7 +221,8 @@ def contents_of(found, folder, modules=None):
         name, family = family_of(config, *told)
         layout = family.layouts[found.format]
         if found.format == "huggingface":
-            config = with_named(config, family, found.tensors, *told[::2])
+            config = with_named(config, family, tensors, *told[::2])
+            config, tensors = as_known(config, family, tensors)
     return Contents(
         folder=folder,
         family_name=name,
@@ -229,7 +231,7 @@ def contents_of(found, folder, modules=None):
         config_file=found.config_file,
         config=config,
         weights_file=found.weights_file,
-        tensors=found.tensors,
+        tensors=tensors,
         task=None,
         modules=modules,
         aside=found.aside,

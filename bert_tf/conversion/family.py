@@ -116,6 +116,8 @@ class Family:
         tell of its sizes.
       told_by_names: config key -> value -> regex: where names of the files are by one of these
         alone, the key has this value, whatever the config says.
+      read_as: a further class of transformers -> the one of `classes` that it is read and written
+        as; pairs of the start of a tensor's name there and here; the names of its labels.
       fuller: task name -> the task that files named for the first may hold the whole head of, too.
     """
 
@@ -132,6 +134,7 @@ class Family:
     companions: Mapping[str, tuple[Callable, Callable]] = field(default_factory=dict)
     told_by_names: Mapping[str, Mapping[object, str]] = field(default_factory=dict)
     fuller: Mapping[str, str] = field(default_factory=dict)
+    read_as: Mapping[str, tuple] = field(default_factory=dict)
 
     @property
     def is_published(self):

@@ -21,8 +21,8 @@ from bert_tf.errors import InputError, shown, shown_name
 
 TOKENIZER_FILES = (
     "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "spm.model",
-    "tokenizer.model", "spm.model",
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    "tokenizer.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+    "added_tokens.json",
 )  # fmt: skip
 
 # Beside one of these a folder in an archive is no wrapping.

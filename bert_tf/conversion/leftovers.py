@@ -87,7 +87,7 @@ def account(table, model, tensors, source):
     Args:
       table, model, tensors, source: as in `fill`.
     Returns:
-      (int, how many the model holds; dict of reason to list of str, the others).
+      (list of str, those that the model holds; dict of reason to list of str, the others).
     """
     wanted = {name for row in expand(table.rows, model) for name in row.names}
     reasons = [*table.ignorable, *((f"^{re.escape(name)}$", "tied") for name, _ in table.tied)]
@@ -98,7 +98,7 @@ def account(table, model, tensors, source):
                 (why for pattern, why in reasons if re.search(pattern, name)), "no part of it"
             )
             left.setdefault(why, []).append(name)
-    return sum(name in wanted for name in there), left
+    return [name for name in there if name in wanted], left
 
 
 def _unwrapped(tensors, source):

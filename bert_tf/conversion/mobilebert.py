@@ -104,4 +104,5 @@ MOBILEBERT = Family(
     },
     required=rows.REQUIRED | rows.NO_DECODER,
     fuller={"MaskedLM": "Pretraining"},
+    read_as=rows.next_sentence("MobileBert"),
 )

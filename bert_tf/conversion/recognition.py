@@ -89,6 +89,30 @@ def task_of(contents, format):
     return task
 
 
+def as_known(config, family, tensors):
+    """A config and tensors of a further class of transformers as those of one that a task is, see
+    `Family.read_as`; of any other class as they are.
+
+    Args:
+      config: dict.
+      family: Family.
+      tensors: dict of name to StoredTensor.
+    Returns:
+      (dict, dict).
+    """
+    if architecture(config) not in family.read_as:
+        return config, tensors
+    known, starts, labels = family.read_as[architecture(config)]
+    found = {}
+    for name, tensor in tensors.items():
+        for theirs, ours in starts:
+            name = ours + name.removeprefix(theirs) if name.startswith(theirs) else name
+        found[name] = tensor
+    names = {str(number): label for number, label in enumerate(labels)}
+    names = {"id2label": names, "label2id": {label: int(x) for x, label in names.items()}}
+    return {**names, **config, "architectures": [known]}, found
+
+
 def with_named(config, family, tensors, config_file, weights_file):
     """A config whose values are those that the names of the tensors tell, see
     `Family.told_by_names`; one warning says what they are otherwise.
@@ -139,7 +163,8 @@ def _most_complete(contents):
 
 def _by_class(name):
     for known, family in FAMILIES.items():
-        if name is not None and name in (family.encoder_class, *family.classes.values()):
+        classes = (family.encoder_class, *family.classes.values(), *family.read_as)
+        if name is not None and name in classes:
             return known
     return None
 

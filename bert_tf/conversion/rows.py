@@ -75,6 +75,18 @@ def sizes(blocks, **more):
     }
 
 
+def next_sentence(kind):
+    """transformers' class for the next sentence alone, a classifier by two logits of the pooler's
+    vector, as `Family.read_as`; label 0 follows.
+
+    Args:
+      kind: str, what the names of the family's classes begin with.
+    """
+    starts = (("cls.seq_relationship.", "classifier."),)
+    known = (f"{kind}ForSequenceClassification", starts, ("next", "random"))
+    return {f"{kind}ForNextSentencePrediction": known}
+
+
 def huggingface_embeddings():
     """The three tables and their norm, as BERT, ALBERT and ELECTRA have them at Hugging Face."""
     tables = ("word_embeddings", "position_embeddings", "token_type_embeddings")

@@ -2,7 +2,8 @@
 
 TF-Hub's SavedModels hold the vocabulary among their assets and its case in a variable; KerasHub's
 presets hold it in assets/tokenizer and its case in a tokenizer.json that is no one else's; OpenAI's
-GPT-2 has encoder.json and vocab.bpe; a file of word vectors has its words in it.
+GPT-2 has encoder.json and vocab.bpe; Google's ALBERTs 30k-clean.model or vocab_chinese.txt, some in
+assets; a file of word vectors has its words in it.
 """
 
 import contextlib
@@ -12,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from bert_tf.conversion import openai, word2vec
-from bert_tf.conversion.files import read_json
+from bert_tf.conversion.files import TOKENIZER_FILES, read_json
 from bert_tf.conversion.model_garden import SAVED_MODEL, is_lowercase
 
 ASSETS = Path("assets") / "tokenizer"
@@ -21,6 +22,11 @@ NAMES = {
     "vocabulary.txt": "vocab.txt",
     "vocabulary.json": "vocab.json",
     "merges.txt": "merges.txt",
+}
+# Names in the downloads of Google's ALBERTs -> the others', and what a file then has to say.
+OF_ALBERT = {
+    "30k-clean.model": ("spiece.model", {"tokenizer_class": "AlbertTokenizer"}),
+    "vocab_chinese.txt": ("vocab.txt", {}),
 }
 SENTENCE_PIECE = "vocabulary.spm"
 SENTENCE_PIECE_NAMES = ("spiece.model", "sentencepiece.bpe.model", "spm.model")
@@ -56,12 +62,12 @@ def tokenizer_folder(place):
     texts = list((place / "assets").glob("*.txt")) if hub else []
     beside = place if place.is_dir() else place.parent
     renamed = all((beside / name).is_file() for name in openai.TOKENIZER_FILES)
-    vectors = word2vec.vectors_at(place)
-    if not (len(texts) == 1 or (place / ASSETS).is_dir() or renamed or vectors):
+    vectors, of_albert = word2vec.vectors_at(place), _of_albert(beside)
+    if not (len(texts) == 1 or (place / ASSETS).is_dir() or renamed or vectors or of_albert):
         yield None
         return
     with tempfile.TemporaryDirectory(prefix="bert_tf-") as name:
-        folder = Path(name)
+        folder, more = Path(name), {}
         if vectors:
             lowercase = word2vec.write_vocabulary(vectors, folder)
         elif len(texts) == 1:
@@ -71,12 +77,24 @@ def tokenizer_folder(place):
             lowercase = None
             for theirs, ours in openai.TOKENIZER_FILES.items():
                 shutil.copyfile(beside / theirs, folder / ours)
+        elif of_albert:
+            lowercase, (ours, more) = None, OF_ALBERT[of_albert.name]
+            shutil.copyfile(of_albert, folder / ours)
         else:
             lowercase = _from_preset(place, folder)
         if lowercase is not None:
-            text = json.dumps({"do_lower_case": lowercase})
-            (folder / "tokenizer_config.json").write_text(text)
+            more = {"do_lower_case": lowercase}
+        if more:
+            (folder / "tokenizer_config.json").write_text(json.dumps(more))
         yield folder
+
+
+def _of_albert(folder):
+    """The Path of the vocabulary of a Google ALBERT; None where a tokenizer has a usual name."""
+    if any((folder / name).is_file() for name in TOKENIZER_FILES):
+        return None
+    places = [folder / below / name for name in OF_ALBERT for below in ("", "assets")]
+    return next((path for path in places if path.is_file()), None)
 
 
 def _from_preset(place, folder):

@@ -68,16 +68,27 @@ def _size(layers, width, version):
     )
 
 
-# Every English ALBERT that Google published (google-research/albert, README.md).
+_PUBLISHED = (
+    ("base", 12, 768),
+    ("large", 24, 1024),
+    ("xlarge", 24, 2048),
+    ("xxlarge", 12, 4096),
+)
+# Every ALBERT that Google published (google-research/albert, README.md), the Chinese ones last: of
+# words as BERT's, with other activation, and wide ones that began with smaller weights.
 SIZES = {
     f"albert-{name}-v{version}": _size(layers, width, version)
     for version in (1, 2)
-    for name, layers, width in (
-        ("base", 12, 768),
-        ("large", 24, 1024),
-        ("xlarge", 24, 2048),
-        ("xxlarge", 12, 4096),
+    for name, layers, width in _PUBLISHED
+} | {
+    f"albert-{name}-zh": dataclasses.replace(
+        _size(layers, width, 2),
+        vocab_size=21128,
+        num_attention_heads=min(width // 64, 16),
+        hidden_act="relu",
+        initializer_range={2048: 0.014, 4096: 0.01}.get(width, 0.02),
     )
+    for name, layers, width in _PUBLISHED
 }
 
 ALBERT = Family(

@@ -99,12 +99,14 @@ def _size(layers, width, heads):
     )
 
 
-# Every GPT-2 that OpenAI published, under the names of the Hugging Face hub.
+# Every GPT-2 that OpenAI published, under the names of the Hugging Face hub; distilgpt2 is Hugging
+# Face's (Sanh et al. 2019, arXiv 1910.01108).
 SIZES = {
     "gpt2": _size(12, 768, 12),
     "gpt2-medium": _size(24, 1024, 16),
     "gpt2-large": _size(36, 1280, 20),
     "gpt2-xl": _size(48, 1600, 25),
+    "distilgpt2": _size(6, 768, 12),
 }
 
 

@@ -3,7 +3,7 @@
 encoders.py     load_encoder
 tasks.py        load_task, load_with_tokenizer
 adapters.py     load_adapters
-converting.py   convert
+converting.py   convert; report.py, what it found; comparing.py, both sides' outputs
 """
 
 from bert_tf.loading.adapters import load_adapters

@@ -16,8 +16,9 @@ from bert_tf.conversion.tokenizer_assets import write_preset_tokenizer
 from bert_tf.conversion.vocabulary_size import vocabulary_entries
 from bert_tf.conversion.word2vec_file import BINARY_FILE, TEXT_FILE, write_word_vectors
 from bert_tf.errors import ConfigError, InputError, nearest
+from bert_tf.loading.comparing import difference, difference_of_words, whole_model
 from bert_tf.loading.encoders import whole_encoder
-from bert_tf.loading.report import difference, found
+from bert_tf.loading.report import found, tokenizer
 from bert_tf.loading.tasks import kinds, task_of_files
 
 FORMATS = (
@@ -41,13 +42,15 @@ def convert(source, target, format, compare=False, task=None):
         and one warning names what is not expressed.
         "word2vec" and "word2vec_binary" are the vectors of an encoder that has nothing else, in
         vectors.txt and vectors.bin, without those of special tokens.
-      compare: bool, whether what was written is read again and its encoder's outputs are compared
-        with the source's.
+      compare: bool, whether what was written is read again and its outputs are compared with the
+        source's: those of the task, where its head was written, or of the encoder; of word vectors
+        the vectors, word by word.
       task: str, of a model of several tasks the one to write alone; None: all there is.
 
     Returns:
       list of (str, str): what was found, a name and what there is to say of it: family, size, head,
-      tensors matched, tensors left with the reason, and the largest difference of outputs.
+      tensors matched, what is left with the reason, the tokenizer's files that were written, and
+      the largest difference of outputs.
 
     Raises:
       ConfigError: there is no such format, or no such task.
@@ -63,9 +66,11 @@ def convert(source, target, format, compare=False, task=None):
     with new_directory(target) as folder, opened(source) as contents:
         whole = _to_convert(contents, format)
         model = whole if task is None else _alone(whole, task)
-        _write(model, contents, folder, format)
-        said = found(contents, whole)
-    return said + ([difference(getattr(model, "encoder", model), target)] if compare else [])
+        alone = _write(model, contents, folder, format)
+        said = [*found(contents, whole, model, alone), tokenizer(contents.folder, folder, format)]
+        if compare and format in VECTORS:
+            said.append(difference_of_words(*_vectors(contents, model), folder / VECTORS[format]))
+    return said + ([difference(model, target)] if compare and format not in VECTORS else [])
 
 
 def _alone(whole, task):
@@ -78,25 +83,32 @@ def _alone(whole, task):
 
 
 def _write(model, contents, folder, format):
-    """Write a model of open files, and its tokenizer, to a new folder."""
+    """Write a model of open files, and its tokenizer, to a new folder.
+
+    Returns:
+      str, why its encoder was written alone; None: it was not.
+    """
     if format == "keras_hub":
-        _write_preset(contents, model, folder)
-        return
+        return _write_preset(contents, model, folder)
     if format in VECTORS:
-        _write_vectors(contents, model, folder / VECTORS[format])
-        return
+        words, vectors = _vectors(contents, model)
+        file = folder / VECTORS[format]
+        write_word_vectors(file, words, vectors, binary=file.name == BINARY_FILE)
+        return None
     _carry_tokenizer(contents.folder, folder, format)
     if format == "google":
         save_google(model, folder)
-        return
+        return None
     model.save_pretrained(str(folder))
     for name in getattr(model, "companions", ()):
         if getattr(model, name) is not None:
             copy_tokenizer_files(contents.folder, folder / name)
+    return None
 
 
 def _write_preset(contents, model, folder):
-    """A preset of KerasHub: the encoder, its tokenizer and head if KerasHub has that kind."""
+    """A preset of KerasHub: the encoder, its tokenizer and head if KerasHub has that kind; returns
+    as `_write`."""
     encoder = getattr(model, "encoder", model)
     backbone, name = save_keras_hub(encoder, folder), encoder.config.model_type
     lowercase = False
@@ -107,34 +119,35 @@ def _write_preset(contents, model, folder):
     if not write_preset_tokenizer(contents.folder, folder, name, lowercase):
         logging.warning("%s: no tokenizer that KerasHub's %s has", contents.folder, name)
     if model is encoder:
-        return
+        return None
     if why := why_not(model, name):
         logging.warning("%s: %s", contents.folder, why)
-    else:
-        save_head(model, name, folder, backbone)
+        return why
+    save_head(model, name, folder, backbone)
+    return None
 
 
-def _write_vectors(contents, model, file):
-    """The vectors of words, in the order of the vocabulary."""
+def _vectors(contents, model):
+    """Words without the special ones, in the order of the vocabulary, and their vectors."""
     from bert_tf.text import Tokenizer
 
     encoder = getattr(model, "encoder", model)
     if encoder.family.context_head is None:
         family = encoder.config.model_type
-        raise InputError(f"{file}: a {family} is more than vectors of words, which is all it holds")
-    tokenizer = Tokenizer.from_pretrained(str(contents.folder))
-    special = tokenizer.pieces.settings.special_tokens
-    rows = {word: i for word, i in tokenizer.pieces.ids.items() if word and word not in special}
-    vectors = encoder.embeddings.word_embeddings.numpy()[list(rows.values())]
-    write_word_vectors(file, list(rows), vectors, binary=file.name == BINARY_FILE)
+        raise InputError(
+            f"{contents.weights_file}: a {family} is more than vectors of words, which is all that "
+            "the format holds"
+        )
+    pieces = Tokenizer.from_pretrained(str(contents.folder)).pieces
+    special = pieces.settings.special_tokens
+    rows = {word: i for word, i in pieces.ids.items() if word and word not in special}
+    return list(rows), encoder.embeddings.word_embeddings.numpy()[list(rows.values())]
 
 
 def _to_convert(contents, format):
     """The model of open files that a format is to hold."""
     if format != "sentence_transformers":
-        task = None if contents.modules else contents.fullest_task
-        contents = dataclasses.replace(contents, task=task)
-        return task_of_files(contents) if task else whole_encoder(contents)
+        return whole_encoder(contents) if contents.modules else whole_model(contents)
     if contents.task not in (None, TASK):
         raise InputError(
             f"{contents.config_file}: a {contents.task}, wanted a {TASK} or an encoder alone"

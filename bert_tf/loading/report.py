@@ -3,9 +3,12 @@
 import numpy as np
 
 from bert_tf import encoders
+from bert_tf.conversion.files import TOKENIZER_FILES
 from bert_tf.conversion.leftovers import account
-from bert_tf.conversion.table import listed
-from bert_tf.loading.encoders import load_encoder
+from bert_tf.conversion.sentence_transformers import modules_of
+from bert_tf.conversion.table import canonical_names, expand, listed
+from bert_tf.conversion.tokenizer_assets import NAMES, SENTENCE_PIECE
+from bert_tf.conversion.word2vec_file import BINARY_FILE, TEXT_FILE
 
 SIZES = (
     "vocab_size",
@@ -19,21 +22,26 @@ SIZES = (
 TRAINING = "state of training"
 
 
-def found(contents, model):
+def found(contents, model, written=None, alone=None):
     """What the files held.
 
     Args:
       contents: Contents the model was made of.
       model: an encoder or a task model.
+      written: the part of it that was written, if not all.
+      alone: str, why that part's encoder was written alone; None: it was not.
     Returns:
       list of (str, str): family, size, head, tensors, and those left with the reason.
     """
     encoder = getattr(model, "encoder", model)
     config, task = encoder.config, model is not encoder
     count = sum(int(np.prod(weight.shape)) for weight in encoder.weights)
-    matched, left = _tensors(contents, model)
+    names, left = _tensors(contents, model)
     left |= {TRAINING: list(contents.aside)} if contents.aside else {}
-    whole = matched + sum(len(names) for names in left.values())
+    whole = len(names) + sum(map(len, left.values()))
+    unwritten = _unwritten(contents, model, written, alone)
+    left |= unwritten
+    matched = len({*names} - {name for each in unwritten.values() for name in each})
     lines = [
         ("family", config.model_type),
         (
@@ -45,29 +53,58 @@ def found(contents, model):
         ("head", type(model).__name__ if task else "none, an encoder alone"),
         ("tensors", f"{matched} of {whole} matched"),
     ]
-    return lines + [("left", f"{listed(names)}: {reason}") for reason, names in left.items()]
+    lines += [("left", f"{listed(each)}: {reason}") for reason, each in left.items()]
+    if contents.modules and not task:
+        modules = [name for name, _ in modules_of(contents.modules) if name != "Transformer"]
+        why = "the format has no modules, sentence_transformers has"
+        lines.append(("left", f"{', '.join(modules)}: {why}"))
+    return lines
 
 
-def difference(encoder, target):
-    """How far the outputs of an encoder and of the one written are apart.
+def _unwritten(contents, model, written, alone):
+    """Tensors that the model was made of and that were not written, dict of reason to names."""
+    if model is getattr(model, "encoder", model):
+        return {}
+    parts, one = getattr(model, "parts", None) or {}, written
+    if alone is not None:
+        return {alone: _names_beside(contents, model)}
+    others = [name for name, part in parts.items() if part is not one]
+    if one is None or one is model or not others:
+        return {}
+    places = [f"models.{list(parts).index(name)}." for name in others]
+    names = [x for x in _names_beside(contents, model) if x.startswith(tuple(places))]
+    return {f"of {', '.join(others)}, which were not asked for": names} if names else {}
+
+
+def _names_beside(contents, model):
+    """The names in the files of what a task has beside its encoder."""
+    table = _table(contents, model)
+    rows = [row for row in expand(table.rows, model) if not row.ours.startswith("encoder.")]
+    there = canonical_names(table, contents.tensors, contents.weights_file)
+    return [name for row in rows for name in row.names if name in there]
+
+
+def tokenizer(source, target, format):
+    """What became of a tokenizer's files.
 
     Args:
-      encoder: the source's.
-      target: str or Path, what was written.
+      source: Path, where they were, under the names that everyone has for them.
+      target: Path, what was written.
+      format: str.
     Returns:
       (str, str), the line that says it.
     """
-    config = encoder.config
-    numbers = np.random.default_rng(0)
-    length = min(16, getattr(config, "longest_row", config.max_position_embeddings))
-    ids = numbers.integers(0, config.vocab_size, (2, length)).astype("int32")
-    inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
-    written = load_encoder(str(target))
-    first, second = (
-        np.asarray(each(inputs, training=False)["sequence_output"]) for each in (encoder, written)
-    )
-    largest = float(np.abs(first - second).max())
-    return "difference", f"{largest:.2g}, the largest of 2 random rows, source against target"
+    files = [str(path.relative_to(target)) for path in sorted(target.rglob("*")) if path.is_file()]
+    usual = (*TOKENIZER_FILES, *NAMES, SENTENCE_PIECE)
+    written = [name for name in files if name.split("/")[-1] in usual]
+    there = [name for name in TOKENIZER_FILES if (source / name).is_file()]
+    if written:
+        return "tokenizer", ", ".join(written)
+    if (target / TEXT_FILE).is_file() or (target / BINARY_FILE).is_file():
+        return "tokenizer", "none, the words stand before their vectors"
+    if there:
+        return "tokenizer", f"none; {', '.join(there)} have no place in {format}"
+    return "tokenizer", "none, the source has no file of one"
 
 
 def _usual_name(config):
@@ -83,12 +120,16 @@ def _usual_name(config):
 
 
 def _tensors(contents, model):
-    """How many tensors of the files are the model's; reason -> names of the others."""
-    layout, encoder, task = contents.layout, getattr(model, "encoder", model), contents.fullest_task
-    if model is encoder or contents.modules or task is None:
-        table, model = layout.encoder_table(), encoder
-    elif contents.is_own:
-        table = layout.own_task_table(model)
-    else:
-        table = layout.task_table(task)
+    """The names of the files' tensors that are the model's; reason -> names of the others."""
+    if getattr(model, "encoder", model) is model or contents.modules:
+        model = getattr(model, "encoder", model)
+    table = _table(contents, model)
     return account(table, model, contents.tensors, contents.weights_file)
+
+
+def _table(contents, model):
+    """The Table of a model of files."""
+    layout, task = contents.layout, contents.fullest_task
+    if getattr(model, "encoder", model) is model:
+        return layout.encoder_table()
+    return layout.own_task_table(model) if contents.is_own else layout.task_table(task)

@@ -12,6 +12,8 @@ from bert_tf.text.added_tokens import AddedToken
 from bert_tf.text.pipeline_parts import Parts, ends, template, unigram_of_json
 
 MODEL_FILES = ("tokenizer.model", "spm.model", "spiece.model", "sentencepiece.bpe.model")
+# What Google's downloads of ALBERT have in the place of spiece.model.
+OF_ALBERT = ("30k-clean.model", os.path.join("assets", "30k-clean.model"))
 # Those that may be told to lower-case.
 LOWERING = ("AlbertTokenizer", "DebertaV2Tokenizer")
 _MARK = "▁"
@@ -27,8 +29,10 @@ class _Source:
             self.vocabulary, _, self.scores = unigram_of_json(self.whole)
             self.charsmap = _charsmap_of_json(self.whole)
             return
-        self.file = os.path.join(path, name)
-        if not os.path.isfile(self.file):
+        names = (name, *OF_ALBERT) if name == "spiece.model" else (name,)
+        files = [os.path.join(path, each) for each in names]
+        self.file = next(filter(os.path.isfile, files), None)
+        if self.file is None:
             raise InputError(
                 f"{path}: wanted tokenizer.json or {name}, as its configuration names a tokenizer "
                 "of SentencePiece"

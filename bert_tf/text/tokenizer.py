@@ -72,7 +72,7 @@ class Tokenizer(Tracked):
         Raises:
           InputError: nothing there can be read as a tokenizer; the line says which file and why.
         """
-        directory = hub.local(directory)
+        directory = hub.local(directory, weights=False)
         kind = tokenizer_kinds.kind_of(directory)
         if kind is None:
             return cls(pieces_of(WordPiece, vocabulary_files.read_wordpiece(directory, lowercase)))

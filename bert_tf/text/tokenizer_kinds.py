@@ -7,7 +7,7 @@ import os
 
 from bert_tf.text.json_entries import read_json
 from bert_tf.text.pipeline_files import KINDS
-from bert_tf.text.sentencepiece_kinds import MODEL_FILES
+from bert_tf.text.sentencepiece_kinds import MODEL_FILES, OF_ALBERT
 
 FILE = "TokenizersBackend"
 # The tokenizer of a model type where no file names one; "always": whatever class its files name.
@@ -50,16 +50,28 @@ def kind_of(path):
         found = of_model
     else:
         found = FILE if named in _GENERIC else named.removesuffix("Fast")
-    if found in KINDS:
+    if found in KINDS and not (named is None and _is_chinese_albert(path, found)):
         return found
-    if found not in (None, FILE):
+    if found not in (None, FILE):  # of WordPiece, or of an ALBERT whose class nothing names
         return None
     whole = read_json(os.path.join(path, "tokenizer.json"))
     if whole:
         return FILE if whole.inner("model").get("type", str) in ("BPE", "Unigram") else None
     there = {name for name in os.listdir(path) if os.path.isfile(os.path.join(path, name))}
+    if not there & {"vocab.txt", *MODEL_FILES} and any(
+        os.path.isfile(os.path.join(path, name)) for name in OF_ALBERT
+    ):
+        return "AlbertTokenizer"
     if "vocab.txt" in there:
         return None
     if "vocab.json" in there:
         return "GPT2Tokenizer"
     return FILE if there & set(MODEL_FILES) else None
+
+
+def _is_chinese_albert(path, found):
+    """Whether a vocab.txt lies where an ALBERT would have a SentencePiece model."""
+    names = ("tokenizer.json", *MODEL_FILES, *OF_ALBERT)
+    others = any(os.path.isfile(os.path.join(path, name)) for name in names)
+    there = os.path.isfile(os.path.join(path, "vocab.txt"))
+    return found == "AlbertTokenizer" and there and not others

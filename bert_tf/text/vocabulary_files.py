@@ -33,6 +33,8 @@ _FILE_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
 _OTHER_MODELS = ("layoutlmv2", "prophetnet", "roformer", "splinter", "tapas")
 _OTHER_KINDS = ("merges.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
 _OTHER_KINDS += ("tokenizer.model",)
+# Of vocab.txt: its own, and those that it has in Google's downloads of Chinese ALBERTs.
+_NAMES = ("vocab.txt", "vocab_chinese.txt", os.path.join("assets", "vocab_chinese.txt"))
 _WHITE_SPACE = "".join(map(chr, sorted(WHITE_SPACE)))
 
 
@@ -127,7 +129,8 @@ def _check_kind(files, directory):
 
 def _read_vocabulary(files, directory):
     """The file that decides, and list of str, what WordPiece knows."""
-    path = os.path.join(directory, "vocab.txt")
+    paths = [os.path.join(directory, name) for name in _NAMES]
+    path = next(filter(os.path.isfile, paths), paths[0])
     of_json = tokenizer_json.read_vocabulary(files.whole)
     of_lines = _read_lines(path) if os.path.isfile(path) else None
     if of_json is None and of_lines is None:

@@ -106,12 +106,12 @@ def test_convert_there_and_back(folder, tmp_path, capsys):
     argv = [f"--source={google}", f"--target={back}", "--format=huggingface"]
     assert cli.main(["convert", *argv]) == 0
     assert (back / "model.safetensors").exists()
-    told = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[-6:-1])
+    told = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[-7:-1])
     assert told["family"] == "bert" and told["head"] == "SequenceClassifier"
     assert told["size"].startswith("2 layers of 16, 2 heads, vocabulary")
     count, whole = told["tensors"].split(" of ")
     assert whole == f"{count} matched" and int(count) == 41
-    assert told["difference"].startswith("0, the largest of 2 random rows")
+    assert told["difference"].startswith("0, the largest in SequenceClassifier's outputs")
     assert cli.main(["convert", *argv]) == 1
     assert "is not empty" in capsys.readouterr().err
 

@@ -112,3 +112,53 @@ def test_tensors_of_no_family_here_are_named_so(tmp_path):
     save_file({f"xlnet.{name}": array for name, array in load_file(file).items()}, file)
     with pytest.raises(InputError, match="names no model_type, and the tensors of .* of no family"):
         load_encoder(tmp_path)
+
+
+KINDS = {"bert": "Bert", "mobilebert": "MobileBert"}
+NEXT = {family: f"{kind}ForNextSentencePrediction" for family, kind in KINDS.items()}
+
+
+@pytest.mark.parametrize("family", NEXT)
+def test_the_next_sentence_alone_is_a_classifier_of_two_labels(tmp_path, family):
+    from tests.security.models import config_of
+
+    model = SequenceClassifier(build_encoder(config_of(family)), 2)
+    model.save_pretrained(str(tmp_path / "model"))
+    file = tmp_path / "model" / "model.safetensors"
+    tensors = {
+        name.replace("classifier.", "cls.seq_relationship."): x
+        for name, x in load_file(file).items()
+    }
+    save_file(tensors, file)
+    strip(tmp_path / "model", "id2label", "label2id", architectures=[NEXT[family]])
+    back = load_task(tmp_path / "model")
+    assert type(back) is SequenceClassifier and same_weights(model, back)
+    assert tuple(back.label_names) == ("next", "random")
+    back.save_pretrained(str(tmp_path / "back"))
+    again = load_task(tmp_path / "back")
+    assert same_weights(model, again) and tuple(again.label_names) == ("next", "random")
+    assert same_weights(load_encoder(tmp_path / "model"), model.encoder)
+    strip(tmp_path / "model", "model_type")
+    assert load_task(tmp_path / "model").encoder.config.model_type == family
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", NEXT)
+def test_the_next_sentence_is_told_as_transformers_tells_it(tmp_path, family):
+    torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
+    from tests.security.models import config_of
+
+    build_encoder(config_of(family)).save_pretrained(str(tmp_path / "encoder"))
+    kind = getattr(transformers, NEXT[family])
+    theirs = kind.from_pretrained(str(tmp_path / "encoder")).eval()
+    theirs.save_pretrained(str(tmp_path / "theirs"))
+    load_task(tmp_path / "theirs").save_pretrained(str(tmp_path / "ours"))
+    ids = np.array([[2, 9, 6, 7, 3], [2, 5, 8, 4, 3]], "int32")
+    ours = load_task(tmp_path / "ours")({"input_ids": ids, "attention_mask": np.ones_like(ids)})
+    classifier = transformers.AutoModelForSequenceClassification.from_pretrained(
+        str(tmp_path / "ours")
+    ).eval()
+    with torch.no_grad():
+        for each in (theirs, classifier):
+            logits = each(torch.tensor(ids).long()).logits.numpy()
+            np.testing.assert_allclose(ours, logits, atol=2e-5)

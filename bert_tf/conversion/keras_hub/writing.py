@@ -94,6 +94,8 @@ def _check_expressible(encoder, config, name, directory):
             differs.append(f"{key} becomes hidden_dropout_prob")
     if kind.pooler and find(encoder, "pooler.dense") is None:
         differs.append("there is no pooler, and its weights become 0")
+    if not kind.pooler and find(encoder, "pooler.dense") is not None:
+        differs.append("there is no place for the pooler")
     if differs:
         logging.warning("in KerasHub's format %s", "; ".join(differs))
 
