@@ -51,7 +51,7 @@ class JoinedTable:
 
 
 # Kind of a cell that says what is right -> what stands in its place where nobody has said it.
-UNSAID = {"rating": 0.0, "spans": spans.Marked(IGNORED, [], [])}
+UNSAID = {"rating": 0.0, "spans": spans.Marked(IGNORED, [], [], [])}
 
 
 class UnlabelledTable:

@@ -35,11 +35,13 @@ class Marked(typing.NamedTuple):
       spans: list of (start, end, first, inner, last, single), the tags of a span's words as
         `TagSet.numbers` has them.
       words: as in Annotation.
+      labels: list of str, of the spans, those that the model does not know among them.
     """
 
     outside: int
     spans: list
     words: list
+    labels: list
 
 
 def annotation(value):
@@ -198,4 +200,4 @@ def marked(value, known):
             for first, end, label in tags.spans_of(found.tags)
         ]
     numbered = [(start, end, *known.numbers(label)) for start, end, label in spans]
-    return Marked(known.outside, numbered, found.words)
+    return Marked(known.outside, numbered, found.words, [label for *_, label in spans])

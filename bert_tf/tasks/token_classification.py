@@ -186,16 +186,13 @@ class TokenClassifier(TaskModel):
         return spans_by_number(numbers[known], places[known], self.tags)
 
     def _true(self, table, windows):
-        """The spans of the table's texts, text -> set of (start, end, label)."""
+        """The spans of the table's texts, text -> set of (start, end, label); labels that training
+        did not know keep their names, so that each has its figures."""
         first = {int(table.rows[window]): window for window in windows}
         cells = table.cells(np.array([*first.values()]))["label"]
-        labels, names = self.tags.labels_of, self.tags.labels
         return {
-            text: {
-                (start, end, names[labels[tag]] if tag >= 0 else None)
-                for start, end, tag, *_ in marked.spans
-            }
-            for text, marked in zip(first, cells, strict=True)
+            text: {(*span[:2], label) for span, label in zip(x.spans, x.labels, strict=True)}
+            for text, x in zip(first, cells, strict=True)
         }
 
     def answer(self, outputs, inputs, cells, tokenizer):

@@ -62,10 +62,13 @@ def test_spans_written_in_a_scheme_are_read_back(scheme):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("unknown", (None, "LOC"))
 @pytest.mark.parametrize("scheme", ("IOB1", "IOB2", "BIOES"))
-def test_figures_are_those_of_seqeval(scheme):
+def test_figures_are_those_of_seqeval(scheme, unknown):
+    """Also where a label was never trained, and so is never predicted."""
     metrics = pytest.importorskip("seqeval.metrics")
     true, found = sentences(scheme)
+    found = [["O" if tag[2:] == unknown else tag for tag in tags] for tags in found]
     ours = measure(*([set(spans_of(tags)) for tags in part] for part in (true, found)))
     for name, score in (
         ("precision", metrics.precision_score),

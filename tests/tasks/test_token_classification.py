@@ -1,6 +1,7 @@
 """Token classification: labels of pieces, windows, answers with offsets, figures, the whole way."""
 
 import json
+import types
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import tensorflow as tf
 
 from bert_tf import TokenClassifier, build_encoder, load_task, pipeline
 from bert_tf.cli import main
+from bert_tf.data import read_table
 from bert_tf.data.span_arrays import flatten, restore
 from bert_tf.data.spans import Annotation, marked
 from bert_tf.errors import InputError
@@ -122,6 +124,32 @@ def test_figures_are_those_of_counting_by_hand():
     assert figures["labels"]["y"]["f1"] == figures["labels"]["z"]["precision"] == 0.0
     assert figures["f1_macro"] == pytest.approx(0.8 / 3)
     assert measure([set()], [set()])["f1"] == 0.0
+
+
+def test_labels_unseen_in_training_are_measured_by_their_names(tmp_path):
+    """One model of x; y and z are missed, each in its own line, as seqeval counts them."""
+    model = TokenClassifier(build_encoder(tiny.config()), 3, ["O", "B-x", "I-x"])
+    rows = ("a B-x, b O, c B-y, d I-y", "e B-z, f O, g B-x", "h B-y, i O")
+    text = "\n".join("".join(f"{x.strip()}\n" for x in row.split(",")) for row in rows)
+    (tmp_path / "a.conll").write_text(text)
+    kinds = {"text": "text", "label": "spans"}
+    table = read_table(tmp_path / "a.conll", {x: x for x in kinds}, kinds, like=model)
+    table = types.SimpleNamespace(rows=np.arange(3), cells=table.cells)
+    given = np.array([[1, 0, -1, -1], [-1, 0, 1, -100], [-1, 0, -100, -100]])
+    found = np.array([[1, 0, 1, 0], [0, 0, 1, 0], [0, 0, 0, 0]], np.int32)
+    places = np.array([2 * np.arange(4), 2 * np.arange(4) + 1]).T[None].repeat(3, axis=0)
+    owned = np.array([[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 0, 0]])
+    predictions = [(found, owned, places, np.zeros((3, 4), np.float32))]
+    figures = model.final_metrics(predictions, [given], [np.arange(3)], table)
+    nothing = {"f1": 0.0, "precision": 0.0, "recall": 0.0}
+    assert figures.pop("labels") == {
+        "x": {"f1": 0.8, "precision": 2 / 3, "recall": 1.0, "support": 2},
+        "y": {**nothing, "support": 2},
+        "z": {**nothing, "support": 1},
+    }
+    wanted = {"f1": 0.5, "precision": 2 / 3, "recall": 2 / 5}
+    wanted |= {"f1_macro": 0.8 / 3, "precision_macro": 2 / 9, "recall_macro": 1 / 3}
+    assert figures == pytest.approx({"rows": 3, "words": 9, "accuracy": 5 / 9, **wanted})
 
 
 @pytest.fixture(scope="module")
