@@ -95,7 +95,7 @@ class Columns:
         kinds = ((name, KINDS[kind]) for name, kind in self.kinds.items())
         return {name: kind.read(record[self._place(name, record)]) for name, kind in kinds}
 
-    def names(self, record):
+    def names(self, record, line):
         """What the collector takes of a record that `check` has found whole."""
         if self.named is None:
             return []

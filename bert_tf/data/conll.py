@@ -151,9 +151,12 @@ class SentenceColumns:
             values["spans"] = Annotation(ranges, tags, None)
         return {name: values[kind] for name, kind in self.kinds.items()}
 
-    def names(self, record):
-        """What the collector takes of a sentence."""
-        return [] if self.named is None else self.cells(record)[self.named]
+    def names(self, record, line):
+        """What the collector takes of a sentence that begins on `line`."""
+        if self.named is None:
+            return []
+        found = self.cells(record)[self.named]
+        return found._replace(lines=[line + number for number, _ in record])
 
     def collector(self, path, tagging):
         """What collects the labels of a file."""

@@ -13,19 +13,20 @@ def read_conllu(path):
       path: str.
     Yields:
       dict: `text`, the words with one space between them and no-break spaces inside; `heads`, list
-      of int, 0 for the root; `relations`, list of str. A file without trees ("_") has neither.
+      of int, 0 for the root; `relations`, list of str; `line`, of its first word. A file without
+      trees ("_") has neither heads nor relations.
     Raises:
       InputError: it cannot be read, or a line is not of the format; with the line's number.
     """
     words = []
     for number, line in _lines(path):
         if not line.strip():
-            yield from _sentence(words)
+            yield from _sentence(words, path)
             words = []
         elif not line.startswith("#"):
             word = _word(line, f"{path}, line {number}", len(words) + 1)
-            words += [] if word is None else [word]
-    yield from _sentence(words)
+            words += [] if word is None else [(*word, number)]
+    yield from _sentence(words, path)
 
 
 def _lines(path):
@@ -58,12 +59,18 @@ def _word(line, place, number):
     return form, int(head), relation
 
 
-def _sentence(words):
+def _sentence(words, path):
     """The record of a sentence, if it has words."""
     if not words:
         return
-    forms, heads, relations = map(list, zip(*words, strict=True))
-    record = {"text": " ".join(forms)}
+    forms, heads, relations, lines = map(list, zip(*words, strict=True))
+    for word, (head, line) in enumerate(zip(heads, lines, strict=True), 1):
+        if head is not None and (head > len(words) or head == word):
+            raise InputError(
+                f"{path}, line {line}: HEAD is {head}, wanted 0 or the number of another word, "
+                f"{len(words)} at most"
+            )
+    record = {"text": " ".join(forms), "line": lines[0]}
     if None not in heads:
         record |= {"heads": heads, "relations": relations}
     yield record

@@ -28,14 +28,15 @@ csv.field_size_limit(max(_LONGEST_CELL, csv.field_size_limit()))
 DOCUMENTS = {
     **documents.DOCUMENTS,
     **CHOICE_FILES,
-    "conllu": (read_conllu, ("text", "heads", "relations"), "sentence"),
+    "conllu": (read_conllu, ("text", "heads", "relations"), "sentence at line"),
 }
 
 
 class Record(typing.NamedTuple):
     """One record: its first byte, its size in bytes, its first line (from 1) and its cells.
 
-    Of a document `start` and `size` are None, and `line` counts the records.
+    Of a document `start` and `size` are None, and `line` counts the records, unless its reader
+    gives their lines as `line`.
     """
 
     start: int | None
@@ -132,7 +133,8 @@ def scan(file, path, format):
     """
     if format in DOCUMENTS:
         read = DOCUMENTS[format][0]
-        return (Record(None, None, number, x) for number, x in enumerate(read(path), 1))
+        found = enumerate(read(path), 1)
+        return (Record(None, None, x.pop("line", number), x) for number, x in found)
     if format in CONLL_FILES:
         return (Record(*found) for found in scan_sentences(_lines(file, path), path, format))
     scanner = {"tsv": _scan_tsv, "csv": _scan_csv, "jsonl": _scan_jsonl}[format]

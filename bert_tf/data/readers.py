@@ -140,7 +140,7 @@ def read_table(
     found = chosen.collector(path, tagging or Tagging())
     for number, record in enumerate(records):
         cells.add(chosen.check(record.cells, path, record.line), record.line)
-        found.add(chosen.names(record.cells), chosen.place(path, record.line))
+        found.add(chosen.names(record.cells, record.line), chosen.place(path, record.line))
         reason = None if fault is None else _fault(fault, chosen, record, path)
         if reason is not None:
             faults.setdefault(reason, []).append(number)

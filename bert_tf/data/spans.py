@@ -20,11 +20,14 @@ class Annotation(typing.NamedTuple):
       words: list of (start, end) in characters; empty where the file has no words.
       tags: list of str, one a word, or None.
       spans: list of (start, end, label) in the order of the text, or None where there are tags.
+      lines: sequence of int, the line of the file that each word stands on, from 1; empty where
+        they all stand on that of their row.
     """
 
     words: list
     tags: list | None
     spans: list | None
+    lines: tuple | list = ()
 
 
 class Marked(typing.NamedTuple):
@@ -104,22 +107,28 @@ class SpanCollector:
         self._begun, self._broken, self._first = False, 0, None
 
     def add(self, found, place):
-        """Take a row's Annotation; `place` says where it is, for messages."""
+        """Take a row's Annotation; `place` says where it is, for messages; of words with lines of
+        their own these are named."""
         if found.tags is None:
             for _, _, label in found.spans:
                 self._labels.setdefault(label, place)
             return
-        distinct = set(found.tags)
-        for tag in distinct - self._tags.keys():
-            self._tags[tag] = place
-        if distinct == {tags.OUTSIDE}:
+
+        def place_of(word):
+            return f"{self._path}, line {found.lines[word]}" if found.lines else place
+
+        distinct = dict.fromkeys(found.tags)  # in the order of the words, for the first bad one
+        for tag in distinct:
+            if tag not in self._tags:
+                self._tags[tag] = place_of(found.tags.index(tag))
+        if distinct.keys() == {tags.OUTSIDE}:
             return
         before = (tags.OUTSIDE, "")
-        for tag in found.tags:
+        for word, tag in enumerate(found.tags):
             now = tags.split(tag) or (tags.OUTSIDE, "")
             if now[0] in ("I", "E") and not tags.goes_on(before, now):
                 self._broken += 1
-                self._first = self._first or f"{place}: {shown_name(tag)}"
+                self._first = self._first or f"{place_of(word)}: {shown_name(tag)}"
             # In IOB1 a span has its B only where it touches another one of its label.
             self._begun |= now[0] in "BS" and not (before[0] in "BI" and before[1] == now[1])
             before = now

@@ -59,8 +59,8 @@ def test_a_tag_that_nothing_began_is_repaired_or_refused(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         found = [x for _, x in rows(table_of(tmp_path / "a.conll", broken))]
     assert found == [[("a", "B-x"), ("c", "B-x")], [("d", "B-y")]]
-    assert "line 1: I-x goes on with a span that nothing began; so do 1 others" in caplog.text
-    with pytest.raises(InputError, match="line 1: I-x goes on with a span that nothing began"):
+    assert "line 3: I-x goes on with a span that nothing began; so do 1 others" in caplog.text
+    with pytest.raises(InputError, match="line 3: I-x goes on with a span that nothing began"):
         table_of(tmp_path / "a.conll", broken, tagging=Tagging(strict=True))
 
 
@@ -140,6 +140,7 @@ def test_a_bad_span_is_one_line_that_says_where(tmp_path, row, told):
         ("a\tB-x\n\nb\tO\nc\n", "line 4: 'c' has 1 columns, wanted 2 at least: a word and its tag"),
         ("a _ B-x\nb O\n", "line 2: has 2 columns, wanted 3 as the sentence's first word"),
         ("a\tB-x\n\nb\tB_x\n", "line 3: 'B_x' is no tag, wanted O, or B-"),
+        ("# id 1\na\tB-x\n-DOCSTART-\t-\nb\tB_y\n", "line 4: 'B_y' is no tag, wanted O, or"),
         ("a\tO\nb\tO\n", "no span in it, wanted one at least to learn from"),
         ("\n\n-DOCSTART-\tO\n", "has no rows"),
     ),
@@ -152,8 +153,10 @@ def test_a_bad_sentence_is_one_line_that_says_where(tmp_path, text, told):
 
 def test_labels_unseen_in_training_are_told_once_and_count_as_wrong(tmp_path, caplog):
     train = table_of(tmp_path / "a.conll", "a\tB-x\nb\tO\n")
-    text = "a\tB-x\n\nb\tB-y\nc\tI-y\n\nd\tB-z\n"
+    text = "a\tB-x\nb\tB-y\n\nc\tI-y\n\nd\tB-z\n"
     with caplog.at_level(logging.WARNING):
         table = table_of(tmp_path / "b.conll", text, like=train)
-    assert "b.conll, line 3: y and 1 others are unknown in training" in caplog.text
-    assert [x.spans[0][2] for x in table.cells(range(3))["label"]] == [1, -1, -1]
+    assert "b.conll, line 2: y and 1 others are unknown in training" in caplog.text
+    cells = table.cells(range(3))["label"]
+    assert [x.labels for x in cells] == [["x", "y"], ["y"], ["z"]]
+    assert [[span[2] for span in x.spans] for x in cells] == [[1, -1], [-1], [-1]]

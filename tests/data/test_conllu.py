@@ -2,8 +2,9 @@
 
 import pytest
 
+from bert_tf.data import read_table
 from bert_tf.data.conllu import read_conllu
-from bert_tf.data.formats import guess_format
+from bert_tf.data.formats import guess_format, scan
 from bert_tf.errors import InputError
 
 WORD = "{}\t{}\t_\t_\t_\t_\t{}\t{}\t_\t_\n"
@@ -14,6 +15,20 @@ def sentences(tmp_path, *lines):
     path.write_bytes(b"\xef\xbb\xbf" + "".join(lines).encode())
     assert guess_format(str(path)) == "conllu"
     return list(read_conllu(str(path)))
+
+
+def test_what_a_whole_sentence_is_said_of_names_its_line(tmp_path):
+    """Relations are strings of any kind to the reader; the table that numbers them speaks."""
+    path, tree = tmp_path / "a.conllu", WORD.format(1, "can", 0, "root")
+    path.write_text(f"# a comment\n{tree}\n\n# one more\n{tree}")
+    kinds = {"text": "text", "heads": "numbers", "relations": "names"}
+
+    def fault(cells):
+        raise InputError("no")
+
+    with pytest.raises(InputError, match=r"a\.conllu, sentence at line 2: no"):
+        read_table(str(path), {name: name for name in kinds}, kinds, fault=fault)
+    assert [x.line for x in scan(None, str(path), "conllu")] == [2, 6]
 
 
 def test_words_heads_and_relations_without_ranges_and_empty_nodes(tmp_path):
@@ -29,8 +44,8 @@ def test_words_heads_and_relations_without_ranges_and_empty_nodes(tmp_path):
         WORD.format(2, "\u2028!", "_", "_"),
     )
     assert found == [
-        {"text": "can not", "heads": [0, 1], "relations": ["root", "advmod:neg"]},
-        {"text": "10\u00a0000 !"},
+        {"text": "can not", "line": 3, "heads": [0, 1], "relations": ["root", "advmod:neg"]},
+        {"text": "10\u00a0000 !", "line": 8},
     ]
 
 
@@ -41,6 +56,8 @@ def test_words_heads_and_relations_without_ranges_and_empty_nodes(tmp_path):
         (WORD.format(3, "a", 0, "root"), "line 2: ID is '3', wanted 2"),
         (WORD.format(2, " ", 0, "root"), "line 2: FORM is empty"),
         (WORD.format(2, "a", "x", "root"), "line 2: HEAD is 'x', wanted 0 or the number of a word"),
+        (WORD.format(2, "a", 3, "x"), "line 2: HEAD is 3, wanted 0 or the number of another word"),
+        (WORD.format(2, "a", 2, "x"), "line 2: HEAD is 2, .*, 2 at most"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path, line, message):
