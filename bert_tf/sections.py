@@ -21,6 +21,8 @@ from bert_tf.settings import (
 
 OPTIMIZERS = ("adamw", "google_adamw", "lamb", "adafactor", "adagrad")
 FORMATS = "tsv csv jsonl squad c3 race swag conllu conll wikiann".split()
+# Those of every task that pools, `tasks.classifier_arguments.POOLINGS`.
+POOLINGS = ("cls", "mean", "max", "last", "weighted")
 SCHEDULES = ("linear", "constant", "cosine", "inverse_sqrt", "polynomial", "steps")
 
 FILE_OR_SHARE = Kind(
@@ -74,7 +76,7 @@ class ModelSection:
     family: str | None = setting(optional(WORD), None)
     size: str | None = setting(optional(WORD), None)
     # null below: as the family published it; for the problem type, what the labels look like
-    pooling: str | None = setting(optional(one_of("cls", "mean", "max", "last")), None)
+    pooling: str | None = setting(optional(one_of(*POOLINGS)), None)
     head_layers: tuple | None = setting(optional(_WIDTHS), None)
     problem_type: str | None = setting(optional(one_of(*PROBLEM_TYPES)), None)
     options: dict = setting(MAPPING, {})  # further arguments of the task
@@ -187,7 +189,7 @@ class EncoderSection:
 class HeadSection:
     """The head of one task among several; null as in the section `model` of one task alone."""
 
-    pooling: str | None = setting(optional(one_of("cls", "mean", "max", "last")), None)
+    pooling: str | None = setting(optional(one_of(*POOLINGS)), None)
     head_layers: tuple | None = setting(optional(_WIDTHS), None)
     problem_type: str | None = setting(optional(one_of(*PROBLEM_TYPES)), None)
     options: dict = setting(MAPPING, {})  # further arguments of the task

@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
-from bert_tf import config
+from bert_tf import config, sections
 from bert_tf.errors import ConfigError
+from bert_tf.tasks import classifier_arguments
 
 LEAST = "model: {path: folder}\ndata: {train: train.tsv}\n"
 
@@ -61,6 +62,12 @@ def test_an_empty_mapping_takes_what_a_file_has_away(load):
     assert load(text, "model.changes={}").model.changes == {}
     both = load(text, "model.changes={}", "model.changes.hidden_size=8").model.changes
     assert both == {"hidden_size": 8}
+
+
+def test_poolings_are_those_of_the_tasks(load):
+    assert sections.POOLINGS == classifier_arguments.POOLINGS
+    for name in sections.POOLINGS:
+        assert load(LEAST, f"model.pooling={name}").model.pooling == name
 
 
 def test_resolved_copy_reads_back_as_equal(load, tmp_path):

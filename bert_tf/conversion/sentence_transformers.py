@@ -29,7 +29,9 @@ _POOLINGS = {
     "mean": ("pooling_mode_mean_tokens", "mean"),
     "max": ("pooling_mode_max_tokens", "max"),
     "weighted": ("pooling_mode_weightedmean_tokens", "weightedmean"),
+    "last": ("pooling_mode_lasttoken", "lasttoken"),
 }
+_OLDEST = ("cls", "mean", "max", "weighted")  # those that version 2.2 knows, too
 _ACTIVATIONS = {
     "tanh": "torch.nn.modules.activation.Tanh",
     "relu": "torch.nn.modules.activation.ReLU",
@@ -145,7 +147,11 @@ def module_files(model):
         },
         f"{paths[1]}/config.json": {
             "word_embedding_dimension": width,
-            **{key: model.pooling == name for name, (key, _) in _POOLINGS.items()},
+            **{
+                key: model.pooling == name
+                for name, (key, _) in _POOLINGS.items()
+                if name in (*_OLDEST, model.pooling)
+            },
             "include_prompt": True,
         },
     }

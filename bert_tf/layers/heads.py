@@ -90,7 +90,7 @@ def pool_examples(sequence_output, attention_mask, sentence_positions, how):
       sequence_output: float [B, L, D].
       attention_mask: int [B, L]; 1, 2, ... for the tokens of a row's examples.
       sentence_positions: int [B, S], where each example begins.
-      how: "cls", "last", "mean" or "max".
+      how: as in `pool`.
     Returns:
       float [B, S, D]; of no meaning where a row has fewer than S examples.
     """

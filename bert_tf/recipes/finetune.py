@@ -208,13 +208,22 @@ def with_head(config, task, table, encoder, kept=None, tokenizer=None):
     given = {name: getattr(section, name) for name in ("pooling", "head_layers")}
     given = {name: value for name, value in given.items() if value is not None}
     arguments = {**task.arguments_of(table), **(kept or {}), **given, **section.options}
+    keys = {name: f"model.{name}" for name in given}
+    keys |= {name: f"model.options.{name}" for name in section.options}
     for name in arguments:
         if name not in task.arguments:
             near = nearest(name, task.arguments)
             hint = f" (nearest: {near})" if near else ""
-            key = f"model.options.{name}" if name in section.options else f"model.{name}"
+            key = keys.get(name, f"model.{name}")
             raise ConfigError(f"{key}: task {config.task} has no such argument{hint}")
-    model = task(encoder, **arguments_with_models(task, arguments, tokenizer))
+    arguments = arguments_with_models(task, arguments, tokenizer)
+    try:
+        model = task(encoder, **arguments)
+    except InputError as error:
+        name, told, said = str(error).partition(":")
+        if name not in keys:
+            raise
+        raise ConfigError(f"{keys[name]}{told}{said}") from None
     model.check_table(table)
     weigh_classes(model, config, table)
     return model

@@ -3,7 +3,7 @@
 from bert_tf.errors import InputError, shown
 from bert_tf.layers import ACTIVATIONS_OF_HEADS, ProjectionHead, truncated_normal
 
-POOLINGS = ("cls", "mean", "max", "last")
+POOLINGS = ("cls", "mean", "max", "last", "weighted")
 # How the vectors of a text's windows are made one.
 WINDOW_POOLINGS = ("mean", "max")
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")

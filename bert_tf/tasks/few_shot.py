@@ -15,13 +15,14 @@ def sentence_encoder(model):
     Returns:
       SentenceEncoder over the same layers.
     Raises:
-      InputError: a classifier cannot pool as this model does.
+      InputError: a classifier has no such dense layer as this model.
     """
     if not isinstance(model, SentenceEncoder):
         return SentenceEncoder(model, objective="cosine")
-    if model.pooling == "weighted" or (model.dense or "?")[-1] == "identity":
-        what = "pooling: weighted" if model.pooling == "weighted" else "dense: identity"
-        raise InputError(f"{what}, which a classifier does not have: few_shot takes no such model")
+    if (model.dense or "?")[-1] == "identity":
+        raise InputError(
+            "dense: identity, which a classifier does not have: few_shot takes no such model"
+        )
     model.objective, model.highest_score = "cosine", 1.0
     return model
 

@@ -31,7 +31,7 @@ class MultipleChoice(TaskModel):
         choices, -log(exp(s_right) / sum_c exp(s_c)) (ListNet's top-one probability, Cao et al.
         2007, section 4.2). "pointwise": it is the mean over the choices of the binary cross-entropy
         of sigmoid(s_c), 1 for the right one and 0 for the others: each stands for itself.
-      pooling: "cls", "mean", "max"; None as the family published it.
+      pooling: as in SequenceClassifier; None as the family published it.
 
     Labels: int [B], the number of the right choice, from 0.
     """

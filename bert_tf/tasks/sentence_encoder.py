@@ -5,7 +5,7 @@ from keras import ops
 
 from bert_tf.errors import InputError, shown
 from bert_tf.layers import Linear, fold_in, key_for, pool, truncated_normal
-from bert_tf.tasks.classifier_arguments import WINDOW_POOLINGS, check_choice
+from bert_tf.tasks.classifier_arguments import POOLINGS, WINDOW_POOLINGS, check_choice
 from bert_tf.tasks.embedding_arguments import ACTIVATIONS, layer_of, sizes_of
 from bert_tf.tasks.embedding_losses import (
     IN_BATCH,
@@ -20,7 +20,6 @@ from bert_tf.tasks.grouped_rows import as_groups, as_rows, present, text_windows
 from bert_tf.tasks.soft_answers import mask_of
 from bert_tf.tasks.task_model import TaskModel
 
-POOLINGS = ("cls", "mean", "max", "weighted")
 # The figures of tables with scores, of pairs without, and of categories.
 _RATED, _RETRIEVAL = ("spearman", "pearson"), ("mrr@10", "ndcg@10", "recall@1", "recall@10")
 _CLASSES = ("nearest_accuracy",)
@@ -32,8 +31,8 @@ class SentenceEncoder(TaskModel):
 
     Args:
       encoder: an encoder of any family.
-      pooling: "mean" (None), "cls", "max", or "weighted": the mean with weights 1, 2, 3, ... of the
-        tokens' places.
+      pooling: "mean" (None), "cls", "max", "last", or "weighted": the mean with weights 1, 2, 3,
+        ... of the tokens' places.
       normalize: bool, whether vectors have unit length; None: true.
       dense: (width, activation), a layer between pooling and unit length, or None.
       objective: the loss, one of `embedding_losses.OBJECTIVES`; None: "simcse". From a table:

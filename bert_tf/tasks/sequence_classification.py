@@ -31,8 +31,8 @@ class SequenceClassifier(TaskModel):
       label_names: list of str, or None for LABEL_0, LABEL_1, ... as transformers names them.
       problem_type: one of PROBLEM_TYPES; None means regression for one label, single_label
         for more, as in transformers.
-      pooling: "cls" (the first token's vector), "last", "mean", "max"; None as the family
-        published it.
+      pooling: "cls" (the first token's vector), "last", "mean", "max", "weighted" (see
+        `layers.pool`); None as the family published it.
       head_layers: dense layers before the projection, a list of width or (width, activation),
         tanh if none is given; None as the family published it.
       window_pooling: how the vectors of a long text's windows are one (setting `windows`): "mean"

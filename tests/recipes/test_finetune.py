@@ -297,6 +297,12 @@ THREE = [("good", "a"), ("bad", "b"), ("film", "c"), ("story", "a")]
             ["train.best_metric is f1", "f1_macro"],
         ),
         (ConfigError, {"train": {"class_weights": {"odd": 2.0}}}, ["no label 'odd'; there are"]),
+        (
+            ConfigError,
+            {"model": {"options": {"pooling": "x"}}},
+            ["model.options.pooling: 'x', wan"],
+        ),
+        (ConfigError, {"model": {"head_layers": (0,)}}, ["model.head_layers: width 0, wanted"]),
         (ConfigError, {"train": {"warmup": 61.0}}, ["train.warmup: 61 steps", "has 60"]),
         (InputError, {"model": {"path": "model.zip"}}, ["model.zip"]),
     ],

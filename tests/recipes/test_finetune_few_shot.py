@@ -60,10 +60,10 @@ def test_the_head_is_the_logistic_regression_of_the_vectors(classes):
     np.testing.assert_allclose(exps / exps.sum(axis=1, keepdims=True), want, atol=1e-4)
 
 
-def test_a_pooling_that_no_classifier_has_is_refused():
-    for option in ({"pooling": "weighted"}, {"dense": (4, "identity")}):
-        with pytest.raises(InputError, match="which a classifier does not have"):
-            sentence_encoder(SentenceEncoder(build_encoder(tiny.config()), **option))
+def test_a_layer_that_no_classifier_has_is_refused():
+    model = SentenceEncoder(build_encoder(tiny.config()), dense=(4, "identity"))
+    with pytest.raises(InputError, match="which a classifier does not have"):
+        sentence_encoder(model)
 
 
 def test_a_run_gives_a_classifier(tmp_path, capsys):

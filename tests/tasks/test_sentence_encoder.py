@@ -11,6 +11,7 @@ from bert_tf import SentenceEncoder, build_encoder, load_task, pipeline, read_da
 from bert_tf.cli import main
 from bert_tf.errors import InputError
 from bert_tf.layers import new_key
+from bert_tf.tasks.classifier_arguments import POOLINGS
 from bert_tf.tasks.embedding_metrics import measure
 from tests import oracles, tiny
 
@@ -30,7 +31,7 @@ def encoder(**options):
     return model
 
 
-@pytest.mark.parametrize("pooling", ("cls", "mean", "max", "weighted"))
+@pytest.mark.parametrize("pooling", POOLINGS)
 def test_tokens_are_pooled_and_brought_to_length_one(pooling):
     model = encoder(pooling=pooling, dense=(6, "tanh"))
     tokens = model.encoder(INPUTS)["sequence_output"].numpy()
@@ -41,6 +42,7 @@ def test_tokens_are_pooled_and_brought_to_length_one(pooling):
             "cls": own[0],
             "mean": own.mean(axis=0),
             "max": own.max(axis=0),
+            "last": own[-1],
             "weighted": (own * weights).sum(axis=0) / weights.sum(),
         }[pooling]
         vector = np.tanh(vector @ model.head.kernel.numpy() + model.head.bias.numpy())
@@ -167,7 +169,7 @@ def test_a_bad_row_is_one_line_that_says_where(tmp_path, row, column, message):
     "option, message",
     (
         ({"objective": "margin"}, "objective: 'margin', wanted one of simcse, "),
-        ({"pooling": "last"}, "pooling: 'last', wanted one of cls, mean, max, weighted"),
+        ({"pooling": "first"}, "pooling: 'first', wanted one of cls, mean, max, last, weighted"),
         ({"matryoshka": [99]}, r"matryoshka: \[99\], wanted a list of sizes up to 16"),
         ({"dense": [4, "sin"]}, "dense: activation 'sin', wanted one of tanh, relu"),
         ({"dense": 4}, "dense: 4, wanted a width and an activation"),
