@@ -31,6 +31,7 @@ def read_dataset(
     columns=None,
     windows=None,
     languages=None,
+    ignore_labels=(),
 ):
     """Read a table as a dataset for `fit`, `evaluate` or `predict`.
 
@@ -53,6 +54,7 @@ def read_dataset(
         then inputs are [batch, windows, length]. None cuts it off.
       languages: dict of name -> number, of an encoder with vectors of languages: which of them the
         rows have, whose column is `language` or what `columns` says; None adds none.
+      ignore_labels: list of str, labels whose rows are left out, such as "-" for none agreed on.
     Returns:
       tf.data.Dataset of (inputs, labels), or of inputs alone when `label` is None. inputs: dict of
       int32 [batch, length] `input_ids`, `attention_mask`, `token_type_ids`, and what else the task
@@ -67,8 +69,8 @@ def read_dataset(
     format = format_of(kind, file, format)
     further = ({COLUMN: COLUMN} if languages else {}) | (columns or {})
     places = places_of(kind, given, further, format=format)
-    fault = fault_of(kind, languages)
-    table = read_table(file, places, kinds_of(kind), format, problem_type, like, fault=fault)
+    options = {"fault": fault_of(kind, languages), "ignore": ignore_labels}
+    table = read_table(file, places, kinds_of(kind), format, problem_type, like, **options)
     table = grouped(table, kind.group_by)
     settings = {"max_length": max_length, "windows": windows, "overlap": max_length // 4}
     settings |= {"languages": languages} if languages else {}

@@ -40,18 +40,16 @@ _FREEZE = Kind(
     "encoder, gradual, or how many of the last layers to train (1 or more)",
     lambda value: value in ("encoder", "gradual") or (is_whole(value) and value >= 1),
 )
-_SEED = Kind(
-    f"an integer from 0 to {2**31 - 1}", lambda value: is_whole(value) and 0 <= value < 2**31
-)
+_SEED = Kind("an integer from 0 to 2147483647", lambda x: is_whole(x) and 0 <= x < 2**31)
 _CLASS_WEIGHTS = Kind(
     "balanced, or a mapping of labels to numbers above 0",
-    lambda value: (
-        value == "balanced"
-        or (isinstance(value, dict) and value and all(map(POSITIVE.accepts, value.values())))
-    ),
-    lambda value: (
-        value if value == "balanced" else {str(name): float(x) for name, x in value.items()}
-    ),
+    lambda x: x == "balanced" or (type(x) is dict and x and all(map(POSITIVE.accepts, x.values()))),
+    lambda x: x if x == "balanced" else {str(name): float(y) for name, y in x.items()},
+)
+_LABELS = Kind(
+    "a list of labels",
+    lambda x: isinstance(x, list) and all(is_word(name) or is_whole(name) for name in x),
+    lambda value: tuple(map(str, value)),
 )
 
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
@@ -94,6 +92,9 @@ class DataSection:
     text: str | int = setting(_COLUMN, "text")
     text_pair: str | int | None = setting(optional(_COLUMN), None)
     label: str | int = setting(_COLUMN, "label")
+    ignore_labels: tuple = setting(
+        _LABELS, ()
+    )  # rows with them are nowhere read; kept with the model
     columns: dict = setting(MAPPING, {})  # of tasks that read others: name -> where it is
     # The column `language` of each row: name -> which of the encoder's vectors of languages it has
     languages: dict = setting(MAPPING, {})
@@ -104,8 +105,7 @@ class DataSection:
     # How many windows of max_length tokens a long text is read in, at most, their vectors pooled
     # (model.options.window_pooling); null: it is cut off
     windows: int | None = setting(optional(whole(1)), None)
-    # Tokens that two windows of a long text share, of tasks that read such texts; null: a quarter
-    # of max_length
+    # Tokens that two windows of a long text share; null: a quarter of max_length
     overlap: int | None = setting(optional(whole(0)), None)
     # true: "[MASK]" and its like in a text are one token, not plain characters; kept with the model
     special_tokens_in_text: bool = setting(FLAG, False)

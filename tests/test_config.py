@@ -31,7 +31,7 @@ def test_keys_are_the_published_ones(load):
     assert {section: list(keys) for section, keys in sections.items()} == {
         "model": "path changes family size pooling head_layers problem_type options".split(),
         "data": (
-            "train validation test format text text_pair label columns languages "
+            "train validation test format text text_pair label ignore_labels columns languages "
             "validation_columns test_columns max_length windows overlap special_tokens_in_text "
             "scheme strict_tags label_all_pieces packing"
         ).split(),
@@ -106,6 +106,11 @@ def test_differing_keys_are_named_with_both_values(load):
         ("train: {epoch: 3}", "unknown key train.epoch; did you mean train.epochs?"),
         ("batch_sise: 3", "unknown key batch_sise; did you mean train.batch_size?"),
         ("qqq: 3", "unknown key qqq; there are model, data, task, train, distribution"),
+        ("data: {ignore_labels: x}", "data.ignore_labels is 'x', wanted a list of labels"),
+        (
+            "model: {pooling: first}",
+            "model.pooling is 'first', wanted one of cls, mean, max, last, w",
+        ),
         ("train: {epochs: many}", "train.epochs is 'many', wanted an integer, 1 or more"),
         ("train: {epochs: 0}", "train.epochs is 0, wanted an integer, 1 or more"),
         ("train: {epochs: true}", "train.epochs is True, wanted an integer"),

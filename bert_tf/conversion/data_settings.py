@@ -33,12 +33,16 @@ def checked_settings(settings, kind, source):
     types = {name: (str, int) for name in kind.columns}
     types |= {name: (str, int, list) for name, x in kind.columns.items() if x.kind == "texts"}
     types |= dict.fromkeys(("max_length", "overlap", "windows"), (int,))
+    types["ignore_labels"] = (list,)
     types |= {"special_tokens_in_text": (bool,), "label_all_pieces": (bool,)}
     for key, wanted in types.items():
         value = settings.get(key)
         if value is not None and type(value) not in wanted:
             names = " or ".join(each.__name__ for each in wanted)
             raise InputError(f"{source}.{key}: {shown(value)}, wanted {names}")
+    ignored = settings.get("ignore_labels") or []
+    if not all(isinstance(label, str) for label in ignored):
+        raise InputError(f"{source}.ignore_labels: {shown(ignored)}, wanted a list of strings")
     if settings.get("languages") is not None:
         check_languages(settings["languages"], f"{source}.languages")
     return settings

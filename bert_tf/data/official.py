@@ -10,7 +10,7 @@ import typing
 from bert_tf.data import formats
 from bert_tf.errors import InputError, shown
 
-# Rows in CLUE without a label that its annotators agreed on.
+# The label of rows in CLUE that have none that its annotators agreed on.
 NO_LABEL = "-"
 
 
@@ -190,8 +190,8 @@ def path_of(name, folder, part):
 def read_official(name, part, path):
     """The rows of one official file.
 
-    Rows without an agreed label, and lines that the site's own files have broken (QQP's), are left
-    out of parts with labels, and counted.
+    Lines that the site's own files have broken (QQP's) are left out of parts with labels, and
+    counted.
 
     Args:
       name: str, a key of OFFICIAL.
@@ -253,6 +253,4 @@ def _row(task, columns, cells, place, number):
         elif not isinstance(value, str):
             raise InputError(f"{place}: {column!r} is {shown(value)}, wanted a string")
         row[name] = value
-    if row.get("label") == NO_LABEL:
-        return "has no label that its annotators agreed on", None
     return None, row

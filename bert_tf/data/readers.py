@@ -1,16 +1,18 @@
 """Tables of cells and labels: read a file once, keep where its rows are, fetch rows by number."""
 
 import array
+import collections
 import copy
 import os
 
 import numpy as np
+from absl import logging
 
 from bert_tf.data import columns, formats, order
 from bert_tf.data.cells import KINDS
 from bert_tf.data.labels import LabelColumn
 from bert_tf.data.sources import FileRecords, HeldRecords
-from bert_tf.errors import InputError
+from bert_tf.errors import InputError, shown_name
 from bert_tf.tags import Tagging
 
 
@@ -107,6 +109,7 @@ def read_table(
     like=None,
     fault=None,
     tagging=None,
+    ignore=(),
 ):
     """Read a file of rows once, check every row, and remember where the rows are.
 
@@ -123,6 +126,7 @@ def read_table(
       fault: function of a row's cells, dict of column name -> value -> str or None, why the row
         cannot be learned from; it raises InputError for what is no row at all.
       tagging: tags.Tagging, how the tags of words are taken; None: its defaults.
+      ignore: sequence of str, labels whose rows are left out; one line of the log counts them.
     Returns:
       Table; `sound()` are the rows without fault.
     Raises:
@@ -138,8 +142,14 @@ def read_table(
     starts, sizes, held = array.array("q"), array.array("q"), []
     cells, faults = LabelColumn(path, places.get(chosen.label)), {}
     found = chosen.collector(path, tagging or Tagging())
-    for number, record in enumerate(records):
-        cells.add(chosen.check(record.cells, path, record.line), record.line)
+    number, left_out = -1, collections.Counter()
+    for record in records:
+        label = chosen.check(record.cells, path, record.line)
+        if label is not None and label.strip() in ignore:
+            left_out[label.strip()] += 1
+            continue
+        number += 1
+        cells.add(label, record.line)
         found.add(chosen.names(record.cells, record.line), chosen.place(path, record.line))
         reason = None if fault is None else _fault(fault, chosen, record, path)
         if reason is not None:
@@ -149,8 +159,15 @@ def read_table(
         else:
             starts.append(record.start)
             sizes.append(record.size)
+    told = ", ".join(f"{shown_name(name)} {count}" for name, count in left_out.items())
     if not held and not starts:
-        raise InputError(f"{path}: has no rows")
+        said = f" but those of ignored labels ({told})" * bool(left_out)
+        raise InputError(f"{path}: has no rows{said}")
+    if left_out:
+        total = number + 1 + left_out.total()
+        logging.info(
+            "%s: %d of %d rows left out by their labels: %s", path, left_out.total(), total, told
+        )
     labels, names = None, getattr(like, "label_names", None)
     if chosen.label is not None:
         problem_type = getattr(like, "problem_type", None) or problem_type

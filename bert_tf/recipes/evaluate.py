@@ -107,8 +107,9 @@ def labelled_batches(model, tokenizer, data_file, format=None, **columns):
     if has_keys(format):  # the training file may have had numbers for columns
         known = {name: name if isinstance(x, int) else x for name, x in known.items()}
     places = places_of(task, {**known, **given}, format=format)
-    fault = fault_of(task, saved.get("languages"))
-    table = read_table(data_file, places, kinds_of(task), format, like=model, fault=fault)
+    options = {"fault": fault_of(task, saved.get("languages")), "like": model}
+    options["ignore"] = saved.get("ignore_labels") or ()
+    table = read_table(data_file, places, kinds_of(task), format, **options)
     table = grouped(table, task.group_by)
     length = row_length(model)
     settings = {"overlap": length // 4, **saved, **places, "max_length": length}

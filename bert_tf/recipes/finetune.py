@@ -7,7 +7,8 @@ import keras
 from bert_tf.conversion.contents import opened
 from bert_tf.conversion.sentence_transformers import fill_dense, read_modules
 from bert_tf.data import epoch_steps
-from bert_tf.datasets import task_named
+from bert_tf.data.columns import LABEL
+from bert_tf.datasets import kinds_of, task_named
 from bert_tf.encoders.low_rank import with_low_rank
 from bert_tf.errors import ConfigError, InputError, nearest
 from bert_tf.loading import load_encoder
@@ -140,6 +141,9 @@ def require_able(config, task):
             languages.check_numbers(config.data.languages, f"data.{languages.SETTING}")
         except InputError as error:
             raise ConfigError(str(error)) from None
+    if config.data.ignore_labels and LABEL not in kinds_of(task).values():
+        ignored = list(config.data.ignore_labels)
+        raise ConfigError(f"data.ignore_labels is {ignored}, and task {config.task} has none a row")
     if config.data.packing and not task.packs:
         raise ConfigError(f"data.packing is true, and task {config.task} takes no packed rows")
     if config.data.windows is not None and not task.pools_windows:

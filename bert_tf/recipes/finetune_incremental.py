@@ -143,7 +143,8 @@ def _tables(config, old):
         raise ConfigError(f"data.text_pair is {data.text_pair}, the model's texts are {kind}")
     loose = types.SimpleNamespace(problem_type=None, label_names=None)
     places, kinds = columns_of(data, task), kinds_of(task)
-    found = read_table(data.train, places, kinds, data.format, like=loose)
+    options = {"ignore": data.ignore_labels}
+    found = read_table(data.train, places, kinds, data.format, like=loose, **options)
     if found.problem_type != old.problem_type:
         raise InputError(
             f"{data.train}: its labels are of a {found.problem_type}, the model's in "
@@ -164,7 +165,9 @@ def _tables(config, old):
     if section.method in ("replay", "ewc"):
         files["train"] = section.old_train
     columns = places | {name: place for name, place in columns.items() if place is not None}
-    old_tables = {part: read_table(file, columns, kinds, like=old) for part, file in files.items()}
+    old_tables = {
+        part: read_table(file, columns, kinds, like=old, **options) for part, file in files.items()
+    }
     return read_tables(config, task, like=like), old_tables
 
 

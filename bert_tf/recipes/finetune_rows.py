@@ -85,6 +85,7 @@ def read_tables(config, task, like=None):
     def read(path, measured=None, **options):
         fault = fault_of(task, data.languages)
         options |= {"fault": fault, "tagging": Tagging(data.scheme, data.strict_tags)}
+        options["ignore"] = data.ignore_labels
         format, places = format_of(task, path, data.format), columns_of(data, task, measured)
         table = read_table(path, places, kinds_of(task), format, **options)
         return grouped(table, task.group_by)
@@ -138,6 +139,8 @@ def data_settings(config, task):
         settings[languages.SETTING] = config.data.languages
     if config.data.special_tokens_in_text:
         settings["special_tokens_in_text"] = True
+    if config.data.ignore_labels:
+        settings["ignore_labels"] = list(config.data.ignore_labels)
     if config.data.label_all_pieces:
         settings["label_all_pieces"] = True
     if config.data.windows is not None:

@@ -8,7 +8,7 @@ import statistics
 from absl import logging
 
 from bert_tf.atomic import new_file, write_file
-from bert_tf.data.official import BENCHMARKS, OFFICIAL, path_of, read_official
+from bert_tf.data.official import BENCHMARKS, NO_LABEL, OFFICIAL, path_of, read_official
 from bert_tf.errors import ConfigError, InputError, hint, nearest
 from bert_tf.export import answer_with
 from bert_tf.loading import load_with_tokenizer
@@ -120,7 +120,8 @@ def _convert(name, paths, folder):
         with new_file(data[part]) as file:
             file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     pair = OFFICIAL[name].parts["train"].text_pair
-    return {**data, "text_pair": None if pair is None else "text_pair", "format": "jsonl"}
+    data |= {"text_pair": None if pair is None else "text_pair", "format": "jsonl"}
+    return {**data, "ignore_labels": (NO_LABEL,)}
 
 
 def _config(config, name, seed, data):
@@ -207,6 +208,7 @@ def _diagnosed(model, rows, answer):
     import numpy as np
 
     numbers = {name: number for number, name in enumerate(model.label_names)}
+    rows = [row for row in rows if row["label"] != NO_LABEL]
     labels = np.array([numbers[row["label"]] for row in rows])
     found = [list(record["probabilities"]) for record in _answers(answer, rows)]
     return measure(labels, np.array(found), model)["matthews"]

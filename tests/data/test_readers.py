@@ -117,6 +117,22 @@ def test_labels_follow_the_training_table(write):
     assert other.label_names == ("x", "y", "z") and everything(other)[2].tolist() == [2, 2]
 
 
+def test_rows_of_ignored_labels_are_left_out_and_counted(write, caplog):
+    caplog.set_level("INFO", "absl")
+    rows = (
+        '"text": "a", "label": "-"}\n{"text": "b", "label": "x"}\n{"text": "c", "label": " - "}\n'
+    )
+    path = write(
+        "a.jsonl", "{" + rows + '{"text": "d", "label": -1}\n{"text": "e", "label": "y"}\n'
+    )
+    table = read_table(path, ignore=("-", "-1"), fault=lambda x: "e" if x["text"] == "e" else None)
+    assert table.label_names == ("x", "y") and everything(table)[0] == ["b", "e"]
+    assert table.faults["e"].tolist() == [1] and everything(table)[2].tolist() == [0, 1]
+    assert "a.jsonl: 3 of 5 rows left out by their labels: - 2, -1 1" in caplog.text
+    with pytest.raises(InputError, match=r"has no rows but those of ignored labels \(- 1\)"):
+        read_table(write("b.tsv", "text\tlabel\na\t-\n"), ignore=("-",))
+
+
 def test_split_is_settled_by_the_seed_and_loses_no_row(write):
     lines = [f"{number}\t{number % 2}\n" for number in range(50)]
     table = read_table(write("a.tsv", HEAD + "".join(lines)))

@@ -47,6 +47,18 @@ def test_a_name_that_tells_nothing_goes_with_the_format_named(folder, tmp_path):
         evaluate(folder, file)
 
 
+def test_rows_that_training_ignored_are_not_measured(tmp_path, caplog):
+    """As OCNLI's, where annotators did not agree."""
+    tiny.save(tmp_path / "m", ignore_labels=["-"])
+    file = tsv(tmp_path / "dev.tsv", [*ROWS, ("a film", "-")])
+    assert evaluate(tmp_path / "m", file)["rows"] == len(ROWS)
+    config = json.loads((tmp_path / "m" / "config.json").read_text())
+    config["bert_tf"]["ignore_labels"] = [3]
+    (tmp_path / "m" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match=r"ignore_labels: \[3\], wanted a list of strings"):
+        evaluate(tmp_path / "m", file)
+
+
 def test_one_class_for_every_row_is_told(folder, tmp_path, caplog):
     file = tsv(tmp_path / "dev.tsv", [("good film", "good"), ("good film", "bad")])
     evaluate(folder, file)

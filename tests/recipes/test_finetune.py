@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from bert_tf import BertConfig, Tokenizer, atomic, build_encoder, load_task
+from bert_tf import (
+    BertConfig,
+    SequenceClassifier,
+    TokenClassifier,
+    Tokenizer,
+    atomic,
+    build_encoder,
+    load_task,
+)
 from bert_tf.config import DataSection, FinetuneConfig, ModelSection, TrainSection
 from bert_tf.data import read_table
 from bert_tf.errors import ConfigError, InputError
@@ -321,6 +329,14 @@ def test_what_cannot_work_is_one_line_and_the_workdir_stays_free(
     assert not (tmp_path / "run" / "checkpoints").exists()
     # Whoever corrects the mistake may use the workdir: it holds no run.
     assert recipe.open_workdir(str(tmp_path / "run"), config_of(folder)) is None
+
+
+def test_labels_are_ignored_of_tasks_that_have_one_a_row(folder):
+    config = config_of(folder, None, {"ignore_labels": ("-",)})
+    recipe.require_able(config, SequenceClassifier)
+    config = dataclasses.replace(config, task="token_classification")
+    told = "data.ignore_labels is ['-'], and task token_classification has none a row"
+    refused(ConfigError, lambda: recipe.require_able(config, TokenClassifier), told)
 
 
 def test_a_workdir_that_is_a_file_is_one_line(folder, tmp_path):
