@@ -22,6 +22,7 @@ from bert_tf.recipes.finetune_rows import (
     evaluation_of,
     in_windows,
     read_tables,
+    report_lacking,
     report_rows,
 )
 from bert_tf.recipes.fresh_encoder import fresh_encoder
@@ -69,6 +70,7 @@ def finetune(config, workdir, start=None):
         compile_model(model, config.train, steps, source.epoch_steps)
     monitor = monitor_of(config.train.best_metric, model)
     report_rows(config, task, tables, tokenizer, steps)
+    report_lacking(model, source, strategy.num_replicas_in_sync)
     batches = evaluation_of(config, task, tables, tokenizer)
     chief = is_chief(strategy)
     with claimed_workdir(workdir, told, data, chief):

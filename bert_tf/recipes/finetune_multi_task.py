@@ -25,6 +25,7 @@ from bert_tf.recipes.finetune_rows import (
     evaluation_of,
     in_windows,
     read_tables,
+    report_lacking,
     report_rows,
 )
 from bert_tf.recipes.workdir import claimed_workdir, open_workdir, save_run
@@ -75,6 +76,7 @@ def finetune_multi_task(config, workdir):
     monitor = monitor_of(config.train.best_metric, model)
     for name, count in zip(kinds, plan.counts(steps), strict=True):
         report_rows(alone[name], kinds[name], tables[name], tokenizer, count, name)
+        report_lacking(model.parts[name], sources[name], strategy.num_replicas_in_sync)
     batches = {
         name: evaluation_of(alone[name], kind, tables[name], tokenizer)
         for name, kind in kinds.items()

@@ -1,5 +1,8 @@
 """The rows of fine-tuning: its tables, their batches, and what is said of them."""
 
+import collections
+
+import numpy as np
 from absl import logging
 
 from bert_tf.data import (
@@ -12,6 +15,7 @@ from bert_tf.data import (
     windowed,
 )
 from bert_tf.data.grouped import grouped
+from bert_tf.data.order import WINDOW_BATCHES
 from bert_tf.data.packed_batches import packed_batches, packed_order
 from bert_tf.data.packing import Packing
 from bert_tf.datasets import (
@@ -104,6 +108,35 @@ def read_tables(config, task, like=None):
         said = "are not trained on" if part == "train" else "are measured all the same"
         report_faults(table, said)
     return {**tables, "train": tables["train"].sound()}
+
+
+def report_lacking(model, source, replicas=1):
+    """One warning of rows that teach nothing, of a loss that tells a row from others of its batch.
+
+    Args:
+      model: TaskModel, with `lacking(labels)` where its loss is such a one.
+      source: BatchSource; the first batches of the first epoch are looked at.
+      replicas: int, parts of a batch whose rows do not see those of the others.
+    """
+    if not hasattr(model, "lacking"):
+        return
+    total, nothing, counts = 0, 0, collections.Counter()
+    for _, labels in source.batches(0, min(source.epoch_steps, WINDOW_BATCHES)):
+        parts = {name: np.split(np.asarray(x), replicas) for name, x in labels.items()}
+        for place in range(replicas):
+            found = model.lacking({name: part[place] for name, part in parts.items()})
+            if not found:
+                return
+            found = {what: np.asarray(rows) for what, rows in found.items()}
+            counts.update({what: int(rows.sum()) for what, rows in found.items()})
+            total += len(parts["texts"][place])
+            nothing += int(np.any([*found.values()], axis=0).sum())
+    if nothing:
+        told = ", ".join(f"{count} have {what}" for what, count in counts.items() if count)
+        logging.warning(
+            "objective %s: of %d rows that were looked at %d teach nothing: %s",
+            *(model.objective, total, nothing, told),
+        )
 
 
 def in_windows(tables, config, task, tokenizer):

@@ -69,6 +69,35 @@ def row_weights(objective, labels):
     return ones
 
 
+def lacking(objective, labels):
+    """What rows of a batch lack, without which they teach nothing.
+
+    Args:
+      objective, labels: as `loss_of_rows`.
+    Returns:
+      dict of what it is, str -> bool [B].
+    """
+    texts = labels["texts"]
+    if objective == "triplet":
+        return {"no negative": ~ops.any(texts[:, 2:] >= 0, axis=1)}
+    if objective == "supervised_contrastive":
+        same, others = _classes(labels["category"])
+        return {
+            "no other row of their category in their batch": ~ops.any(same, axis=1),
+            "no row of another category in their batch": ~ops.any(others & ~same, axis=1),
+        }
+    if objective == "cosent":
+        scores = labels["score"]
+        alone = ~ops.any(scores[:, None] != scores[None], axis=1)
+        return {"no row of another score in their batch": alone}
+    if objective in IN_BATCH:
+        texts = ops.repeat(texts[:, :1], 2, axis=1) if objective == "simcse" else texts
+        own, left_out = _columns(texts)
+        alone = ~ops.any(~own & ~left_out, axis=1)
+        return {"no text in their batch to be told apart from": alone}
+    return {}
+
+
 def unit_length(vectors):
     """Vectors [..., D] at length 1; zeros stay zeros."""
     squares = ops.sum(ops.square(vectors), axis=-1, keepdims=True)
@@ -90,22 +119,28 @@ def multiple_negatives(vectors, texts, scale):
     Returns:
       float32 [B].
     """
-    shape = ops.shape(vectors)
-    anchors_BD, others_CD = vectors[:, 0], ops.reshape(vectors[:, 1:], (-1, shape[2]))
+    anchors_BD, others_CD = vectors[:, 0], ops.reshape(vectors[:, 1:], (-1, ops.shape(vectors)[2]))
+    own_BC, left_out_BC = _columns(texts)
     logits_BC = scale * ops.matmul(anchors_BD, ops.transpose(others_CD))
+    logits_BC = ops.where(left_out_BC, LOWEST, logits_BC)
+    own_B = ops.sum(ops.where(own_BC, logits_BC, 0.0), axis=1)
+    return ops.logsumexp(logits_BC, axis=1) - own_B
+
+
+def _columns(texts):
+    """Which of a batch's texts but the anchors is a row's positive, and which are left out of its
+    softmax: bool [B, C] each."""
+    count = ops.shape(texts)[0]
     each = ops.maximum(ops.shape(texts)[1] - 1, 1)  # no rows may have no columns
     others_C = ops.reshape(texts[:, 1:], (-1,))
-    places = ops.arange(shape[0] * each)
-    rows, owners = ops.arange(shape[0]), places // each
+    places = ops.arange(count * each)
+    rows, owners = ops.arange(count), places // each
     own_BC = places[None] == (rows * each)[:, None]
     known_BC = (others_C[None] == texts[:, :1]) | (others_C[None] == texts[:, 1:2])
     same_anchor_BB = texts[:, :1] == texts[None, :, 0]
     positive_C = places % each == 0
     known_BC = known_BC | (ops.take(same_anchor_BB, owners, axis=1) & positive_C[None])
-    left_out_BC = (known_BC | (others_C[None] < 0)) & ~own_BC
-    logits_BC = ops.where(left_out_BC, LOWEST, logits_BC)
-    own_B = ops.sum(ops.where(own_BC, logits_BC, 0.0), axis=1)
-    return ops.logsumexp(logits_BC, axis=1) - own_B
+    return own_BC, (known_BC | (others_C[None] < 0)) & ~own_BC
 
 
 def _simcse(vectors, texts, scale):

@@ -11,6 +11,7 @@ from bert_tf.tasks.embedding_losses import (
     IN_BATCH,
     OBJECTIVES,
     READS,
+    lacking,
     loss_of_rows,
     row_weights,
     unit_length,
@@ -240,6 +241,10 @@ class SentenceEncoder(TaskModel):
             return outputs[:, None], ops.any(mask_of(inputs), axis=-1)[:, None]
         there = present(inputs)
         return outputs, ops.any(there, axis=-1) if len(there.shape) == 3 else there
+
+    def lacking(self, labels):
+        """What rows of a batch lack to teach anything; see `embedding_losses.lacking`."""
+        return lacking(self.objective, labels)
 
     def loss_weights(self, labels, sample_weight=None):
         weights = row_weights(self.objective, labels)

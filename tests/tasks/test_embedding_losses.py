@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bert_tf.tasks import embedding_losses
-from bert_tf.tasks.embedding_losses import loss_of_rows, row_weights
+from bert_tf.tasks.embedding_losses import lacking, loss_of_rows, row_weights
 
 SETTINGS = {"scale": 7.0, "margin": 0.3, "highest_score": 5.0}
 
@@ -116,3 +116,25 @@ def test_a_table_without_what_the_objective_reads_has_no_loss_but_is_measured(ob
     weights = np.asarray(row_weights(objective, labels))
     assert weights.all() if objective == "simcse" else not weights.any()
     assert np.isfinite(loss_of_rows(objective, vectors[:, :1], labels, SETTINGS)).all()
+
+
+def test_what_rows_lack_to_teach_anything_is_told_of_each_loss():
+    def told(objective, marks, **labels):
+        found = lacking(objective, {"texts": np.array(marks), **labels})
+        return {
+            " ".join(what.split()[:3]): np.asarray(rows).tolist() for what, rows in found.items()
+        }
+
+    single = [[1], [2], [3]]
+    found = told("supervised_contrastive", single, category=np.array([7, 7, 8]))
+    assert found == {"no other row": [False, False, True], "no row of": [False] * 3}
+    found = told("supervised_contrastive", single, category=np.array([7, 7, 7]))
+    assert found == {"no other row": [False] * 3, "no row of": [True] * 3}
+    pairs = [[1, 2], [1, 3], [2, 1]]  # the third knows both; the others' positives are another's
+    assert told("multiple_negatives", pairs) == {"no text in": [True, True, False]}
+    assert told("multiple_negatives", [[1, 2]]) == {"no text in": [True]}
+    assert told("simcse", [[1], [1], [1]]) == {"no text in": [True] * 3}
+    assert told("simcse", single) == {"no text in": [False] * 3}
+    assert told("cosent", pairs, score=np.ones(3)) == {"no row of": [True] * 3}
+    assert told("triplet", [[1, 2, -1], [1, 2, 3]]) == {"no negative": [True, False]}
+    assert told("cosine", pairs, score=np.ones(3)) == {}

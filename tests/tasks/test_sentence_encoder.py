@@ -11,8 +11,10 @@ from bert_tf import SentenceEncoder, build_encoder, load_task, pipeline, read_da
 from bert_tf.cli import main
 from bert_tf.errors import InputError
 from bert_tf.layers import new_key
+from bert_tf.recipes.finetune_rows import report_lacking
 from bert_tf.tasks.classifier_arguments import POOLINGS
 from bert_tf.tasks.embedding_metrics import measure
+from bert_tf.training.loop import BatchSource
 from tests import oracles, tiny
 
 IDS = np.array([[2, 5, 6, 7, 3], [2, 8, 3, 0, 0]], "int32")
@@ -140,6 +142,29 @@ def test_rated_pairs_train_are_measured_saved_and_asked(tmp_path):
     assert (model.objective, model.highest_score, model.matryoshka) == ("cosent", 4.5, [4])
     [found] = pipeline(str(tmp_path / "run" / "model"))(["a good film"])
     np.testing.assert_allclose(np.linalg.norm(found["embedding"]), 1, rtol=1e-5)
+
+
+def test_rows_that_teach_nothing_are_warned_of_once(caplog):
+    """One category in every batch is a loss of 0 and no gradient: as a file sorted by category."""
+    model = encoder(objective="supervised_contrastive")
+    batches = [
+        (None, {"texts": np.arange(4)[:, None], "category": np.array(x)})
+        for x in ([0, 0, 0, 0], [1, 1, 1, 1], [0, 1, 0, 2])
+    ]
+    source = BatchSource(lambda start, stop: batches[start:stop], None, 2)
+    report_lacking(model, source)
+    told = "of 8 rows that were looked at 8 teach nothing: 8 have no row of another category in"
+    assert told in caplog.text and len(caplog.records) == 1
+    caplog.clear()
+    report_lacking(model, source._replace(epoch_steps=3), replicas=2)
+    assert "of 12 rows that were looked at 12 teach nothing: " in caplog.text
+    caplog.clear()
+    batches[:2] = []
+    report_lacking(model, source._replace(epoch_steps=1))
+    assert "of 4 rows that were looked at 2 teach nothing: 2 have no other row of" in caplog.text
+    caplog.clear()
+    report_lacking(encoder(objective="cosine"), source)
+    assert not caplog.records
 
 
 @pytest.mark.parametrize(
