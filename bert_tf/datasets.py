@@ -8,7 +8,12 @@ from bert_tf.data.formats import given_columns, guess_format
 from bert_tf.data.grouped import grouped
 from bert_tf.errors import ConfigError, nearest
 from bert_tf.tasks import TASKS, TaskModel
-from bert_tf.tasks.features import features_of
+from bert_tf.tasks.features import (
+    are_cut_at_half,
+    features_of,
+    text_cut_at_half,
+    told_of_cut,
+)
 from bert_tf.tasks.languages import COLUMN, check_language
 
 # Where the columns of texts and labels are if nothing else is said.
@@ -146,19 +151,14 @@ def report_cut_texts(task, table, tokenizer, settings, sample=1000):
       settings: dict with `max_length`.
       sample: int, how many rows are looked at, at most.
     """
-    texts = [name for name, x in task.columns.items() if x.kind == "text" and not x.target]
-    if not task.windowed or len(texts) < 2:
+    name = text_cut_at_half(task)
+    if name is None:
         return
-    half = settings["max_length"] // 2
     rows = order.shuffled(len(table), 0, order.SAMPLE)[:sample]
-    mask = tokenizer(table.cells(rows)[texts[0]], max_length=half + 3)["attention_mask"]
-    cut = int(np.count_nonzero(np.sum(mask, axis=1) > half + 2))
+    settings = {**settings, "padding": "longest"}
+    cut = int(np.sum(are_cut_at_half(table.cells(rows)[name], tokenizer, settings)))
     if cut:
-        logging.warning(
-            "max_length %d: of %d rows that were looked at %d have a %s of more than %d tokens, "
-            "half of it, and are cut there",
-            *(settings["max_length"], len(rows), cut, texts[0], half),
-        )
+        logging.warning("%s", told_of_cut(name, len(rows), cut, settings["max_length"]))
 
 
 def kinds_of(task):

@@ -401,6 +401,7 @@ def the_export_answers_as_the_model_in_memory(case):
         tokenizer = tiny.tokenizer(pathlib.Path(folder, "vocabulary"))
         memory = answer_with(case.model, tokenizer)
         exported = load_export(export_saved_model(case.model, tokenizer, f"{folder}/export"))
+        assert (memory._cut is None) == (exported._cut is None)
         want, got = memory(*case.columns), exported(*case.columns)
         assert set(want) == set(got)
         for name, values in want.items():

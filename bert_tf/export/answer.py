@@ -19,6 +19,7 @@ from bert_tf.export.text_model import (
     text_settings,
 )
 from bert_tf.tasks import languages
+from bert_tf.tasks.features import text_cut_at_half, told_of_cut
 from bert_tf.text.segmentation import SEGMENTERS, spaced
 
 # Texts of like lengths that go through a model together.
@@ -36,14 +37,15 @@ class Answer:
       task: TaskModel class.
       settings: dict, see `text_model.text_settings`.
       kept: whatever has to live as long as the function.
+      cut: function of string [N], whether texts are cut at half a row; None where it is not known.
 
     Attributes:
       columns: tuple of str, what a call takes, such as ("text", "text_pair").
       tasks: of a model of several tasks, dict of name -> Answer; this one answers as the first.
     """
 
-    def __init__(self, function, task, settings, kept):
-        self._function, self._kept = function, kept
+    def __init__(self, function, task, settings, kept, cut=None):
+        self._function, self._kept, self._cut = function, kept, cut
         self.task, self.settings = task, settings
         self.columns, self.tasks = tuple(settings["columns"]), {}
         self._segment = None
@@ -122,6 +124,7 @@ class Answer:
             self(*columns)  # raises, and says why
         self._check_languages(columns)
         columns = [self._words(column) for column in columns]
+        self._warn_of_cut(columns)
         sizes = [sum(map(_size, row)) for row in zip(*columns, strict=True)]
         ranks = sorted(range(len(sizes)), key=sizes.__getitem__)
         found = [None] * len(ranks)
@@ -148,6 +151,17 @@ class Answer:
             except InputError as error:
                 error.row = row
                 raise
+
+    def _warn_of_cut(self, columns):
+        """One warning, the first time that texts are cut at half a row, such as questions."""
+        name = text_cut_at_half(self.task)
+        if self._cut is None or name not in self.columns:
+            return
+        texts = _tensor(columns[self.columns.index(name)], name, "text")
+        cut = int(np.sum(self._cut(texts))) if len(texts) else 0
+        if cut:
+            logging.warning("%s", told_of_cut(name, len(texts), cut, self.settings["max_length"]))
+            self._cut = None
 
     def _words(self, texts):
         """Texts as `records` answers them: of a model that reads words cut into these."""
@@ -198,6 +212,7 @@ def answer_with(model, tokenizer, max_length=None, **options):
         type(model),
         settings,
         program,
+        getattr(program, "cut", None),
     )
 
 

@@ -46,8 +46,8 @@ def load_export(directory):
         functions = {name: loaded.signatures[name] for name in told}
     except (OSError, KeyError, ValueError, TypeError, IndexError, tf.errors.OpError) as error:
         raise InputError(f"{folder}: not a whole SavedModel: {first_line(error)}") from None
-    answers = {}
-    for name, settings in told.items():
+    answers, programs = {}, getattr(loaded, "programs", None) or [loaded]
+    for program, (name, settings) in zip(programs, told.items(), strict=False):
         function, columns = functions[name], settings["columns"]
         names = {spec.name for spec in function.structured_input_signature[1].values()}
         if names != set(columns):
@@ -55,7 +55,8 @@ def load_export(directory):
                 f"{file}: columns {', '.join(columns)}, and the SavedModel takes "
                 f"{', '.join(sorted(names))}"
             )
-        answers[name] = Answer(function, answering_task(settings), settings, loaded)
+        cut = getattr(program, "cut", None)
+        answers[name] = Answer(function, answering_task(settings), settings, loaded, cut)
     return together(answers)
 
 

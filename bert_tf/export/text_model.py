@@ -6,7 +6,13 @@ from bert_tf.errors import ConfigError, InputError, nearest, shown
 from bert_tf.export.operations import STEPS
 from bert_tf.layers import done_by
 from bert_tf.tasks import TASKS, TaskModel, languages
-from bert_tf.tasks.features import check_padding, check_token_types, features_of
+from bert_tf.tasks.features import (
+    are_cut_at_half,
+    check_padding,
+    check_token_types,
+    features_of,
+    text_cut_at_half,
+)
 
 # Kind of a column -> its tensor in a signature.
 SPECS = {"text": tf.TensorSpec([None], tf.string), "texts": tf.TensorSpec([None, None], tf.string)}
@@ -33,12 +39,21 @@ class TextModel(tf.Module):
       answer: tf.function, the signature `serving_default`. Inputs: the columns that `settings`
         names, `text` string [N], a list of texts string [N, C]. Outputs: as the task's `answer`.
         Without rows it gives outputs without rows.
+      cut: tf.function of string [N], whether texts are cut at half a row; see
+        `features.text_cut_at_half`. Of models that cut none absent.
     """
 
     def __init__(self, model, tokenizer, settings, precision="float32", **options):
         super().__init__(name="text_model")
         self.tokenizer = tokenizer
         self.answer = _signature(model, tokenizer, settings, precision, options)
+        if text_cut_at_half(type(model)) is not None:
+            whole = {**settings, "padding": "longest"}
+            self.cut = tf.function(
+                lambda texts: are_cut_at_half(texts, tokenizer, whole),
+                input_signature=[SPECS["text"]],
+                autograph=False,
+            )
         # Not those that an answer does not read, or that are constants of the graph.
         read = {id(x) for x in self.answer.get_concrete_function().captured_inputs}
         weights = [variable.value for variable in model.weights]

@@ -147,6 +147,30 @@ def tokenized(texts, text_pairs, tokenizer, settings, **options):
     )
 
 
+def text_cut_at_half(task):
+    """The text that may fill half a row at most and is cut there, since windows are of another one:
+    the first of several of a windowed task; its column's name, or None."""
+    texts = [name for name, x in task.columns.items() if x.kind == "text" and not x.target]
+    return texts[0] if task.windowed and len(texts) > 1 else None
+
+
+def are_cut_at_half(texts, tokenizer, settings):
+    """Whether texts have more tokens than half of `max_length`; bool tensor [N] of string [N]."""
+    import tensorflow as tf
+
+    half = settings["max_length"] // 2  # and two special tokens
+    tokens = tokenized(texts, None, tokenizer, {**settings, "max_length": half + 3})
+    return tf.reduce_sum(tokens["attention_mask"], axis=1) > half + 2
+
+
+def told_of_cut(name, count, cut, max_length):
+    """What is said of `cut` texts among `count`; `name`: of their column."""
+    return (
+        f"max_length {max_length}: of {count} rows that were looked at {cut} have a {name} of more "
+        f"than {max_length // 2} tokens, half of it, and are cut there"
+    )
+
+
 def window_settings(settings):
     """The arguments of Tokenizer.windows and .window_counts that a model's settings tell, dict.
 

@@ -120,7 +120,7 @@ def test_a_short_span_of_a_long_text_counts_once_whatever_window_it_is_in(tokeni
         assert len(spans) == sum(26 - size for size in range(longest))
 
 
-def test_texts_of_every_kind_are_cut_where_the_offsets_say(tokenizer, model):
+def test_texts_of_every_kind_are_cut_where_the_offsets_say(tokenizer, model, caplog):
     ask = answer_with(model, tokenizer)
     contexts = [
         "🎬 good 🎬🎬 film 👩‍👩‍👧 the end",
@@ -141,6 +141,10 @@ def test_texts_of_every_kind_are_cut_where_the_offsets_say(tokenizer, model):
                 assert 0 < found["score"] <= 1
             else:
                 assert found == {"answer": "", "start": -1, "end": -1, "score": 0.0}
+    told = "max_length 16: of 9 rows that were looked at 9 have a question of more than 8 tokens"
+    assert told in caplog.text
+    ask.records(["very " * 30], ["the end"])
+    assert caplog.text.count("are cut there") == 1
 
 
 def table_of(tmp_path, rows):
