@@ -54,12 +54,12 @@ def new_file(path, mode="w"):
             yield file
 
 
-def require_another_file(output, source):
+def require_another_file(output, source, flag="output"):
     """ConfigError where an output would replace the file that is read; None, "-", devices may."""
     if output is None or not (os.path.isfile(output) and os.path.isfile(source)):
         return
     if os.path.samefile(output, source):
-        raise ConfigError(f"--output: {output} is the file that is read, wanted another")
+        raise ConfigError(f"--{flag}: {output} is the file that is read, wanted another")
 
 
 @contextlib.contextmanager

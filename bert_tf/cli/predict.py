@@ -70,6 +70,19 @@ COMMAND = Command(
             "NAME",
             "of a model that reads words, such as a parser: jieba cuts Chinese texts\ninto them",
         ),
+        Flag(
+            "several",
+            None,
+            "with --labels, of a model of entailment: any number of them may fit a text",
+            False,
+        ),
+        Flag(
+            "na_probs",
+            "FILE",
+            "with --format=squad, of a model that knows of questions without an\n"
+            "answer: a second file, how likely each has none, as the scorer of\n"
+            "SQuAD 2.0 takes it",
+        ),
         Flag("template", "TEXT", "what is said of a text, with {} where one of --labels stands"),
         Flag(
             "perplexity",
@@ -97,7 +110,13 @@ def _prepare(flags):
     if flags.format not in ("jsonl", "squad"):
         raise ConfigError(f"--format is {flags.format!r}, wanted jsonl or squad")
     options = {name: column_of(flags[name].value) for name in ("text", "text_pair", "choices")}
-    options["format"] = flags.format
+    options |= {"format": flags.format, "several": flags.several, "na_probs": flags.na_probs}
+    if flags.na_probs is not None and flags.format != "squad":
+        raise ConfigError(f"--na_probs is {flags.na_probs}, wanted --format=squad with it")
+    if flags.na_probs is not None and flags.na_probs == flags.output:
+        raise ConfigError(f"--na_probs and --output are both {flags.output}, wanted two files")
+    if flags.several and flags.labels is None:
+        raise ConfigError("--several is given, wanted --labels with it")
     if flags.template is not None and flags.labels is None:
         raise ConfigError(f"--template is {flags.template!r}, wanted --labels with it")
     if flags.labels is not None and (flags.perplexity or top is not None):

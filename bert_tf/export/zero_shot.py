@@ -41,5 +41,10 @@ class ZeroShot:
         self._answer = answer
 
     def records(self, texts):
-        """A dict for each text; see `Answer.records`."""
-        return self.task.choose(self._answer, texts, *self._asked)
+        """A dict for each text; see `Answer.records`. `scores` has the probabilities by the labels,
+        as records of classifiers have."""
+        labels = self._asked[0]
+        return [
+            {**record, "scores": dict(zip(labels, record["probabilities"], strict=True))}
+            for record in self.task.choose(self._answer, texts, *self._asked)
+        ]

@@ -33,6 +33,8 @@ def predict(
     task=None,
     generation=None,
     segmenter=None,
+    several=False,
+    na_probs=None,
 ):
     """Answers every text of a file.
 
@@ -53,17 +55,21 @@ def predict(
       choices: str, the key of a cloze question's choices; a model of masked words then says which
         is the likeliest in the place of [MASK] or ___.
       labels: list of str, of which each text gets one, whatever the model was trained with, as far
-        as its task can (see `export.zero_shot`); template: str with {} for a label.
+        as its task can (see `export.zero_shot`); template: str with {} for a label; several: bool,
+        whether any number of them may fit.
       task: str, which of several tasks is asked; None: the first.
       generation: dict, how texts are written, see `tasks.generation.settings.Generation`; what is
         not there is as the model was saved with.
       segmenter: str, of a model that reads words: what cuts texts into these, see `Answer.cut_by`.
+      na_probs: str, with the format squad a second file to write: question id -> how likely it has
+        no answer, which `squad_score(na_probs=)` and the official scorer of SQuAD 2.0 take.
     Raises:
       InputError: a file or the model cannot be read, a line is no text, or the disk is full.
       ConfigError: an option is given that the model's task does not have, or the output is the
         input.
     """
     require_another_file(output, input_file)
+    require_another_file(na_probs, input_file, "na_probs")
     with contextlib.ExitStack() as stack:
         rows = open_rows(input_file, stack)
         places = {"text": text, "text_pair": text_pair, "choices": choices}
@@ -72,16 +78,17 @@ def predict(
         if segmenter is not None:
             answerer.cut_by(segmenter)
         if labels is not None:
-            answerer = ZeroShot(answerer, labels, template)
+            answerer = ZeroShot(answerer, labels, template, several)
         out = sys.stdout if output is None else stack.enter_context(new_file(output))
-        answered, named, ids = 0, {}, set()
+        answered, named, ids, nothing = 0, {}, set(), {}
         for window in _windows(rows.read(answerer)):
             if format == "squad":
-                _require_ids(window, rows.name, ids)
-            records = _answered(answerer, window, rows.name)
+                _require_ids(window, rows, ids)
+            records = _answered(answerer, window, rows)
             answered += len(records)
             if format == "squad":
                 named |= _named(records, window)
+                nothing |= {} if na_probs is None else _na_probs(records, window, model_directory)
             else:
                 out.writelines(_lines(records, window, answerer.columns))
                 out.flush()
@@ -89,6 +96,9 @@ def predict(
             raise InputError(f"{rows.name}: is empty")
         if format == "squad":
             out.write(json.dumps(named, ensure_ascii=False) + "\n")
+        if na_probs is not None:
+            file = stack.enter_context(new_file(na_probs))
+            file.write(json.dumps(nothing, ensure_ascii=False) + "\n")
 
 
 def _answerer(directory, options, perplexity, places, task):
@@ -137,15 +147,15 @@ def _windows(rows):
         yield window
 
 
-def _answered(answerer, window, name):
-    """The records for a window of rows, in their order."""
+def _answered(answerer, window, rows):
+    """The records for a window of `rows`, in their order."""
     columns = zip(*(row.cells for row in window), strict=True)
     try:
         return answerer.records(*map(list, columns))
     except InputError as error:
         if getattr(error, "row", None) is None:
             raise
-        raise InputError(f"{name}, line {window[error.row].line}: {error}") from None
+        raise InputError(f"{rows.place(window[error.row])}: {error}") from None
 
 
 def _lines(records, window, columns):
@@ -156,15 +166,13 @@ def _lines(records, window, columns):
         yield json.dumps({**record, **named, **asked}, ensure_ascii=False) + "\n"
 
 
-def _require_ids(window, file, taken):
+def _require_ids(window, rows, taken):
     """Raises InputError unless each row has an `id` that is not among those `taken`; adds them."""
     for row in window:
         there = isinstance(row.id, str | int)
         if not there or str(row.id) in taken:
             said = "stands twice" if there else "is missing"
-            raise InputError(
-                f"{file}, line {row.line}: `id` {said}, and --format=squad names by it"
-            )
+            raise InputError(f"{rows.place(row)}: `id` {said}, and --format=squad names by it")
         taken.add(str(row.id))
 
 
@@ -173,3 +181,13 @@ def _named(records, window):
     if "answer" not in records[0]:
         raise ConfigError("--format=squad: the model answers no questions with parts of a text")
     return {str(row.id): record["answer"] for record, row in zip(records, window, strict=True)}
+
+
+def _na_probs(records, window, directory):
+    """The probabilities that there is no answer, dict of question id -> float."""
+    if "no_answer" not in records[0]:
+        raise ConfigError(
+            f"--na_probs: {directory} was trained with answers to all questions, and knows of none "
+            "without"
+        )
+    return {str(row.id): record["no_answer"] for record, row in zip(records, window, strict=True)}

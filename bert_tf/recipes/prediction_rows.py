@@ -63,6 +63,10 @@ class Rows(typing.NamedTuple):
             records = self.records
         return self._chosen(columns.choose(places, kinds, records, self.name, self.format), records)
 
+    def place(self, row):
+        """Where a row is, for messages."""
+        return f"{self.name}, {formats.unit(self.format)} {row.line}"
+
     def _chosen(self, chosen, records):
         for record in records:
             chosen.check(record.cells, self.name, record.line)

@@ -38,6 +38,11 @@ def test_a_text_gets_the_label_whose_vector_is_nearest(folder):
         np.testing.assert_allclose([x["probabilities"] for x in found], want, atol=1e-5)
         assert [x["label"] for x in found] == [["good", "bad"][i] for i in want.argmax(axis=1)]
         assert [x["score"] for x in found] == [max(x["probabilities"]) for x in found]
+        for record in found:  # by their names, as classifiers tell them
+            assert record["scores"] == {
+                "good": record["probabilities"][0],
+                "bad": record["probabilities"][1],
+            }
 
 
 def test_predict_takes_labels(folder, tmp_path, capsys):
@@ -51,6 +56,10 @@ def test_predict_takes_labels(folder, tmp_path, capsys):
     }
     assert main(["predict", *flags[:2], "--template=a {}"]) == 2
     assert "wanted --labels with it" in capsys.readouterr().err
+    assert main(["predict", *flags[:2], "--several"]) == 2
+    assert "--several is given, wanted --labels with it" in capsys.readouterr().err
+    assert main(["predict", *flags, "--several"]) == 1
+    assert "several: a SentenceEncoder gives each text one label" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("labels", (["good"], ["good", "good"], ["good", " "], "good", []))

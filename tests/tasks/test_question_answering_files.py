@@ -1,6 +1,7 @@
 """Question answering through the commands: SQuAD files in and out, warnings, long texts."""
 
 import json
+import types
 
 import numpy as np
 import pytest
@@ -20,7 +21,9 @@ from bert_tf import (
     squad_score,
 )
 from bert_tf.cli import main
+from bert_tf.errors import InputError
 from bert_tf.export import answer_with
+from bert_tf.recipes import predict as recipe
 from bert_tf.recipes.evaluate import evaluate
 from tests import tiny
 
@@ -100,6 +103,43 @@ def test_evaluation_scores_what_predict_writes_and_tells_of_faults(folder, squad
     score = squad_score(json.loads(squad.read_text()), found)
     assert figures["rows"] == 3
     assert {name: figures[name] for name in score} == pytest.approx(score)
+
+
+def test_how_likely_no_answer_is_goes_into_the_file_of_the_official_scorer(
+    squad, tmp_path, capsys, monkeypatch
+):
+    records = [{"answer": "good", "no_answer": 0.25}, {"answer": ""}, {"answer": "end"}]
+    settings = {"columns": {"question": "question", "context": "context"}}
+    ask = types.SimpleNamespace(columns=tuple(settings["columns"]), task=ExtractiveQA)
+    ask.settings, ask.records = settings, lambda *columns: records
+    monkeypatch.setattr(recipe, "_answerer", lambda *_: ask)
+    output, second = tmp_path / "answers.json", tmp_path / "na.json"
+    flags = [f"--model={tmp_path}", f"--input={squad}", f"--output={output}", "--format=squad"]
+    assert main(["predict", *flags[:3], f"--na_probs={second}"]) == 2
+    assert "wanted --format=squad with it" in capsys.readouterr().err
+    assert main(["predict", *flags, f"--na_probs={output}"]) == 2
+    assert main(["predict", *flags, f"--na_probs={squad}"]) == 2
+    assert f"--na_probs: {squad} is the file that is read" in capsys.readouterr().err
+    records[1]["no_answer"] = records[2]["no_answer"] = 1.5
+    assert main(["predict", *flags, f"--na_probs={second}"]) == 0
+    found = json.loads(second.read_text())
+    assert found == {"q0": 0.25, "q1": 1.5, "q2": 1.5}
+    dataset = json.loads(squad.read_text())
+    dataset["data"][2]["paragraphs"][0]["qas"][0]["answers"] = []
+    score = squad_score(dataset, json.loads(output.read_text()), na_probs=found)
+    assert score["NoAns_exact"] == 100.0 and score["HasAns_exact"] == 50.0
+    del records[0]["no_answer"]
+    assert main(["predict", *flags, f"--na_probs={second}"]) == 2
+    assert "was trained with answers to all questions" in capsys.readouterr().err
+    monkeypatch.setattr(ask, "records", refused)
+    assert main(["predict", *flags]) == 1
+    assert f"{squad}, question 2: not finite" in capsys.readouterr().err
+
+
+def refused(*columns):
+    error = InputError("not finite")
+    error.row = 1
+    raise error
 
 
 @pytest.mark.slow  # the parts are tried above, and each way of asking is traced anew
