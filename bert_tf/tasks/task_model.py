@@ -29,8 +29,7 @@ class TaskModel(keras.Model):
     companions = ()
     from_models = ()  # arguments that may be a model, which configurations name by its path
     columns = {}  # name -> features.Column, the positional arguments of an answer first
-    # Names of tensors of `features` -> the axis of their tokens, beside features.TOKEN_AXES.
-    token_axes = {}
+    token_axes = {}  # tensor of `features` -> the axis of its tokens, beside features.TOKEN_AXES
     loss_names = metric_names = ()
     loss_factors = {}  # what each loss counts for in the total; 1 for what is not named
     packs = False  # whether several examples may share a row (input `sentence_positions`)
@@ -48,7 +47,8 @@ class TaskModel(keras.Model):
     full_mark = 1.0  # what the best figures of the task come to, such as 100 for percentages
     group_by = None  # the column that is equal in rows of a table that are one row of the task
     outputs_of_ids = refusals.outputs_of_ids  # for engines that get ids and no texts
-    save, predict = refusals.save, refusals.predict  # what is written otherwise here
+    save, __call__ = refusals.save, refusals.call  # what is written otherwise here
+    predict, fit, evaluate = refusals.predict, refusals.fit, refusals.evaluate
     from_pretrained = classmethod(refusals.from_pretrained)
 
     def __init__(self, encoder, **kwargs):
@@ -232,7 +232,7 @@ class TaskModel(keras.Model):
     def compile(
         self,
         optimizer=None,
-        *,
+        *unnamed,
         seed=0,
         accumulate=1,
         clip_norm=1.0,
@@ -267,7 +267,7 @@ class TaskModel(keras.Model):
         from bert_tf.training.optimizers import AdamW
 
         refuse_unsupported()
-        refusals.refuse_of_compile(self, others)
+        refusals.refuse_of_compile(self, others, unnamed)
         optimizer = AdamW() if optimizer is None else optimizer
         super().compile(optimizer=optimizer, run_eagerly=run_eagerly, jit_compile=jit_compile)
         self.seed, self.accumulate = seed, accumulate

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from bert_tf import InputError, SequenceClassifier
+from bert_tf.tasks.refusals import holds_texts
 from tests import tiny
 
 
@@ -27,6 +29,22 @@ def model():
         (lambda m: m.predict("good"), "got texts"),
         (lambda m: m.predict([["good"], ["bad"]]), "got texts"),
         (lambda m: m.predict(np.array(["good"])), "got texts"),
+        (lambda m: m.predict(np.array(["good"], object)), "got texts"),
+        (lambda m: m.predict(tf.constant(["good"])), r"write model.predict\(tokenizer\(texts\)\)"),
+        (lambda m: m.predict(rows(["good"])), "got texts"),
+        (lambda m: m.predict({"text": tf.constant(["good"])}), "got texts"),
+        (lambda m: m(["good"]), r"a call of SequenceClassifier .*; write model\(tokenizer\(texts"),
+        (lambda m: m("good"), "got texts"),
+        (lambda m: m(tf.constant(["good"]), training=True), "got texts"),
+        (
+            lambda m: m.fit(["good"], [1]),
+            r"model.fit\(tokenizer\(texts\), labels\), or .*read_data",
+        ),
+        (lambda m: m.fit(rows((["good"], [1]))), "got texts"),
+        (lambda m: m.evaluate(tf.constant(["good"]), [1]), "evaluate of SequenceClassifier takes"),
+        (lambda m: m.compile("adam", "mse"), r"compile\(loss=...\).*added_losses"),
+        (lambda m: m.compile("adam", None, None, ["acc"]), r"compile\(metrics=...\) of Seq"),
+        (lambda m: m.compile("adam", None, None, None, None, 1), r"compile\(argument 6=...\) .*no"),
     ],
 )
 def test_it_says_what_to_write(model, wrong, told):
@@ -34,5 +52,10 @@ def test_it_says_what_to_write(model, wrong, told):
         wrong(model)
 
 
+rows = tf.data.Dataset.from_tensor_slices
+
+
 def test_token_ids_are_predicted(model):
+    """Also beside a column that nobody reads."""
+    assert not holds_texts({"input_ids": [[2]], "text": ["good"]}) and not holds_texts([])
     assert model.predict({"input_ids": np.array([[2, 5, 3]])}, verbose=0).shape == (1, 2)
