@@ -1,13 +1,19 @@
 """The classes of a table and of a classifier: how many rows bear each, what is told of them."""
 
+import collections
+
 import numpy as np
 from absl import logging
 
+from bert_tf.data.cells import KINDS
 from bert_tf.errors import ConfigError, nearest, shown, shown_name
+from bert_tf.tags import TagSet
 from bert_tf.training.confusion import stuck
 
 # The counts of so many labels are told.
 MOST_COUNTS = 10
+# Rows whose cells are looked through at once.
+_CHUNK = 4096
 
 
 def label_counts(table):
@@ -34,11 +40,34 @@ def report_labels(table):
     """What the line of the rows says of a table's labels, str: how many, and the rows of each."""
     if table.label_names is None:
         return ""
-    number, counts = len(table.label_names), label_counts(table)
+    number, counts, named = len(table.label_names), label_counts(table), "labels"
     if counts is None:
-        return f", {number} labels"
+        counts = _counts_in_cells(table)
+        tags = TagSet(table.label_names)
+        if "spans" in table.kinds.values() and not tags.plain:
+            number, named = len(tags.labels), "kinds of spans"
     told = [f"{shown_name(name)} {count}" for name, count in counts.items()][:MOST_COUNTS]
-    return f", {number} labels ({', '.join(told)}{', ...' * (number > MOST_COUNTS)})"
+    if not told:
+        return f", {number} {named}"
+    return f", {number} {named} ({', '.join(told)}{', ...' * (len(counts) > MOST_COUNTS)})"
+
+
+def _counts_in_cells(table):
+    """How often each name stands in the cells of a table's rows, such as the labels of its spans;
+    dict as of `label_counts`, without those that stand nowhere."""
+    column = next((x for x, kind in table.kinds.items() if KINDS[kind].names is not None), None)
+    if column is None:
+        return {}
+    of_spans, counts = table.kinds[column] == "spans", collections.Counter()
+    rows = np.arange(len(table))
+    if hasattr(table, "rows"):  # windows
+        rows = np.unique(table.rows, return_index=True)[1]
+    for start in range(0, len(rows), _CHUNK):
+        for cell in table.cells(rows[start : start + _CHUNK])[column]:
+            counts.update(
+                cell.labels if of_spans else (table.label_names[x] for x in cell if x >= 0)
+            )
+    return dict(counts.most_common())
 
 
 def weigh_classes(model, config, table):

@@ -32,7 +32,8 @@ def measure(true, predicted):
       true, predicted: lists of a set of spans (..., label) for each text.
     Returns:
       dict: floats `f1`, `precision`, `recall` of all spans and their means over labels,
-      `f1_macro`, ...; `labels`, label -> dict of these three and `support`, its true spans.
+      `f1_macro`, ...; `labels`, label -> dict of these three, `support`, its true spans, and
+      `predicted`, those that were found.
     """
     names = {span[-1] for spans in (*true, *predicted) for span in spans}
     counts = {name: np.zeros(3, np.int64) for name in sorted(names)}  # right, predicted, true
@@ -46,7 +47,10 @@ def measure(true, predicted):
         f"{name}_macro": float(np.mean([x[name] for x in each.values()])) if each else 0.0
         for name in whole
     }
-    of_labels = {name: {**each[name], "support": int(counts[name][2])} for name in each}
+    of_labels = {
+        name: {**each[name], "support": int(counts[name][2]), "predicted": int(counts[name][1])}
+        for name in each
+    }
     return {**whole, **mean, "labels": of_labels}
 
 

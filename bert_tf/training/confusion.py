@@ -18,12 +18,12 @@ def stuck(figures, label_names):
 
     Args:
       figures: dict of figures with, perhaps, `confusion_matrix`: [K][K] counts, a row a true class,
-        or for each label [2][2], absent and present.
+        or for each label [2][2], absent and present; or `labels` and `words` of a tagger.
       label_names: list of K str, or None.
     """
     counts = _counts(figures, label_names)
     if counts is None:
-        return None
+        return _stuck_on_words(figures)
     if counts.ndim == 3:
         never = [
             name
@@ -42,6 +42,23 @@ def stuck(figures, label_names):
         f"all {counts.sum()} rows are predicted as {shown_name(label_names[only])}, "
         f"and {counts[only].sum()} are"
     )
+
+
+def _stuck_on_words(figures):
+    """The same of a tagger that finds no span, or has one label for every word."""
+    labels = figures.get("labels") or {}
+    there, found = (
+        {name: x[key] for name, x in labels.items() if x[key]} for key in ("support", "predicted")
+    )
+    if there and not found:
+        return f"no span is predicted, and there are {sum(there.values())}"
+    words = figures.get("words")
+    if len(found) == 1 < len(there) and sum(found.values()) == sum(there.values()) == words:
+        (only,) = found
+        return (
+            f"all {words} words are predicted as {shown_name(only)}, and {there.get(only, 0)} are"
+        )
+    return None
 
 
 def draw_confusion(figures, label_names, path, title=""):

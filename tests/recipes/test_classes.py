@@ -8,8 +8,10 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from bert_tf.config import DataSection, FinetuneConfig, ModelSection, TrainSection
 from bert_tf.data import read_table
+from bert_tf.data.windowed import WindowedTable
 from bert_tf.errors import ConfigError
-from bert_tf.recipes.classes import weigh_classes
+from bert_tf.recipes.classes import report_labels, report_stuck, weigh_classes
+from bert_tf.tasks.span_metrics import measure
 
 KINDS = {"text": "text", "label": "label"}
 
@@ -60,3 +62,41 @@ def test_numbers_and_tasks_without_classes_are_refused(tmp_path):
     none = types.SimpleNamespace(label_names=None, label=None, problem_type=None)
     with pytest.raises(ConfigError, match="task question_answering has no classes to weigh"):
         weigh_classes(types.SimpleNamespace(), config, none)
+
+
+SPANS = {"text": "text", "label": "spans"}
+
+
+def tagged(folder, text):
+    (folder / "a.conll").write_text(text)
+    return read_table(str(folder / "a.conll"), {"text": "text", "label": "label"}, SPANS)
+
+
+def test_spans_are_counted_by_their_kinds_and_words_by_their_labels(tmp_path):
+    rows = tagged(tmp_path, "a B-x\nb I-x\nc B-y\n\nd B-x\n\ne O\n\nf B-x\n")
+    assert report_labels(rows) == ", 2 kinds of spans (x 3, y 1)"
+    assert report_labels(rows.subset(np.array([1, 2]))) == ", 2 kinds of spans (x 1)"
+    windows = WindowedTable(rows, np.array([2, 1, 1, 3]))
+    assert len(windows) == 7 and report_labels(windows) == ", 2 kinds of spans (x 3, y 1)"
+    rows = tagged(tmp_path, "a DET\nb NOUN\n\nc NOUN\n")
+    assert report_labels(rows) == ", 2 labels (NOUN 2, DET 1)"
+
+
+def test_relations_of_words_are_counted(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"names": ["a", "b", "a"]}\n{"names": ["c", "a"]}\n')
+    rows = read_table(str(tmp_path / "a.jsonl"), {"names": "names"}, {"names": "names"})
+    assert report_labels(rows) == ", 3 labels (a 3, b 1, c 1)"
+
+
+def test_a_tagger_that_finds_nothing_is_told_of(caplog):
+    figures = {"words": 4, **measure([{(0, 1, "x")}, {(0, 2, "y")}], [set(), set()])}
+    report_stuck(types.SimpleNamespace(label_names=["O", "B-x"]), {"validation": figures})
+    assert "validation: no span is predicted, and there are 2" in caplog.text
+    words = {(0, 1, "NOUN"), (1, 2, "DET")}, {(0, 1, "NOUN"), (1, 2, "NOUN")}
+    figures = {"words": 2, **measure([words[0]], [words[1]])}
+    report_stuck(types.SimpleNamespace(), {"test": figures})
+    assert "test: all 2 words are predicted as NOUN, and 1 are" in caplog.text
+    caplog.clear()
+    for true, found in ((words[0], words[0]), (set(), set()), (words[0], {(0, 1, "NOUN")})):
+        report_stuck(types.SimpleNamespace(), {"test": {"words": 2, **measure([true], [found])}})
+    assert not caplog.records

@@ -120,7 +120,10 @@ def test_figures_are_those_of_counting_by_hand():
     figures = measure(true, found)
     assert (figures["precision"], figures["recall"]) == (2 / 4, 2 / 3)
     assert figures["f1"] == pytest.approx(4 / 7)
-    assert figures["labels"]["x"] == {"f1": 0.8, "precision": 2 / 3, "recall": 1.0, "support": 2}
+    assert figures["labels"]["x"] == {
+        **{"f1": 0.8, "precision": 2 / 3, "recall": 1.0},
+        **{"support": 2, "predicted": 3},
+    }
     assert figures["labels"]["y"]["f1"] == figures["labels"]["z"]["precision"] == 0.0
     assert figures["f1_macro"] == pytest.approx(0.8 / 3)
     assert measure([set()], [set()])["f1"] == 0.0
@@ -141,9 +144,9 @@ def test_labels_unseen_in_training_are_measured_by_their_names(tmp_path):
     owned = np.array([[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 0, 0]])
     predictions = [(found, owned, places, np.zeros((3, 4), np.float32))]
     figures = model.final_metrics(predictions, [given], [np.arange(3)], table)
-    nothing = {"f1": 0.0, "precision": 0.0, "recall": 0.0}
+    nothing = {"f1": 0.0, "precision": 0.0, "recall": 0.0, "predicted": 0}
     assert figures.pop("labels") == {
-        "x": {"f1": 0.8, "precision": 2 / 3, "recall": 1.0, "support": 2},
+        "x": {"f1": 0.8, "precision": 2 / 3, "recall": 1.0, "support": 2, "predicted": 3},
         "y": {**nothing, "support": 2},
         "z": {**nothing, "support": 1},
     }
