@@ -92,9 +92,7 @@ class DataSection:
     text: str | int = setting(_COLUMN, "text")
     text_pair: str | int | None = setting(optional(_COLUMN), None)
     label: str | int = setting(_COLUMN, "label")
-    ignore_labels: tuple = setting(
-        _LABELS, ()
-    )  # rows with them are nowhere read; kept with the model
+    ignore_labels: tuple = setting(_LABELS, ())  # whose rows are left out; kept with the model
     columns: dict = setting(MAPPING, {})  # of tasks that read others: name -> where it is
     # The column `language` of each row: name -> which of the encoder's vectors of languages it has
     languages: dict = setting(MAPPING, {})

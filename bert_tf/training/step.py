@@ -195,7 +195,8 @@ def loss_and_gradients(
     with tf.GradientTape() as tape:
         tape.watch([] if moved is None else moved)
         key = model.step_key(update, replica, micro_batch)
-        outputs = model(inputs, training=True, key=key)
+        # Not model(...), which asks for texts first: one call less to the attention scores.
+        outputs = keras.Model.__call__(model, inputs, training=True, key=key)
         terms = loss_terms(model, inputs, outputs, labels, sample_weight)
         loss = total_loss(model, {name: term[0] for name, term in terms.items()}, weights)
         loss *= _loss_scale(model.optimizer)
