@@ -17,6 +17,7 @@
     leftovers.py          what training and other code left beside the model
     sizes.py, labels.py   sizes and labels as the tensors have them, against the config
     encoder_decoder.py    an encoder before a decoder, as transformers keeps both in one
+    decoder_alone.py      a BERT that tells the next word
     saving.py             save_encoder, save_task, save_google, for `save_pretrained` and `convert`
     vocabulary_rows.py    a model written again with other vocabulary rows
 

@@ -6,12 +6,12 @@ import functools
 import typing
 from pathlib import Path
 
-from bert_tf.conversion import encoder_decoder
+from bert_tf.conversion import decoder_alone, encoder_decoder
 from bert_tf.conversion.family import Family, Layout
 from bert_tf.conversion.files import unpacked
 from bert_tf.conversion.formats import look_into
 from bert_tf.conversion.recognition import architecture, as_known, family_of, task_of, with_named
-from bert_tf.conversion.saving import FAMILIES, OWN
+from bert_tf.conversion.saving import FAMILIES, OWN, TRANSFORMER
 from bert_tf.conversion.sentence_transformers import TASK, modules_of
 from bert_tf.conversion.sizes import sizes_of
 from bert_tf.conversion.table import StoredTensor, canonical_names
@@ -219,6 +219,9 @@ def contents_of(found, folder, modules=None):
         name = config["model_type"]
     else:
         name, family = family_of(config, *told)
+        if found.format == "huggingface" and architecture(config) == decoder_alone.CLASS:
+            config = decoder_alone.read_config(config, found.config_file)
+            name, family = TRANSFORMER, decoder_alone.family_of_class(family)
         layout = family.layouts[found.format]
         if found.format == "huggingface":
             config = with_named(config, family, tensors, *told[::2])

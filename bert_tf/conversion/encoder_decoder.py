@@ -16,7 +16,7 @@ from bert_tf.errors import InputError, shown
 CLASS, MODEL_TYPE, TASK = "EncoderDecoderModel", "encoder-decoder", "Seq2Seq"
 _DECODES = dict.fromkeys(rows.NO_DECODER, True)
 # Fields of our family `transformer` that no BERT has.
-_OF_TRANSFORMER = ("parts_of", "embedding_size", "num_hidden_groups", "inner_group_num")
+OF_TRANSFORMER = ("parts_of", "embedding_size", "num_hidden_groups", "inner_group_num")
 # Where config.json says what its generation begins and ends with.
 _START, _END = "decoder_start_token_id", "eos_token_id"
 
@@ -95,8 +95,12 @@ def _renamed(row, before, ours=""):
     return replace(row, theirs=tuple(before + name for name in row.names), ours=ours + row.ours)
 
 
-def _bert_head(target):
-    """The head for masked words, by which a BERT tells the next one."""
+def bert_head(target):
+    """The head for masked words, by which a BERT tells the next one: (list of Row, what is tied).
+
+    Args:
+      target: Layout of BERT.
+    """
     head = (*target.heads["MaskedLM"], *target.untied["MaskedLM"])
     ours = [row.ours.replace("masked_lm_head", "next_word_head") for row in head]
     found = [replace(row, ours=path) for row, path in zip(head, ours, strict=True)]
@@ -108,7 +112,7 @@ def _gpt2_head(target):
 
 
 # model_type of a decoder -> function of its Layout: the rows of its head, and what is tied.
-_HEADS = {"bert": _bert_head, "gpt2": _gpt2_head}
+_HEADS = {"bert": bert_head, "gpt2": _gpt2_head}
 
 
 def config_of(model, encoder, tokenizer=None):
@@ -127,7 +131,7 @@ def config_of(model, encoder, tokenizer=None):
         if any(values[key] != wanted for key, wanted in usual.items()):
             return None
         values["model_type"] = values["parts_of"]
-        for key in (*rows.EXPRESSIBLE, *_OF_TRANSFORMER):
+        for key in (*rows.EXPRESSIBLE, *OF_TRANSFORMER):
             del values[key]
     if values["model_type"] not in _HEADS or model.share_embeddings:
         return None

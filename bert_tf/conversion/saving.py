@@ -1,6 +1,6 @@
 """Saving: what a model is called in a format, and the files that say so."""
 
-from bert_tf.conversion import encoder_decoder
+from bert_tf.conversion import decoder_alone, encoder_decoder
 from bert_tf.conversion.albert import ALBERT
 from bert_tf.conversion.bert import BERT
 from bert_tf.conversion.deberta import DEBERTA_V2
@@ -93,7 +93,8 @@ def files_of_task(model, tokenizer=None):
       Table, their names; and dict as `beside` of `write_huggingface`, or None.
     """
     beside = module_files(model) if _has_modules(model) else None
-    return *(_encoder_decoder_files(model, tokenizer) or _task_files(model, "huggingface")), beside
+    found = _encoder_decoder_files(model, tokenizer) or _decoder_files(model)
+    return *(found or _task_files(model, "huggingface")), beside
 
 
 def save_google(model, directory):
@@ -158,6 +159,19 @@ def _encoder_decoder_files(model, tokenizer):
     if type(model).__name__ != task:
         config[OWN]["class"] = type(model).__name__
     return config, model, layout.task_table(task)
+
+
+def _decoder_files(model):
+    """(config, the model, Table) of a BERT that tells the next word; None where it is another
+    model."""
+    config = decoder_alone.written_config(model)
+    if config is None:
+        return None
+    config |= {OWN: _ours(model)} if _ours(model) else {}
+    if type(model).__name__ != decoder_alone.TASK:
+        config.setdefault(OWN, {})["class"] = type(model).__name__
+    family = decoder_alone.family_of_class(FAMILIES[decoder_alone.MODEL_TYPE])
+    return config, model, family.layouts["huggingface"].task_table(decoder_alone.TASK)
 
 
 def _ours(model):

@@ -8,10 +8,16 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from bert_tf import build_encoder
-from bert_tf.encoders import AlbertConfig, BertConfig, ElectraConfig
+from bert_tf.encoders import AlbertConfig, BertConfig, ElectraConfig, TransformerConfig
 from bert_tf.errors import InputError
 from bert_tf.loading import convert, load_encoder, load_task
-from bert_tf.tasks import ElectraPretraining, MaskedLM, Pretraining, SequenceClassifier
+from bert_tf.tasks import (
+    CausalLM,
+    ElectraPretraining,
+    MaskedLM,
+    Pretraining,
+    SequenceClassifier,
+)
 from tests import tiny
 
 SIZES = tiny.sizes(vocab_size=16)
@@ -162,3 +168,41 @@ def test_the_next_sentence_is_told_as_transformers_tells_it(tmp_path, family):
         for each in (theirs, classifier):
             logits = each(torch.tensor(ids).long()).logits.numpy()
             np.testing.assert_allclose(ours, logits, atol=2e-5)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_bert_that_tells_the_next_word_is_written_and_read_as_transformers_class(tmp_path, tied):
+    config = TransformerConfig(**SIZES, is_decoder=True, tie_word_embeddings=tied)
+    model = CausalLM(build_encoder(config), {"max_new_tokens": 3})
+    model.save_pretrained(str(tmp_path))
+    stored = json.loads((tmp_path / "config.json").read_text())
+    assert (stored["model_type"], stored["architectures"]) == ("bert", ["BertLMHeadModel"])
+    assert stored["is_decoder"] is True and "parts_of" not in stored and "norm" not in stored
+    names = set(load_file(tmp_path / "model.safetensors"))
+    assert "cls.predictions.transform.dense.weight" in names
+    assert ("cls.predictions.decoder.weight" in names) is not tied
+    back = load_task(tmp_path)
+    assert type(back) is CausalLM and same_weights(model, back)
+    assert back.encoder.config == config and back.generation == {"max_new_tokens": 3}
+    assert same_weights(load_encoder(tmp_path), model.encoder)
+    strip(tmp_path, is_decoder=False)
+    with pytest.raises(InputError, match="is_decoder: False, wanted true: a BertLMHeadModel that"):
+        load_task(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_bert_that_tells_the_next_word_does_so_as_in_transformers(tmp_path, tied):
+    torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
+    config = transformers.BertConfig(**SIZES, is_decoder=True, tie_word_embeddings=tied)
+    theirs = transformers.BertLMHeadModel(config).eval()
+    theirs.save_pretrained(str(tmp_path / "theirs"))
+    ours = load_task(tmp_path / "theirs")
+    ours.save_pretrained(str(tmp_path / "ours"))
+    back = transformers.BertLMHeadModel.from_pretrained(str(tmp_path / "ours")).eval()
+    ids = np.array([[2, 9, 6, 7, 3], [2, 5, 8, 4, 3]], "int32")
+    logits = ours({"input_ids": ids, "attention_mask": np.ones_like(ids)})
+    with torch.no_grad():
+        for each in (theirs, back):
+            wanted = each(torch.tensor(ids).long()).logits.numpy()
+            np.testing.assert_allclose(logits, wanted, atol=2e-5)

@@ -11,29 +11,40 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 def outcome(folder):
     from bert_tf.conversion.contents import opened
+    from bert_tf.conversion.files import TOKENIZER_FILES
     from bert_tf.errors import InputError
-    from bert_tf.loading import load_encoder, load_with_tokenizer
+    from bert_tf.loading import load_encoder, load_task, load_with_tokenizer
     from bert_tf.text import Tokenizer
 
     try:
+        if os.path.isdir(os.path.join(folder, "adapter")):
+            base, adapter = (os.path.join(folder, name) for name in ("base", "adapter"))
+            return _told(load_task(base, adapter=adapter))
+        inside = os.listdir(folder)
+        if len(inside) == 1 and inside[0].endswith((".zip", ".tar.gz")):
+            folder = os.path.join(folder, inside[0])
         with opened(folder) as contents:
             task, names = contents.task, {path.name for path in contents.folder.iterdir()}
         if task is None:
             model = load_encoder(folder)
-        elif names & {"vocab.txt", "vocab.json", "tokenizer.json"}:
+        elif names & {*TOKENIZER_FILES}:
             model, tokenizer = load_with_tokenizer(folder)
             assert isinstance(tokenizer, Tokenizer)
         else:
-            from bert_tf.loading import load_task
-
             model = load_task(folder)
     except InputError as error:
         said = str(error)
         return "refused" if said.isprintable() else f"several lines: {said!r}"
     except BaseException as error:  # whatever it is, it is what is looked for
         return f"raw {type(error).__name__}: {str(error)[:300]!r}"
-    encoder = getattr(model, "encoder", model)
-    config = hashlib.sha1(repr(encoder.config).encode()).hexdigest()[:12]
+    return _told(model)
+
+
+def _told(model):
+    parts = (getattr(model, name, None) for name in ("encoder", "writer", "generator"))
+    encoders = [getattr(x, "encoder", x) for x in (model, *parts) if hasattr(x, "weights")]
+    config = repr([encoder.config for encoder in encoders])
+    config = hashlib.sha1(config.encode()).hexdigest()[:12]
     weights = hashlib.sha1()
     for weight in model.weights:
         weights.update(weight.numpy().tobytes())

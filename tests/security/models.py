@@ -17,6 +17,7 @@ from bert_tf import (
 from bert_tf.conversion.keras_hub.places import BACKBONES
 from tests import tiny
 from tests.conversion import hub_model, openai_model
+from tests.security import further_models
 
 HERE = pathlib.Path(__file__).parent.parent / "conversion"
 ROWS = len(tiny.vocabulary())
@@ -28,17 +29,17 @@ MORE = {
 }
 
 
-def config_of(name):
-    """A tiny config of a family, for the tiny vocabulary."""
+def config_of(name, **changes):
+    """A tiny config of a family, for the tiny vocabulary, some fields changed."""
     kind = encoders.FAMILIES[name].config
-    fields = tiny.sizes(vocab_size=ROWS) | {"embedding_size": 4} | MORE.get(name, {})
+    fields = tiny.sizes(vocab_size=ROWS) | {"embedding_size": 4} | MORE.get(name, {}) | changes
     known = kind.__dataclass_fields__
     return kind(**{key: value for key, value in fields.items() if key in known})
 
 
 def make(folder):
     """Make them below a pathlib.Path; returns dict of name to path."""
-    made = {}
+    made = make_further(folder)
 
     def place(name):
         made[name] = folder / name
@@ -80,3 +81,11 @@ def make(folder):
     for name in ("tf_model_h5-albert", "model_garden"):
         (made[name] / "expected.npz").unlink()
     return made
+
+
+def make_further(folder):
+    """Those of `further_models` alone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    there = {*folder.iterdir()}
+    further_models.make(lambda name: folder / name, config_of)
+    return {path.name: path for path in sorted({*folder.iterdir()} - there)}
