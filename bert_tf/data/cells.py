@@ -93,6 +93,11 @@ def _is_number(value):
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
+def _numbering(names):
+    subtypes = {name.partition(":")[0] + ":": -2 - number for number, name in enumerate(names)}
+    return subtypes | {name: number for number, name in enumerate(names)}
+
+
 def _lengths(lists):
     return np.array([len(values) for values in lists], np.int64)
 
@@ -153,7 +158,8 @@ KINDS = {
         (tf.int32, tf.int64),
         _ragged,
     ),
-    # Class names, several a row; numbered where the table is read (readers.py), -1 for an unknown.
+    # Class names, several a row; numbered where the table is read (readers.py), an unknown one -1
+    # or, if what stands before its ":" begins the known name of number n, -2 - n
     "names": Kind(
         "a list of strings, one at least",
         _is_texts,
@@ -161,7 +167,10 @@ KINDS = {
         (tf.int32, tf.int64),
         _ragged,
         names=lambda names: names,
-        numbered=lambda names, numbers: [numbers.get(name, -1) for name in names],
+        numbering=_numbering,
+        numbered=lambda names, numbers: [
+            numbers.get(name, numbers.get(name.partition(":")[0] + ":", -1)) for name in names
+        ],
     ),
     # As a tensor: where the first answer of each row begins and ends, int32 [N, 2].
     "answers": Kind(

@@ -307,6 +307,14 @@ def test_class_names_in_lists_are_numbered_and_unknown_ones_are_minus_one(write,
     with caplog.at_level("WARNING", "absl"):
         table = data.read_table(other, places, kinds, like=table)
     assert table.cells(np.array([0]))["tags"] == [[0, -1, -1]]
+    # A subtype that is unknown is of the kind of one that is not.
+    train = write(
+        "d.jsonl", '{"text": "x y", "tags": ["B:x", "A"]}\n{"text": "z", "tags": ["A"]}\n'
+    )
+    other = write("e.jsonl", '{"text": "z", "tags": ["B", "B:y", "C:x", "A:x"]}\n')
+    like = data.read_table(train, places, kinds)
+    table = data.read_table(other, places, kinds, like=like)
+    assert table.cells(np.array([0]))["tags"] == [[-3, -3, -1, -2]]
     assert "b.jsonl, line 1: C and 1 others are unknown in training" in caplog.text
     bad = write("c.jsonl", '{"text": "z", "tags": []}\n')
     with pytest.raises(InputError, match=r"line 1: key 'tags' is \[\], wanted a list of strings"):

@@ -131,6 +131,9 @@ def test_figures_count_every_word_and_subtypes_apart():
     heads, relations = np.array([[2, 0, 2]]), np.array([[1, 2, 0]])
     figures = model.final_metrics([(heads, relations)], [labels])
     assert figures == {"rows": 1, "words": 4, "uas": 0.75, "las": 0.25, "las_universal": 0.5}
+    labels["relations"][0, 2] = -3  # nsubj:outer, of which training knew nsubj alone
+    figures = model.final_metrics([(heads, relations)], [labels])
+    assert (figures["las"], figures["las_universal"]) == (0.25, 0.75)
 
 
 def fault(heads, text="a b c", relations=("x", "y", "z")):
