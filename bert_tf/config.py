@@ -12,7 +12,13 @@ from bert_tf.compression_sections import (
     TrainedSection,
 )
 from bert_tf.errors import ConfigError
-from bert_tf.pretraining_sections import Masking, Neighbours, Noise, PretrainConfig
+from bert_tf.pretraining_sections import (
+    Denoising,
+    Masking,
+    Neighbours,
+    Noise,
+    PretrainConfig,
+)
 from bert_tf.sections import (
     FORMATS,
     BenchmarkSection,
@@ -44,6 +50,7 @@ from bert_tf.settings import (
 __all__ = [
     "FORMATS",
     "DataSection",
+    "Denoising",
     "DistillConfig",
     "DistributionSection",
     "FewShotSection",

@@ -21,6 +21,7 @@ from bert_tf.settings import (
 
 _RATE = Kind("a share from 0 to below 1", lambda v: is_number(v) and 0 <= v < 1, float)
 _PART = Kind("a share from 0 to 1", lambda v: is_number(v) and 0 <= v <= 1, float)
+_LENGTH = Kind("a number from 1 to 100", lambda v: is_number(v) and 1 <= v <= 100, float)
 _FACTORS = Kind(
     "a mapping of losses to numbers, 0 or more",
     lambda value: isinstance(value, dict) and all(map(NOT_NEGATIVE.accepts, value.values())),
@@ -52,6 +53,7 @@ class StartSection:
     family: str | None = setting(optional(WORD), None)
     changes: dict = setting(MAPPING, {})  # fields of the encoder's configuration to change
     generator: dict = setting(MAPPING, {})  # the same of the generator beside a discriminator
+    options: dict = setting(MAPPING, {})  # of denoising: arguments of the task, such as its decoder
     tokenizer: str | None = setting(optional(WORD), None)  # a folder; null: that of model.path
     # Fresh weights whose first block looks at neighbours: worth much to runs of some minutes.
     positional_heads: bool = setting(FLAG, False)
@@ -73,7 +75,7 @@ class StartSection:
 
 # What may be predicted of words.
 WORDS = ("masked_lm", "replaced_tokens", "causal_lm", "blank_infilling", "skip_gram")
-WORDS += ("bidirectional_lm",)
+WORDS += ("bidirectional_lm", "denoising")
 # Those that hide words, as `masking` says, and may be disturbed by noise.
 HIDING = ("masked_lm", "replaced_tokens", "blank_infilling")
 
@@ -86,7 +88,8 @@ class ObjectiveSection:
     # nothing else of this section stands beside; causal_lm: every next word, of families that read
     # from left to right; blank_infilling: masked spans, word by word (GLM); skip_gram: the words
     # near each word, of families of words alone (Word2Vec); bidirectional_lm: every next word
-    # and every one before, each from its side (ELMo)
+    # and every one before, each from its side (ELMo); denoising: a decoder writes the row that an
+    # encoder reads with noise, as `denoising` says (BART)
     words: str = setting(one_of(*WORDS), "masked_lm")
     # null: what the records were made for; none: their labels are left aside
     sentences: str | None = setting(
@@ -148,6 +151,30 @@ class Neighbours:
 
 
 @dataclasses.dataclass(frozen=True)
+class Denoising:
+    """What is done to rows that are to be written clean; see `pretraining_data.denoising`.
+
+    Source: Lewis et al. 2020 (arXiv 1910.13461), section 2.2; by default its text infilling alone.
+    """
+
+    infilling: float = setting(_RATE, 0.3)  # the share of the tokens in spans, each of them a mask
+    span_length: float = setting(_LENGTH, 3.0)  # in tokens, the mean of a Poisson distribution
+    masking: float = setting(_RATE, 0.0)  # how often another token becomes a mask
+    deletion: float = setting(_RATE, 0.0)  # how often it is left out
+    sentences: bool = setting(FLAG, False)  # whether their order is drawn; . ! ? end one
+
+    def __post_init__(self):
+        """There is some noise, and a token is masked or deleted, not both."""
+        if self.masking + self.deletion > 1:
+            raise ConfigError(
+                f"denoising.masking and denoising.deletion are {self.masking} and {self.deletion}, "
+                "wanted at most 1 together"
+            )
+        if not (self.infilling or self.masking or self.deletion or self.sentences):
+            raise ConfigError("denoising: nothing is disturbed, wanted infilling or another of it")
+
+
+@dataclasses.dataclass(frozen=True)
 class Noise:
     """How often an ordinary token of the input is disturbed; see `pretraining_data.noise`."""
 
@@ -190,23 +217,26 @@ class PhaseSection:
         return dataclasses.replace(train, **given)
 
 
-def check_words(words, masking, noise, skip_gram, packed):
+def check_words(words, masking, noise, skip_gram, denoising, packed):
     """Refuses what an objective over words does not look at, or cannot have beside it.
 
     Args:
       words: str, one of WORDS.
-      masking, noise, skip_gram: Masking, Noise, Neighbours.
+      masking, noise, skip_gram, denoising: Masking, Noise, Neighbours, Denoising.
       packed: bool, whether any phase packs its rows.
     Raises:
       ConfigError: such a section or setting is given.
     """
+    own = " by it: wanted denoising" if words == "denoising" else ""
     if words not in ("masked_lm", "replaced_tokens") and noise != Noise():
-        raise ConfigError(f"noise is given and objective.words {words}, which has none")
+        raise ConfigError(f"noise is given and objective.words {words}, which has none{own}")
     if words not in HIDING and masking != Masking():
-        raise ConfigError(f"masking is given and objective.words {words}, which hides nothing")
+        raise ConfigError(f"masking is given and objective.words {words}, which hides nothing{own}")
     if words != "skip_gram" and skip_gram != Neighbours():
         raise ConfigError(f"skip_gram is given and objective.words {words}")
-    changed = {"blank_infilling": "grow", "skip_gram": "lose words"}
+    if words != "denoising" and denoising != Denoising():
+        raise ConfigError(f"denoising is given and objective.words {words}")
+    changed = {"blank_infilling": "grow", "skip_gram": "lose words", "denoising": "are shortened"}
     if words in changed and packed:
         raise ConfigError(
             f"phases: packing is true and objective.words {words}, whose rows {changed[words]}"
@@ -226,6 +256,7 @@ class PretrainConfig:
     masking: Masking = Masking()
     noise: Noise = Noise()
     skip_gram: Neighbours = Neighbours()
+    denoising: Denoising = Denoising()
     train: TrainSection = TrainSection()
     distribution: DistributionSection = DistributionSection()
     distillation: TeacherSection = TeacherSection()
@@ -234,10 +265,17 @@ class PretrainConfig:
         """What two keys must agree on; `load` puts the file's name before the message."""
         words = self.objective.words
         teacher = self.distillation.teacher
-        if teacher is not None and words == "replaced_tokens":
+        untaught = {"replaced_tokens": "a generator's words are not the teacher's"}
+        untaught["denoising"] = "its decoder is taught by fine-tuning alone"
+        if teacher is not None and words in untaught:
             raise ConfigError(
                 f"distillation.teacher is {teacher} and objective.words {words}, wanted another: "
-                "a generator's words are not the teacher's"
+                f"{untaught[words]}"
+            )
+        if self.model.options and words != "denoising":
+            raise ConfigError(
+                f"model.options is {self.model.options} and objective.words {words}, wanted "
+                "denoising with it"
             )
         replaced = words == "replaced_tokens"
         if self.model.generator and not replaced:
@@ -260,7 +298,8 @@ class PretrainConfig:
                     "such tokens would count as original ones"
                 )
         packed = any(phase.packing for phase in self.phases)
-        check_words(words, self.masking, self.noise, self.skip_gram, packed)
+        hidden = self.masking, self.noise, self.skip_gram, self.denoising
+        check_words(words, *hidden, packed)
         if self.train.class_weights is not None:
             raise ConfigError("train.class_weights is given, wanted null: it is for fine-tuning")
         own = [phase.steps is not None or phase.epochs is not None for phase in self.phases]

@@ -274,6 +274,24 @@ def test_a_phase_is_as_the_train_section_but_for_what_it_says(load_pretrain):
         (["objective.words=skip_gram", "masking.unit=word"], "skip_gram, which hides nothing"),
         (["objective.words=skip_gram", "noise.deletion=0.1"], "skip_gram, which has none"),
         (["skip_gram.window=2"], "skip_gram is given and objective.words masked_lm"),
+        (["denoising.infilling=0.2"], "denoising is given and objective.words masked_lm"),
+        (
+            ["objective.words=denoising", "masking.unit=word"],
+            "hides nothing by it: wanted denoising",
+        ),
+        (["objective.words=denoising", "noise.deletion=0.1"], "has none by it: wanted denoising"),
+        (["objective.words=denoising", "phases.1.packing=true"], "whose rows are shortened"),
+        (["objective.words=denoising", "denoising.infilling=0"], "nothing is disturbed, wanted"),
+        (
+            ["objective.words=denoising", "denoising={masking: 0.6, deletion: 0.5}"],
+            "denoising.masking and denoising.deletion are 0.6 and 0.5, wanted at most 1 together",
+        ),
+        (["denoising.span_length=0"], "denoising.span_length is 0, wanted a number from 1 to 100"),
+        (
+            ["objective.words=denoising", "distillation.teacher=a"],
+            "distillation.teacher is a and objective.words denoising, wanted another",
+        ),
+        (["model.options={decoder: {}}"], "objective.words masked_lm, wanted denoising with it"),
         (
             ["objective.words=causal_lm", "objective.sentences=next_sentence"],
             "objective.sentences is next_sentence and objective.words causal_lm",

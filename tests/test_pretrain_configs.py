@@ -16,7 +16,7 @@ FOLDER = pathlib.Path(__file__).parents[1] / "configs" / "pretrain"
 FILES = sorted(FOLDER.glob("*.yaml"))
 NAMED = set(
     "bert roberta_style albert electra_small chinese_whole_word mini domain gpt2_small "
-    "infilling distilbert tinybert_general word2vec elmo".split()
+    "infilling denoising denoising_mini distilbert tinybert_general word2vec elmo".split()
 )
 # What the toy corpus, in English and without jieba, has to have otherwise.
 OTHERWISE = {"max_length": "24", "shards": "1", "processes": "1", "layout": "lines"}

@@ -53,7 +53,8 @@ def pretraining_batches(
 
     Args:
       table: RecordTable.
-      masking: config.Masking or Neighbours, for rows without masks; None for rows that have them.
+      masking: config.Masking, Neighbours or Denoising, for rows without masks; None for rows that
+        have them.
       vocabulary: what `hidden.known_of` gives.
       batch_size: int. Rows a batch; every batch is full.
       seed: int >= 0. With a step's number it decides all there is to draw.
@@ -66,11 +67,12 @@ def pretraining_batches(
       words: str, which words are asked; see `hidden.hide`.
     Returns:
       tf.data.Dataset of (inputs, labels); the batch dimension B is static. inputs: dict of int32
-      [B, L] input_ids, attention_mask, token_type_ids, and masked_positions int32 [B, P]; packed
-      rows add what packing.pack_rows says. labels: dict of masked_ids int32 [B, P] and
-      masked_weights float32 [B, P], or those of `skip_gram.skip_gram_rows`; next_sentence_labels
-      int32 [B], if there are; and what further labels the records hold, [B] or [B, n]. Packed,
-      those of examples are [B, S] or [B, S, n], and sentence_weights float32 [B, S] is with them.
+      [B, L] input_ids, attention_mask, token_type_ids, and masked_positions int32 [B, P], or what
+      `hidden.hide` gives in their place; packed rows add what packing.pack_rows says. labels: dict
+      of masked_ids int32 [B, P] and masked_weights float32 [B, P], or those of
+      `skip_gram.skip_gram_rows`; next_sentence_labels int32 [B], if there are; and what further
+      labels the records hold, [B] or [B, n]. Packed, those of examples are [B, S] or [B, S, n], and
+      sentence_weights float32 [B, S] is with them.
       A cloze question NAME has among the inputs NAME_positions int32 [B], the blank, and
       NAME_candidates int32 [B, n, p], ids of the pieces and -1 for none; packed they are [B, S]
       and [B, S, n, p].

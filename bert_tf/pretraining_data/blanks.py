@@ -38,7 +38,7 @@ def blank_rows(input_ids, attention_mask, masked, vocabulary, seed, rows=None):
         kept = (attention_mask > 0) & (~hidden | begins)
         places = tf.cumsum(tf.cast(kept, tf.int32), axis=1) - 1
         text_ids = tf.where(begins, vocabulary.mask_id, input_ids)
-        text = _gathered(~kept, kept, {"input_ids": text_ids, "position_ids": places})
+        text = gathered(~kept, kept, {"input_ids": text_ids, "position_ids": places})
 
         # Two cells for each token: where its span begins, and itself.
         span = tf.cumsum(tf.cast(begins, tf.int32), axis=1)
@@ -57,7 +57,7 @@ def blank_rows(input_ids, attention_mask, masked, vocabulary, seed, rows=None):
         there = _two(begins, hidden)
         ranks = tf.cast(_two(order, order), tf.int64) * 2 * tf.cast(width, tf.int64)
         ranks += tf.range(2 * tf.cast(width, tf.int64))
-        spans = _gathered(tf.where(there, ranks, tf.int64.max), there, cells)
+        spans = gathered(tf.where(there, ranks, tf.int64.max), there, cells)
         return _side_by_side(text, spans)
 
 
@@ -82,7 +82,7 @@ def _two(one, other):
     return tf.reshape(tf.stack([one, other], axis=2), [tf.shape(one)[0], -1])
 
 
-def _gathered(ranks, there, values):
+def gathered(ranks, there, values):
     """What is there, in the order of its ranks, without columns that no row fills."""
     order = tf.argsort(tf.cast(ranks, tf.int64), axis=1, stable=True)
     count = tf.math.count_nonzero(there, axis=1, dtype=tf.int32)

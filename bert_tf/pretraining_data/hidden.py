@@ -2,7 +2,9 @@
 
 import dataclasses
 
+from bert_tf.errors import InputError
 from bert_tf.pretraining_data.blanks import blank_rows
+from bert_tf.pretraining_data.denoising import denoising_rows
 from bert_tf.pretraining_data.masking import MaskingVocabulary, mask_rows
 from bert_tf.pretraining_data.next_words import next_words, words_beside
 from bert_tf.pretraining_data.skip_gram import WordFrequencies, skip_gram_rows
@@ -21,7 +23,12 @@ def known_of(words, tokenizer, table, masking):
       masking: as in `hide`.
     Returns:
       MaskingVocabulary, or WordFrequencies for skip_gram.
+    Raises:
+      InputError: the vocabulary has no words, or denoising no mask token to put in.
     """
+    if words == "denoising" and tokenizer.mask_id is None:
+        source = tokenizer.pieces.settings.source
+        raise InputError(f"{source}: has no mask token, wanted one for objective.words denoising")
     if words == "skip_gram":
         return WordFrequencies.of(table, tokenizer, masking.sampling)
     return MaskingVocabulary.of(tokenizer)
@@ -34,14 +41,14 @@ def hide(words, input_ids, attention_mask, masking, vocabulary, seed, word_start
       words: str, a value of `objective.words`. masked_lm and replaced_tokens: words are masked;
         causal_lm: every next word is asked; blank_infilling: masked spans are told word by word;
         skip_gram: each word's neighbours are; bidirectional_lm: every next word and every one
-        before.
-      masking: config.Masking, or config.Neighbours for skip_gram.
+        before; denoising: every next word of the clean row, behind one with noise.
+      masking: config.Masking, or config.Neighbours for skip_gram, config.Denoising for denoising.
       vocabulary: what `known_of` gives.
       input_ids, attention_mask, seed, word_starts, rows: as in `masking.mask_rows`.
     Returns:
       dict: input_ids, masked_positions, masked_ids and masked_weights as of `masking.mask_rows`;
       of blanks also attention_mask, token_type_ids, position_ids and reading_order; for skip_gram
-      what `skip_gram_rows` says.
+      what `skip_gram_rows` says, for denoising what `denoising_rows` does.
     """
     if words == "causal_lm":
         return next_words(input_ids, attention_mask)
@@ -50,6 +57,8 @@ def hide(words, input_ids, attention_mask, masking, vocabulary, seed, word_start
     drawn = (vocabulary, seed)
     if words == "skip_gram":
         return skip_gram_rows(input_ids, attention_mask, masking, *drawn, rows)
+    if words == "denoising":
+        return denoising_rows(input_ids, attention_mask, masking, *drawn, rows)
     if words == "blank_infilling":
         masking = dataclasses.replace(masking, mask_share=1.0, random_share=0.0)
     masked = mask_rows(input_ids, attention_mask, masking, *drawn, word_starts, rows)

@@ -31,6 +31,9 @@ _BEFORE = 32
 # [unused0] and the like, and the marks of sentence ends in Google's cased and Chinese vocabularies.
 _RESERVED = re.compile(r"\[unused\d+\]|<[ST]>")
 
+# What ends a sentence, with the mark of a word's beginning or continuation that vocabularies have.
+_STOP = re.compile("(##|\u2581|\u0120)?[.!?\u3002\uff01\uff1f]+")
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class MaskingVocabulary:
@@ -42,6 +45,7 @@ class MaskingVocabulary:
       replacement_ids: int32 [R]. What a random replacement is drawn from: no control tokens.
       is_continuation: bool [V]. Tokens that continue a word (##).
       start_id, end_id: int, of [CLS] and [SEP].
+      ends_sentence: bool [V]. Full stops and their like.
     """
 
     mask_id: int
@@ -50,6 +54,7 @@ class MaskingVocabulary:
     is_continuation: np.ndarray
     start_id: int = 0
     end_id: int = 0
+    ends_sentence: np.ndarray | None = None
 
     @classmethod
     def of(cls, tokenizer):
@@ -74,7 +79,9 @@ class MaskingVocabulary:
             is_special[id] = True
         replacement_ids = np.array(ordinary, np.int32)
         ends = tokenizer.cls_id, tokenizer.sep_id
-        return cls(tokenizer.mask_id, is_special, replacement_ids, continuations(vocabulary), *ends)
+        stops = np.array([_STOP.fullmatch(token) is not None for token in vocabulary])
+        continued = continuations(vocabulary)
+        return cls(tokenizer.mask_id, is_special, replacement_ids, continued, *ends, stops)
 
 
 def mask_rows(input_ids, attention_mask, masking, vocabulary, seed, word_starts=None, rows=None):

@@ -14,7 +14,13 @@ from bert_tf.errors import ConfigError, InputError, nearest
 from bert_tf.loading import load_encoder
 from bert_tf.loading.adapters import taken_apart
 from bert_tf.recipes.classes import report_stuck, weigh_classes
-from bert_tf.recipes.finetune_models import arguments_with_models
+from bert_tf.recipes.finetune_models import (
+    arguments_of,
+    arguments_with_models,
+    check_arguments,
+    go_on,
+    whole_model,
+)
 from bert_tf.recipes.finetune_rows import (
     batch_source,
     data_digests,
@@ -169,7 +175,7 @@ def prepare(config, task):
 
 def _model(config, task, table, tokenizer):
     """The encoder from its files, and a fresh head for the labels of the training rows."""
-    section, modules = config.model, None
+    section, modules, whole = config.model, None, None
     if section.family is not None or section.size is not None:
         encoder = fresh_encoder(section, tokenizer)
     else:
@@ -178,12 +184,15 @@ def _model(config, task, table, tokenizer):
             # A folder of sentence-transformers says more of this task than its encoder.
             own = contents.modules and contents.task == task.__name__
             modules = read_modules(contents.modules) if own else None
+            whole = whole_model(contents, task, section.options)
     require_fit(config, encoder, tokenizer)
     encoder = with_lora(config.lora, encoder)
-    kept = modules.arguments if modules else {}
+    kept = modules.arguments if modules else arguments_of(whole)
     model = with_head(config, task, table, encoder, kept, tokenizer)
     if modules and all(getattr(model, name) == value for name, value in kept.items()):
         fill_dense(model, modules, section.path)
+    if whole is not None:
+        go_on(model, whole, section.path)
     configure(model, config)
     return model
 
@@ -214,14 +223,9 @@ def with_head(config, task, table, encoder, kept=None, tokenizer=None):
     given = {name: getattr(section, name) for name in ("pooling", "head_layers")}
     given = {name: value for name, value in given.items() if value is not None}
     arguments = {**task.arguments_of(table), **(kept or {}), **given, **section.options}
+    check_arguments(task, arguments, section.options, config.task)
     keys = {name: f"model.{name}" for name in given}
     keys |= {name: f"model.options.{name}" for name in section.options}
-    for name in arguments:
-        if name not in task.arguments:
-            near = nearest(name, task.arguments)
-            hint = f" (nearest: {near})" if near else ""
-            key = keys.get(name, f"model.{name}")
-            raise ConfigError(f"{key}: task {config.task} has no such argument{hint}")
     arguments = arguments_with_models(task, arguments, tokenizer)
     try:
         model = task(encoder, **arguments)

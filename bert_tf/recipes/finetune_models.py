@@ -1,9 +1,10 @@
-"""Arguments of a task that are models, which a configuration names by their paths."""
+"""Arguments of a task that are models, and models of a task all of which is gone on with."""
 
 from bert_tf.conversion.contents import opened
 from bert_tf.conversion.files import TOKENIZER_FILES
-from bert_tf.errors import ConfigError, InputError, shown
+from bert_tf.errors import ConfigError, InputError, nearest, shown
 from bert_tf.loading import load_encoder, load_task
+from bert_tf.loading.cutting import copy_head
 from bert_tf.text import Tokenizer
 
 
@@ -29,6 +30,54 @@ def arguments_with_models(task, arguments, tokenizer):
             raise ConfigError(f"model.options.{name}: {shown(given)}, wanted path: DIR alone")
         found[name] = _model(given["path"], tokenizer)
     return found
+
+
+def check_arguments(task, arguments, options, name):
+    """Raises ConfigError for an argument that a task has not.
+
+    Args:
+      task: TaskModel class, called `name` in configurations.
+      arguments: names of arguments.
+      options: dict, those of them that stand under `model.options`.
+    """
+    for given in arguments:
+        if given not in task.arguments:
+            near = nearest(given, task.arguments)
+            hint = f" (nearest: {near})" if near else ""
+            key = f"model.options.{given}" if given in options else f"model.{given}"
+            raise ConfigError(f"{key}: task {name} has no such argument{hint}")
+
+
+def whole_model(contents, task, options):
+    """The task model in files, if training goes on with more of it than its encoder: a decoder.
+
+    Args:
+      contents: Contents of the files.
+      task: TaskModel class.
+      options: dict of the arguments that a configuration gives the task.
+    Returns:
+      TaskModel; None where the files hold another task, the task has no such part, or the options
+      tell of another one.
+    """
+    if contents.task != task.__name__ or not task.from_models or {*task.from_models} & {*options}:
+        return None
+    return load_task(contents)
+
+
+def arguments_of(model):
+    """The arguments that a model of a task was made with, dict; {} of None."""
+    return {} if model is None else {name: getattr(model, name) for name in model.arguments}
+
+
+def go_on(model, source, path):
+    """Gives a task model what the one at a path has besides its encoder, which it has already.
+
+    Raises:
+      InputError: the options made another model of it.
+    """
+    if not copy_head(source, model):
+        parts = " and ".join(source.from_models)
+        raise InputError(f"{path}: its {parts} does not fit model.options")
 
 
 def _model(path, tokenizer):

@@ -68,6 +68,8 @@ def pretrain(config, workdir):
     for part in (model, *(getattr(model, name) for name in model.companions)):
         if part is not None:
             part.data_settings = {"max_length": phases[-1].rows.max_length}
+            if config.objective.words == "denoising":  # what it learned to read
+                part.data_settings["special_tokens_in_text"] = True
     _require_fit(config, phases, model)
     if config.distillation.teacher is not None:
         with strategy.scope():
@@ -93,7 +95,8 @@ def _manifest_digests(config):
 
 
 def _require_fit(config, phases, model):
-    positions = model.encoder.config.longest_row
+    parts = [model.encoder, *filter(None, [getattr(model, "writer", None)])]
+    positions = min(part.config.longest_row for part in parts)
     for phase in phases:
         if phase.rows.max_length > positions:
             raise ConfigError(
@@ -122,13 +125,11 @@ def _require_records(words, phase, types):
             f"{where}: hold masks of their own, and objective.words is {words}; wanted records "
             "made with --masking=dynamic"
         )
-    if words != "blank_infilling":
+    if words not in ("blank_infilling", "denoising"):
         return
     if phase.rows.sentence_objective != "none":
-        raise ConfigError(
-            f"{where}: rows of two segments, and blank_infilling reads one text a row"
-        )
-    if types < SPAN_PLACES:
+        raise ConfigError(f"{where}: rows of two segments, and {words} reads one text a row")
+    if words == "blank_infilling" and types < SPAN_PLACES:
         raise ConfigError(
             f"model.changes.type_vocab_size is {types}, wanted {SPAN_PLACES}: blank_infilling has "
             "them for the places within a span"

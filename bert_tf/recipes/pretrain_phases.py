@@ -18,9 +18,9 @@ _TWO_WAY = {"next_sentence", "sentence_order"}
 class Phase(typing.NamedTuple):
     """A phase as it will be run: its number from 1, its `train` section, and its rows.
 
-    `masking` and `held_out_masking`, a Masking or Neighbours, are None for rows that have masks of
-    their own, `noise` and `packing` where there is none. An epoch has `epoch_steps` updates, the
-    phase `steps`.
+    `masking` and `held_out_masking`, a Masking, Neighbours or Denoising, are None for rows that
+    have masks of their own, `noise` and `packing` where there is none. An epoch has `epoch_steps`
+    updates, the phase `steps`.
     """
 
     number: int
@@ -57,7 +57,8 @@ def open_phase(config, number, tokenizer):
     # Another seed for each: a second phase on the same records has another order and other masks.
     settings = section.settings(config.train)
     settings = dataclasses.replace(settings, seed=(settings.seed + number - 1) % 2**31)
-    masking = config.skip_gram if config.objective.words == "skip_gram" else config.masking
+    own = {"skip_gram": config.skip_gram, "denoising": config.denoising}
+    masking = own.get(config.objective.words, config.masking)
     noise = config.noise
     packing = Packing() if section.packing else None
     rows, held_out = _records(config, number, tokenizer)

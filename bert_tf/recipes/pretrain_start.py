@@ -6,10 +6,17 @@ from bert_tf.compression import distillation
 from bert_tf.conversion.contents import opened
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.loading import load_encoder, load_task
+from bert_tf.recipes.finetune_models import (
+    arguments_of,
+    arguments_with_models,
+    check_arguments,
+    go_on,
+    whole_model,
+)
 from bert_tf.recipes.fresh_encoder import changed, fresh_encoder
 from bert_tf.recipes.positional_heads import initialize_positional_heads
 from bert_tf.tasks.features import check_padding
-from bert_tf.tasks.pretraining_start import pretrains, take_heads, task_for
+from bert_tf.tasks.pretraining_start import WHOLE, pretrains, take_heads, task_for
 from bert_tf.text import Tokenizer
 
 
@@ -28,17 +35,22 @@ def start_model(config, tokenizer, sentences, labels=None):
         weights rows.
       ConfigError: the configuration names a size or a field that there is not.
     """
-    start = config.model
+    start, whole = config.model, WHOLE.get(config.objective.words)
     if start.path is None:
         source, encoder = None, fresh_encoder(start, tokenizer)
         if start.positional_heads:
             initialize_positional_heads(encoder)
     else:
         with opened(start.path) as contents:
-            source = load_task(contents) if pretrains(contents.task) else None
+            if whole is not None:
+                source = whole_model(contents, whole[0], start.options)
+            else:
+                source = load_task(contents) if pretrains(contents.task) else None
             encoder = load_encoder(contents, **start.changes)
     tokenizer.require_rows(encoder.config.vocab_size, start.path or start.tokenizer)
     check_padding(tokenizer, encoder.config)
+    if whole is not None:
+        return _whole(config, *whole, encoder, source, tokenizer)
     model = _task(config, encoder, source, sentences, labels)
     if start.path is not None:
         fresh = take_heads(model, source)
@@ -47,6 +59,23 @@ def start_model(config, tokenizer, sentences, labels=None):
                 "%s: holds no %s; initialized at random", start.path, " and no ".join(fresh)
             )
     return model
+
+
+def _whole(config, task, name, encoder, source, tokenizer):
+    """The task model of an objective whose task has a decoder, that of `source` if there is one."""
+    start = config.model
+    arguments = {**arguments_of(source), **start.options}
+    check_arguments(task, arguments, start.options, name)
+    try:
+        model = task(encoder, **arguments_with_models(task, arguments, tokenizer))
+    except InputError as error:
+        raise ConfigError(f"model.options: {error}") from None
+    if source is not None:
+        go_on(model, source, start.path)
+    elif start.path is not None and not {*task.from_models} & {*start.options}:
+        parts = " and no ".join(task.from_models)
+        logging.warning("%s: holds no %s; initialized at random", start.path, parts)
+    return _with_factors(model, config.objective)
 
 
 def _task(config, encoder, source, sentences, labels):
@@ -62,6 +91,11 @@ def _task(config, encoder, source, sentences, labels):
         raise
     except InputError as error:
         raise ConfigError(f"objective.words is {objective.words}: {error}") from None
+    return _with_factors(model, objective)
+
+
+def _with_factors(model, objective):
+    """The model, which has the losses that are to be weighed."""
     odd = [name for name in objective.loss_factors if name not in model.loss_names]
     if odd:
         raise ConfigError(

@@ -7,8 +7,11 @@ from bert_tf.tasks.causal_lm import CausalLM
 from bert_tf.tasks.electra_pretraining import ElectraPretraining
 from bert_tf.tasks.masked_lm import MaskedLM
 from bert_tf.tasks.pretraining import Pretraining
+from bert_tf.tasks.seq2seq import Seq2Seq
 from bert_tf.tasks.skip_gram import SkipGram
 
+# Objectives of tasks that have more than heads beside their encoder: name -> (task, its name).
+WHOLE = {"denoising": (Seq2Seq, "seq2seq")}
 # Tasks whose heads pretraining goes on with.
 _PRETRAINED = (
     MaskedLM,

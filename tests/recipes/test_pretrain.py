@@ -61,6 +61,11 @@ KINDS = {
         ["model.family=bert", "objective.words=blank_infilling", "masking.unit=span"]
         + ["model.changes.type_vocab_size=32"],
     ),
+    "denoising": (
+        "none",
+        ["model.family=bert", "objective.words=denoising", "denoising={sentences: true}"]
+        + ["model.options={decoder: {model_type: bert}}"],
+    ),
 }
 
 
@@ -208,6 +213,7 @@ def test_a_stopped_run_ends_with_the_same_bits_under_every_objective(
         "skip_gram": "SkipGram",
         "both_ways": "BidirectionalLM",
         "infilling": "BlankInfilling",
+        "denoising": "Seq2Seq",
     }
     assert type(back).__name__ == names.get(kind, "Pretraining")
 
