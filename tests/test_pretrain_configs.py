@@ -91,6 +91,8 @@ def test_it_trains_a_step(file, folder, tmp_path):
         changes["distillation.teacher"] = folder / "model"
         if config.model.path is not None:
             changes |= {"model.changes": "{}", "distillation.losses": "{cosine: 1}"}
+    if config.model.options:
+        changes["model.options.generation"] = "{max_new_tokens: 8}"
     if config.model.generator:
         changes["model.generator"] = json.dumps({"hidden_size": 8, "intermediate_size": 16})
     overrides = [f"--set={key}={value}" for key, value in changes.items()]
