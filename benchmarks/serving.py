@@ -8,10 +8,11 @@ usage: serving.py --model=MODEL --data=dev.tsv [--torch_python=PYTHON] [--rounds
                   [--precisions=float32,bfloat16]
 
 MODEL is a model directory with a classifier's head, and its tokenizer, that transformers opens too.
-`--torch_python` is a Python with torch, transformers, onnx, onnxruntime and openvino; without it
-there is the export alone. The engines: ONNX Runtime on the file that its own optimizer for BERT
-made (float32, and dynamic int8), with `tokenizers`; OpenVINO with INFERENCE_PRECISION_HINT=f32, and
-by its default, which is bfloat16 on a CPU that has it; transformers' pipeline.
+`--torch_python` is a Python with torch, transformers and what bert_tf[onnx,openvino,litert] wants;
+without it there is the export alone. The engines: ONNX Runtime on the file that its own optimizer
+for BERT made (float32, and dynamic int8), with `tokenizers`; OpenVINO with
+INFERENCE_PRECISION_HINT=f32, and by its default, which is bfloat16 on a CPU that has it;
+transformers' pipeline; and the files that `bert-tf export --format=` writes, in their engines.
 """
 
 import argparse
@@ -23,13 +24,14 @@ import sys
 import tempfile
 
 from by_turns import duel, table
+from worker_serving_exports import EXPORTS
 
 import bert_tf
 
 # Share of the machine that other programs may take in a round that counts as undisturbed.
 UNDISTURBED = 0.05
 HERE = os.path.dirname(os.path.abspath(__file__))
-PEERS = ("onnx", "openvino", "openvino_default", "onnx_int8", "transformers")
+PEERS = ("onnx", "openvino", "openvino_default", "onnx_int8", "transformers", *EXPORTS)
 BATCH, SENTENCES, LENGTHS = 32, 256, (16, 64, 128)
 
 
@@ -63,6 +65,22 @@ def _text_of(words, length, tokenizer):
     return " ".join(words[:count])
 
 
+def _peers(flags, directory):
+    """The commands of the other engines' workers, once what they run is written."""
+    asked, commands = flags.peers.split(","), []
+    for worker, names in (("peers", set(PEERS) - set(EXPORTS)), ("exports", set(EXPORTS))):
+        own = [name for name in asked if name in names]
+        command = [flags.torch_python, os.path.join(HERE, f"worker_serving_{worker}.py")]
+        if own:
+            made = own if worker == "exports" else []
+            package = {**os.environ, "PYTHONPATH": os.path.dirname(HERE)}
+            subprocess.run(
+                [*command, "make", flags.model, directory, *made], check=True, env=package
+            )
+        commands += [[*command, name, flags.model, directory] for name in own]
+    return commands
+
+
 def main():
     """Prints a table for each workload."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -88,9 +106,7 @@ def main():
             export = bert_tf.export_saved_model(model, tokenizer, place, precision=precision)
             commands.append([*ours, export, precision])
         if flags.torch_python:
-            theirs = [flags.torch_python, os.path.join(HERE, "worker_serving_peers.py")]
-            subprocess.run([*theirs, "make", flags.model, directory], check=True)
-            commands += [[*theirs, x, flags.model, directory] for x in flags.peers.split(",")]
+            commands += _peers(flags, directory)
         turns = duel(commands, flags.rounds * len(asked))
     for place, name in enumerate(asked):
         own = {worker: rates[place :: len(asked)] for worker, rates in turns.items()}

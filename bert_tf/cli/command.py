@@ -67,6 +67,33 @@ def run_flags(says, folder, example):
     )
 
 
+# Where the columns of a table with labels are; see `columns_of`.
+COLUMN_FLAGS = (
+    Flag("text", "COLUMN", "the column with the texts, if not the one trained with"),
+    Flag("text_pair", "COLUMN", "the column with the partners of pairs, as --text"),
+    Flag("label", "COLUMN", "the column with the labels, as --text"),
+    Flag(
+        "column",
+        "NAME=COLUMN",
+        "where another column of the task is, such as score=similarity; may be\n"
+        "given several times",
+        repeated=True,
+    ),
+)
+
+
+def columns_of(flags):
+    """The columns that COLUMN_FLAGS give, dict of name -> str, int, or None for none; ConfigError
+    where one is not understood."""
+    columns = {name: column_of(flags[name].value) for name in ("text", "text_pair", "label")}
+    for given in flags.column or ():
+        name, equals, place = given.partition("=")
+        if not (name and equals and place):
+            raise ConfigError(f"--column is {given!r}, wanted NAME=COLUMN such as score=similarity")
+        columns[name] = column_of(place)
+    return columns
+
+
 def column_of(text):
     """A column as a flag tells it: its number where it is one, else its name; None for none."""
     return int(text) if text is not None and text.isascii() and text.isdigit() else text

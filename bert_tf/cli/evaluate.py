@@ -3,7 +3,7 @@
 import json
 import sys
 
-from bert_tf.cli.command import Command, Flag, column_of
+from bert_tf.cli.command import COLUMN_FLAGS, Command, Flag, columns_of
 from bert_tf.errors import ConfigError
 
 COMMAND = Command(
@@ -33,16 +33,7 @@ COMMAND = Command(
             "against their number into a picture (.png, .pdf, .svg)",
         ),
         Flag("task", "NAME", "of a model of several tasks: of which the labels are"),
-        Flag("text", "COLUMN", "the column with the texts, if not the one trained with"),
-        Flag("text_pair", "COLUMN", "the column with the partners of pairs, as --text"),
-        Flag("label", "COLUMN", "the column with the labels, as --text"),
-        Flag(
-            "column",
-            "NAME=COLUMN",
-            "where another column of the task is, such as score=similarity; may be\n"
-            "given several times",
-            repeated=True,
-        ),
+        *COLUMN_FLAGS,
         Flag(
             "attention",
             "FILE",
@@ -62,12 +53,7 @@ def _prepare(flags):
     from bert_tf.config import FORMATS
     from bert_tf.recipes.early_checks import check_columns, check_model
 
-    columns = {name: column_of(flags[name].value) for name in ("text", "text_pair", "label")}
-    for given in flags.column or ():
-        name, equals, place = given.partition("=")
-        if not (name and equals and place):
-            raise ConfigError(f"--column is {given!r}, wanted NAME=COLUMN such as score=similarity")
-        columns[name] = column_of(place)
+    columns = columns_of(flags)
     check_model(flags.model)
     if flags.format not in (None, *FORMATS):
         raise ConfigError(f"--format is {flags.format!r}, wanted one of {', '.join(FORMATS)}")

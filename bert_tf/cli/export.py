@@ -3,7 +3,7 @@
 import json
 import sys
 
-from bert_tf.cli.command import Command, Flag
+from bert_tf.cli.command import COLUMN_FLAGS, Command, Flag, columns_of
 from bert_tf.errors import ConfigError, nearest
 
 FORMATS = ("saved_model", "onnx", "openvino", "litert")
@@ -56,18 +56,22 @@ COMMAND = Command(
         Flag(
             "quantize",
             "NAME",
-            "int8 of onnx and litert: a quarter of the size, and quicker; int4 of onnx: weights\n"
-            "alone, an eighth of the size",
+            "int8 of onnx, openvino and litert: a quarter of the size, and quicker; int4 of onnx:\n"
+            "weights alone, an eighth of the size",
         ),
         Flag(
             "calibration",
             "FILE",
             "a few hundred real texts, as bert-tf predict reads them: int8 of onnx takes the\n"
-            "ranges of activations from them; without, each row has its own",
+            "ranges of activations from them; without, each row has its own. Answers to them have\n"
+            "to agree with the model's where there is no --data",
         ),
         Flag("data", "FILE", "texts with their labels: the export is measured beside the model"),
-        Flag("max_drop", "POINTS", "how much lower its figure may be, out of 100; 1 if not given"),
-        Flag("force", None, "export it even if it is lower than that"),
+        *COLUMN_FLAGS,
+        Flag(
+            "max_drop", "POINTS", "how much lower its figure may be, out of 100; 0.5 if not given"
+        ),
+        Flag("force", None, "export it even if it is lower, or agrees less, than is allowed"),
     ),
 )
 
@@ -88,6 +92,7 @@ def _prepare(flags):
         if not all(each.partition("=")) or flags.format != FORMATS[0]:
             raise ConfigError(f"--adapter is {each}, wanted NAME=DIR, and --format={FORMATS[0]}")
     _check_engine_flags(flags)
+    columns = columns_of(flags)
     from bert_tf.recipes.early_checks import check_columns, check_file, check_model
 
     check_model(flags.model)
@@ -95,7 +100,7 @@ def _prepare(flags):
         check_file(flags.calibration)
     if flags.data is not None:
         check_columns(flags.data, [])
-    return flags
+    return flags, columns
 
 
 def _check_engine_flags(flags):
@@ -111,16 +116,18 @@ def _check_engine_flags(flags):
         raise ConfigError(f"--precision is {flags.precision}, wanted bfloat16, or none for float32")
     if flags.calibration is not None and flags.quantize is None:
         raise ConfigError("--calibration: int8 reads it, wanted --quantize=int8 with it")
-    for name in ("force", "max_drop"):
+    for name in ("max_drop", *(flag.name for flag in COLUMN_FLAGS)):
         if flags[name].value and flags.data is None:
             raise ConfigError(f"--{name}: nothing is measured, wanted --data=FILE with it")
+    if flags.force and flags.data is None and flags.quantize is None:
+        raise ConfigError("--force: nothing is measured, wanted --data=FILE with it")
     _points(flags.max_drop)
 
 
 def _points(given):
-    """The number that --max_drop gives, 1.0 where it is not given."""
+    """The number that --max_drop gives, 0.5 where it is not given."""
     try:
-        points = float(given or 1)
+        points = float(given or 0.5)
     except ValueError:
         points = -1.0
     if not 0 <= points <= 100:
@@ -128,20 +135,22 @@ def _points(given):
     return points
 
 
-def _work(flags):
+def _work(prepared):
     from bert_tf.recipes.measured_export import export_for_engine, export_for_serving
 
-    drop, force = _points(flags.max_drop), bool(flags.force)
+    flags, columns = prepared
+    measured = {"data": flags.data, "columns": columns, "max_drop": _points(flags.max_drop)}
+    measured["force"] = bool(flags.force)
     if flags.format == FORMATS[0]:
         adapters = dict(each.split("=", 1) for each in flags.adapter or ())
         how = (bool(flags.portable), adapters, flags.precision or "float32")
-        place, report = export_for_serving(flags.model, flags.output, *how, flags.data, drop, force)
+        place, report = export_for_serving(flags.model, flags.output, *how, **measured)
         if report is not None:
             print(json.dumps(report, indent=2))
         print(place)
         return
-    asked = (flags.format, flags.quantize, flags.calibration, flags.data)
-    report = export_for_engine(flags.model, flags.output, *asked, drop, force)
+    asked = (flags.format, flags.quantize, flags.calibration)
+    report = export_for_engine(flags.model, flags.output, *asked, **measured)
     print(json.dumps(report, indent=2))
 
 

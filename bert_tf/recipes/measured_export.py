@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import math
 import types
 
 import numpy as np
@@ -10,16 +11,22 @@ from absl import logging
 
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.export import engines, export_saved_model, running
-from bert_tf.export.engines.ids import input_names
+from bert_tf.export.engines.agreement import agreement
+from bert_tf.export.engines.ids import expected, input_names, require_equal
 from bert_tf.export.text_model import text_settings
+from bert_tf.export.warmup import sample_columns
 from bert_tf.loading import load_with_tokenizer
-from bert_tf.recipes.evaluate import labelled_batches
+from bert_tf.recipes.evaluate import BATCH_ROWS, labelled_batches
 from bert_tf.recipes.prediction_rows import open_rows
 from bert_tf.tasks.features import features_of
 from bert_tf.training import evaluation
 
 # More calibration texts than these move no range that matters, and fewer may miss some.
 _MOST_TEXTS, _FEWEST_TEXTS = 1000, 100
+# The share of a model's answers that an engine in lower precision has to give, or the mean cosine.
+LEAST_AGREEMENT = 0.95
+# How far the text that a sample has behind it stands from it: 100 texts.
+_SHIFTS = range(10)
 
 
 def export_for_engine(
@@ -29,7 +36,8 @@ def export_for_engine(
     quantize=None,
     calibration=None,
     data=None,
-    max_drop=1.0,
+    columns=None,
+    max_drop=0.5,
     force=False,
 ):
     """Exports a model directory for an engine; see `export.engines.export_for_engine`.
@@ -39,15 +47,17 @@ def export_for_engine(
       format, quantize: as there.
       calibration: str, a file of a few hundred real texts, as `bert-tf predict` reads them.
       data: str, a file with labels: the engine is measured on it beside the model.
+      columns: dict of name -> str or int, where its columns are; None as in training.
       max_drop: float, the points that the task's first figure may be lower then, out of 100; of a
         loss the per cent that it may be higher.
-      force: bool, whether it may be lower than that all the same.
+      force: bool, whether it may be lower, or agree less, than that all the same.
     Returns:
       dict, ready for JSON: as there; with `data` also `figure`, its name, `model` and `engine`, its
-      values, and `drop`, points.
+      values, `drop`, points, and `largest_difference_on_data`; of an engine in lower precision
+      without `data` what `agreement` gives, of the calibration texts or of sample texts.
     Raises:
-      InputError: as there; a file cannot be read, the calibration file has no text, or the drop is
-        larger than allowed.
+      InputError: as there; a file cannot be read, the calibration file has no text, or the drop or
+        the agreement is not allowed.
       ConfigError: as there.
     """
     engines.require_packages(format, quantize, calibration)
@@ -55,13 +65,26 @@ def export_for_engine(
     texts = calibration and calibration_rows(model, tokenizer, calibration)
     accept = None
     if data is not None:
-        table, batches = labelled_batches(model, tokenizer, data)
+        table, batches = labelled_batches(model, tokenizer, data, **columns or {})
+        tolerance = engines.TOLERANCE if quantize is None else math.inf
 
         def accept(answers):
             asked = [inputs for inputs, *_ in batches]
-            found = iter(answers([as_rows(model, inputs) for inputs in asked]))
-            outputs = (outputs_of(model, next(found), inputs) for inputs in asked)
-            return require_small_drop(compared(model, table, batches, outputs), max_drop, force)
+            rows = [as_rows(model, inputs) for inputs in asked]
+            found = answers(rows)
+            wanted = (expected(model, each) for each in rows)
+            difference = require_equal(found, wanted, tolerance, f"{data}: {format}")
+            outputs = (outputs_of(model, *each) for each in zip(found, asked, strict=True))
+            report = compared(model, table, batches, outputs)
+            report["largest_difference_on_data"] = difference
+            return require_small_drop(report, max_drop, force)
+
+    elif quantize is not None:
+
+        def accept(answers):
+            batches = in_batches(texts or sample_rows(model, tokenizer))
+            wanted = [expected(model, batch) for batch in batches]
+            return require_agreement(agreement(answers(batches), wanted, batches), force)
 
     options = {"quantize": quantize, "calibration": texts, "accept": accept}
     return engines.export_for_engine(model, tokenizer, output, format, **options)
@@ -74,7 +97,8 @@ def export_for_serving(
     adapters=None,
     precision="float32",
     data=None,
-    max_drop=1.0,
+    columns=None,
+    max_drop=0.5,
     force=False,
 ):
     """Exports a model directory as a SavedModel; see `export.export_saved_model`.
@@ -83,7 +107,7 @@ def export_for_serving(
       model_directory, output: str.
       portable, precision: as there.
       adapters: dict of name -> directory, of adapters that are exported beside the model.
-      data, max_drop, force: as in `export_for_engine`.
+      data, columns, max_drop, force: as in `export_for_engine`.
     Returns:
       (str, the new version folder; dict as `compared` gives it, or None without `data`).
     Raises:
@@ -94,7 +118,7 @@ def export_for_serving(
     if data is not None:
         if model.parts is not None:
             raise ConfigError("data: is of one task, and the model has several; wanted none")
-        table, batches = labelled_batches(model, tokenizer, data)
+        table, batches = labelled_batches(model, tokenizer, data, **columns or {})
         run = tf.function(running(model, precision), autograph=False, reduce_retracing=True)
         report = compared(model, table, batches, (run(inputs) for inputs, *_ in batches))
         require_small_drop(report, max_drop, force)
@@ -124,9 +148,34 @@ def calibration_rows(model, tokenizer, file):
         raise InputError(f"{file}: has no text, calibration wants a few hundred real ones")
     if len(cells) < _FEWEST_TEXTS:
         logging.warning("%s: %d texts, calibration wants a few hundred", file, len(cells))
+    return _tokenized(model, tokenizer, settings, list(map(list, zip(*cells, strict=True))))
+
+
+def sample_rows(model, tokenizer):
+    """As `calibration_rows`, of the texts of `export.warmup`, each with some other behind it."""
+    settings, cells = text_settings(model, tokenizer), []
+    for column in sample_columns(settings, model.columns):
+        cells.append([_joined(x, y) for shift in _SHIFTS for x, y in _turned(column, shift)])
+    return _tokenized(model, tokenizer, settings, cells)
+
+
+def _turned(column, shift):
+    return zip(column, column[shift:] + column[:shift], strict=True)
+
+
+def _joined(first, second):
+    """A text, or each of several, with another behind it."""
+    if isinstance(first, list):
+        return [_joined(x, y) for x, y in zip(first, second, strict=True)]
+    return f"{first} {second}"
+
+
+def _tokenized(model, tokenizer, settings, cells):
+    """Columns of cells as rows of tokens without padding, list of dict of int64 [1, L]."""
+    names = settings["columns"]
     columns = [
         tf.ragged.constant(x).to_tensor("") if isinstance(x[0], list) else tf.constant(x)
-        for x in map(list, zip(*cells, strict=True))
+        for x in cells
     ]
     features = features_of(model, tokenizer, settings, padding="longest")
     inputs, _ = features(dict(zip(names, columns, strict=True)))
@@ -137,6 +186,26 @@ def calibration_rows(model, tokenizer, file):
         for row, length in enumerate(lengths)
         if length
     ]
+
+
+def in_batches(rows):
+    """Rows of tokens as batches with padding, those of like lengths together.
+
+    Args:
+      rows: list of dict of int64 [1, L].
+    Returns:
+      list of dict of int64 [B, L].
+    """
+    rows, found = sorted(rows, key=lambda row: row["input_ids"].shape[1]), []
+    for start in range(0, len(rows), BATCH_ROWS):
+        some = rows[start : start + BATCH_ROWS]
+        longest = some[-1]["input_ids"].shape[1]
+        batch = {name: np.zeros((len(some), longest), np.int64) for name in some[0]}
+        for place, row in enumerate(some):
+            for name, x in row.items():
+                batch[name][place, : x.shape[1]] = x
+        found.append(batch)
+    return found
 
 
 def as_rows(model, inputs):
@@ -187,6 +256,19 @@ def require_small_drop(report, most, force):
         if not force:
             raise InputError(f"{said}; nothing was exported, force exports it all the same")
         logging.warning("%s", said)
+    return report
+
+
+def require_agreement(report, force):
+    """A report as `agreement` gives it, with a warning that no labels were read; InputError, or
+    with `force` a warning, where it is below LEAST_AGREEMENT."""
+    said = f"agreement with the model {report['agreement']:.4f} ({report['agreement_of']})"
+    if not report["agreement"] >= LEAST_AGREEMENT:
+        said = f"{said}, wanted {LEAST_AGREEMENT}"
+        if not force:
+            raise InputError(f"{said}; nothing was exported, force exports it all the same")
+    told = "not measured on labelled rows, --data=FILE does that"
+    logging.warning("%s of %d rows; %s", said, report["rows"], told)
     return report
 
 

@@ -16,6 +16,9 @@ from bert_tf import cli
             "--calibration: int8 reads it, wanted --quantize",
         ),
         (["--format=onnx", "--force"], "--force: nothing is measured, wanted --data=FILE"),
+        (["--precision=bfloat16", "--force"], "--force: nothing is measured, wanted --data=FILE"),
+        (["--format=onnx", "--text=a"], "--text: nothing is measured, wanted --data=FILE with it"),
+        (["--format=onnx", "--data=a", "--column=b"], "--column is 'b', wanted NAME=COLUMN"),
         (["--format=onnx", "--max_drop=2"], "--max_drop: nothing is measured, wanted --data=FILE"),
         (
             ["--format=onnx", "--data=a", "--max_drop=few"],

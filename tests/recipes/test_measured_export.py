@@ -11,9 +11,13 @@ from bert_tf.recipes.measured_export import (
     as_rows,
     calibration_rows,
     compared,
+    export_for_engine,
     export_for_serving,
+    in_batches,
     outputs_of,
+    require_agreement,
     require_small_drop,
+    sample_rows,
 )
 from bert_tf.training import evaluation
 from tests import oracles, tiny
@@ -85,16 +89,18 @@ def test_vectors_of_several_texts_a_row_are_measured_too(tokenizer, tmp_path):
 def test_a_saved_model_in_bfloat16_is_measured_and_refused_where_it_drops(
     tokenizer, tmp_path, monkeypatch
 ):
-    (tmp_path / "dev.tsv").write_text("\n".join(LABELLED) + "\n")
+    lines = ["review\tmood", *LABELLED[1:]]
+    (tmp_path / "dev.tsv").write_text("\n".join(lines) + "\n")
     model = tiny.classifier()
     model.save_pretrained(tmp_path / "model", tokenizer)
     places = (str(tmp_path / "model"), str(tmp_path / "export"))
     asked = {"precision": "bfloat16", "data": str(tmp_path / "dev.tsv")}
+    asked["columns"] = {"text": "review", "label": "mood", "text_pair": None}
     place, report = export_for_serving(*places, **asked)
     assert report == {"figure": "accuracy", "model": 0.5, "engine": 0.5, "drop": 0.0}
     assert place == str(tmp_path / "export" / "1")
     monkeypatch.setattr(measured_export, "compared", lambda *_: {**report, "drop": 2.0})
-    with pytest.raises(InputError, match="2.00 points less, allowed 1 "):
+    with pytest.raises(InputError, match="2.00 points less, allowed 0.5 "):
         export_for_serving(*places, **asked)
     assert sorted(x.name for x in (tmp_path / "export").iterdir()) == ["1"]
 
@@ -108,6 +114,60 @@ def test_a_drop_above_the_bound_is_refused_unless_it_is_forced(caplog):
     assert require_small_drop(report, 1.0, True) == report
     with pytest.raises(InputError, match="nan points less"):
         require_small_drop({**report, "drop": float("nan")}, 1.0, False)
+
+
+def test_less_agreement_than_the_bound_is_refused_unless_it_is_forced():
+    report = {"agreement": 0.94, "agreement_of": "answers", "rows": 300}
+    said = r"agreement with the model 0.9400 \(answers\), wanted 0.95; nothing was exported"
+    with pytest.raises(InputError, match=said):
+        require_agreement(report, False)
+    assert require_agreement(report, True) == report
+    assert require_agreement({**report, "agreement": 0.95}, False)["rows"] == 300
+    with pytest.raises(InputError, match="nan"):
+        require_agreement({**report, "agreement": float("nan")}, False)
+
+
+def test_lower_precision_is_never_published_without_a_word(tokenizer, tmp_path, monkeypatch):
+    """The engine is stood in for: the model's own outputs, some of them turned round."""
+    told, turned = [], 0.0
+    monkeypatch.setattr(measured_export.logging, "warning", lambda *said: told.append(said))
+    monkeypatch.setattr(measured_export.engines, "require_packages", lambda *_: None)
+
+    def export(model, tokenizer, output, format, accept, **options):
+        def answers(batches):
+            found = [np.asarray(model.outputs_of_ids(batch)["logits"]) for batch in batches]
+            return [
+                {"logits": x * (-1 if place < turned * len(found) else 1)}
+                for place, x in enumerate(found)
+            ]
+
+        return accept(answers)
+
+    monkeypatch.setattr(measured_export.engines, "export_for_engine", export)
+    tiny.classifier().save_pretrained(tmp_path / "model", tokenizer)
+    places = (str(tmp_path / "model"), str(tmp_path / "x"), "onnx", "int8")
+    report = export_for_engine(*places)
+    assert report == {"agreement": 1.0, "agreement_of": "answers", "rows": 100}
+    assert "not measured on labelled rows, --data=FILE does that" in told[0]
+    (tmp_path / "texts.txt").write_text("a good film\nbad\n" * 60)
+    assert export_for_engine(*places, str(tmp_path / "texts.txt"))["rows"] == 120
+    turned = 0.2
+    with pytest.raises(InputError, match="agreement with the model 0.6800 .*nothing was exported"):
+        export_for_engine(*places)
+    assert export_for_engine(*places, force=True)["agreement"] < 0.95
+
+
+def test_rows_of_like_lengths_are_asked_together(tokenizer):
+    rows = sample_rows(tiny.classifier(), tokenizer)
+    batches = in_batches(rows)
+    assert [len(batch["input_ids"]) for batch in batches] == [32, 32, 32, 4]
+    assert sum(batch["attention_mask"].sum() for batch in batches) == sum(
+        row["input_ids"].size for row in rows
+    )
+    shortest = min(rows, key=lambda row: row["input_ids"].size)["input_ids"]
+    found = batches[0]["input_ids"][0]
+    assert found[: shortest.size].tolist() == shortest[0].tolist()
+    assert not found[shortest.size :].any()
 
 
 def test_calibration_texts_become_rows_without_padding(tokenizer, tmp_path):

@@ -2,8 +2,10 @@
 
 ids.py         a task model as a program of token ids, and what it is compared with
 folder.py      config.json, tokenizer.json and what else readers look for
-onnx_file.py, openvino_file.py, litert_file.py   a format each; onnx_quantized.py: in
-               int8 and int4; onnx_layer_norms.py: one operation each
+onnx_file.py, openvino_file.py, litert_file.py   a format each; onnx_weights.py: put in
+               afterwards; onnx_quantized.py: in int8 and int4; onnx_layer_norms.py: one
+               operation each
+agreement.py   how far an engine's answers are the model's
 run.py         a script that runs an exported file in a process of its own
 """
 
@@ -76,12 +78,13 @@ FORMATS = {
         "openvino_model.xml",
         "OpenVINO",
         ("onnx", "tf2onnx", "openvino"),
-        lambda model, path, asked: write_openvino(model, path, asked.outputs),
+        lambda model, path, asked: write_openvino(model, path, asked.outputs, bool(asked.quantize)),
+        ("int8",),
     ),
     "litert": _Format("model.tflite", "LiteRT", ("ai_edge_litert",), _litert, ("int8",)),
 }
 # For outputs of size 1, and in proportion above.
-_TOLERANCE = 1e-4
+TOLERANCE = 1e-4
 
 
 def require_packages(format, quantize=None, calibration=None):
@@ -169,7 +172,7 @@ def export_for_engine(
         place.mkdir(exist_ok=True)
         file = place / kind.file
         kind.write(model, file, _Asked(list(wanted[0]), length, quantize, calibration))
-        tolerance = math.inf if quantize else _TOLERANCE
+        tolerance = math.inf if quantize else TOLERANCE
         found = answers(format, file, batches)
         report = {
             "file": os.path.join(directory, file.relative_to(folder)),

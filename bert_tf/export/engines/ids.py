@@ -93,7 +93,7 @@ def require_equal(found, wanted, tolerance, said):
     """Raises InputError unless an engine's outputs are the model's.
 
     Args:
-      found, wanted: lists of dict of arrays, a batch each.
+      found, wanted: iterables of dict of arrays, a batch each.
       tolerance: float, for outputs of size 1, and in proportion above.
       said: str, what the error names, such as "ONNX Runtime".
     Returns:

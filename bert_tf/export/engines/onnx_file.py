@@ -3,9 +3,13 @@
 import logging
 import math
 
+import keras
+import tensorflow as tf
+
 from bert_tf.errors import InputError
 from bert_tf.export.engines.ids import check_size, ids_program
 from bert_tf.export.engines.onnx_layer_norms import fuse_layer_norms
+from bert_tf.export.engines.onnx_weights import put_weights
 
 # LayerNormalization is an op since 17, and ONNX Runtime knows it since 1.12.
 _OPSET = 17
@@ -26,7 +30,7 @@ def write_onnx(model, path, outputs):
 
     check_size(model, path, "an ONNX file")
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)  # what matters is raised below
-    program = ids_program(model)
+    program, weights = _of_weights(model)
     converted, _ = tf2onnx.convert.from_function(
         program,
         input_signature=program.input_signature,
@@ -36,9 +40,29 @@ def write_onnx(model, path, outputs):
     foreign = sorted(_operations(converted.graph) - _known(onnx))
     if foreign:
         raise InputError(f"{path.name}: ONNX has no operation {', '.join(foreign)}")
+    put_weights(onnx, converted, weights)
     fuse_layer_norms(onnx, converted.graph)
     _name_axes(converted.graph, outputs)
     onnx.save(converted, str(path))
+
+
+def _of_weights(model):
+    """The program of a model whose weights are inputs, and the variables by their names.
+
+    Each pass of tf2onnx copies the graph, and copies stay until the garbage is collected: with the
+    weights in it that is 70 times their size. So they are put in afterwards.
+    """
+    program, variables = ids_program(model), model.weights
+    weights = {f"weight_{number}": x for number, x in enumerate(variables)}
+    ids = program.input_signature
+    specs = [tf.TensorSpec(x.shape, x.dtype, name) for name, x in weights.items()]
+
+    def run(*given):
+        values = zip(variables, given[len(ids) :], strict=True)
+        with keras.StatelessScope(state_mapping=list(values)):
+            return program.python_function(*given[: len(ids)])
+
+    return tf.function(run, input_signature=[*ids, *specs], autograph=False), weights
 
 
 def _without_erfc(graph, node, name, _):

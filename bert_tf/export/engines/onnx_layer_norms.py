@@ -1,5 +1,7 @@
 """Layer normalizations of an ONNX graph, each as the one operation that engines have for it."""
 
+from bert_tf.export.engines.onnx_weights import drop_unused
+
 
 def fuse_layer_norms(onnx, graph):
     """Puts LayerNormalization in the place of the ten operations that say it.
@@ -31,7 +33,7 @@ def fuse_layer_norms(onnx, graph):
         )
         graph.node[places[last.output[0]]].CopyFrom(fused)
         found += 1
-    _drop_unused(graph)
+    drop_unused(graph)
     return found
 
 
@@ -86,29 +88,3 @@ def _parts(onnx, reciprocal, makers, takers, constants):
 def _over_last_axis(onnx, node):
     given = {x.name: onnx.helper.get_attribute_value(x) for x in node.attribute}
     return given.get("axes") in ([-1], [1]) and given.get("keepdims", 1) == 1
-
-
-def _drop_unused(graph):
-    """Takes out the nodes, and the constants, of which nothing depends."""
-    needed = {value.name for value in graph.output}
-    kept = []
-    for node in reversed(graph.node):
-        if needed & set(node.output):
-            kept.append(node)
-            needed |= set(node.input) | _names_within(node)
-    del graph.node[:]
-    graph.node.extend(reversed(kept))
-    used = [x for x in graph.initializer if x.name in needed]
-    if len(used) < len(graph.initializer):
-        del graph.initializer[:]
-        graph.initializer.extend(used)
-
-
-def _names_within(node):
-    """The names that the graphs within a node read."""
-    found = set()
-    for attribute in node.attribute:
-        for graph in (attribute.g, *attribute.graphs):
-            for inner in graph.node:
-                found |= set(inner.input) | _names_within(inner)
-    return found

@@ -27,11 +27,12 @@ def openvino_runtime(file):
     return lambda batch: {x.get_any_name(): value for x, value in compiled(batch).items()}
 
 
-def litert_runtime(file):
-    """As `onnx_runtime`: row by row, each padded to the next length that the file has."""
+def litert_runtime(file, threads=None):
+    """As `onnx_runtime`: row by row, each padded to the next length that the file has; threads is
+    an int, or None for LiteRT's own choice."""
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(model_path=file)
+    interpreter = Interpreter(model_path=file, num_threads=threads)
     names = interpreter.get_signature_list()
     runners = {int(x.split("_")[1]): interpreter.get_signature_runner(x) for x in names}
 

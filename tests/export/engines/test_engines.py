@@ -9,6 +9,7 @@ import pytest
 from bert_tf import MultipleChoice, SentenceEncoder, TokenClassifier, build_encoder, cli
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.export.engines import answers, export_for_engine, require_packages
+from bert_tf.export.engines.agreement import agreement
 from bert_tf.export.engines.folder import write_folder
 from bert_tf.export.engines.ids import (
     ids_program,
@@ -107,16 +108,58 @@ def test_the_command_says_it_in_a_line_and_writes_nothing(monkeypatch, tmp_path,
     assert not (tmp_path / "x").exists()
 
 
-def test_int8_of_a_format_that_has_none_is_refused():
-    wanted = "wanted int8 of onnx, int4 of onnx, int8 of litert"
-    with pytest.raises(ConfigError, match=f"quantize: 'int8' of openvino, {wanted}"):
-        require_packages("openvino", "int8")
+def test_a_precision_that_a_format_does_not_have_is_refused():
+    wanted = "wanted int8 of onnx, int4 of onnx, int8 of openvino, int8 of litert"
+    with pytest.raises(ConfigError, match=f"quantize: 'int4' of openvino, {wanted}"):
+        require_packages("openvino", "int4")
     with pytest.raises(ConfigError, match=f"quantize: 'int2' of onnx, {wanted}"):
         require_packages("onnx", "int2")
     with pytest.raises(ConfigError, match="calibration: int4 takes none"):
         require_packages("onnx", "int4", ["a text"])
-    with pytest.raises(ConfigError, match="calibration: int8 of litert takes none"):
-        require_packages("litert", "int8", ["a text"])
+    for format in ("litert", "openvino"):
+        with pytest.raises(ConfigError, match=f"calibration: int8 of {format} takes none"):
+            require_packages(format, "int8", ["a text"])
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "found"),
+    [
+        ({"logits": [[1, 2], [3, 0]]}, {"logits": [[0, 9], [1, 2]]}, 0.5),
+        # The third token of the second row is padding, and counts for nothing.
+        (
+            {"logits": [[[1, 2]] * 3, [[3, 0]] * 3]},
+            {"logits": [[[1, 2], [2, 1], [0, 5]], [[3, 0], [3, 0], [0, 9]]]},
+            0.8,
+        ),
+        (
+            {"start_logits": [[1, 2, 0], [3, 0, 0]], "end_logits": [[0, 1, 2], [1, 0, 0]]},
+            {"start_logits": [[1, 2, 0], [3, 0, 0]], "end_logits": [[0, 1, 2], [0, 5, 0]]},
+            0.75,
+        ),
+    ],
+)
+def test_answers_agree_where_the_same_one_is_likeliest(ours, theirs, found):
+    batch = {"attention_mask": np.array([[1, 1, 1], [1, 1, 0]])}
+    arrays = [{name: np.array(x, np.float32) for name, x in y.items()} for y in (theirs, ours)]
+    report = agreement([arrays[0]], [arrays[1]], [batch])
+    assert report == {"agreement": pytest.approx(found), "agreement_of": "answers", "rows": 2}
+
+
+def test_vectors_and_single_numbers_agree_by_their_cosine():
+    batch = {"attention_mask": np.ones((3, 2), int)}
+    ours = np.array([[1, 0], [0, 2], [0, 0]], np.float32)
+    hidden = np.zeros((3, 2, 2), np.float32)
+    for angle, wanted in ((0, 1), (np.pi / 3, 2 / 3)):
+        turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        names = ("last_hidden_state", "sentence_embedding")
+        both = [dict(zip(names, (hidden, x), strict=True)) for x in (ours @ turn, ours)]
+        report = agreement(both[:1], both[1:], [batch])
+        assert report["agreement_of"] == "cosine"
+        assert report["agreement"] == pytest.approx(wanted), "two of nothing are alike"
+    numbers = [{"logits": np.array([[1.0], [-2.0], [0.5]])}]
+    assert agreement(numbers, numbers, [batch])["agreement"] == pytest.approx(1)
+    other = [{"logits": -numbers[0]["logits"]}]
+    assert agreement(other, numbers, [batch])["agreement"] == pytest.approx(-1)
 
 
 def test_a_format_nobody_knows_is_refused_with_the_nearest():

@@ -1,6 +1,8 @@
 """The files of every family and every task that engines can run, in these engines."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -161,6 +163,53 @@ def test_int8_has_integer_products_and_answers_nearly_alike(tokenizer, tmp_path,
     assert sorted(p.name for p in (tmp_path / "x").iterdir()) == sorted(
         p.name for p in (tmp_path / "float").iterdir()
     )
+
+
+def test_openvino_s_int8_keeps_weights_as_integers(tokenizer, tmp_path):
+    openvino = pytest.importorskip("openvino")
+    sizes = {"vocab_size": 2000, "hidden_size": 64, "intermediate_size": 256}
+    model = SequenceClassifier(build_encoder(tiny.config(**sizes, initializer_range=0.1)))
+    model.data_settings = {"max_length": 24}
+    whole = export_for_engine(model, tokenizer, tmp_path / "float", "openvino")
+    found = export_for_engine(model, tokenizer, tmp_path / "x", "openvino", quantize="int8")
+    assert 1e-6 < found["largest_difference"] < 0.1
+    assert found["bytes"] < 0.5 * whole["bytes"], "the graph itself is a part of so small a file"
+    operations = openvino.Core().read_model(found["file"]).get_ordered_ops()
+    kinds = [str(x.get_element_type()) for x in operations if x.get_type_name() == "Constant"]
+    assert sum("int8" in kind for kind in kinds) >= 10
+
+
+MEASURED = """
+import resource, sys
+from bert_tf import BertConfig, SequenceClassifier, build_encoder
+from bert_tf.export.engines.onnx_file import write_onnx
+import pathlib, onnx, tf2onnx
+model = SequenceClassifier(build_encoder(BertConfig()), 2)
+used = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+before = used()
+write_onnx(model, pathlib.Path(sys.argv[1]), ["logits"])
+print(used() - before, pathlib.Path(sys.argv[1]).stat().st_size)
+"""
+
+
+def test_writing_a_base_model_takes_memory_of_its_own_order(tokenizer, tmp_path):
+    command = [sys.executable, "-c", MEASURED, str(tmp_path / "model.onnx")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    taken, size = map(int, ended.stdout.split())
+    assert size > 4e8
+    assert taken < 6 * size, "the file, its bytes and what is between are 4"
+
+
+def test_what_is_made_of_weights_alone_is_a_constant(tokenizer, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    model = oracles.randomize(MaskedLM(build_encoder(tiny.config())))
+    found = export_for_engine(model, tokenizer, tmp_path / "x")
+    graph = onnx.load(found["file"]).graph
+    constants = {x.name for x in graph.initializer}
+    products = [node for node in graph.node if node.op_type == "MatMul"]
+    of_weights = [node for node in products if node.input[1] in constants]
+    assert len(of_weights) == len(products) - 2 * model.encoder.config.num_hidden_layers
+    assert [x.name for x in graph.input] == ["input_ids", "attention_mask", "token_type_ids"]
 
 
 def test_int4_stores_weights_in_an_eighth_and_answers_nearly_alike(tokenizer, tmp_path):
