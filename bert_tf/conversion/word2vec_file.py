@@ -8,6 +8,7 @@ Source of the formats: word2vec.c; gensim 4.4, models/keyedvectors.py.
 import contextlib
 import gzip
 import io
+import itertools
 import os
 import re
 import zlib
@@ -190,8 +191,15 @@ def _parsed(numbers, place):
     try:
         return np.array(list(map(float, numbers)), "<f4").tobytes()
     except ValueError:
-        bad = next(each for each in numbers if not re.fullmatch(rb"[-+.\deE]+", each))
+        bad = next(itertools.dropwhile(_is_number, numbers))
         raise InputError(f"{place}: {shown(bad)} is no number") from None
+
+
+def _is_number(text):
+    try:
+        return float(text) is not None
+    except ValueError:
+        return False
 
 
 def _binary(file, path, count, width):

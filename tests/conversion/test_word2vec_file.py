@@ -62,6 +62,7 @@ BAD = {
     b"1 2\na 1 2\nb 1 2\n": "line 3: more vectors than the 1 that line 1 tells of",
     b"2 2\na 1 2\nb 1\n    ": "line 3: 1 numbers behind a word, wanted 2",
     b"2 3\na 1 2 3\nb 1 2 x\n": "line 3: b'x' is no number",
+    b"1 2\na 1 1.2.3\n": "line 2: b'1.2.3' is no number",
     b"2 2\na 1 2\nb 1 nan\n": "the vector of 'b': a number is not finite",
     b"1 2\na\xff 1 2\n": "line 2: byte 2 of the word is not UTF-8",
     b"1 1\n\xe9 " + ONE: "vector 1 of 1: byte 1 of the word is not UTF-8",

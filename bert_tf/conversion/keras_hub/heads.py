@@ -76,6 +76,8 @@ def read_head(place, name, config, named):
         return None
     whole = read_json(file)
     kind, backbone = whole.get("class_name"), BACKBONES[name][0]
+    if not isinstance(kind, str):
+        raise InputError(f"{named(file)}: class_name: {shown(kind)}, wanted the name of a class")
     task = next((x for x in HEADS[name] if kind == _class(backbone, x)), None)
     if task is None:
         logging.warning("%s: a %s, whose head is left aside", named(file), shown(kind))

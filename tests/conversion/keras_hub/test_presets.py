@@ -312,3 +312,14 @@ def test_a_head_that_keras_hub_has_not_stays_behind_with_a_warning(tmp_path, cap
     )
     assert said in caplog.text and ".tmp" not in caplog.text
     assert not (tmp_path / "out" / "task.json").exists()
+
+
+def test_a_task_that_names_no_class_is_refused(tmp_path):
+    tiny.save(tmp_path / "model")
+    convert(str(tmp_path / "model"), str(tmp_path / "out"), "keras_hub")
+    file = tmp_path / "out" / "task.json"
+    whole = json.loads(file.read_text())
+    for name in (None, ["BertTextClassifier"]):
+        file.write_text(json.dumps(whole | {"class_name": name}))
+        with pytest.raises(InputError, match="task.json: class_name: .*, wanted the name of a cl"):
+            load_encoder(tmp_path / "out")
