@@ -42,7 +42,7 @@ def with_languages(features, languages):
 
     Args:
       features: function of cells, in TensorFlow -> (inputs, labels); inputs has `input_ids`, int32
-        [N, ..., L].
+        [N, ..., L], or of windows [W, L] and `rows` [W], the row that each is of.
       languages: dict of name -> number.
     Returns:
       the same, with `language_ids` of the shape of `input_ids` where there is a cell `language`,
@@ -69,5 +69,7 @@ def _ids(names_N, languages, inputs):
     with tf.control_dependencies([] if known is None else [known]):
         places_N = tf.argmax(tf.cast(same_NK, tf.int32), axis=1)
     numbers_N = tf.gather(tf.constant(list(languages.values()), tf.int32), places_N)
+    if "rows" in inputs:
+        numbers_N = tf.gather(numbers_N, inputs["rows"])
     ids = inputs["input_ids"]
     return tf.zeros_like(ids) + tf.reshape(numbers_N, [-1, *[1] * (ids.shape.rank - 1)])

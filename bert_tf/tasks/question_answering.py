@@ -47,6 +47,7 @@ class ExtractiveQA(TaskModel):
         "question": Column("text"),
         "context": Column("text"),
         "answers": Column("answers", target=True),
+        "language": Column("text", optional=True),
     }
     loss_names = ("span",)
     windowed = True

@@ -34,7 +34,11 @@ class TokenClassifier(TaskModel):
     """
 
     arguments = ("num_labels", "label_names", "crf")
-    columns = {"text": Column("text"), "label": Column("spans", target=True)}
+    columns = {
+        "text": Column("text"),
+        "label": Column("spans", target=True),
+        "language": Column("text", optional=True),
+    }
     token_axes = {"labels": 1}
     loss_names = ("tagging",)
     windowed = True

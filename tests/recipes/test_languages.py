@@ -9,8 +9,10 @@ import pytest
 import tensorflow as tf
 
 from bert_tf import (
+    ExtractiveQA,
     InputError,
     SentenceEncoder,
+    TokenClassifier,
     Tokenizer,
     build_encoder,
     export_saved_model,
@@ -118,6 +120,45 @@ def test_a_sentence_s_vector_depends_on_its_language(folder):
     one, other, again = model(inputs).numpy()[:, 0]
     np.testing.assert_allclose(one, again, atol=1e-6)
     assert np.abs(one - other).max() > 0.05
+
+
+def test_every_window_of_a_text_has_the_language_of_its_row(folder, tmp_path):
+    tokenizer = Tokenizer.from_pretrained(folder / "encoder")
+    texts = {"zh": "good film and a bad story " * 3 + ".", "en": "one actor"}
+    answers = {"question": "two", "answers": []}
+    rows = [{**answers, "context": text, "language": name} for name, text in texts.items()]
+    (tmp_path / "qa.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    given = dict(task="question_answering", languages=LANGUAGES, max_length=12, batch_size=64)
+    inputs, _ = next(iter(read_dataset(tmp_path / "qa.jsonl", tokenizer, **given)))
+    ids, told = inputs["input_ids"].numpy(), inputs["language_ids"].numpy()
+    film = (ids == tokenizer.vocabulary.index("one")).any(axis=1)
+    assert len(ids) > 3 and film.sum() == 1 and (told == np.where(film, 0, 1)[:, None]).all()
+    settings = {"max_length": 12, "languages": LANGUAGES}
+    for task, names in ((ExtractiveQA, ("question", "context")), (TokenClassifier, ("text",))):
+        cells = {name: tf.constant([*texts.values()]) for name in (*names, "language")}
+        cells["language"] = tf.constant([*texts])
+        inputs, _ = features_of(task, tokenizer, settings, padding="longest")(cells)
+        numbers, told = inputs["rows"].numpy(), inputs["language_ids"].numpy()
+        assert len(numbers) > 3 and (told == np.where(numbers == 0, 1, 0)[:, None]).all()
+
+
+@pytest.mark.slow  # the windows' languages are seen above
+@pytest.mark.parametrize(
+    "task, columns, score",
+    [
+        (ExtractiveQA, 2, lambda answer: answer["score"]),
+        (TokenClassifier, 1, lambda answer: answer["spans"][-1]["score"]),
+    ],
+)
+def test_what_is_answered_of_long_texts_depends_on_their_language(folder, task, columns, score):
+    tokenizer = Tokenizer.from_pretrained(folder / "encoder")
+    model = task(build_encoder(tiny.config(initializer_range=0.5), num_languages=2))
+    model.data_settings = {"max_length": 12, "languages": LANGUAGES, "language": "language"}
+    ask = answer_with(model, tokenizer)
+    assert ask.columns[-1] == "language"
+    asked = [["good film and a bad story " * 3] * 3] * columns
+    one, other, again = (score(x) for x in ask.records(*asked, ["en", "zh", "en"]))
+    assert one == pytest.approx(again, abs=1e-6) and abs(one - other) > 1e-4
 
 
 @pytest.mark.parametrize(
