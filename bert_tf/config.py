@@ -21,8 +21,6 @@ from bert_tf.pretraining_sections import (
 )
 from bert_tf.sections import (
     FORMATS,
-    BenchmarkSection,
-    BenchmarkTaskSection,
     DataSection,
     DistributionSection,
     EncoderSection,
@@ -35,6 +33,7 @@ from bert_tf.sections import (
     TrainSection,
 )
 from bert_tf.settings import (
+    POSITIVE,
     WORD,
     Kind,
     differing_keys,
@@ -42,9 +41,11 @@ from bert_tf.settings import (
     keys_of,
     load,
     one_of,
+    optional,
     setting,
     to_dict,
     to_yaml,
+    whole,
 )
 
 __all__ = [
@@ -218,6 +219,25 @@ class MultiTaskConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class BenchmarkSection:
+    """The folder of a benchmark, and how its rows are read."""
+
+    folder: str = setting(WORD)  # that of all tasks, as its site gives it
+    max_length: int = setting(whole(3), 128)  # in tokens, special ones included
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchmarkTaskSection:
+    """What differs in one task of a benchmark; null: nothing."""
+
+    epochs: int | None = setting(optional(whole(1)), None)
+    steps: int | None = setting(optional(whole(1)), None)
+    batch_size: int | None = setting(optional(whole(1)), None)
+    learning_rate: float | None = setting(optional(POSITIVE), None)
+    max_length: int | None = setting(optional(whole(3)), None)
+
+
+@dataclasses.dataclass(frozen=True)
 class GlueConfig:
     """Every setting of `bert-tf glue`."""
 
@@ -228,7 +248,7 @@ class GlueConfig:
     tasks: dict[str, BenchmarkTaskSection] = dataclasses.field(default_factory=dict)
     distribution: DistributionSection = DistributionSection()
 
-    def run(self, name, seed, data, problem_type, metric):
+    def run(self, name, seed, data, problem_type, metric, task="sequence_classification"):
         """The FinetuneConfig of one run.
 
         Args:
@@ -236,6 +256,7 @@ class GlueConfig:
           data: dict of DataSection's keys without the length.
           problem_type: str or None.
           metric: str, the figure that picks the weights.
+          task: str, as in FinetuneConfig.
         """
         own = dataclasses.asdict(self.tasks.get(name, BenchmarkTaskSection()))
         own = {key: value for key, value in own.items() if value is not None}
@@ -245,7 +266,7 @@ class GlueConfig:
         train = dataclasses.replace(self.train, **own, seed=seed, best_metric=metric)
         model = ModelSection(self.model.path, self.model.changes, problem_type=problem_type)
         data = DataSection(**data, max_length=length)
-        return FinetuneConfig(model, data, train=train, distribution=self.distribution)
+        return FinetuneConfig(model, data, task, train, self.distribution)
 
 
 @dataclasses.dataclass(frozen=True)

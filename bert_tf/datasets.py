@@ -1,12 +1,14 @@
-"""A table of one task as a dataset for plain Keras, and where each task finds its columns."""
+"""A table of one task as a dataset for plain Keras, and what is said of its rows."""
 
 import numpy as np
 from absl import logging
 
 from bert_tf.data import evaluation_batches, order, read_table, repeated_epochs, windowed
-from bert_tf.data.formats import given_columns, guess_format
 from bert_tf.data.grouped import grouped
-from bert_tf.errors import ConfigError, nearest
+from bert_tf.data.places import format_of, kinds_of, places_of
+from bert_tf.errors import ConfigError
+from bert_tf.outlines import require_alone, require_task
+from bert_tf.tags import SCHEMES, Tagging
 from bert_tf.tasks import TASKS, TaskModel
 from bert_tf.tasks.features import (
     are_cut_at_half,
@@ -15,9 +17,6 @@ from bert_tf.tasks.features import (
     told_of_cut,
 )
 from bert_tf.tasks.languages import COLUMN, check_language
-
-# Where the columns of texts and labels are if nothing else is said.
-_USUAL = {"text": "text", "text_pair": None, "label": "label"}
 
 
 def read_dataset(
@@ -37,11 +36,15 @@ def read_dataset(
     windows=None,
     languages=None,
     ignore_labels=(),
+    scheme="IOB2",
+    strict_tags=False,
+    label_all_pieces=False,
 ):
     """Read a table as a dataset for `fit`, `evaluate` or `predict`.
 
     Args:
-      file: str. A TSV, CSV or JSON lines file, or another that the task reads.
+      file: str. A TSV, CSV or JSON lines file, or another that the task reads; or several, see
+        `data.read_table`.
       tokenizer: Tokenizer.
       batch_size: int. Rows a batch.
       max_length: int. The longest row in tokens; longer texts are cut.
@@ -60,6 +63,9 @@ def read_dataset(
       languages: dict of name -> number, of an encoder with vectors of languages: which of them the
         rows have, whose column is `language` or what `columns` says; None adds none.
       ignore_labels: list of str, labels whose rows are left out, such as "-" for none agreed on.
+      scheme, strict_tags, label_all_pieces: of tags of words: "IOB2" or "BIOES", in which spans are
+        learned; whether a tag that goes on with a span that nothing began is refused, else it
+        begins one; whether the further pieces of a word have a label too, or the first one alone.
     Returns:
       tf.data.Dataset of (inputs, labels), or of inputs alone when `label` is None. inputs: dict of
       int32 [batch, length] `input_ids`, `attention_mask`, `token_type_ids`, and what else the task
@@ -67,18 +73,22 @@ def read_dataset(
       datasets derived from it do not.
     Raises:
       InputError: the file cannot be read, or a row is not what it should be.
-      ConfigError: there is no such task, or it has no such column.
+      ConfigError: there is no such task or scheme, or the task has no such column.
     """
     kind = task_named(task)
+    if scheme not in SCHEMES:
+        raise ConfigError(f"scheme: {scheme!r}, wanted one of {', '.join(SCHEMES)}")
     given = {"text": text, "text_pair": text_pair, "label": label}
     format = format_of(kind, file, format)
     further = ({COLUMN: COLUMN} if languages else {}) | (columns or {})
     places = places_of(kind, given, further, format=format)
     options = {"fault": fault_of(kind, languages), "ignore": ignore_labels}
+    options["tagging"] = Tagging(scheme, strict_tags)
     table = read_table(file, places, kinds_of(kind), format, problem_type, like, **options)
     table = grouped(table, kind.group_by)
     settings = {"max_length": max_length, "windows": windows, "overlap": max_length // 4}
     settings |= {"languages": languages} if languages else {}
+    settings |= {"label_all_pieces": True} if label_all_pieces else {}
     if windows is not None and not kind.pools_windows:
         raise ConfigError(f"windows: {windows}, and {kind.__name__} reads one text a row")
     features = features_of(kind, tokenizer, settings)
@@ -98,21 +108,9 @@ def task_named(name, key="task"):
     Raises:
       ConfigError: there is no such task.
     """
-    if name not in TASKS:
-        near = nearest(name, TASKS)
-        hint = f" (nearest: {near})" if near else ""
-        raise ConfigError(f"{key} is {name!r}, wanted one of {', '.join(TASKS)}{hint}")
-    if TASKS[name].parts is not None:
-        raise ConfigError(f"{key} is {name}, wanted its tasks by name in the section `tasks`")
+    require_task(name, TASKS, key)
+    require_alone(name, TASKS[name].parts is not None, key)
     return TASKS[name]
-
-
-def format_of(task, path, format=None):
-    """The format of a task's file: as it is told, or as its name and its beginning say."""
-    spans = "spans" in kinds_of(task).values()
-    if spans and format == "conllu":
-        return "conllu_tags"
-    return format or guess_format(path, spans)
 
 
 def fault_of(task, languages=None):
@@ -159,44 +157,3 @@ def report_cut_texts(task, table, tokenizer, settings, sample=1000):
     cut = int(np.sum(are_cut_at_half(table.cells(rows)[name], tokenizer, settings)))
     if cut:
         logging.warning("%s", told_of_cut(name, len(rows), cut, settings["max_length"]))
-
-
-def kinds_of(task):
-    """The kinds of a task's columns, dict of name -> str."""
-    return {name: column.kind for name, column in task.columns.items()}
-
-
-def places_of(task, given, further=(), key="columns", format=None):
-    """Where each column of a task is in a file.
-
-    Args:
-      task: a TaskModel class.
-      given: dict of column name -> its place, None for none; columns that are no task's, such as an
-        unused `text_pair`, may only be None or the name itself.
-      further: dict of column name -> its place, for the other columns.
-      key: str, what messages call `further`.
-      format: str, of the file: optional columns that such files always have are read.
-    Returns:
-      dict of column name -> name, number or None; without the column of languages where it is not
-      given, for most encoders have no use for it.
-    Raises:
-      ConfigError: a column is given that the task does not read.
-    """
-    for name in further:
-        if name not in task.columns or name in given:
-            near = nearest(name, task.columns)
-            hint = f" (nearest: {near})" if near else f"; it reads {', '.join(task.columns)}"
-            raise ConfigError(f"{key}.{name}: no further column of {task.__name__}{hint}")
-    if given == _USUAL:
-        given = {**given, **task.places}
-    for name, place in given.items():
-        if name not in task.columns and place not in (None, name):
-            reads = ", ".join(task.columns)
-            raise ConfigError(f"{name}: {place!r}, and {task.__name__} reads {reads} alone")
-    places, there = {}, given_columns(format)
-    for name, column in task.columns.items():
-        default = None if column.optional and name not in there else name
-        places[name] = given[name] if name in given else dict(further).get(name, default)
-    if places.get(COLUMN) is None:
-        places.pop(COLUMN, None)
-    return places

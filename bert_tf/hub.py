@@ -5,6 +5,7 @@ The package huggingface_hub fetches them: cache, token, endpoint and offline mod
 """
 
 import functools
+import os
 import pathlib
 import re
 
@@ -48,6 +49,24 @@ def local(source, weights=True):
 
 
 _commits = {}  # what a name stands for in this process
+
+
+def nothing_at(source, wanted="directory, .zip or checkpoint prefix"):
+    """What a message says of a path where there is nothing: more of a bare name, such as a size's.
+
+    Args:
+      source: str or Path.
+      wanted: str, what is not there.
+    Returns:
+      str.
+    """
+    said = f"{source}: no such {wanted}"
+    if os.path.basename(os.fspath(source)) != os.fspath(source):
+        return said
+    return (
+        f"{said}; a published model is read from a folder that holds its files, or as "
+        "hf://ORG/NAME, and bert_tf.build_encoder makes one of its size with random weights"
+    )
 
 
 @functools.cache

@@ -20,7 +20,7 @@ from bert_tf.settings import (
 )
 
 OPTIMIZERS = ("adamw", "google_adamw", "lamb", "adafactor", "adagrad")
-FORMATS = "tsv csv jsonl squad c3 race swag conllu conll wikiann".split()
+FORMATS = "tsv csv jsonl squad c3 race swag chid conllu conll wikiann".split()
 # Those of every task that pools, `tasks.classifier_arguments.POOLINGS`.
 POOLINGS = ("cls", "mean", "max", "last", "weighted")
 SCHEDULES = ("linear", "constant", "cosine", "inverse_sqrt", "polynomial", "steps")
@@ -28,6 +28,18 @@ SCHEDULES = ("linear", "constant", "cosine", "inverse_sqrt", "polynomial", "step
 FILE_OR_SHARE = Kind(
     "a file, or a share of the training rows between 0 and 1",
     lambda value: is_word(value) or (is_number(value) and 0 < value < 1),
+)
+FILES = Kind(
+    "a file, a glob, a folder, or a list of these",
+    lambda value: (
+        is_word(value) or (isinstance(value, list) and value and all(map(is_word, value)))
+    ),
+    lambda value: value if isinstance(value, str) else tuple(value),
+)
+FILES_OR_SHARE = Kind(
+    "a file, a glob, a folder, a list of these, or a share of the training rows between 0 and 1",
+    lambda value: FILES.accepts(value) or FILE_OR_SHARE.accepts(value),
+    lambda value: tuple(value) if isinstance(value, list) else value,
 )
 SHARE = Kind("a share above 0, up to 1", lambda v: is_number(v) and 0 < v <= 1, float)
 WARMUP = Kind(
@@ -84,9 +96,10 @@ class ModelSection:
 class DataSection:
     """The files and their columns."""
 
-    train: str = setting(WORD)
-    validation: str | float = setting(FILE_OR_SHARE, 0.1)
-    test: str | None = setting(optional(WORD), None)
+    # A file; a glob, a folder of documents or a list: the rows of all files in order
+    train: str | tuple = setting(FILES)
+    validation: str | tuple | float = setting(FILES_OR_SHARE, 0.1)
+    test: str | tuple | None = setting(optional(FILES), None)
     # null: as the file's name and its beginning say
     format: str | None = setting(optional(one_of(*FORMATS)), None)
     text: str | int = setting(_COLUMN, "text")
@@ -119,12 +132,17 @@ class DataSection:
 
     def __post_init__(self):
         """Columns of a file are given for a file."""
-        if self.validation_columns and not isinstance(self.validation, str):
+        if self.validation_columns and self.splits:
             raise ConfigError(
                 f"data.validation is {self.validation}, wanted a file with data.validation_columns"
             )
         if self.test_columns and self.test is None:
             raise ConfigError("data.test is None, wanted a file with data.test_columns")
+
+    @property
+    def splits(self):
+        """bool, whether the validation rows are a share of the training rows."""
+        return isinstance(self.validation, float)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -301,25 +319,6 @@ class TrainSection:
                 f"train.unfreeze_every is {self.unfreeze_every} and train.freeze {self.freeze}, "
                 "wanted a number of steps with gradual and null with anything else"
             )
-
-
-@dataclasses.dataclass(frozen=True)
-class BenchmarkSection:
-    """The folder of a benchmark, and how its rows are read."""
-
-    folder: str = setting(WORD)  # that of all tasks, as its site gives it
-    max_length: int = setting(whole(3), 128)  # in tokens, special ones included
-
-
-@dataclasses.dataclass(frozen=True)
-class BenchmarkTaskSection:
-    """What differs in one task of a benchmark; null: nothing."""
-
-    epochs: int | None = setting(optional(whole(1)), None)
-    steps: int | None = setting(optional(whole(1)), None)
-    batch_size: int | None = setting(optional(whole(1)), None)
-    learning_rate: float | None = setting(optional(POSITIVE), None)
-    max_length: int | None = setting(optional(whole(3)), None)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "hub": ["errors"],
     "settings": ["errors"],
     "tags": ["errors"],
+    "outlines": ["errors"],
     "sections": ["settings", "errors"],
     "compression_sections": ["settings", "errors"],
     "pretraining_sections": ["compression_sections", "sections", "settings", "errors"],
@@ -28,22 +29,22 @@ MAY_IMPORT = {
     "conversion": ["atomic", "hub", "errors"],
     "encoders": ["layers", "conversion", "errors"],
     "text": ["atomic", "hub", "errors"],
-    "data": ["tags", "errors"],
+    "data": ["tags", "outlines", "errors"],
     "pretraining_data": ["data", "text", "config", "atomic", "errors"],
     # The three leaves of training that a task model stands on.
     "training.step": [],
     "training.distribution": ["errors"],
     "training.optimizers": [],
     "training": ["", "atomic", "errors"],
-    "tasks": "layers conversion tags training.step training.distribution training.optimizers "
-    "errors".split(),
+    "tasks": "layers conversion tags outlines training.step training.distribution "
+    "training.optimizers errors".split(),
     "loading": ["encoders", "tasks", "conversion", "text", "atomic", "errors"],
-    "datasets": ["data", "tasks", "errors"],
+    "datasets": ["data", "outlines", "tags", "tasks", "errors"],
     "export": ["layers", "tasks", "text", "loading", "atomic", "errors"],
     "compression": "layers encoders tasks text data training loading errors".split(),
     "analysis": ["encoders", "tasks", "text", "data", "training", "loading", "errors"],
-    "recipes": "config text tags data pretraining_data layers encoders tasks training loading "
-    "datasets conversion export compression analysis atomic hub errors".split(),
+    "recipes": "config text tags outlines data pretraining_data layers encoders tasks training "
+    "loading datasets conversion export compression analysis atomic hub errors".split(),
     # "": the package itself, whose public names load lazily.
     "cli": ["", "config", "recipes", "loading", "export", "analysis", "errors"],
 }
@@ -126,8 +127,8 @@ def test_a_file_is_short_well_named_and_says_what_it_holds(name):
 
 
 # The rooms in the order of the data's way; errors, atomic and hub, which are leaves, left out.
-WAY = """settings sections compression_sections pretraining_sections config text tags data
-pretraining_data
+WAY = """settings sections compression_sections pretraining_sections config text tags outlines
+data pretraining_data
 layers conversion encoders
 training.step training.distribution training.optimizers tasks loading datasets training
 compression export recipes cli""".split()

@@ -141,10 +141,13 @@ def test_differing_keys_are_named_with_both_values(load):
         ),
         ("train: {seed: 9999999999}", "train.seed is 9999999999, wanted an integer from 0 to 2147"),
         ("train: 3", "train is 3, wanted a mapping of keys to values"),
-        ("data: {train: t, validation: 2}", "data.validation is 2, wanted a file, or a share"),
+        (
+            "data: {train: t, validation: 2}",
+            "data.validation is 2, wanted a file, a glob, a folder, a list of these, or a share",
+        ),
         ("data: {train: t, label: -1}", "data.label is -1, wanted a column's name, or its number"),
         ("data: {train: t, format: xml}", "data.format is 'xml', wanted one of tsv, csv, jsonl"),
-        ("data: {text: t}", "data.train is missing, wanted a word or a path"),
+        ("data: {text: t}", "data.train is missing, wanted a file, a glob, a folder, or a list"),
         ("model: {path: 3}", "model.path is 3, wanted a word or a path"),
         (
             "model: {path: a, head_layers: [a]}",

@@ -18,6 +18,7 @@ from bert_tf import (
     pipeline,
     read_dataset,
 )
+from bert_tf.outlines import OUTLINES, Outline
 from bert_tf.tasks import TASKS
 from tests import tiny, toy_family
 from tests.toy_task import DocumentClassifier
@@ -27,6 +28,8 @@ from tests.toy_task import DocumentClassifier
 def toy_task():
     patch = pytest.MonkeyPatch()
     patch.setitem(TASKS, "document_classification", DocumentClassifier)
+    outline = Outline(DocumentClassifier.columns, DocumentClassifier.arguments)
+    patch.setitem(OUTLINES, "document_classification", outline)
     yield "document_classification"
     patch.undo()
 

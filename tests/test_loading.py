@@ -10,8 +10,10 @@ from safetensors.numpy import load_file, save_file
 
 from bert_tf.encoders import AlbertConfig, BertConfig, Encoder, build_encoder
 from bert_tf.errors import ConfigError, InputError
+from bert_tf.export import pipeline
 from bert_tf.loading import convert, load_encoder, load_task
 from bert_tf.tasks import MaskedLM, Pretraining, SequenceClassifier
+from bert_tf.text import Tokenizer
 from tests import tiny
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -482,7 +484,18 @@ def test_a_full_disk_while_saving_keeps_the_old_model(saved, monkeypatch):
     assert len(list(directory.iterdir())) == 2
 
 
-@pytest.mark.parametrize("load", [load_encoder, load_task])
+def _convert(name):
+    convert(name, "absent", "google")
+
+
+@pytest.mark.parametrize("load", [load_encoder, load_task, pipeline, _convert])
 def test_the_bare_name_of_a_size_says_that_it_has_no_weights(load):
     said = "is the name of a size: bert_tf.build_encoder('bert-tiny') has it with random weights"
     refused(lambda: load("bert-tiny"), said, "hf://ORG/NAME")
+
+
+def test_a_tokenizer_of_a_bare_name_says_where_published_ones_are_read_from(tmp_path):
+    said = "bert-base-uncased: no such directory, and no vocab.txt; a published model is read from"
+    refused(lambda: Tokenizer.from_pretrained("bert-base-uncased"), said, "hf://ORG/NAME")
+    with pytest.raises(InputError, match="and no vocab.txt$"):
+        Tokenizer.from_pretrained(tmp_path / "absent")

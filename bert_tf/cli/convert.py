@@ -34,7 +34,14 @@ COMMAND = Command(
 
 def main(argv=None):
     """Runs the verb; argv is a list of str without it. Returns the exit code."""
-    return COMMAND.run(_work, argv)
+    return COMMAND.run(_work, argv, _prepare)
+
+
+def _prepare(flags):
+    from bert_tf.recipes.early_checks import check_convert
+
+    check_convert(flags.source, flags.format)
+    return flags
 
 
 def _work(flags):

@@ -51,13 +51,13 @@ def main(argv=None):
 
 def _prepare(flags):
     from bert_tf.config import FORMATS
-    from bert_tf.recipes.early_checks import check_columns, check_model
+    from bert_tf.recipes.early_checks import check_columns_of_flags, check_model
 
     columns = columns_of(flags)
     check_model(flags.model)
     if flags.format not in (None, *FORMATS):
         raise ConfigError(f"--format is {flags.format!r}, wanted one of {', '.join(FORMATS)}")
-    check_columns(flags.data, [])
+    check_columns_of_flags(flags.data, columns, flags.format)
     return flags, columns
 
 

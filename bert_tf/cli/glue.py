@@ -27,7 +27,8 @@ COMMAND = Command(
             "tasks",
             "NAME,NAME,...",
             "CoLA, SST-2, MRPC, STS-B, QQP, MNLI, QNLI, RTE, WNLI, or glue for all;\n"
-            "afqmc, tnews, iflytek, cmnli, ocnli, cluewsc2020, csl, or clue for all",
+            "afqmc, tnews, iflytek, cmnli, ocnli, cluewsc2020, csl, cmrc2018, c3, chid,\n"
+            "or clue for all",
             needed=True,
         ),
         Flag("seeds", "N,N,...", "the seeds of each task; 1,2,3 if not given", "1,2,3"),
@@ -49,24 +50,24 @@ def main(argv=None):
 
 def _prepare(flags):
     settings = config.load(config.GlueConfig, flags.config, flags.set or ())
-    from bert_tf.recipes.early_checks import check_model
+    from bert_tf.recipes.early_checks import check_benchmark
 
     seeds = flags.seeds.split(",")
     if not all(x.isascii() and x.isdigit() and int(x) < 2**31 for x in seeds):
         raise ConfigError(f"--seeds is {flags.seeds!r}, wanted whole numbers with commas between")
     if len(set(map(int, seeds))) < len(seeds):
         raise ConfigError(f"--seeds is {flags.seeds!r}, wanted each once")
-    check_model(settings.model.path)
-    return settings, flags.workdir, flags.tasks, list(map(int, seeds))
+    tasks = check_benchmark(settings, flags.tasks)
+    return settings, flags.workdir, tasks, list(map(int, seeds))
 
 
 def _work(prepared):
-    from bert_tf.recipes.glue import glue, task_names
+    from bert_tf.recipes.glue import glue
     from bert_tf.recipes.interruption import Interrupted
 
     settings, workdir, tasks, seeds = prepared
     try:
-        glue(settings, workdir, task_names(tasks), seeds)
+        glue(settings, workdir, tasks, seeds)
     except Interrupted as error:
         print(f"bert-tf glue: {error}", file=sys.stderr)
         return SAVED

@@ -100,7 +100,12 @@ def main(argv=None):
 
 
 def _prepare(flags):
-    from bert_tf.recipes.early_checks import check_file, check_model
+    from bert_tf.recipes.early_checks import (
+        check_columns_of_flags,
+        check_file,
+        check_labels,
+        check_model,
+    )
 
     top = flags.top
     if top is not None and not (top.isascii() and top.isdigit() and int(top)):
@@ -110,6 +115,7 @@ def _prepare(flags):
     if flags.format not in ("jsonl", "squad"):
         raise ConfigError(f"--format is {flags.format!r}, wanted jsonl or squad")
     options = {name: column_of(flags[name].value) for name in ("text", "text_pair", "choices")}
+    columns = dict(options)
     options |= {"format": flags.format, "several": flags.several, "na_probs": flags.na_probs}
     if flags.na_probs is not None and flags.format != "squad":
         raise ConfigError(f"--na_probs is {flags.na_probs}, wanted --format=squad with it")
@@ -126,9 +132,11 @@ def _prepare(flags):
         raise ConfigError("--segmenter is given, wanted neither --perplexity nor --labels with it")
     options |= {"template": flags.template, "task": flags.task, "segmenter": flags.segmenter}
     options["generation"] = _generation(flags.generation or ())
-    check_model(flags.model)
+    check_labels(options["labels"], flags.template)
+    check_model(flags.model, export=True)
     if flags.input != "-":
         check_file(flags.input)
+        check_columns_of_flags(flags.input, columns)
     return (flags.model, flags.input, flags.output, top and int(top), flags.perplexity), options
 
 

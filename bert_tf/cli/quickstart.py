@@ -34,7 +34,17 @@ COMMAND = Command(
 
 def main(argv=None):
     """Runs the verb; argv is a list of str without it. Returns the exit code."""
-    return COMMAND.run(_work, argv)
+    return COMMAND.run(_work, argv, _prepare)
+
+
+def _prepare(flags):
+    from bert_tf.recipes.early_checks import check_columns, check_model
+
+    if flags.model is not None:
+        check_model(flags.model)
+    if flags.data is not None:
+        check_columns(flags.data, [flags.text, flags.label])
+    return flags
 
 
 def _work(flags):

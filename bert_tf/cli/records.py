@@ -117,6 +117,9 @@ def _prepare(flags):
     for name in ("max_predictions", "dupe_factor", "shards", "processes"):
         if values[name] is not None and values[name] < 1:
             raise ConfigError(f"--{name} is {values[name]}, wanted 1 or more")
+    from bert_tf.recipes.early_checks import check_text
+
+    check_text(values["input"], values["tokenizer"])
     return values
 
 

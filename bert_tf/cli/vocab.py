@@ -93,6 +93,14 @@ def _prepare(flags):
     for name in ("lowercase", "byte_fallback"):
         if flags[name].value:
             options[name] = True
+    from bert_tf.recipes.early_checks import check_file, check_model, check_text
+
+    if flags.model:
+        check_model(flags.model)
+    if flags.vectors:
+        check_file(flags.vectors)
+    if "files" in options:
+        check_text(flags.input)
     return recipe, {name: value for name, value in options.items() if value is not None}
 
 

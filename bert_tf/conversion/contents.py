@@ -6,7 +6,7 @@ import functools
 import typing
 from pathlib import Path
 
-from bert_tf.conversion import decoder_alone, encoder_decoder
+from bert_tf.conversion import decoder_alone, encoder_decoder, formats
 from bert_tf.conversion.family import Family, Layout
 from bert_tf.conversion.files import unpacked
 from bert_tf.conversion.formats import look_into
@@ -193,11 +193,25 @@ def _named(file, place, source):
 def _contents(place, named):
     """(Contents without a task, the name of their format) of what lies at a place."""
     modules, root = modules_of(place) if place.is_dir() else None, place
-    if modules:  # older ones have the encoder in a folder of its own
-        place = next((path for name, path in modules if name == "Transformer"), place)
+    place = _encoder_place(place, modules)
     found = look_into(place, named)
     folder = place if place.is_dir() else place.parent
     return contents_of(found, folder, root if modules else None), found.format
+
+
+def _encoder_place(place, modules):
+    """Where the encoder's files are: older folders of sentence-transformers have one for it."""
+    return next((path for name, path in modules or () if name == "Transformer"), place)
+
+
+def require_model(folder):
+    """Raises InputError, as `opened`, where no files of a model are in a folder, by their names.
+
+    Args:
+      folder: str or Path.
+    """
+    place = Path(folder)
+    formats.require_model(_encoder_place(place, modules_of(place)))
 
 
 def contents_of(found, folder, modules=None):

@@ -118,7 +118,7 @@ def unpacked(source):
             "prefix of a checkpoint or a file of word vectors"
         )
     else:
-        raise InputError(f"{source}: no such directory, .zip or checkpoint prefix")
+        raise InputError(hub.nothing_at(source))
 
 
 class _Member(typing.NamedTuple):

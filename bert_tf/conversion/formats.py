@@ -14,7 +14,21 @@ from bert_tf.conversion.saving import FAMILIES, OWN
 from bert_tf.conversion.sizes import config_of, sizes_of
 from bert_tf.conversion.table import StoredTensor
 from bert_tf.conversion.transformers_h5 import with_own_matrix
-from bert_tf.errors import InputError
+from bert_tf.errors import ConfigError, InputError, nearest
+
+# Those that `convert` writes.
+WRITTEN = (
+    *("huggingface", "google", "keras_hub", "sentence_transformers"),
+    *("word2vec", "word2vec_binary"),
+)
+
+
+def require_written(format):
+    """Raises ConfigError unless a format is one of WRITTEN."""
+    if format not in WRITTEN:
+        near = nearest(format, WRITTEN)
+        hint = f" (nearest: {near})" if near else ""
+        raise ConfigError(f"format: {format!r}, wanted one of {', '.join(WRITTEN)}{hint}")
 
 
 class Found(typing.NamedTuple):
@@ -73,6 +87,20 @@ def look_into(place, named):
     return found._replace(
         config_file=named(found.config_file), weights_file=named(found.weights_file)
     )
+
+
+def require_model(place):
+    """Raises InputError, as `look_into`, where no files of a model are at a place, by their names
+    alone.
+
+    Args:
+      place: Path, a directory.
+    """
+    files = huggingface.config_file(place) or reading.has_preset(place)
+    files = files or (place / model_garden.SAVED_MODEL).is_file()
+    files = files or google.checkpoint_prefixes(place) or google.data_files(place)
+    if not files and not word2vec.vectors_at(place):
+        raise InputError(_nothing_there(place))
 
 
 def _huggingface(place, config_file, named):

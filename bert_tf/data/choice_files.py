@@ -1,15 +1,19 @@
-"""Files of multiple-choice questions as they were published: C3, RACE and SWAG.
+"""Files of multiple-choice questions as they were published: C3, RACE, SWAG and ChID.
 
 Records are dicts with the columns of the task, in the order of the file.
 """
 
 import csv
+import os
 import re
 
 from bert_tf.data.documents import objects, read_json, text_of
 from bert_tf.errors import InputError, shown
 
 _ENDINGS = ("ending0", "ending1", "ending2", "ending3")
+_BLANK = re.compile("#idiom[0-9]+#")
+# Characters that are kept on either side of a blank: with an idiom they are a row of 128 tokens.
+_AROUND = 58
 
 
 def read_c3(path):
@@ -22,7 +26,8 @@ def read_c3(path):
       path: str.
     Yields:
       dict: `text`, its sentences joined by line ends; `question` str; `choices` list of str;
-      `label` int, unless the file has no answers.
+      `label` int, unless the file has no answers; `id`, where the question has one, as those to
+      be predicted have.
     Raises:
       InputError: it cannot be read, or is of another shape; the message says where.
     """
@@ -43,7 +48,7 @@ def read_c3(path):
                 if answer not in record["choices"]:
                     raise InputError(f"{where}: answer is {shown(answer)}, wanted one of choice")
                 record["label"] = record["choices"].index(answer)
-            yield record
+            yield record | ({"id": asked["id"]} if "id" in asked else {})
 
 
 def read_race(path):
@@ -100,12 +105,60 @@ def read_swag(path):
         raise InputError(f"{path}: not CSV: {error}") from None
 
 
+def read_chid(path):
+    """The blanks of a ChID file, as CLUE gives it.
+
+    Source: Zheng et al. 2019, arXiv 1906.01265, and CLUEbenchmark/CLUE: an object a line with
+    `content`, texts in which #idiom000000# stands for an idiom, and `candidates`; the answers to
+    `train.json` are beside it in `train_answer.json`, blank -> number of its candidate.
+
+    Args:
+      path: str.
+    Yields:
+      dict: `id`, the blank; `text`, what is around it, 58 characters on either side at most, with
+      ___ in its place and …… in that of others; `choices`, the candidates; `label` int, if there
+      are answers.
+    Raises:
+      InputError: as `read_c3`; or a blank has no answer, and others have.
+    """
+    stem, ending = os.path.splitext(path)
+    beside = f"{stem}_answer{ending}"
+    answers = read_json(beside) if os.path.exists(beside) else None
+    if not isinstance(answers, dict | None):
+        raise InputError(f"{beside}: wanted an object of blank -> number of its candidate")
+    for number, given in enumerate(read_json(path, a_line=True), 1):
+        place = f"{path}, line {number}"
+        if not isinstance(given, dict):
+            raise InputError(f"{place}: {shown(given)}, wanted an object with `content`")
+        candidates = _texts(given.get("candidates"), "candidates", place)
+        for text in _texts(given.get("content"), "content", place):
+            for blank in _BLANK.finditer(text):
+                record = {"id": blank[0], "text": _around(text, blank), "choices": candidates}
+                if answers is not None:
+                    record["label"] = _number(answers, blank[0], len(candidates), beside)
+                yield record
+
+
+def _around(text, blank):
+    """What is around a blank, with signs for it and for others."""
+    before, after = (_BLANK.sub("……", x) for x in (text[: blank.start()], text[blank.end() :]))
+    return f"{before[-_AROUND:]}___{after[:_AROUND]}"
+
+
+def _number(answers, blank, count, place):
+    number = answers.get(blank)
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < count:
+        raise InputError(f"{place}: {blank} is {shown(number)}, wanted a number below {count}")
+    return number
+
+
 _COLUMNS = ("text", "question", "choices", "label")
 # Format -> its reader, the columns it gives and what a message calls a record.
 CHOICE_FILES = {
     "c3": (read_c3, _COLUMNS, "question"),
     "race": (read_race, _COLUMNS, "question"),
     "swag": (read_swag, _COLUMNS, "row"),
+    "chid": (read_chid, ("text", "choices", "label"), "blank"),
 }
 
 
@@ -116,6 +169,8 @@ def guess_choices(begins):
         return "c3"
     if begins[:1] == b"{" and all(x in begins for x in (b'"options"', b'"questions"')):
         return "race"
+    if begins[:1] == b"{" and b'"candidates"' in begins and b'"content"' in begins:
+        return "chid"
     header = begins.partition(b"\n")[0]
     return "swag" if all(x in header for x in (b"sent1", b"sent2", b"ending0")) else None
 

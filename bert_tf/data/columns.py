@@ -15,8 +15,8 @@ def choose(places, kinds, records, path, format):
     """Settle where the columns are, taking the header from `records` where there is one.
 
     Args:
-      places: dict of column name -> where it is: a name, a number from 0, or None where no such
-        column is to be read.
+      places: dict of column name -> where it is: a name, a number from 0, a list of these for a
+        column of several texts, or None where no such column is to be read.
       kinds: dict of column name -> key of cells.KINDS, or LABEL.
       records: iterator of formats.Record, at the beginning.
       path: str. For messages.
@@ -25,28 +25,51 @@ def choose(places, kinds, records, path, format):
       Columns.
     Raises:
       InputError: the file is empty, or its header lacks a column or has it twice.
-      ConfigError: the columns are partly names and partly numbers, or numbers for JSON lines.
+      ConfigError: the columns are partly names and partly numbers, or numbers for JSON lines, or
+        several are given for a column of one value.
     """
     unread = {name for name, place in places.items() if place is None and kinds[name] != LABEL}
     places = {column: place for column, place in places.items() if place is not None}
-    unread -= set(places.values())
+    each = [one for place in places.values() for one in each_of(place)]
+    _check_lists(places, kinds, path)
+    unread -= set(each)
     if format in CONLL_FILES:
         return SentenceColumns(places, kinds, format)
-    named = [isinstance(place, str) for place in places.values()]
+    named = [isinstance(place, str) for place in each]
     if not (all(named) or (not has_keys(format) and not any(named))):
         wanted = "names" if has_keys(format) else "all names (a header) or all numbers (none)"
-        given = ", ".join(map(repr, places.values()))
+        given = ", ".join(map(repr, each))
         raise ConfigError(f"{path}: columns are {given}; wanted {wanted}")
     if has_keys(format):
         return Columns(places, kinds, unit=unit(format), unread=unread)
     if not all(named):
-        return Columns(places, kinds, least=max(places.values()) + 1)
+        return Columns(places, kinds, least=max(each) + 1)
     record = next(records, None)
     if record is None:
         raise InputError(f"{path}: is empty")
     header = [name.strip() for name in record.cells]
-    found = {column: _find(name, header, path) for column, name in places.items()}
+    found = {
+        column: [_find(one, header, path) for one in name]
+        if isinstance(name, list)
+        else _find(name, header, path)
+        for column, name in places.items()
+    }
     return Columns(found, kinds, header=record.cells, unread=unread)
+
+
+def each_of(place):
+    """The single places of a column, list of str and int."""
+    return list(place) if isinstance(place, list | tuple) else [place]
+
+
+def _check_lists(places, kinds, path):
+    """Raises ConfigError where several places are given for a column of one value."""
+    for name, place in places.items():
+        several = isinstance(place, list | tuple)
+        known = all(isinstance(x, str | int) for x in each_of(place)) and place not in ([], ())
+        if not known or (several and kinds[name] != "texts"):
+            wanted = "a column's name or number" + ", or a list of these" * (kinds[name] == "texts")
+            raise ConfigError(f"{path}: the column {name} is {place!r}, wanted {wanted}")
 
 
 def _find(column, header, path):
@@ -90,10 +113,14 @@ class Columns:
         named = (name for name, kind in self.kinds.items() if KINDS[kind].names is not None)
         self.named = next(named, None)
 
+    def alike(self, other):
+        """bool, whether the columns of another file are in the same places."""
+        return self._places == other._places
+
     def cells(self, record):
         """The values of a record that `check` has found whole, dict of column name -> value."""
         kinds = ((name, KINDS[kind]) for name, kind in self.kinds.items())
-        return {name: kind.read(record[self._place(name, record)]) for name, kind in kinds}
+        return {name: kind.read(_value(record, self._place(name, record))) for name, kind in kinds}
 
     def names(self, record, line):
         """What the collector takes of a record that `check` has found whole."""
@@ -128,8 +155,9 @@ class Columns:
         self._warn(record, place)
         if isinstance(record, dict):
             for name in self._places:
-                if (key := self._place(name, record)) not in record:
-                    raise InputError(f"{place}: no key {key!r}; {_hint(key, list(record))}")
+                for key in each_of(self._place(name, record)):
+                    if key not in record:
+                        raise InputError(f"{place}: no key {key!r}; {_hint(key, list(record))}")
         elif record == self._header:
             raise InputError(f"{place}: is the header again, as where files were put together")
         elif self._header is not None and len(self._header) != len(record):
@@ -139,7 +167,7 @@ class Columns:
             wanted = f"at least {self._least}, for column {self._least - 1} counted from 0"
             raise InputError(f"{place}: has {len(record)} columns, wanted {wanted}")
         kind = "key" if isinstance(record, dict) else "column"
-        cells = {name: record[self._place(name, record)] for name in self.kinds}
+        cells = {name: _value(record, self._place(name, record)) for name in self.kinds}
         for name, value in cells.items():
             KINDS[self.kinds[name]].check(value, f"{place}: {kind} {self._place(name, record)!r}")
         for name, value in cells.items():
@@ -158,6 +186,11 @@ class Columns:
                 *(place, name),
             )
             self._unread.remove(name)
+
+
+def _value(record, place):
+    """The value at a place of a record; of several places the list of theirs."""
+    return [record[one] for one in place] if isinstance(place, list | tuple) else record[place]
 
 
 def _label_text(value, place):

@@ -138,6 +138,10 @@ class SentenceColumns:
         }
         self._languages = format == "wikiann"
 
+    def alike(self, other):
+        """bool, whether the columns of another file are in the same places."""
+        return self._places == other._places
+
     def cells(self, record):
         """The text of a sentence and its Annotation, dict of column name -> value."""
         place = self._places["text"]

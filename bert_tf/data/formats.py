@@ -15,6 +15,7 @@ from bert_tf.data import documents
 from bert_tf.data.choice_files import CHOICE_FILES, guess_choices
 from bert_tf.data.conll import CONLL_FILES, SUFFIXES, guess_conll, parse_sentence, scan_sentences
 from bert_tf.data.conllu import read_conllu
+from bert_tf.data.files import files_of
 from bert_tf.errors import ConfigError, InputError
 
 _SUFFIXES = {".tsv": "tsv", ".txt": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".json": "jsonl"}
@@ -58,6 +59,16 @@ def unit(format):
 def given_columns(format):
     """The columns that files of this format always have, tuple of str; () where users say it."""
     return DOCUMENTS[format][1] if format in DOCUMENTS else ()
+
+
+def table_files(given, format=None):
+    """The files of a table, list of str; see `files.files_of`.
+
+    Args:
+      given: str, or a list of str.
+      format: str, theirs; None: as their names and beginnings say.
+    """
+    return files_of(given, lambda path: (format or guess_document(path)) in DOCUMENTS)
 
 
 def guess_format(path, spans=False):

@@ -38,15 +38,20 @@ class LabelColumn:
     """Collects the cells of a label column row by row; `encode` turns them into Labels.
 
     Args:
-      path: str. The file, for messages.
+      name: str. The file or files, for messages.
       column: str or int. The column, for messages.
     """
 
-    def __init__(self, path, column):
-        self._path, self._column = path, column
+    def __init__(self, name, column):
+        self._path, self._column = name, column
+        self._files = []  # (how many distinct cells there were before a file, its path)
         self._distinct = {}  # cell -> its number in order of appearance
         self._lines = array.array("q")  # where each distinct cell stands first
         self._numbers = array.array("i")
+
+    def begin(self, path):
+        """Rows of a file follow, for messages."""
+        self._files.append((len(self._distinct), path))
 
     def add(self, cell, line):
         """Take the next row's cell (str), which stands on `line` (from 1)."""
@@ -132,10 +137,10 @@ class LabelColumn:
             )
 
     def _refuse(self, cell, reason):
-        line = self._lines[self._distinct[cell]]
-        raise InputError(
-            f"{self._path}, line {line}: column {self._column!r}: {shown(cell)} {reason}"
-        )
+        number = self._distinct[cell]
+        path = next((x for before, x in self._files[::-1] if before <= number), self._path)
+        line = self._lines[number]
+        raise InputError(f"{path}, line {line}: column {self._column!r}: {shown(cell)} {reason}")
 
 
 class NameCollector:
@@ -144,8 +149,8 @@ class NameCollector:
     def __init__(self):
         self._places = {}
 
-    def add(self, names, place):
-        """Take a row's names; `place` says where it is, for messages."""
+    def add(self, names, place, path=None):
+        """Take a row's names; `place` says where it is, for messages, its file included."""
         for name in names:
             self._places.setdefault(name, place)
 

@@ -1,25 +1,23 @@
-"""The files of GLUE and CLUE as their sites give them: a table of tasks, and rows of one form.
+"""The tasks of GLUE and CLUE: their files, columns, figures, and what the sites are sent of them.
 
 Sources: Wang et al. 2019 (arXiv 1804.07461) and the folder that gluebenchmark.com gives; Xu et al.
 2020 (arXiv 2004.05986) and the folders of CLUEbenchmark/CLUE.
 """
 
-import os
 import typing
 
-from bert_tf.data import formats
-from bert_tf.errors import InputError, shown
+from bert_tf.errors import ConfigError, InputError, nearest, shown
 
 # The label of rows in CLUE that have none that its annotators agreed on.
 NO_LABEL = "-"
 
 
 class Part(typing.NamedTuple):
-    """One file of a task: its possible names, and its columns by name or number; `label` None in a
-    file without."""
+    """One file of a task: its possible names, a tuple where several files are one part; and its
+    columns by name or number, `label` None in a file without. Of a document `text` is None."""
 
     files: tuple
-    text: str | int
+    text: str | int | None = None
     text_pair: str | int | None = None
     label: str | int | None = None
 
@@ -32,6 +30,13 @@ class OfficialTask(typing.NamedTuple):
       parts: dict of part -> Part; `train`, `validation`, perhaps `test` (with labels, such as
         MNLI's mismatched rows), and those to be predicted under the name of their submission.
       figures: tuple of str, those the benchmark is about; the first picks the weights.
+      task: str, of the configurations of its runs.
+      format: str, a key of `formats.DOCUMENTS` where its files are such; None: they are tables or
+        JSON lines.
+      columns: dict, further columns of the task that its documents have.
+      answer: str, the key of a model's answer that the site is sent.
+      whole: bool, whether it is sent as one object, id -> answer, rather than an object a row.
+      full_mark: float, what the best figures come to.
       problem_type: str or None, as in `read_table`.
       assemble: function of a record (dict of str -> value) and its place -> the record with the
         texts put together; None leaves it as it is.
@@ -42,6 +47,12 @@ class OfficialTask(typing.NamedTuple):
     figures: tuple
     problem_type: str | None = None
     assemble: typing.Callable | None = None
+    task: str = "sequence_classification"
+    format: str | None = None
+    columns: dict = {}
+    answer: str = "label"
+    whole: bool = False
+    full_mark: float = 1.0
 
 
 def _glue(folder, text, pair, label, figures, submission=None, **options):
@@ -62,6 +73,16 @@ def _clue(name, text, pair, assemble=None, train="train.json", tests=("test.json
     kind = "single_label_classification"
     folders = (f"{name}_public", name)
     return OfficialTask(folders, parts, ("accuracy",), kind, assemble)
+
+
+def _clue_reading(name, task, figures, told, train=("train.json",), dev=("dev.json",), **options):
+    """A task of reading; `told`: the name of its submission for the newest rows."""
+    parts = {
+        "train": Part(train),
+        "validation": Part(dev),
+        f"{told}_predict.json": Part(("test1.1.json", "test1.0.json", "test.json")),
+    }
+    return OfficialTask((f"{name}_public", name), parts, figures, task=task, **options)
 
 
 def _with_pronoun(record, place):
@@ -155,102 +176,41 @@ CLUE = {
         told="cluewsc11",
     ),
     "csl": _clue("csl", "keyword", "abst", _with_keywords),
+    "cmrc2018": _clue_reading(
+        *("cmrc2018", "question_answering", ("exact_match",), "cmrc2018"),
+        **dict(format="squad", answer="answer", whole=True, full_mark=100.0),
+    ),
+    "c3": _clue_reading(
+        *("c3", "multiple_choice", ("accuracy",), "c311"),
+        train=(("d-train.json", "m-train.json"), ("c3-d-train.json", "c3-m-train.json")),
+        dev=(("d-dev.json", "m-dev.json"), ("c3-d-dev.json", "c3-m-dev.json")),
+        **dict(format="c3", answer="choice", columns={"question": "question"}),
+    ),
+    "chid": _clue_reading(
+        *("chid", "multiple_choice", ("accuracy",), "chid11"),
+        **dict(format="chid", answer="choice", whole=True),
+    ),
 }
 BENCHMARKS = {"glue": GLUE, "clue": CLUE}
 OFFICIAL = {**GLUE, **CLUE}
 
 
-class Rows(typing.NamedTuple):
-    """The rows of a file and how many of them were left out, by reason.
+def task_names(text):
+    """The tasks of a flag: names with commas between, or those of a whole benchmark.
 
-    Attributes:
-      rows: list of dict: `id`, `text`, perhaps `text_pair` and `label`.
-      left_out: dict of str -> int.
-    """
-
-    rows: list
-    left_out: dict
-
-
-def path_of(name, folder, part):
-    """Where a part of a task lies below the folder of a benchmark.
-
-    Returns:
-      str, or None where it is not there.
-    """
-    task = OFFICIAL[name]
-    for place in task.folders:
-        for file in task.parts[part].files:
-            path = os.path.normpath(os.path.join(folder, place, file))
-            if os.path.isfile(path):
-                return path
-    return None
-
-
-def read_official(name, part, path):
-    """The rows of one official file.
-
-    Lines that the site's own files have broken (QQP's) are left out of parts with labels, and
-    counted.
-
-    Args:
-      name: str, a key of OFFICIAL.
-      part: str, a key of its `parts`.
-      path: str, the file.
-    Returns:
-      Rows.
     Raises:
-      InputError: the file cannot be read, or a row is not as the site's are.
+      ConfigError: one is no task, or stands twice.
     """
-    task, columns = OFFICIAL[name], OFFICIAL[name].parts[part]
-    format = "tsv" if path.endswith((".tsv", ".txt")) else "jsonl"
-    rows, left_out, header = [], {}, None
-    with formats.open_for_reading(path) as file:
-        for record in formats.scan(file, path, format):
-            place, cells = f"{path}, line {record.line}", record.cells
-            if format == "tsv" and isinstance(columns.text, str):
-                if header is None:
-                    header = [cell.strip() for cell in cells]
-                    _check_header(header, columns, path)
-                    continue
-                cells = dict(zip(header, cells, strict=False))
-            reason, row = _row(task, columns, cells, place, len(rows))
-            if reason is None:
-                rows.append(row)
-            elif columns.label is None:
-                raise InputError(f"{place}: {reason}")
-            else:
-                left_out[reason] = left_out.get(reason, 0) + 1
-    if not rows:
-        raise InputError(f"{path}: has no rows")
-    return Rows(rows, left_out)
-
-
-def _check_header(header, columns, path):
-    for name in (columns.text, columns.text_pair, columns.label):
-        if name is not None and name not in header:
-            there = ", ".join(map(shown, header[:20]))
-            raise InputError(f"{path}, line 1: no column {name!r} in the header; there are {there}")
-
-
-def _row(task, columns, cells, place, number):
-    """(why it is left out or None, the row)."""
-    if isinstance(cells, dict) and task.assemble is not None:
-        cells = task.assemble(cells, place)
-    row = {"id": number}
-    if isinstance(cells, dict):
-        row["id"] = next((cells[x] for x in ("index", "id") if x in cells), number)
-    for name in ("text", "text_pair", "label"):
-        column = getattr(columns, name)
-        if column is None:
-            continue
-        there = column in cells if isinstance(cells, dict) else column < len(cells)
-        if not there:
-            return f"lacks its {column!r}", None
-        value = cells[column]
-        if name == "label":
-            value = str(value).lower() if isinstance(value, bool) else str(value)
-        elif not isinstance(value, str):
-            raise InputError(f"{place}: {column!r} is {shown(value)}, wanted a string")
-        row[name] = value
-    return None, row
+    known = {name.lower(): name for name in OFFICIAL}
+    found = []
+    for name in text.split(","):
+        key = name.strip().lower()
+        if key not in known and key not in BENCHMARKS:
+            near = nearest(key, [*known, *BENCHMARKS])
+            meant = f"; did you mean {known.get(near, near)}?" if near else ""
+            raise ConfigError(f"--tasks: {name!r}, wanted any of {', '.join(OFFICIAL)}{meant}")
+        found += BENCHMARKS[key] if key in BENCHMARKS else [known[key]]
+    twice = next((name for name in found if found.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"--tasks: {twice} twice")
+    return found

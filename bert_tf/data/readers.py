@@ -1,17 +1,17 @@
-"""Tables of cells and labels: read a file once, keep where its rows are, fetch rows by number."""
+"""Tables of cells and labels: read files once, keep where its rows are, fetch rows by number."""
 
 import array
 import collections
 import copy
-import os
 
 import numpy as np
 from absl import logging
 
 from bert_tf.data import columns, formats, order
 from bert_tf.data.cells import KINDS
+from bert_tf.data.files import name_of
 from bert_tf.data.labels import LabelColumn
-from bert_tf.data.sources import FileRecords, HeldRecords
+from bert_tf.data.sources import FileRecords, HeldRecords, JoinedRecords
 from bert_tf.errors import InputError, shown_name
 from bert_tf.tags import Tagging
 
@@ -111,15 +111,17 @@ def read_table(
     tagging=None,
     ignore=(),
 ):
-    """Read a file of rows once, check every row, and remember where the rows are.
+    """Read a file of rows once, or several, check every row, and remember where the rows are.
 
     Args:
-      path: str. A UTF-8 file.
+      path: str. A UTF-8 file, or a glob, or a folder of documents (formats.DOCUMENTS); or a list of
+        these: the rows are those of all files in order, which are of one format, with their columns
+        in the same places.
       places: dict of column name -> where it is. All names: the file has a header (JSON lines:
         keys). All numbers, counted from 0: it has none. None: no such column is read; a warning
         says so where the file has one of that name.
       kinds: dict of column name -> key of cells.KINDS, or columns.LABEL for the labels.
-      format: a format of `formats.scan`, or None: as the file's name and beginning say.
+      format: a format of `formats.scan`, or None: as the first file's name and beginning say.
       problem_type: str, as in Hugging Face's config, or None: what the labels look like.
       like: anything with `problem_type` and `label_names` that the labels have to follow, such as
         the Table of the training file or a task model; None: they define themselves here.
@@ -130,53 +132,88 @@ def read_table(
     Returns:
       Table; `sound()` are the rows without fault.
     Raises:
-      InputError: the file cannot be read or is empty, or a row is not what it should be; the
-        message names file, line, column and value.
+      InputError: a file cannot be read or is empty, or a row is not what it should be; the message
+        names file, line, column and value.
       ConfigError: the columns are partly names and partly numbers, or the format is unknown.
     """
-    path = os.fspath(path)
-    format = format or formats.guess_format(path, "spans" in kinds.values())
+    files = formats.table_files(path, format)
+    format = format or formats.guess_format(files[0], "spans" in kinds.values())
+    reading, chosen = None, None
+    for file in files:
+        with_columns = _opened(file, places, kinds, format)
+        if reading is None:
+            chosen = with_columns[1]
+            told = (places, fault, tagging or Tagging(), ignore)
+            reading = _Reading(name_of(files), chosen, *told)
+        elif not chosen.alike(with_columns[1]):
+            raise InputError(f"{file}: its columns stand elsewhere than those of {files[0]}")
+        reading.add(file, format, *with_columns)
+    return reading.table(problem_type, like)
+
+
+def _opened(path, places, kinds, format):
+    """The open file, its columns, and the records behind its header."""
     file = formats.open_for_reading(path)
     records = formats.scan(file, path, format)
-    chosen = columns.choose(places, kinds, records, path, format)
-    starts, sizes, held = array.array("q"), array.array("q"), []
-    cells, faults = LabelColumn(path, places.get(chosen.label)), {}
-    found = chosen.collector(path, tagging or Tagging())
-    number, left_out = -1, collections.Counter()
-    for record in records:
-        label = chosen.check(record.cells, path, record.line)
-        if label is not None and label.strip() in ignore:
-            left_out[label.strip()] += 1
-            continue
-        number += 1
-        cells.add(label, record.line)
-        found.add(chosen.names(record.cells, record.line), chosen.place(path, record.line))
-        reason = None if fault is None else _fault(fault, chosen, record, path)
-        if reason is not None:
-            faults.setdefault(reason, []).append(number)
-        if record.start is None:
-            held.append(record.cells)
-        else:
-            starts.append(record.start)
-            sizes.append(record.size)
-    told = ", ".join(f"{shown_name(name)} {count}" for name, count in left_out.items())
-    if not held and not starts:
-        said = f" but those of ignored labels ({told})" * bool(left_out)
-        raise InputError(f"{path}: has no rows{said}")
-    if left_out:
-        total = number + 1 + left_out.total()
-        logging.info(
-            "%s: %d of %d rows left out by their labels: %s", path, left_out.total(), total, told
-        )
-    labels, names = None, getattr(like, "label_names", None)
-    if chosen.label is not None:
-        problem_type = getattr(like, "problem_type", None) or problem_type
-        labels = cells.encode(problem_type, names, varied=like is None)
-    in_file = FileRecords(file, format, np.array(starts), np.array(sizes))
-    source = HeldRecords(path, held) if held else in_file
-    faults = {reason: np.array(numbers) for reason, numbers in faults.items()}
-    names = None if chosen.named is None else found.settle(names)
-    return Table(source, chosen, labels, faults, names)
+    return file, columns.choose(places, kinds, records, path, format), records
+
+
+class _Reading:
+    """What is collected of the files of a table, one after the other."""
+
+    def __init__(self, name, chosen, places, fault, tagging, ignore):
+        self._name, self._chosen, self._fault, self._ignore = name, chosen, fault, ignore
+        self._labels = LabelColumn(name, places.get(chosen.label))
+        self._found = chosen.collector(name, tagging)
+        self._parts, self._faults, self._count = [], {}, 0
+        self._left_out = collections.Counter()
+
+    def add(self, path, format, file, chosen, records):
+        """Reads the records of a file through."""
+        starts, sizes, held = array.array("q"), array.array("q"), []
+        self._labels.begin(path)
+        for record in records:
+            label = chosen.check(record.cells, path, record.line)
+            if label is not None and label.strip() in self._ignore:
+                self._left_out[label.strip()] += 1
+                continue
+            self._labels.add(label, record.line)
+            names = chosen.names(record.cells, record.line)
+            self._found.add(names, chosen.place(path, record.line), path)
+            if self._fault is not None:
+                reason = _fault(self._fault, chosen, record, path)
+                if reason is not None:
+                    self._faults.setdefault(reason, []).append(self._count)
+            self._count += 1
+            if record.start is None:
+                held.append(record.cells)
+            else:
+                starts.append(record.start)
+                sizes.append(record.size)
+        if not held and not starts:
+            said = f" but those of ignored labels ({self._ignored()})" * bool(self._left_out)
+            raise InputError(f"{path}: has no rows{said}")
+        in_file = FileRecords(file, format, np.array(starts), np.array(sizes))
+        self._parts.append(HeldRecords(path, held) if held else in_file)
+
+    def _ignored(self):
+        """How many rows have which ignored label, str."""
+        return ", ".join(f"{shown_name(name)} {x}" for name, x in self._left_out.items())
+
+    def table(self, problem_type, like):
+        """The Table of all rows; the arguments are those of `read_table`."""
+        if count := self._left_out.total():
+            said = "%s: %d of %d rows left out by their labels: %s"
+            logging.info(said, self._name, count, self._count + count, self._ignored())
+        labels, names = None, getattr(like, "label_names", None)
+        if self._chosen.label is not None:
+            problem_type = getattr(like, "problem_type", None) or problem_type
+            labels = self._labels.encode(problem_type, names, varied=like is None)
+        several = len(self._parts) > 1
+        source = JoinedRecords(self._name, self._parts) if several else self._parts[0]
+        faults = {reason: np.array(numbers) for reason, numbers in self._faults.items()}
+        names = None if self._chosen.named is None else self._found.settle(names)
+        return Table(source, self._chosen, labels, faults, names)
 
 
 def _fault(fault, chosen, record, path):

@@ -3,6 +3,8 @@
 import copy
 import os
 
+import numpy as np
+
 from bert_tf.data import formats
 
 
@@ -55,3 +57,31 @@ class HeldRecords:
     def subset(self, rows):
         """The records of these rows alone, in this order."""
         return HeldRecords(self.name, [self._cells[row] for row in rows])
+
+
+class JoinedRecords:
+    """The records of several files, one after the other.
+
+    Args:
+      name: str, of all of them.
+      parts: list of FileRecords and HeldRecords.
+      rows: int array, the numbers of those that are meant; None: all, in order.
+    """
+
+    def __init__(self, name, parts, rows=None):
+        self.name, self._parts = name, parts
+        self._ends = np.cumsum([len(part) for part in parts])
+        self._rows = np.arange(self._ends[-1]) if rows is None else rows
+
+    def __len__(self):
+        return len(self._rows)
+
+    def __getitem__(self, row):
+        number = self._rows[row]
+        place = int(np.searchsorted(self._ends, number, side="right"))
+        part = self._parts[place]
+        return part[number - (self._ends[place] - len(part))]
+
+    def subset(self, rows):
+        """The records of these rows alone, in this order."""
+        return JoinedRecords(self.name, self._parts, self._rows[rows])

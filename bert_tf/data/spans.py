@@ -106,16 +106,16 @@ class SpanCollector:
         self._labels, self._tags = {}, {}  # each distinct one -> where it stands first
         self._begun, self._broken, self._first = False, 0, None
 
-    def add(self, found, place):
+    def add(self, found, place, path=None):
         """Take a row's Annotation; `place` says where it is, for messages; of words with lines of
-        their own these are named."""
+        their own these are named, in the file `path`, which is one of several."""
         if found.tags is None:
             for _, _, label in found.spans:
                 self._labels.setdefault(label, place)
             return
 
         def place_of(word):
-            return f"{self._path}, line {found.lines[word]}" if found.lines else place
+            return f"{path or self._path}, line {found.lines[word]}" if found.lines else place
 
         distinct = dict.fromkeys(found.tags)  # in the order of the words, for the first bad one
         for tag in distinct:

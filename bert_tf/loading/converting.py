@@ -8,6 +8,7 @@ from bert_tf.atomic import new_directory
 from bert_tf.conversion import save_google
 from bert_tf.conversion.contents import opened
 from bert_tf.conversion.files import copy_tokenizer_files
+from bert_tf.conversion.formats import WRITTEN, require_written
 from bert_tf.conversion.keras_hub.heads import save_head, why_not
 from bert_tf.conversion.keras_hub.writing import save_keras_hub
 from bert_tf.conversion.saving import is_ours
@@ -15,16 +16,13 @@ from bert_tf.conversion.sentence_transformers import TASK
 from bert_tf.conversion.tokenizer_assets import write_preset_tokenizer
 from bert_tf.conversion.vocabulary_size import vocabulary_entries
 from bert_tf.conversion.word2vec_file import BINARY_FILE, TEXT_FILE, write_word_vectors
-from bert_tf.errors import ConfigError, InputError, nearest
+from bert_tf.errors import ConfigError, InputError
 from bert_tf.loading.comparing import difference, difference_of_words, whole_model
-from bert_tf.loading.encoders import whole_encoder
+from bert_tf.loading.encoders import refuse_size_name, whole_encoder
 from bert_tf.loading.report import found, tokenizer
 from bert_tf.loading.tasks import kinds, task_of_files
 
-FORMATS = (
-    *("huggingface", "google", "keras_hub", "sentence_transformers"),
-    *("word2vec", "word2vec_binary"),
-)
+FORMATS = WRITTEN
 # Formats of word vectors -> the file in the target.
 VECTORS = {"word2vec": TEXT_FILE, "word2vec_binary": BINARY_FILE}
 
@@ -57,12 +55,8 @@ def convert(source, target, format, compare=False, task=None):
       InputError: the source cannot be read whole, the format cannot express it, or the target is in
         use.
     """
-    if format not in FORMATS:
-        near = nearest(format, FORMATS)
-        raise ConfigError(
-            f"format: {format!r}, wanted one of {', '.join(FORMATS)}"
-            + (f" (nearest: {near})" if near else "")
-        )
+    require_written(format)
+    refuse_size_name(source)
     with new_directory(target) as folder, opened(source) as contents:
         whole = _to_convert(contents, format)
         model = whole if task is None else _alone(whole, task)

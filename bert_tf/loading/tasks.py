@@ -78,6 +78,7 @@ def load_with_tokenizer(directory, adapters=None):
     """
     from bert_tf.text import Tokenizer
 
+    refuse_size_name(directory)
     with opened(directory) as contents:
         if adapters:
             from bert_tf.loading.adapters import load_adapters

@@ -12,10 +12,10 @@ from bert_tf.data import (
 )
 from bert_tf.data.augmented import AugmentedTable
 from bert_tf.data.joined import UNSAID, JoinedTable, UnlabelledTable
+from bert_tf.data.places import columns_of, kinds_of
 from bert_tf.data.windowed import windowed
-from bert_tf.datasets import kinds_of
 from bert_tf.errors import ConfigError
-from bert_tf.recipes.finetune_rows import columns_of, data_settings
+from bert_tf.recipes.finetune_rows import data_settings
 from bert_tf.tasks.features import features_of
 from bert_tf.training.loop import BatchSource
 

@@ -6,14 +6,8 @@ from bert_tf.atomic import require_another_file, write_file
 from bert_tf.data import evaluation_batches, read_table, windowed
 from bert_tf.data.formats import has_keys
 from bert_tf.data.grouped import grouped
-from bert_tf.datasets import (
-    fault_of,
-    format_of,
-    kinds_of,
-    places_of,
-    report_cut_texts,
-    report_faults,
-)
+from bert_tf.data.places import format_of, kinds_of, places_of
+from bert_tf.datasets import fault_of, report_cut_texts, report_faults
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.export import row_length
 from bert_tf.loading import load_with_tokenizer

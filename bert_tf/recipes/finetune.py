@@ -10,14 +10,14 @@ from bert_tf.data import epoch_steps
 from bert_tf.data.columns import LABEL
 from bert_tf.datasets import kinds_of, task_named
 from bert_tf.encoders.low_rank import with_low_rank
-from bert_tf.errors import ConfigError, InputError, nearest
+from bert_tf.errors import ConfigError, InputError
 from bert_tf.loading import load_encoder
 from bert_tf.loading.adapters import taken_apart
+from bert_tf.outlines import require_arguments, require_figure
 from bert_tf.recipes.classes import report_stuck, weigh_classes
 from bert_tf.recipes.finetune_models import (
     arguments_of,
     arguments_with_models,
-    check_arguments,
     go_on,
     whole_model,
 )
@@ -223,7 +223,7 @@ def with_head(config, task, table, encoder, kept=None, tokenizer=None):
     given = {name: getattr(section, name) for name in ("pooling", "head_layers")}
     given = {name: value for name, value in given.items() if value is not None}
     arguments = {**task.arguments_of(table), **(kept or {}), **given, **section.options}
-    check_arguments(task, arguments, section.options, config.task)
+    require_arguments(arguments, section.options, task.arguments, config.task)
     keys = {name: f"model.{name}" for name in given}
     keys |= {name: f"model.options.{name}" for name in section.options}
     arguments = arguments_with_models(task, arguments, tokenizer)
@@ -280,11 +280,7 @@ def monitor_of(name, model, key="train.best_metric"):
       ConfigError: there is no such figure.
     """
     name = name or model.monitors[0]
-    if name not in model.monitors:
-        near = nearest(name, model.monitors)
-        hint = f"; did you mean {near}?" if near else ""
-        known = ", ".join(model.monitors)
-        raise ConfigError(f"{key} is {name}, wanted one of {known}{hint}")
+    require_figure(name, model.monitors, key)
     return name, model.higher_is_better(name)
 
 

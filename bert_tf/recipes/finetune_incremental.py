@@ -18,7 +18,8 @@ from bert_tf.data import (
 )
 from bert_tf.data.joined import JoinedTable
 from bert_tf.data.labels import named_like
-from bert_tf.datasets import kinds_of, task_named
+from bert_tf.data.places import columns_of, kinds_of
+from bert_tf.datasets import task_named
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.loading import load_task
 from bert_tf.recipes.finetune import (
@@ -29,7 +30,6 @@ from bert_tf.recipes.finetune import (
     require_fit,
 )
 from bert_tf.recipes.finetune_rows import (
-    columns_of,
     data_digests,
     data_settings,
     read_tables,

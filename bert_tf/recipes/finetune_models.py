@@ -2,7 +2,7 @@
 
 from bert_tf.conversion.contents import opened
 from bert_tf.conversion.files import TOKENIZER_FILES
-from bert_tf.errors import ConfigError, InputError, nearest, shown
+from bert_tf.errors import ConfigError, InputError, shown
 from bert_tf.loading import load_encoder, load_task
 from bert_tf.loading.cutting import copy_head
 from bert_tf.text import Tokenizer
@@ -30,22 +30,6 @@ def arguments_with_models(task, arguments, tokenizer):
             raise ConfigError(f"model.options.{name}: {shown(given)}, wanted path: DIR alone")
         found[name] = _model(given["path"], tokenizer)
     return found
-
-
-def check_arguments(task, arguments, options, name):
-    """Raises ConfigError for an argument that a task has not.
-
-    Args:
-      task: TaskModel class, called `name` in configurations.
-      arguments: names of arguments.
-      options: dict, those of them that stand under `model.options`.
-    """
-    for given in arguments:
-        if given not in task.arguments:
-            near = nearest(given, task.arguments)
-            hint = f" (nearest: {near})" if near else ""
-            key = f"model.options.{given}" if given in options else f"model.{given}"
-            raise ConfigError(f"{key}: task {name} has no such argument{hint}")
 
 
 def whole_model(contents, task, options):

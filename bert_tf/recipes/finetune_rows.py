@@ -14,18 +14,14 @@ from bert_tf.data import (
     training_batches,
     windowed,
 )
+from bert_tf.data.formats import table_files
 from bert_tf.data.grouped import grouped
 from bert_tf.data.order import WINDOW_BATCHES
 from bert_tf.data.packed_batches import packed_batches, packed_order
 from bert_tf.data.packing import Packing
-from bert_tf.datasets import (
-    fault_of,
-    format_of,
-    kinds_of,
-    places_of,
-    report_cut_texts,
-    report_faults,
-)
+from bert_tf.data.places import columns_of, format_of, kinds_of
+from bert_tf.datasets import fault_of, report_cut_texts, report_faults
+from bert_tf.errors import InputError
 from bert_tf.recipes.classes import report_labels
 from bert_tf.recipes.workdir import digests
 from bert_tf.tags import Tagging
@@ -95,7 +91,7 @@ def read_tables(config, task, like=None):
         return grouped(table, task.group_by)
 
     train_rows = read(data.train, problem_type=config.model.problem_type, like=like)
-    if isinstance(data.validation, str):
+    if not data.splits:
         rows = read(data.validation, data.validation_columns, like=train_rows)
         tables = {"train": train_rows, "validation": rows}
     else:
@@ -148,21 +144,16 @@ def in_windows(tables, config, task, tokenizer):
 def data_digests(config):
     """Size and digest of the files that a configuration's rows come from; see `workdir.digests`."""
     data, incremental = config.data, config.incremental
-    files = (data.train, data.validation, data.test, incremental.old_train, incremental.old_test)
-    return digests(file for file in files if isinstance(file, str))
+    given = [data.train, data.test, incremental.old_train, incremental.old_test]
+    given += [] if data.splits else [data.validation]
+    return digests(file for each in given if each is not None for file in _files(each, data.format))
 
 
-def columns_of(data, task, measured=None):
-    """Where the `data` section says each column of a task is, dict of name -> name or number;
-    `measured`: its `validation_columns`, of the files that these are about."""
-    given = {name: getattr(data, name) for name in ("text", "text_pair", "label")}
-    further, measured = dict(data.columns), measured or {}
-    for name, place in measured.items():
-        (given if name in given else further)[name] = place
-    if data.languages and further.get(languages.COLUMN) is None:
-        further[languages.COLUMN] = languages.COLUMN
-    format = format_of(task, data.train, data.format)
-    return places_of(task, given, further, "data.columns", format)
+def _files(given, format):
+    try:
+        return table_files(given, format)
+    except InputError:  # whoever reads them says what is wrong
+        return []
 
 
 def data_settings(config, task):

@@ -8,8 +8,9 @@ import statistics
 from absl import logging
 
 from bert_tf.atomic import new_file, write_file
-from bert_tf.data.official import BENCHMARKS, NO_LABEL, OFFICIAL, path_of, read_official
-from bert_tf.errors import ConfigError, InputError, hint, nearest
+from bert_tf.data.official import NO_LABEL, OFFICIAL
+from bert_tf.data.official_rows import paths_of, read_official
+from bert_tf.errors import ConfigError, hint
 from bert_tf.export import answer_with
 from bert_tf.loading import load_with_tokenizer
 from bert_tf.recipes.finetune import finetune
@@ -43,7 +44,7 @@ def glue(config, workdir, tasks, seeds, report=print):
         if name not in OFFICIAL:
             raise ConfigError(f"tasks.{name}: no task of GLUE or CLUE; {hint(name, OFFICIAL)}")
     open_workdir(workdir, config)
-    paths = {name: _paths(config, name) for name in tasks}
+    paths = {name: paths_of(name, config.data.folder) for name in tasks}
     with claimed_workdir(workdir, config):
         return _run(config, workdir, paths, seeds, report)
 
@@ -73,38 +74,6 @@ def _run(config, workdir, paths, seeds, report):
     return summary
 
 
-def task_names(text):
-    """The tasks of a flag: names with commas between, or those of a whole benchmark.
-
-    Raises:
-      ConfigError: one is no task, or stands twice.
-    """
-    known = {name.lower(): name for name in OFFICIAL}
-    found = []
-    for name in text.split(","):
-        key = name.strip().lower()
-        if key not in known and key not in BENCHMARKS:
-            near = nearest(key, [*known, *BENCHMARKS])
-            meant = f"; did you mean {known.get(near, near)}?" if near else ""
-            raise ConfigError(f"--tasks: {name!r}, wanted any of {', '.join(OFFICIAL)}{meant}")
-        found += BENCHMARKS[key] if key in BENCHMARKS else [known[key]]
-    twice = next((name for name in found if found.count(name) > 1), None)
-    if twice is not None:
-        raise ConfigError(f"--tasks: {twice} twice")
-    return found
-
-
-def _paths(config, name):
-    """The files of a task, dict of part -> path; parts to be predicted may be missing."""
-    folder, task = config.data.folder, OFFICIAL[name]
-    paths = {part: path_of(name, folder, part) for part in task.parts}
-    for part in ("train", "validation"):
-        if paths[part] is None:
-            place = os.path.join(folder, task.folders[0], task.parts[part].files[0])
-            raise InputError(f"{place}: no such file, which {name} is to be learned from")
-    return {part: path for part, path in paths.items() if path is not None}
-
-
 def _convert(name, paths, folder):
     """Writes the parts that runs read as JSON lines; the section `data` of a run without length.
     The other parts are looked through."""
@@ -115,23 +84,27 @@ def _convert(name, paths, folder):
         if part not in ("train", "validation", "test"):
             continue
         for reason, count in left_out.items():
-            logging.warning("%s: left out %d rows: one %s", paths[part], count, reason)
+            logging.warning("%s: left out %d rows: one %s", paths[part][0], count, reason)
         data[part] = os.path.join(folder, f"{part}.jsonl")
         with new_file(data[part]) as file:
             file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     pair = OFFICIAL[name].parts["train"].text_pair
+    data["columns"] = dict(OFFICIAL[name].columns)
     data |= {"text_pair": None if pair is None else "text_pair", "format": "jsonl"}
-    return {**data, "ignore_labels": (NO_LABEL,)}
+    # Tasks of reading have an answer a row, and no labels that could be none.
+    return {**data, "ignore_labels": (NO_LABEL,) if OFFICIAL[name].format is None else ()}
 
 
 def _config(config, name, seed, data):
     task = OFFICIAL[name]
-    return config.run(name, seed, data, task.problem_type, task.figures[0])
+    return config.run(name, seed, data, task.problem_type, task.figures[0], task.task)
 
 
 def _figures(name, results):
-    """The figures a benchmark is about, of validation rows and of further rows with labels."""
-    figures = {x: results["validation"][x] for x in OFFICIAL[name].figures}
+    """The figures a benchmark is about, as shares, of validation rows and of further rows with
+    labels."""
+    figures, mark = OFFICIAL[name].figures, OFFICIAL[name].full_mark
+    figures = {x: results["validation"][x] / mark for x in figures}
     if "test" in results:  # MNLI's dev part is two
         figures |= {f"{x}_mismatched": results["test"][x] for x in OFFICIAL[name].figures}
     return figures
@@ -182,16 +155,20 @@ def _answers(answer, rows):
         yield from answer.records(*([row[name] for row in window] for name in answer.columns))
 
 
-def _write(name, part, path, rows, answers, folder):
-    """One submission: GLUE's TSV of index and prediction, or CLUE's JSON lines of id and label."""
+def _write(name, part, paths, rows, answers, folder):
+    """One submission: GLUE's TSV of index and prediction; CLUE's JSON lines of id and label, or its
+    one object of id -> answer."""
     told = zip(rows, answers, strict=True)
     if part.endswith(".json"):
-        older = "test1.1" not in os.path.basename(path)
+        task, older = OFFICIAL[name], "test1.1" not in os.path.basename(paths[0])
         part = part.replace("11_", "10_") if older else part  # CLUE 1.0's rows and name
+        sent = ((row["id"], found[task.answer]) for row, found in told)
         with new_file(os.path.join(folder, part)) as file:
-            for row, found in told:
-                line = {"id": row["id"], "label": found["label"]}
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            if task.whole:
+                file.write(json.dumps(dict(sent), ensure_ascii=False, indent=2) + "\n")
+                return
+            for number, label in sent:
+                file.write(json.dumps({"id": number, "label": label}, ensure_ascii=False) + "\n")
         return
     low, high = _RATINGS
     with new_file(os.path.join(folder, part)) as file:

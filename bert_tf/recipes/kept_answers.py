@@ -34,13 +34,13 @@ def kept_answers(path, table, plain, task, tokenizer, teachers, data, copies=0, 
       InputError: the file is damaged, or of other rows or teachers.
       ConfigError: as `asked_answers`.
     """
-    drawn = copies or not isinstance(plain.data.validation, str)
+    drawn = copies or plain.data.splits
     told = {
         "rows": len(table),
         "data": sorted(each["blake2b"] for each in data.values()),
         # It decides which rows are split off, and how texts are altered.
         "seed": plain.train.seed if drawn else None,
-        "split": None if isinstance(plain.data.validation, str) else plain.data.validation,
+        "split": plain.data.validation if plain.data.splits else None,
         "settings": {k: str(v) for k, v in sorted(data_settings(plain, task).items())},
         "teachers": [_digest(teacher.model) for teacher in teachers],
     }

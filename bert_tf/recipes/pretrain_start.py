@@ -6,10 +6,10 @@ from bert_tf.compression import distillation
 from bert_tf.conversion.contents import opened
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.loading import load_encoder, load_task
+from bert_tf.outlines import require_arguments
 from bert_tf.recipes.finetune_models import (
     arguments_of,
     arguments_with_models,
-    check_arguments,
     go_on,
     whole_model,
 )
@@ -65,7 +65,7 @@ def _whole(config, task, name, encoder, source, tokenizer):
     """The task model of an objective whose task has a decoder, that of `source` if there is one."""
     start = config.model
     arguments = {**arguments_of(source), **start.options}
-    check_arguments(task, arguments, start.options, name)
+    require_arguments(arguments, start.options, task.arguments, name)
     try:
         model = task(encoder, **arguments_with_models(task, arguments, tokenizer))
     except InputError as error:

@@ -15,7 +15,8 @@ from absl import logging
 from bert_tf.atomic import write_file
 from bert_tf.config import DataSection, FinetuneConfig, ModelSection, TrainSection
 from bert_tf.data import read_table
-from bert_tf.datasets import kinds_of, places_of, task_named
+from bert_tf.data.places import kinds_of, places_of
+from bert_tf.datasets import task_named
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.export import export_saved_model, load_export
 from bert_tf.loading import load_with_tokenizer

@@ -5,6 +5,7 @@ import typing
 from collections.abc import Callable, Mapping
 
 from bert_tf.errors import InputError
+from bert_tf.outlines import Column as Column
 from bert_tf.tasks.languages import SETTING, with_languages
 
 # Axis of the tokens in the tensors that every tokenizer gives; a task adds its own.
@@ -17,20 +18,6 @@ TOKEN_AXES = {
     "offsets": 1,
     "owned": 1,
 }
-
-
-class Column(typing.NamedTuple):
-    """One column that a task reads.
-
-    Attributes:
-      kind: str, a key of `data.cells.KINDS`, such as "text" or "texts"; or "label".
-      optional: bool, a table may lack it; it is read only where a setting names it.
-      target: bool, what is to be predicted: absent when a model answers.
-    """
-
-    kind: str
-    optional: bool = False
-    target: bool = False
 
 
 class Features(typing.NamedTuple):

@@ -6,8 +6,9 @@ which of the encoder's vectors each name has.
 
 from bert_tf.conversion.data_settings import check_languages as check_numbers
 from bert_tf.errors import InputError, shown
+from bert_tf.outlines import LANGUAGE as COLUMN
 
-COLUMN, SETTING = "language", "languages"
+SETTING = "languages"
 
 
 def check_languages(languages, config):

@@ -9,6 +9,7 @@ import re
 
 from absl import logging
 
+from bert_tf import hub
 from bert_tf.atomic import new_files
 from bert_tf.errors import InputError, shown
 from bert_tf.text import tokenizer_json
@@ -297,7 +298,7 @@ def _has_capitals(vocabulary):
 
 def _no_vocabulary(path):
     if not os.path.isdir(path):
-        return InputError(f"{path}: no such directory, and no vocab.txt")
+        return InputError(hub.nothing_at(path, "directory, and no vocab.txt"))
     others = [name for name in _OTHER_KINDS if os.path.exists(os.path.join(path, name))]
     found = (
         f"only {', '.join(others)}, another kind of tokenizer" if others else "no tokenizer files"

@@ -198,7 +198,7 @@ def test_every_verb_refuses_what_it_does_not_know(capsys, verb):
 
 
 LIGHT = """
-import sys
+import os, sys
 from bert_tf.cli import finetune, main
 assert main(["finetune", "--help"]) == 0
 assert main(["finetune", "--config=absent.yaml", "--workdir=x"]) == 2
@@ -206,15 +206,47 @@ assert main(["export", "--model=x", "--output=y", "--format=z"]) == 2
 assert main(["config", "finetune/sst2"]) == 0 and main(["--version"]) == 0
 heavy = {"tensorflow", "keras", "numpy", "sklearn"} & set(sys.modules)
 assert not heavy, heavy
+os.makedirs("m")
+for name in ("m/config.json", "m/model.safetensors", "t.txt"):
+    open(name, "w").write("{}")
 open("a.tsv", "w").write("txt\\tlabel\\n")
-yaml = "model: {path: .}\\ndata: {train: a.tsv}\\n"
-texts = {"a": yaml, "b": yaml.replace("a.tsv", "b.tsv"), "c": yaml.replace(".}", "d}", 1)}
-for name, text in texts.items():
-    open(f"{name}.yaml", "w").write(text)
-    assert main(["finetune", f"--config={name}.yaml", "--workdir=x"]) == 1
-assert main(["evaluate", "--model=.", "--data=c.tsv"]) == 1
-assert main(["predict", "--model=.", "--input=e.txt"]) == 1
+open("r.csv", "w").write("query,txt,score\\n")
+open("s.jsonl", "w").write('{"words": ["a"], "label": "x"}\\n')
+config = dict(model="{path: m}", data="{train: a.tsv}", task="sequence_classification")
+
+
+def finetune(**changes):
+    text = "".join(f"{key}: {value}\\n" for key, value in {**config, **changes}.items())
+    open("c.yaml", "w").write(text)
+    return main(["finetune", "--config=c.yaml", "--workdir=x"])
+
+
+assert finetune() == 1
+assert finetune(data="{train: b.tsv}") == 1
+assert finetune(model="{path: d}") == 1 and finetune(model="{path: .}") == 1
+assert finetune(task="reranking", data="{train: r.csv}") == 1
+assert finetune(task="token_classification", data="{train: s.jsonl}") == 1
+assert finetune(task="sentence_embedding", data="{train: a.tsv, columns: {negativ: x}}") == 2
+assert finetune(task="rerankin") == 2 and finetune(train="{best_metric: acuracy}") == 2
+assert finetune(model="{path: m, options: {window_poling: max}}") == 2
+several = "{a: {data: {train: a.tsv}, task: seq}}"
+open("c.yaml", "w").write(f"model: {{path: m}}\\ntasks: {several}\\n")
+assert main(["finetune", "--config=c.yaml", "--workdir=x"]) == 2
+assert main(["evaluate", "--model=m", "--data=c.tsv"]) == 1
+assert main(["evaluate", "--model=m", "--data=a.tsv", "--label=lable"]) == 1
+assert main(["predict", "--model=m", "--input=e.txt"]) == 1
+assert main(["predict", "--model=m", "--input=r.csv", "--text=text"]) == 1
+assert main(["predict", "--model=m", "--input=-", "--labels=a,a"]) == 1
+assert main(["predict", "--model=m", "--input=-", "--labels=a,b", "--template=x"]) == 2
 assert main(["export", "--model=f", "--output=y"]) == 1
+assert main(["convert", "--source=g", "--target=y", "--format=google"]) == 1
+assert main(["convert", "--source=m", "--target=y", "--format=gogle"]) == 2
+open("g.yaml", "w").write("model: {path: m}\\ndata: {folder: h}\\n")
+assert main(["glue", "--config=g.yaml", "--workdir=x", "--tasks=RTE"]) == 1
+assert main(["glue", "--config=g.yaml", "--workdir=x", "--tasks=RTA"]) == 2
+assert main(["vocab", "--input=i*", "--output=y"]) == 1
+assert main(["records", "--input=t.txt", "--tokenizer=j", "--output=y"]) == 1
+assert main(["quickstart", "--model=k"]) == 1
 assert "tensorflow" not in sys.modules
 """
 
@@ -228,10 +260,28 @@ def test_help_and_wrong_flags_do_not_wait_for_tensorflow(tmp_path):
         "absent.yaml: cannot be read",
         "a.tsv, line 1: no column 'text' in the header; did you mean 'txt'?",
         "b.tsv: cannot be read: No such file",
-        "d: no such directory, .zip or checkpoint prefix",
+        "d: no such directory, .zip or checkpoint prefix; a published model",
+        ".: no model: wanted config.json",
+        "r.csv, line 1: no column 'text' in the header; did you mean 'txt'?",
+        "s.jsonl, line 1: no key 'text'; there are 'words', 'label'",
+        "data.columns.negativ: no further column of the task (nearest: negative)",
+        "task is 'rerankin', wanted one of",
+        "train.best_metric is acuracy, wanted one of",
+        "model.options.window_poling: task sequence_classification has no such argument (nearest:",
+        "tasks.a.task is 'seq', wanted one of",
         "c.tsv: cannot be read: No such file",
+        "a.tsv, line 1: no column 'lable' in the header; did you mean 'label'?",
         "e.txt: cannot be read: No such file",
+        "labels: ['a', 'a'], wanted two different ones at least",
+        "template: 'x', wanted a text with {} once in it",
         "f: no such directory",
+        "g: no such directory",
+        "format: 'gogle', wanted one of",
+        "h/RTE/train.tsv: no such file, which RTE is to be learned from",
+        "--tasks: 'RTA', wanted any of",
+        "'i*': matches no file",
+        "j: no such directory",
+        "k: no such directory",
     ):
         assert told in done.stderr
 

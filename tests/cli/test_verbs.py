@@ -125,6 +125,8 @@ def test_convert_offers_the_nearest_format(folder, tmp_path, capsys):
 @pytest.fixture
 def config(tmp_path):
     path, rows = tmp_path / "config.yaml", tmp_path / "train.tsv"
+    for name in ("config.json", "model.safetensors"):  # read by nobody here
+        (tmp_path / name).touch()
     rows.write_text("text\tlabel\ngood\t1\n")
     path.write_text(f"model: {{path: {tmp_path}}}\ndata: {{train: {rows}}}\n")
     return path
@@ -185,11 +187,12 @@ def test_an_interruption_has_its_code(
     assert told.startswith(f"bert-tf {verb}: {line}") and told.count("\n") == 1
 
 
-def test_quickstart_hands_its_flags_on(monkeypatch):
-    given = []
+def test_quickstart_hands_its_flags_on(config, tmp_path, monkeypatch):
+    given, rows = [], tmp_path / "d.tsv"
+    rows.write_text("sentence\tlabel\ngood\t1\n")
     monkeypatch.setattr(quickstart, "quickstart", lambda *arguments: given.extend(arguments))
-    assert cli.main(["quickstart", "--model=m", "--data=d.tsv", "--text=sentence"]) == 0
-    assert given == ["quickstart", "m", "d.tsv", "sentence", "label"]
+    assert cli.main(["quickstart", f"--model={tmp_path}", f"--data={rows}", "--text=sentence"]) == 0
+    assert given == ["quickstart", str(tmp_path), str(rows), "sentence", "label"]
 
 
 def test_finetune_draws_its_schedule_and_trains_nothing(data, tmp_path, capsys):

@@ -37,6 +37,22 @@ def rows(path):
     return list(zip(*(cells[name] for name in COLUMNS), strict=True))
 
 
+def test_the_blanks_of_chid_are_rows_with_what_is_around_them(tmp_path):
+    text = "前" * 80 + "#idiom000003#中#idiom000004#"
+    given = {"content": [text], "candidates": ["甲", "乙", "丙"], "realCount": 2}
+    path = written(tmp_path / "train.json", given)
+    written(tmp_path / "train_answer.json", {"#idiom000003#": 2, "#idiom000004#": 0})
+    assert formats.guess_format(path) == "chid"
+    places = {"text": "text", "choices": "choices", "label": "label"}
+    table = read_table(path, places, {name: KINDS[name] for name in places})
+    cells = table.cells(range(2))
+    assert cells["label"] == [2, 0] and cells["choices"][0] == ["甲", "乙", "丙"]
+    assert cells["text"] == ["前" * 58 + "___中……", "前" * 55 + "……中___"]
+    written(tmp_path / "train_answer.json", {"#idiom000003#": 3, "#idiom000004#": 0})
+    with pytest.raises(InputError, match="train_answer.json: #idiom000003# is 3, wanted a number"):
+        read_table(path, places, {name: KINDS[name] for name in places})
+
+
 def test_c3_s_answers_are_numbers_of_their_choices(tmp_path):
     path = written(tmp_path / "c3.json", C3)
     assert formats.guess_format(path) == "c3"

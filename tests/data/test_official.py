@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from bert_tf.data.official import NO_LABEL, OFFICIAL, path_of, read_official
+from bert_tf.data.official import NO_LABEL, OFFICIAL
+from bert_tf.data.official_rows import part_of, paths_of, read_official
 from bert_tf.errors import InputError
 
 
@@ -15,8 +16,19 @@ def write(path, *lines):
 
 
 def rows_of(name, part, folder):
-    path = path_of(name, folder, part)
-    return read_official(name, part, path)
+    return read_official(name, part, part_of(name, folder, part))
+
+
+CMRC = {
+    "paragraphs": [
+        {"context": "他在北京。", "qas": [{"question": "在哪？", "id": "TRAIN_1_QUERY_0"}]}
+    ]
+}
+CMRC["paragraphs"][0]["qas"][0]["answers"] = [{"text": "北京", "answer_start": 2}]
+CHID = {
+    "content": ["这个问题#idiom000001#，人们#idiom000002#。"],
+    "candidates": ["一清二楚", "七上八下"],
+}
 
 
 # task, part, file, its lines -> the row
@@ -104,6 +116,23 @@ LAYOUTS = {
         [{"id": 1, "abst": "摘要", "keyword": ["水", "能量"], "label": "0"}],
         dict(text="水 能量", text_pair="摘要", label="0"),
     ),
+    "cmrc2018": (
+        *("train", "cmrc2018_public/train.json", [{"version": "v1.0", "data": [CMRC]}]),
+        dict(
+            question="在哪？",
+            context="他在北京。",
+            answers=[{"text": "北京", "answer_start": 2}],
+        ),
+    ),
+    "c3 to predict": (
+        *("c311_predict.json", "c3_public/test1.1.json"),
+        [[[["男：好。"], [{"question": "谁？", "choice": ["甲", "乙"], "id": 7}]]]],
+        dict(text="男：好。", question="谁？", choices=["甲", "乙"]),
+    ),
+    "chid to predict": (
+        *("chid11_predict.json", "chid_public/test1.1.json", [CHID, CHID]),
+        dict(text="这个问题___，人们……。", choices=["一清二楚", "七上八下"]),
+    ),
 }
 
 
@@ -115,7 +144,26 @@ def test_a_layout_is_read(name, tmp_path):
     write(tmp_path / file, *lines)
     found = rows_of(task, part, tmp_path)
     first = found.rows[0]
-    assert first.pop("id") in (0, 1, 3, 7, "0", "3", "7") and first == row and not found.left_out
+    known = (0, 1, 3, 7, "0", "3", "7", "TRAIN_1_QUERY_0", "#idiom000001#")
+    assert first.pop("id") in known and first == row and not found.left_out
+
+
+def test_c3_is_two_files_in_one_part_and_chid_s_answers_lie_beside_it(tmp_path):
+    asked = [{"question": "谁？", "choice": ["甲", "乙"], "answer": "乙"}]
+    for kind in "dm":
+        write(tmp_path / f"c3/{kind}-train.json", [[[kind], asked]])
+    found = rows_of("c3", "train", tmp_path).rows
+    assert [row["text"] for row in found] == ["d", "m"] and [x["label"] for x in found] == [1, 1]
+    assert [row["id"] for row in found] == [0, 1]
+    write(tmp_path / "chid/dev.json", CHID)
+    with pytest.raises(InputError, match="dev.json, blank 1: there is no answer to learn from"):
+        rows_of("chid", "validation", tmp_path)
+    write(tmp_path / "chid/dev_answer.json", {"#idiom000001#": 0, "#idiom000002#": 1})
+    found = rows_of("chid", "validation", tmp_path).rows
+    assert [row["label"] for row in found] == [0, 1]
+    assert found[1]["text"] == "这个问题……，人们___。"
+    with pytest.raises(InputError, match="d-dev.json: no such file, which c3 is to be learned"):
+        paths_of("c3", tmp_path)
 
 
 def test_what_the_sites_broke_and_what_nobody_agreed_on_is_counted(tmp_path):

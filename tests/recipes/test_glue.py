@@ -7,9 +7,12 @@ import pytest
 
 from bert_tf import SequenceClassifier, build_encoder, cli
 from bert_tf.config import GlueConfig, load
+from bert_tf.data.official import BENCHMARKS, task_names
+from bert_tf.datasets import task_named
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.recipes import glue as recipe
-from bert_tf.recipes.glue import glue, task_names
+from bert_tf.recipes.finetune import require_able
+from bert_tf.recipes.glue import glue
 from tests import tiny
 
 
@@ -97,9 +100,46 @@ def test_mean_spread_and_the_files_of_the_sites(folder, runs, tmp_path):
 def test_clue_is_sent_json_lines_under_the_name_of_its_rows(file, name, tmp_path):
     rows = [{"id": 5, "text": "a"}, {"id": 6, "text": "b"}]
     answers = [{"label": "100", "score": 0.9}, {"label": "101", "score": 0.6}]
-    recipe._write("tnews", "tnews11_predict.json", f"x/{file}", rows, answers, str(tmp_path))
+    recipe._write("tnews", "tnews11_predict.json", [f"x/{file}"], rows, answers, str(tmp_path))
     lines = (tmp_path / f"{name}_predict.json").read_text().splitlines()
     assert list(map(json.loads, lines)) == [{"id": 5, "label": "100"}, {"id": 6, "label": "101"}]
+
+
+@pytest.mark.parametrize(
+    "name, part, answers, told",
+    [
+        ("cmrc2018", "cmrc2018", [{"answer": "北京"}, {"answer": "他"}], {"5": "北京", "6": "他"}),
+        ("chid", "chid11", [{"choice": 3}, {"choice": 0}], {"5": 3, "6": 0}),
+        ("c3", "c311", [{"choice": 1}, {"choice": 0}], None),
+    ],
+)
+def test_clue_s_tasks_of_reading_are_sent_as_the_site_asks(name, part, answers, told, tmp_path):
+    rows, paths = [{"id": "5"}, {"id": "6"}], [f"{name}_public/test1.1.json"]
+    recipe._write(name, f"{part}_predict.json", paths, rows, answers, str(tmp_path))
+    text = (tmp_path / f"{part}_predict.json").read_text(encoding="utf-8")
+    if told is not None:
+        assert json.loads(text) == told
+    else:
+        lines = list(map(json.loads, text.splitlines()))
+        assert lines == [{"id": "5", "label": 1}, {"id": "6", "label": 0}]
+
+
+def test_the_runs_of_clue_s_tasks_of_reading_read_what_was_written(folder, tmp_path):
+    config, asked = (
+        load(GlueConfig, f"{folder}/glue.yaml"),
+        {"question": "谁？", "choice": ["甲", "乙"]},
+    )
+    write(tmp_path / "c3.json", [json.dumps([[["好"], [{**asked, "answer": "乙"}]]])])
+    data = recipe._convert("c3", {"train": [f"{tmp_path}/c3.json"]}, f"{tmp_path}/data")
+    run = recipe._config(config, "c3", 1, {**data, "validation": 0.5})
+    assert run.task == "multiple_choice" and run.data.columns == {"question": "question"}
+    assert run.train.best_metric == "accuracy" and run.data.ignore_labels == ()
+    require_able(run, task_named(run.task))
+    line = json.loads((tmp_path / "data/train.jsonl").read_text(encoding="utf-8"))
+    assert line == {"id": 0, "text": "好", "question": "谁？", "choices": ["甲", "乙"], "label": 1}
+    assert recipe._figures("cmrc2018", {"validation": {"exact_match": 64.0}}) == {
+        "exact_match": 0.64
+    }
 
 
 def test_a_task_differs_where_the_configuration_says(folder):
@@ -128,7 +168,7 @@ def test_a_whole_run_goes_on_where_it_stopped(folder, tmp_path, capsys):
     "names, found",
     [
         ("CoLA,mrpc", ["CoLA", "MRPC"]),
-        ("clue", "afqmc tnews iflytek cmnli ocnli cluewsc2020 csl".split()),
+        ("clue", "afqmc tnews iflytek cmnli ocnli cluewsc2020 csl cmrc2018 c3 chid".split()),
     ],
 )
 def test_tasks_are_named_one_by_one_or_as_a_benchmark(names, found):
@@ -166,4 +206,4 @@ def test_what_is_no_task_no_file_and_no_seed_is_one_line(folder, tmp_path, capsy
 def test_the_configurations_that_are_shipped_load(name):
     folder = pathlib.Path(__file__).parents[2] / "configs" / "glue"
     config = load(GlueConfig, str(folder / f"{name}.yaml"))
-    assert set(config.tasks) <= set(recipe.BENCHMARKS[name])
+    assert set(config.tasks) <= set(BENCHMARKS[name])

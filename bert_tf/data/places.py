@@ -1,0 +1,81 @@
+"""Where the columns of a task are in a file; read without TensorFlow.
+
+`task` is a TaskModel class or an outline: whatever has `columns` and `places`.
+"""
+
+from bert_tf.data.formats import given_columns, guess_format, table_files
+from bert_tf.errors import ConfigError, nearest
+from bert_tf.outlines import LANGUAGE
+
+# Where the columns of texts and labels are if nothing else is said.
+_USUAL = {"text": "text", "text_pair": None, "label": "label"}
+
+
+def kinds_of(task):
+    """The kinds of a task's columns, dict of name -> str."""
+    return {name: column.kind for name, column in task.columns.items()}
+
+
+def format_of(task, path, format=None):
+    """The format of a task's file: as it is told, or as its name and its beginning say; of several
+    files, as those of the first."""
+    spans = "spans" in kinds_of(task).values()
+    if spans and format == "conllu":
+        return "conllu_tags"
+    return format or guess_format(table_files(path)[0], spans)
+
+
+def places_of(task, given, further=(), key="columns", format=None):
+    """Where each column of a task is in a file.
+
+    Args:
+      task: a TaskModel class, or its outline.
+      given: dict of column name -> its place, None for none; columns that are no task's, such as an
+        unused `text_pair`, may only be None or the name itself.
+      further: dict of column name -> its place, for the other columns.
+      key: str, what messages call `further`.
+      format: str, of the file: optional columns that such files always have are read.
+    Returns:
+      dict of column name -> name, number or None; without the column of languages where it is not
+      given, for most encoders have no use for it.
+    Raises:
+      ConfigError: a column is given that the task does not read.
+    """
+    for name in further:
+        if name not in task.columns or name in given:
+            near = nearest(name, task.columns)
+            hint = f" (nearest: {near})" if near else f"; it reads {', '.join(task.columns)}"
+            raise ConfigError(f"{key}.{name}: no further column of the task{hint}")
+    if given == _USUAL:
+        given = {**given, **task.places}
+    for name, place in given.items():
+        if name not in task.columns and place not in (None, name):
+            reads = ", ".join(task.columns)
+            raise ConfigError(f"{name}: {place!r}, and the task reads {reads} alone")
+    places, there = {}, given_columns(format)
+    for name, column in task.columns.items():
+        default = None if column.optional and name not in there else name
+        places[name] = given[name] if name in given else dict(further).get(name, default)
+    if places.get(LANGUAGE) is None:
+        places.pop(LANGUAGE, None)
+    return places
+
+
+def columns_of(section, task, measured=None):
+    """Where a section `data` says each column of a task is.
+
+    Args:
+      section: with the fields of `sections.DataSection`.
+      task: a TaskModel class, or its outline.
+      measured: dict, its `validation_columns` or `test_columns`, of the file that these are about.
+    Returns:
+      dict, and ConfigError, as of `places_of`.
+    """
+    given = {name: getattr(section, name) for name in ("text", "text_pair", "label")}
+    further = dict(section.columns)
+    for name, place in (measured or {}).items():
+        (given if name in given else further)[name] = place
+    if section.languages and further.get(LANGUAGE) is None:
+        further[LANGUAGE] = LANGUAGE
+    format = format_of(task, section.train, section.format)
+    return places_of(task, given, further, "data.columns", format)
