@@ -10,6 +10,7 @@ from bert_tf import InputError, build_encoder, convert, encoders, load_encoder
 from bert_tf.conversion import FAMILIES
 from bert_tf.conversion.contents import opened
 from bert_tf.loading.encoders import config_of_files, told_config
+from tests.security.load_each import NOT_READ
 from tests.security.models import config_of
 
 PUBLISHED = sorted(name for name, family in FAMILIES.items() if family.is_published)
@@ -28,16 +29,6 @@ MEANT = {
     *("score", "input_feeding", "num_languages", "embedding_size", "inner_group_num"),
     "num_hidden_groups",
 }
-# Of these nothing else is read, or they have no such part.
-NOT_READ = {
-    "lstm": {"attention_probs_dropout_prob", "intermediate_size", "hidden_act", "layer_norm_eps"},
-    "elmo": {"attention_probs_dropout_prob", "hidden_act", "layer_norm_eps"},
-    "distilbert": {"layer_norm_eps", "type_vocab_size"},
-    "transformer": set(),
-}
-NOT_READ["lstm"] |= {"is_decoder"}  # a decoder's layers have other names
-NOT_READ["elmo"] |= {"hidden_size"}  # twice its `embedding_size`
-NOT_READ["word2vec"] = NOT_READ["elmo"] | {"intermediate_size", "initializer_range"}
 
 
 @pytest.mark.parametrize("name", encoders.FAMILIES)

@@ -1,5 +1,6 @@
 """Loads each folder that a line of the standard input names; says in a line what came of it."""
 
+import dataclasses
 import hashlib
 import logging
 import os
@@ -7,6 +8,17 @@ import resource
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# Family -> fields of its config that nothing reads.
+NOT_READ = {
+    "lstm": {"attention_probs_dropout_prob", "intermediate_size", "hidden_act", "layer_norm_eps"},
+    "elmo": {"attention_probs_dropout_prob", "hidden_act", "layer_norm_eps"},
+    "distilbert": {"layer_norm_eps", "type_vocab_size"},
+    "transformer": set(),
+}
+NOT_READ["lstm"] |= {"is_decoder"}  # a decoder's layers have other names
+NOT_READ["elmo"] |= {"hidden_size"}  # twice its `embedding_size`
+NOT_READ["word2vec"] = NOT_READ["elmo"] | {"intermediate_size", "initializer_range"}
 
 
 def outcome(folder):
@@ -43,13 +55,20 @@ def outcome(folder):
 def _told(model):
     parts = (getattr(model, name, None) for name in ("encoder", "writer", "generator"))
     encoders = [getattr(x, "encoder", x) for x in (model, *parts) if hasattr(x, "weights")]
-    config = repr([encoder.config for encoder in encoders])
+    config = repr([_read(encoder.config) for encoder in encoders])
     config = hashlib.sha1(config.encode()).hexdigest()[:12]
     weights = hashlib.sha1()
     for weight in model.weights:
         weights.update(weight.numpy().tobytes())
     told = " warned" if warnings.count else ""
     return f"loaded {config} {weights.hexdigest()[:12]} {type(model).__name__}{told}"
+
+
+def _read(config):
+    """The fields of a config that something reads, list of (name, value)."""
+    names = [field.name for field in dataclasses.fields(config)]
+    unread = NOT_READ.get(config.model_type, ())
+    return [(name, getattr(config, name)) for name in names if name not in unread]
 
 
 class Warnings(logging.Handler):
