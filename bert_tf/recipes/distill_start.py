@@ -15,6 +15,7 @@ from bert_tf.loading import load_encoder, load_task
 from bert_tf.loading.cutting import copy_head
 from bert_tf.loading.encoders import config_of_files
 from bert_tf.recipes.finetune import configure, require_fit, with_head
+from bert_tf.recipes.finetune_models import arguments_of, keeps_parts
 from bert_tf.recipes.finetune_rows import in_windows, read_tables
 from bert_tf.text import Tokenizer
 
@@ -127,7 +128,9 @@ def make_student(config, task, table, tokenizer):
         except InputError as error:
             raise ConfigError(f"distillation.{error}") from None
     require_fit(plain, encoder, tokenizer)
-    model = with_head(plain, task, table, encoder)
+    # Its decoder too, which has sizes of its own.
+    kept = arguments_of(source if keeps_parts(task, start.options) else None)
+    model = with_head(plain, task, table, encoder, kept, tokenizer)
     if source is not None and _same_labels(source, model) and copy_head(source, model):
         logging.info("%s: the student begins with its head", start.path)
     configure(model, plain)

@@ -43,9 +43,13 @@ def whole_model(contents, task, options):
       TaskModel; None where the files hold another task, the task has no such part, or the options
       tell of another one.
     """
-    if contents.task != task.__name__ or not task.from_models or {*task.from_models} & {*options}:
-        return None
-    return load_task(contents)
+    keeps = contents.task == task.__name__ and keeps_parts(task, options)
+    return load_task(contents) if keeps else None
+
+
+def keeps_parts(task, options):
+    """bool, whether models of a task have such a part, which the options do not tell anew."""
+    return bool(task.from_models) and not {*task.from_models} & {*options}
 
 
 def arguments_of(model):

@@ -9,10 +9,19 @@ import pytest
 import tensorflow as tf
 
 from bert_tf import Seq2Seq, Tokenizer, load_task
-from bert_tf.config import DataSection, Denoising, FinetuneConfig, ModelSection, TrainSection
+from bert_tf.compression_sections import DistillationSection
+from bert_tf.config import (
+    DataSection,
+    Denoising,
+    DistillConfig,
+    FinetuneConfig,
+    ModelSection,
+    TrainSection,
+)
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.pretraining_data.hidden import hide, known_of
 from bert_tf.recipes import finetune as finetuning
+from bert_tf.recipes.distill_start import make_student
 from bert_tf.recipes.predict import predict
 from bert_tf.recipes.pretrain import pretrain
 from bert_tf.recipes.pretrain_start import start_model
@@ -99,6 +108,17 @@ def test_fine_tuning_goes_on_with_the_decoder_unless_it_is_told_another(path, ta
     np.testing.assert_array_equal(model(ids), source(ids))
     other = begun(path, table, decoder={"num_hidden_layers": 2})
     assert other.writer.config.model_type == "gpt2" and other.share_embeddings is None
+
+
+def test_a_student_begins_with_the_decoder_of_its_files(path, table):
+    plain = finetune_config(path, table)
+    given = dict(task="seq2seq", data=plain.data, train=plain.train)
+    section = DistillationSection(teacher=(path,))
+    config = DistillConfig(model=plain.model, distillation=section, **given)
+    tables = finetuning.read_tables(plain, Seq2Seq)
+    model = make_student(config, Seq2Seq, tables["train"], Tokenizer.from_pretrained(path))
+    ids = {name: np.array([[2, 9, 11, 3]], "int32") for name in ("input_ids", "decoder_input_ids")}
+    np.testing.assert_array_equal(model(ids), load_task(path)(ids))
 
 
 def test_pretraining_goes_on_with_a_decoder_and_begins_one_behind_an_encoder(path, folder, caplog):
