@@ -171,7 +171,10 @@ class Distillation(TaskModel):
             # Adversarial training moves words' vectors, the student's alone.
             return {name: x for name, x in inputs.items() if name != "embedding_shift"}
         before = name_for_teacher(number, "")
-        return {x.removeprefix(before): y for x, y in inputs.items() if x.startswith(before)}
+        found = {x.removeprefix(before): y for x, y in inputs.items() if x.startswith(before)}
+        if not found:
+            raise InputError(f"inputs: none is called {before}..., which a teacher reads")
+        return found
 
     def loss_weights(self, labels, sample_weight=None):
         own, _ = _parts(labels)

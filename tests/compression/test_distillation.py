@@ -209,6 +209,8 @@ def test_a_teacher_may_have_inputs_of_its_own():
     other = {name_for_teacher(0, name): x[::-1] for name, x in INPUTS.items()}
     outputs = model({**INPUTS, **other}, training=True, key=new_key(0, 0))
     np.testing.assert_allclose(outputs["teachers"][0], np.asarray(teacher(INPUTS))[::-1], atol=1e-5)
+    with pytest.raises(InputError, match="none is called teacher_0_..., which a teacher reads"):
+        model(INPUTS)
 
 
 def test_layers_of_the_teacher_are_replaced_more_and_more():

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 
 from bert_tf import SequenceClassifier, Tokenizer, build_encoder, cli, load_task
 from bert_tf.config import FinetuneConfig, from_dict
-from bert_tf.recipes import distill
+from bert_tf.recipes import finetune
 from bert_tf.recipes.distill_start import Teacher, as_taught
 from bert_tf.recipes.finetune_rows import read_tables
 from tests import tiny
@@ -119,13 +119,13 @@ def test_the_teacher_is_in_no_checkpoint(run):
 
 @pytest.mark.slow
 def test_an_interrupted_run_ends_with_the_same_bits(folder, run, tmp_path, monkeypatch):
-    measure = distill.evaluate
+    measure = finetune.evaluate
 
     def interrupt(*arguments):
         os.kill(os.getpid(), signal.SIGINT)
         return measure(*arguments)
 
-    monkeypatch.setattr(distill, "evaluate", interrupt)
+    monkeypatch.setattr(finetune, "evaluate", interrupt)
     assert cli.main(argv_of(folder, tmp_path / "run")) == 3
     monkeypatch.undo()
     assert cli.main(argv_of(folder, tmp_path / "run")) == 0
@@ -199,9 +199,9 @@ def test_layers_of_the_teacher_are_replaced_and_a_stop_changes_no_bit(
     sets += ["train.evaluate_every=2", "distillation.replaced_by=0.75"]
     sets = ["distillation.losses={}", *sets]
     assert cli.main(argv_of(folder, tmp_path / "whole", *sets)) == 0
-    measure = distill.evaluate
+    measure = finetune.evaluate
     monkeypatch.setattr(
-        distill, "evaluate", lambda *x: (os.kill(os.getpid(), signal.SIGINT), measure(*x))[1]
+        finetune, "evaluate", lambda *x: (os.kill(os.getpid(), signal.SIGINT), measure(*x))[1]
     )
     assert cli.main(argv_of(folder, tmp_path / "run", *sets)) == 3
     monkeypatch.undo()
