@@ -308,9 +308,9 @@ def in_parts(few, trimmed=False):
 
 
 def _lengths(mask):
-    """The tokens of each row, or of the longest of its texts: [N, L] or [N, T, L] -> int32 [N]."""
+    """The tokens of each row, or of its longest text or window: [N, ..., L] -> int32 [N]."""
     tokens = tf.reduce_sum(tf.cast(mask > 0, tf.int32), axis=-1)
-    return tokens if tokens.shape.rank == 1 else tf.reduce_max(tokens, axis=1)
+    return tf.reduce_max(tokens, axis=list(range(1, tokens.shape.rank)))
 
 
 def _one(texts, fill):

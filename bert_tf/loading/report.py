@@ -121,8 +121,8 @@ def _usual_name(config):
 
 def _tensors(contents, model):
     """The names of the files' tensors that are the model's; reason -> names of the others."""
-    if getattr(model, "encoder", model) is model or contents.modules:
-        model = getattr(model, "encoder", model)
+    if contents.modules or (contents.fullest_task is None and not contents.is_own):
+        model = getattr(model, "encoder", model)  # the files hold no more
     table = _table(contents, model)
     return account(table, model, contents.tensors, contents.weights_file)
 

@@ -3,6 +3,7 @@
 import pytest
 
 from bert_tf import cli
+from tests import tiny
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,8 @@ def test_flags_that_say_nothing_together_are_refused(flags, said, capsys):
 
 @pytest.mark.parametrize("flag", ["calibration", "data"])
 def test_a_file_that_is_not_there_is_said_at_once(tmp_path, flag, capsys):
+    tiny.save(tmp_path / "m")
     flags = ["--format=onnx", "--quantize=int8", f"--{flag}={tmp_path / 'absent.txt'}"]
-    assert cli.main(["export", f"--model={tmp_path}", f"--output={tmp_path / 'x'}", *flags]) == 1
+    places = [f"--model={tmp_path / 'm'}", f"--output={tmp_path / 'x'}"]
+    assert cli.main(["export", *places, *flags]) == 1
     assert "absent.txt: cannot be read: No such file" in capsys.readouterr().err

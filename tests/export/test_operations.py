@@ -21,7 +21,7 @@ def test_a_layer_norm_in_one_operation_is_equation_4(rows, epsilon, compiled):
     x = NUMBERS.standard_normal((rows, 12)).astype("float32") * 3 + 1
 
     def normed(x):
-        with done_by(STEPS):
+        with done_by(STEPS["float32"]):
             return layer(x)
 
     normed = tf.function(normed) if compiled else normed
@@ -34,7 +34,7 @@ def test_without_a_shift_the_norm_is_the_layers_own():
     layer = LayerNorm(center=False)
     layer.build((None, 12))
     x = NUMBERS.standard_normal((3, 12)).astype("float32")
-    with done_by(STEPS):
+    with done_by(STEPS["float32"]):
         found = layer(x)
     np.testing.assert_array_equal(found, layer(x))
 
@@ -43,7 +43,7 @@ def test_equal_rows_are_normalized_to_the_shift_and_not_to_nan():
     layer = LayerNorm()
     layer.build((None, 12))
     oracles.randomize(layer)
-    with done_by(STEPS):
+    with done_by(STEPS["float32"]):
         found = layer(np.full((2, 12), 3.0, "float32"))
     np.testing.assert_allclose(found, [oracles.get(layer, "beta")] * 2, atol=1e-5)
 
@@ -52,7 +52,7 @@ def test_rows_are_taken_from_where_the_layers_take_them():
     mask = np.array([[1, 1, 0], [1, 0, 0]], "int32")
     real = RealTokens.of(real_places(mask), mask)
     x = NUMBERS.standard_normal((6, 4)).astype("float32")
-    with done_by(STEPS):
+    with done_by(STEPS["float32"]):
         found = real.taken_out(x)
     np.testing.assert_array_equal(found, real.taken_out(x))
     np.testing.assert_array_equal(found, x[[0, 1, 3]])
@@ -61,7 +61,7 @@ def test_rows_are_taken_from_where_the_layers_take_them():
 def test_what_was_told_ends_with_its_block():
     layer = LayerNorm()
     layer.build((None, 12))
-    with pytest.raises(ZeroDivisionError), done_by(STEPS):
+    with pytest.raises(ZeroDivisionError), done_by(STEPS["float32"]):
         raise ZeroDivisionError
     x = tf.constant(NUMBERS.standard_normal((3, 12)).astype("float32"))
     with tf.GradientTape() as tape:

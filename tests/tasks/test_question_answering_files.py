@@ -114,7 +114,13 @@ def test_how_likely_no_answer_is_goes_into_the_file_of_the_official_scorer(
     ask.settings, ask.records = settings, lambda *columns: records
     monkeypatch.setattr(recipe, "_answerer", lambda *_: ask)
     output, second = tmp_path / "answers.json", tmp_path / "na.json"
-    flags = [f"--model={tmp_path}", f"--input={squad}", f"--output={output}", "--format=squad"]
+    tiny.save(tmp_path / "m")
+    flags = [
+        f"--model={tmp_path / 'm'}",
+        f"--input={squad}",
+        f"--output={output}",
+        "--format=squad",
+    ]
     assert main(["predict", *flags[:3], f"--na_probs={second}"]) == 2
     assert "wanted --format=squad with it" in capsys.readouterr().err
     assert main(["predict", *flags, f"--na_probs={output}"]) == 2

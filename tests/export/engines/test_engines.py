@@ -98,7 +98,7 @@ def test_a_package_that_is_missing_is_named_with_its_extra(monkeypatch, package)
 
 def test_the_command_says_it_in_a_line_and_writes_nothing(monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(sys.modules, "onnx", None)
-    (tmp_path / "m").mkdir()
+    tiny.save(tmp_path / "m")
     flags = ["export", f"--model={tmp_path / 'm'}", f"--output={tmp_path / 'x'}", "--format=onnx"]
     assert cli.main(flags) == 2
     told = capsys.readouterr().err
