@@ -5,7 +5,8 @@ from absl import logging
 from bert_tf.data.cells import KINDS, check_unicode
 from bert_tf.data.conll import CONLL_FILES, SentenceColumns
 from bert_tf.data.formats import has_keys, unit
-from bert_tf.errors import ConfigError, InputError, nearest, shown
+from bert_tf.data.places import hint
+from bert_tf.errors import ConfigError, InputError, shown
 
 # The kind of a column of labels, which are numbered as a whole (labels.py).
 LABEL = "label"
@@ -48,13 +49,23 @@ def choose(places, kinds, records, path, format):
     if record is None:
         raise InputError(f"{path}: is empty")
     header = [name.strip() for name in record.cells]
+    _tell_unread(unread.intersection(header), f"{path}, line 1")
     found = {
         column: [_find(one, header, path) for one in name]
         if isinstance(name, list)
         else _find(name, header, path)
         for column, name in places.items()
     }
-    return Columns(found, kinds, header=record.cells, unread=unread)
+    return Columns(found, kinds, header=record.cells)
+
+
+def _tell_unread(names, place):
+    """A warning of each column that stands at a place and is not read."""
+    for name in sorted(names):
+        logging.warning(
+            "%s: %r is not read, as no setting says what column it is (%s=%s would)",
+            *(place, name, name, name),
+        )
 
 
 def each_of(place):
@@ -77,15 +88,7 @@ def _find(column, header, path):
         return header.index(column)
     if column in header:
         raise InputError(f"{path}, line 1: the header has column {column!r} twice")
-    raise InputError(f"{path}, line 1: no column {column!r} in the header; {_hint(column, header)}")
-
-
-def _hint(name, names):
-    near = nearest(name, names)
-    if near:
-        return f"did you mean {shown(near)}?"
-    more = ", ..." if len(names) > 20 else ""
-    return "there are " + ", ".join(map(shown, names[:20])) + more
+    raise InputError(f"{path}, line 1: no column {column!r} in the header; {hint(column, header)}")
 
 
 class Columns:
@@ -97,7 +100,7 @@ class Columns:
       least: int. How many cells a record must have at least.
       header: list of str, the cells of the header, if there is one: a record must have as many.
       unit: str, what messages call a record's place.
-      unread: set of str, columns that are not to be read: one warning of each that is there.
+      unread: set of str, keys that are not to be read: one warning of each that is there.
 
     Attributes:
       kinds: dict of column name -> key of cells.KINDS, of the columns that are read on demand.
@@ -152,12 +155,14 @@ class Columns:
           InputError: a cell is missing or of another kind; with line and column.
         """
         place = self.place(path, line)
-        self._warn(record, place)
         if isinstance(record, dict):
+            if self._unread and (found := self._unread.intersection(record)):
+                _tell_unread(found, place)
+                self._unread -= found
             for name in self._places:
                 for key in each_of(self._place(name, record)):
                     if key not in record:
-                        raise InputError(f"{place}: no key {key!r}; {_hint(key, list(record))}")
+                        raise InputError(f"{place}: no key {key!r}; {hint(key, list(record))}")
         elif record == self._header:
             raise InputError(f"{place}: is the header again, as where files were put together")
         elif self._header is not None and len(self._header) != len(record):
@@ -177,15 +182,6 @@ class Columns:
             return None
         key = self._places[self.label]
         return _label_text(record[key], f"{place}: {kind} {key!r}")
-
-    def _warn(self, record, place):
-        there = record if isinstance(record, dict) else self._header or ()
-        for name in sorted(self._unread.intersection(there)):
-            logging.warning(
-                "%s: %r stands there and is not read, as no setting says what column it is",
-                *(place, name),
-            )
-            self._unread.remove(name)
 
 
 def _value(record, place):

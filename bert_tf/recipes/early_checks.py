@@ -10,8 +10,8 @@ from bert_tf import hub
 from bert_tf.config import MultiTaskConfig
 from bert_tf.data import formats
 from bert_tf.data.conll import CONLL_FILES
-from bert_tf.data.places import columns_of, format_of
-from bert_tf.errors import ConfigError, InputError, nearest, shown
+from bert_tf.data.places import columns_of, format_of, hint
+from bert_tf.errors import ConfigError, InputError
 from bert_tf.outlines import outline_of, require_arguments, require_figure
 
 # Endings of files that are tables with columns, whatever task reads them.
@@ -188,11 +188,9 @@ def check_columns(path, names, format=None):
 
 def _refuse(path, name, header, line):
     """Raises InputError for a column that a header lacks, or with `line` the record there."""
-    near = nearest(name, header)
-    hint = f"did you mean {shown(near)}?" if near else f"there are {_listed(header)}"
     if line is None:
-        raise InputError(f"{path}, line 1: no column {name!r} in the header; {hint}")
-    raise InputError(f"{path}, line {line}: no key {name!r}; {hint}")
+        raise InputError(f"{path}, line 1: no column {name!r} in the header; {hint(name, header)}")
+    raise InputError(f"{path}, line {line}: no key {name!r}; {hint(name, header)}")
 
 
 def check_columns_of_flags(path, columns, format=None):
@@ -253,7 +251,3 @@ def check_text(patterns, tokenizer=None):
     expand(patterns)
     if tokenizer is not None:
         check_model(tokenizer, weights=False)
-
-
-def _listed(names):
-    return ", ".join(map(shown, names[:20])) + (", ..." if len(names) > 20 else "")

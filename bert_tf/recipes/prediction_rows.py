@@ -4,12 +4,10 @@ import itertools
 import sys
 import typing
 
-from absl import logging
-
 from bert_tf.data import columns, formats
 from bert_tf.data.conll import SUFFIXES
 from bert_tf.errors import InputError
-from bert_tf.tasks.languages import COLUMN
+from bert_tf.outlines import LANGUAGE
 
 # Names of files that are tables; all others hold lines, unless they begin as a table does.
 _TABLES = {".tsv": "tsv", ".csv": "csv", **SUFFIXES}
@@ -58,10 +56,10 @@ class Rows(typing.NamedTuple):
         if formats.has_keys(self.format):
             # The training file may have had numbers for columns.
             places = {name: x if isinstance(x, str) else name for name, x in places.items()}
-            records = self._warned(answerer)
-        else:
-            records = self.records
-        return self._chosen(columns.choose(places, kinds, records, self.name, self.format), records)
+        told = {name: x.kind for name, x in answerer.task.columns.items() if not x.target}
+        unread = {name: None for name in told if name not in places and name != LANGUAGE}
+        how = (places | unread, told, self.records, self.name, self.format)
+        return self._chosen(columns.choose(*how), self.records)
 
     def place(self, row):
         """Where a row is, for messages."""
@@ -82,20 +80,6 @@ class Rows(typing.NamedTuple):
                 f"{len(names)} with tabs between them, for the model takes {' and '.join(names)}"
             )
         return Row(tuple(record.cells), record.line)
-
-    def _warned(self, answerer):
-        """The records of JSON lines; of a text beside that the model does not read one warning."""
-        unread = [name for name in answerer.task.columns if name not in answerer.columns]
-        told = [name for name, x in answerer.task.columns.items() if x.target or name == COLUMN]
-        unread = [name for name in unread if name not in told]
-        for record in self.records:
-            for name in [name for name in unread if name in record.cells]:
-                logging.warning(
-                    "%s, line %d: %s is not read, the model takes %s; --%s=%s makes it take both",
-                    *(self.name, record.line, name, " and ".join(answerer.columns), name, name),
-                )
-                unread.remove(name)
-            yield record
 
 
 def open_rows(path, stack):

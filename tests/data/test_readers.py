@@ -66,7 +66,7 @@ def test_a_column_that_no_setting_names_is_said_not_to_be_read(write, caplog, na
     path = write(name, "\n".join(lines) + "\n")
     read_table(path)
     [warning] = [record.getMessage() for record in caplog.records]
-    assert warning.startswith(path) and "'text_pair' stands there and is not read" in warning
+    assert warning.startswith(path) and ", line 1: 'text_pair' is not read" in warning
     caplog.clear()
     read_table(path, text_pair="text_pair")
     read_table(path, text="text_pair")

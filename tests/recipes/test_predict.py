@@ -245,7 +245,8 @@ def test_a_partner_that_the_model_does_not_read_is_named_once(folder, tmp_path, 
     asked(folder, f"{row}\n{row}\n", tmp_path)
     warnings = [x.getMessage() for x in caplog.records if "text_pair" in x.getMessage()]
     assert len(warnings) == 1
-    assert "in.txt, line 1: text_pair is not read, the model takes text;" in warnings[0]
+    assert "in.txt, line 1: 'text_pair' is not read, " in warnings[0]
+    assert "(text_pair=text_pair would)" in warnings[0]
 
 
 def test_a_column_that_an_export_does_not_take_is_refused(folder, tmp_path):
