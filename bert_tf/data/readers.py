@@ -148,6 +148,8 @@ def read_table(
         elif not chosen.alike(with_columns[1]):
             raise InputError(f"{file}: its columns stand elsewhere than those of {files[0]}")
         reading.add(file, format, *with_columns)
+        # What the first file has and is not read is not said again of each other one.
+        places = {name: place for name, place in places.items() if place is not None}
     return reading.table(problem_type, like)
 
 

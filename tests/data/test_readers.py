@@ -68,6 +68,9 @@ def test_a_column_that_no_setting_names_is_said_not_to_be_read(write, caplog, na
     [warning] = [record.getMessage() for record in caplog.records]
     assert warning.startswith(path) and ", line 1: 'text_pair' is not read" in warning
     caplog.clear()
+    read_table([path, write(f"2{name}", "\n".join(lines) + "\n")])
+    assert len(caplog.records) == 1, "once for a table, however many its files are"
+    caplog.clear()
     read_table(path, text_pair="text_pair")
     read_table(path, text="text_pair")
     assert not caplog.records
