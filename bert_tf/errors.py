@@ -38,17 +38,22 @@ def shown_name(name, limit=80):
     return name if name.isprintable() and 0 < len(name) <= limit else shown(name, limit)
 
 
-def hint(name, known):
+def hint(name, known, say=str, most=None):
     """What a message about an unknown name ends with: the nearest known one, else all of them.
 
     Args:
       name, known: as in `nearest`.
+      say: function of a name to str; `shown` for those that a file has.
+      most: int, how many are told; None: all.
     Returns:
       str.
     """
     known = list(known)
     near = nearest(name, known)
-    return f"did you mean {near}?" if near else f"there are {', '.join(known)}"
+    if near:
+        return f"did you mean {say(near)}?"
+    told = [*map(say, known[:most]), *(["..."] if most is not None and len(known) > most else [])]
+    return f"there are {', '.join(told)}"
 
 
 def nearest(name, known):

@@ -5,7 +5,7 @@ from absl import logging
 from bert_tf.data.cells import KINDS, check_unicode
 from bert_tf.data.conll import CONLL_FILES, SentenceColumns
 from bert_tf.data.formats import has_keys, unit
-from bert_tf.data.places import hint
+from bert_tf.data.places import column_hint
 from bert_tf.errors import ConfigError, InputError, shown
 
 # The kind of a column of labels, which are numbered as a whole (labels.py).
@@ -88,7 +88,9 @@ def _find(column, header, path):
         return header.index(column)
     if column in header:
         raise InputError(f"{path}, line 1: the header has column {column!r} twice")
-    raise InputError(f"{path}, line 1: no column {column!r} in the header; {hint(column, header)}")
+    raise InputError(
+        f"{path}, line 1: no column {column!r} in the header; {column_hint(column, header)}"
+    )
 
 
 class Columns:
@@ -162,7 +164,9 @@ class Columns:
             for name in self._places:
                 for key in each_of(self._place(name, record)):
                     if key not in record:
-                        raise InputError(f"{place}: no key {key!r}; {hint(key, list(record))}")
+                        raise InputError(
+                            f"{place}: no key {key!r}; {column_hint(key, list(record))}"
+                        )
         elif record == self._header:
             raise InputError(f"{place}: is the header again, as where files were put together")
         elif self._header is not None and len(self._header) != len(record):

@@ -5,6 +5,7 @@ import typing
 
 from bert_tf.data import formats
 from bert_tf.data.official import OFFICIAL
+from bert_tf.data.places import column_hint
 from bert_tf.errors import InputError, shown
 
 # What a model learns from, in a row of a document.
@@ -116,8 +117,8 @@ def _read_table(task, columns, path, rows, left_out):
 def _check_header(header, columns, path):
     for name in (columns.text, columns.text_pair, columns.label):
         if name is not None and name not in header:
-            there = ", ".join(map(shown, header[:20]))
-            raise InputError(f"{path}, line 1: no column {name!r} in the header; there are {there}")
+            told = column_hint(name, header)
+            raise InputError(f"{path}, line 1: no column {name!r} in the header; {told}")
 
 
 def _row(task, columns, cells, place, number):

@@ -4,7 +4,7 @@
 """
 
 from bert_tf.data.formats import given_columns, guess_format, table_files
-from bert_tf.errors import ConfigError, nearest, shown
+from bert_tf.errors import ConfigError, hint, nearest, shown
 from bert_tf.outlines import LANGUAGE
 
 # Where the columns of texts and labels are if nothing else is said.
@@ -81,10 +81,6 @@ def columns_of(section, task, measured=None):
     return places_of(task, given, further, "data.columns", format)
 
 
-def hint(name, names):
-    """What to say where a column is none of those that are there, str."""
-    near = nearest(name, names)
-    if near:
-        return f"did you mean {shown(near)}?"
-    more = ", ..." if len(names) > 20 else ""
-    return "there are " + ", ".join(map(shown, names[:20])) + more
+def column_hint(name, header):
+    """What a message ends with where a column is none of a header, or key of a record; str."""
+    return hint(name, header, shown, 20)

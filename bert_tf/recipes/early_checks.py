@@ -10,7 +10,7 @@ from bert_tf import hub
 from bert_tf.config import MultiTaskConfig
 from bert_tf.data import formats
 from bert_tf.data.conll import CONLL_FILES
-from bert_tf.data.places import columns_of, format_of, hint
+from bert_tf.data.places import column_hint, columns_of, format_of
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.outlines import outline_of, require_arguments, require_figure
 
@@ -189,8 +189,10 @@ def check_columns(path, names, format=None):
 def _refuse(path, name, header, line):
     """Raises InputError for a column that a header lacks, or with `line` the record there."""
     if line is None:
-        raise InputError(f"{path}, line 1: no column {name!r} in the header; {hint(name, header)}")
-    raise InputError(f"{path}, line {line}: no key {name!r}; {hint(name, header)}")
+        raise InputError(
+            f"{path}, line 1: no column {name!r} in the header; {column_hint(name, header)}"
+        )
+    raise InputError(f"{path}, line {line}: no key {name!r}; {column_hint(name, header)}")
 
 
 def check_columns_of_flags(path, columns, format=None):
