@@ -51,6 +51,10 @@ def local(source, weights=True):
 _commits = {}  # what a name stands for in this process
 
 
+# Endings of the archives that models come in.
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
+
+
 def nothing_at(source, wanted="directory, .zip or checkpoint prefix"):
     """What a message says of a path where there is nothing: more of a bare name, such as a size's.
 
@@ -61,7 +65,8 @@ def nothing_at(source, wanted="directory, .zip or checkpoint prefix"):
       str.
     """
     said = f"{source}: no such {wanted}"
-    if os.path.basename(os.fspath(source)) != os.fspath(source):
+    name = os.fspath(source)
+    if os.path.basename(name) != name or name.lower().endswith(ARCHIVES):
         return said
     return (
         f"{said}; a published model is read from a folder that holds its files, or as "

@@ -494,6 +494,11 @@ def test_the_bare_name_of_a_size_says_that_it_has_no_weights(load):
     refused(lambda: load("bert-tiny"), said, "hf://ORG/NAME")
 
 
+def test_an_archive_that_is_missing_is_no_name_of_a_size():
+    with pytest.raises(InputError, match=r"^chinese_L-12.zip: no such .* checkpoint prefix$"):
+        load_encoder("chinese_L-12.zip")
+
+
 def test_a_tokenizer_of_a_bare_name_says_where_published_ones_are_read_from(tmp_path):
     said = "bert-base-uncased: no such directory, and no vocab.txt; a published model is read from"
     refused(lambda: Tokenizer.from_pretrained("bert-base-uncased"), said, "hf://ORG/NAME")

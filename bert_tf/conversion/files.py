@@ -27,7 +27,6 @@ TOKENIZER_FILES = (
 
 # Beside one of these a folder in an archive is no wrapping.
 MODEL_SUFFIXES = (".json", ".safetensors", ".bin", ".index", ".ckpt", ".h5", ".pb", ".yaml")
-ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 # Weights shrink to about 9/10 of their size, a checkpoint with fresh optimizer slots to a third.
 BOMB_RATIO, BOMB_BYTES, MEMBERS_LIMIT = 100, 2**30, 10_000
 # What zipfile and tarfile raise over damaged, encrypted or exotic archives.
@@ -99,7 +98,7 @@ def unpacked(source):
         the disk.
     """
     source = Path(hub.local(source))
-    if source.is_file() and source.name.endswith(ARCHIVES):
+    if source.is_file() and source.name.endswith(hub.ARCHIVES):
         with tempfile.TemporaryDirectory(prefix="bert_tf-") as folder:
             _extract(source, Path(folder))
             try:
@@ -114,8 +113,8 @@ def unpacked(source):
         yield source
     elif source.exists():
         raise InputError(
-            f"{source}: wanted a model directory, an archive of one ({', '.join(ARCHIVES)}), the "
-            "prefix of a checkpoint or a file of word vectors"
+            f"{source}: wanted a model directory, an archive of one "
+            f"({', '.join(hub.ARCHIVES)}), the prefix of a checkpoint or a file of word vectors"
         )
     else:
         raise InputError(hub.nothing_at(source))

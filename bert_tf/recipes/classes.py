@@ -45,7 +45,7 @@ def report_labels(table):
         counts = _counts_in_cells(table)
         tags = TagSet(table.label_names)
         if "spans" in table.kinds.values() and not tags.plain:
-            number, named = len(tags.labels), "kinds of spans"
+            number, named = len(tags.labels), f"kind{'s' * (len(tags.labels) != 1)} of spans"
     told = [f"{shown_name(name)} {count}" for name, count in counts.items()][:MOST_COUNTS]
     if not told:
         return f", {number} {named}"

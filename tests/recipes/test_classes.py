@@ -78,6 +78,7 @@ def test_spans_are_counted_by_their_kinds_and_words_by_their_labels(tmp_path):
     assert report_labels(rows.subset(np.array([1, 2]))) == ", 2 kinds of spans (x 1)"
     windows = WindowedTable(rows, np.array([2, 1, 1, 3]))
     assert len(windows) == 7 and report_labels(windows) == ", 2 kinds of spans (x 3, y 1)"
+    assert report_labels(tagged(tmp_path, "a B-x\n\nb O\n")) == ", 1 kind of spans (x 1)"
     rows = tagged(tmp_path, "a DET\nb NOUN\n\nc NOUN\n")
     assert report_labels(rows) == ", 2 labels (NOUN 2, DET 1)"
 
