@@ -94,17 +94,17 @@ class Embeddings(keras.layers.Layer):
         if self.positions is None and self.position_embeddings is None:
             pass
         elif position_ids is None:
-            x_XE = x_XE + ops.tile(self._first_places(length), (batch, 1))
+            x_XE = x_XE + _exact(ops.tile(self._first_places(length), (batch, 1)))
         else:
-            x_XE = x_XE + self._places(ops.reshape(position_ids, (-1,)))
+            x_XE = x_XE + _exact(self._places(ops.reshape(position_ids, (-1,))))
         if self.token_type_embeddings is not None:
-            x_XE = x_XE + self._types(token_type_ids)
+            x_XE = x_XE + _exact(self._types(token_type_ids))
         normed = ops.cast(x_XE, self.compute_dtype) if self.norm is None else self.norm(x_XE)
         return dropout(normed, self.dropout_rate, key)
 
     def _words(self, input_ids, shift, groups):
         """float [X, E], the words' own vectors."""
-        x_XE = ops.take(self.word_embeddings, ops.reshape(input_ids, (-1,)), axis=0)
+        x_XE = _exact(ops.take(self.word_embeddings, ops.reshape(input_ids, (-1,)), axis=0))
         if self.scale != 1:
             x_XE = x_XE * self.scale
         if shift is None:
@@ -242,3 +242,8 @@ class FactoredEmbeddings(Embeddings):
 
     def _words(self, input_ids, shift, groups):
         return ops.matmul(super()._words(input_ids, shift, groups), self.word_projection)
+
+
+def _exact(x):
+    """float -> float32, in which vectors are added."""
+    return ops.cast(x, "float32")

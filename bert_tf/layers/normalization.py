@@ -24,12 +24,10 @@ class LayerNorm(keras.layers.Layer):
         self.beta = None
 
     def build(self, shape):
-        shape = (shape[-1],)
-        self.gamma = self.add_weight(name="gamma", shape=shape, initializer="ones", autocast=False)
+        kept = {"shape": (shape[-1],), "dtype": "float32", "autocast": False}
+        self.gamma = self.add_weight(name="gamma", initializer="ones", **kept)
         if self.center:
-            self.beta = self.add_weight(
-                name="beta", shape=shape, initializer="zeros", autocast=False
-            )
+            self.beta = self.add_weight(name="beta", initializer="zeros", **kept)
 
     def call(self, x):
         """float [X, D] -> float [X, D]."""

@@ -69,7 +69,7 @@ class CausalLM(TaskModel):
         return masked_word_logits(self.next_word_head, table_VD, sequence_BLD, positions_BP)
 
     def outputs_of_ids(self, inputs):
-        """`logits` float32 [B, L, V]; see `refusals.outputs_of_ids`."""
+        """`logits` float32 [B, L, V]; see `Refusals.outputs_of_ids`."""
         return {"logits": self(inputs, training=False)}
 
     def soft_answers(self, outputs, inputs):

@@ -63,7 +63,7 @@ class MaskedLM(TaskModel):
         return outputs
 
     def outputs_of_ids(self, inputs):
-        """`logits` float32 [B, L, V]; see `refusals.outputs_of_ids`."""
+        """`logits` float32 [B, L, V]; see `Refusals.outputs_of_ids`."""
         return {"logits": self(inputs, training=False)}
 
     def soft_answers(self, outputs, inputs):

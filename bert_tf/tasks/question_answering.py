@@ -140,7 +140,7 @@ class ExtractiveQA(TaskModel):
         return {"start_logits": logits_BL2[:, :, 0], "end_logits": logits_BL2[:, :, 1]}
 
     def outputs_of_ids(self, inputs):
-        """`start_logits` and `end_logits` float32 [B, L]; see `refusals.outputs_of_ids`."""
+        """`start_logits` and `end_logits` float32 [B, L]; see `Refusals.outputs_of_ids`."""
         return self(inputs, training=False)
 
     def loss_weights(self, labels, sample_weight=None):

@@ -1,5 +1,7 @@
 """What users of Keras and transformers write that has another form here: told in one line."""
 
+import functools
+
 import keras
 import numpy as np
 
@@ -16,15 +18,21 @@ _BEHIND = ("loss", "loss_weights", "metrics", "weighted_metrics")
 
 
 def refuse_of_compile(model, given, unnamed=()):
-    """Raises for arguments of `keras.Model.compile` that a task model does not take.
+    """Raises where a task model cannot be trained as `keras.Model.compile` is told.
 
     Args:
       model: TaskModel.
       given: dict of argument -> value.
       unnamed: those that stand behind the optimizer, in the order that Keras has.
     Raises:
-      InputError: one is given.
+      InputError: one is given; or its weights are in half precision, too coarse to be learned in.
     """
+    if model.variable_dtype != "float32":
+        kept = model.variable_dtype
+        raise InputError(
+            f"compile of {type(model).__name__}: its weights are {kept}, too coarse to "
+            f"be learned in; make it under keras.config.set_dtype_policy('mixed_{kept}')"
+        )
     names = [*_BEHIND, *(f"argument {number}" for number in range(6, 2 + len(unnamed)))]
     for name, value in [*zip(names, unnamed, strict=False), *given.items()]:
         if name in _OF_KERAS and value is None:
@@ -33,70 +41,75 @@ def refuse_of_compile(model, given, unnamed=()):
         raise InputError(f"compile({name}=...) of {type(model).__name__}: {known}")
 
 
-def save(model, filepath=None, *_, **__):
-    """Refuses `keras.Model.save`, whose file would hold no tokenizer and open nowhere else."""
-    raise InputError(
-        f"{filepath}: {type(model).__name__} has no save; write "
-        "model.save_pretrained(directory, tokenizer), and bert_tf.load_task(directory) to read it"
-    )
-
-
-def from_pretrained(kind, directory=None, *_, **__):
-    """Refuses what transformers calls it, since a fresh head and a trained one are two things."""
-    raise InputError(
-        f"{kind.__name__} has no from_pretrained; write bert_tf.load_task({str(directory)!r}) for "
-        f"a trained head, {kind.__name__}(bert_tf.load_encoder({str(directory)!r})) for a new one"
-    )
-
-
-def outputs_of_ids(model, inputs):
-    """What an engine gives of token ids alone, for tasks that need no more.
+def _of_ids(name, instead):
+    """A method of `keras.Model` that refuses texts.
 
     Args:
-      model: TaskModel.
-      inputs: dict of int32 [B, L], see the encoder.
-    Returns:
-      dict of float tensors, named as transformers names them.
-    Raises:
-      InputError: the task has none.
+      name: str, of the method.
+      instead: str, what is written in their place.
     """
-    raise InputError(
-        f"{type(model).__name__}: reads more than the tokens of one text or pair, or answers more "
-        "than numbers; an engine that gets ids alone cannot run it"
-    )
+    keras_method = getattr(keras.Model, name)
+
+    @functools.wraps(keras_method)
+    def method(model, x=None, *arguments, **options):
+        if holds_texts(x):
+            _refuse_texts(model, name, f"model.{name}({instead})")
+        return keras_method(model, x, *arguments, **options)
+
+    return method
 
 
-def call(model, inputs, *arguments, **options):
-    """As `keras.Model.__call__`, of inputs that `call` takes; texts are refused."""
-    if holds_texts(inputs):
-        _refuse_texts(model, "a call", "model(tokenizer(texts))")
-    return keras.Model.__call__(model, inputs, *arguments, **options)
+class Refusals(keras.Model):
+    """What a task model answers where its user writes what Keras or transformers would take."""
 
+    def save(self, filepath=None, *_, **__):
+        """Refuses `keras.Model.save`, whose file would hold no tokenizer and open nowhere else."""
+        raise InputError(
+            f"{filepath}: {type(self).__name__} has no save; write model.save_pretrained("
+            "directory, tokenizer), and bert_tf.load_task(directory) to read it"
+        )
 
-def predict(model, x, *arguments, **options):
-    """As `keras.Model.predict`; texts are refused."""
-    if holds_texts(x):
-        _refuse_texts(model, "predict", "model.predict(tokenizer(texts))")
-    return keras.Model.predict(model, x, *arguments, **options)
+    @classmethod
+    def from_pretrained(cls, directory=None, *_, **__):
+        """Refuses what transformers calls it: a fresh head and a trained one are two things."""
+        raise InputError(
+            f"{cls.__name__} has no from_pretrained; write bert_tf.load_task({str(directory)!r}) "
+            f"for a trained head, {cls.__name__}(bert_tf.load_encoder({str(directory)!r})) for a "
+            "new one"
+        )
 
+    def outputs_of_ids(self, inputs):
+        """What an engine gives of token ids alone, for tasks that need no more.
 
-def fit(model, x=None, *arguments, **options):
-    """As `keras.Model.fit`; texts are refused."""
-    if holds_texts(x):
-        _refuse_texts(model, "fit", "model.fit(tokenizer(texts), labels)")
-    return keras.Model.fit(model, x, *arguments, **options)
+        Args:
+          inputs: dict of int32 [B, L], see the encoder.
+        Returns:
+          dict of float tensors, named as transformers names them.
+        Raises:
+          InputError: the task has none.
+        """
+        raise InputError(
+            f"{type(self).__name__}: reads more than the tokens of one text or pair, or answers "
+            "more than numbers; an engine that gets ids alone cannot run it"
+        )
 
+    def __call__(self, inputs, *arguments, **options):
+        """As `keras.Model.__call__`, of inputs that `call` takes; texts are refused."""
+        if holds_texts(inputs):
+            _refuse_texts(self, "a call", "model(tokenizer(texts))")
+        return super().__call__(inputs, *arguments, **options)
 
-def evaluate(model, x=None, *arguments, **options):
-    """As `keras.Model.evaluate`; texts are refused."""
-    if holds_texts(x):
-        _refuse_texts(model, "evaluate", "model.evaluate(tokenizer(texts), labels)")
-    return keras.Model.evaluate(model, x, *arguments, **options)
+    predict = _of_ids("predict", "tokenizer(texts)")
+    predict_on_batch = _of_ids("predict_on_batch", "tokenizer(texts)")
+    fit = _of_ids("fit", "tokenizer(texts), labels")
+    evaluate = _of_ids("evaluate", "tokenizer(texts), labels")
+    train_on_batch = _of_ids("train_on_batch", "tokenizer(texts), labels")
+    test_on_batch = _of_ids("test_on_batch", "tokenizer(texts), labels")
 
 
 def _refuse_texts(model, named, instead):
     other = "bert_tf.pipeline(directory)(texts) for answers"
-    if named in ("fit", "evaluate"):
+    if "labels" in instead:
         other = "bert_tf.read_dataset(file, tokenizer) for a table"
     raise InputError(
         f"{named} of {type(model).__name__} takes token ids, got texts; write {instead}, or {other}"

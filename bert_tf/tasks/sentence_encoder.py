@@ -230,7 +230,7 @@ class SentenceEncoder(TaskModel):
 
     def outputs_of_ids(self, inputs):
         """`last_hidden_state` float [B, L, D], which readers pool, and `sentence_embedding` float32
-        [B, D], which is this model's answer; see `refusals.outputs_of_ids`."""
+        [B, D], which is this model's answer; see `Refusals.outputs_of_ids`."""
         tokens = self.encoder(inputs)["sequence_output"]
         pooled = pool(tokens, inputs.get("attention_mask"), self.pooling)
         return {"last_hidden_state": tokens, "sentence_embedding": self._finished(pooled)}

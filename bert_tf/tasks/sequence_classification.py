@@ -182,7 +182,7 @@ class SequenceClassifier(TaskModel):
         return {"accuracy": (total, weight_of_rows(labels, sample_weight))}
 
     def outputs_of_ids(self, inputs):
-        """`logits` float32 [B, K]; see `refusals.outputs_of_ids`."""
+        """`logits` float32 [B, K]; see `Refusals.outputs_of_ids`."""
         return {"logits": self(inputs, training=False)}
 
     def soft_answers(self, outputs, inputs):

@@ -12,7 +12,7 @@ from bert_tf.tasks import refusals
 from bert_tf.tasks.answers import plain
 
 
-class TaskModel(keras.Model):
+class TaskModel(refusals.Refusals):
     """An encoder with a head: what it reads, what it is trained on, and how it answers.
 
     One file of `tasks/` holds one subclass, and `TASKS` names it. It gives the attributes below,
@@ -46,10 +46,6 @@ class TaskModel(keras.Model):
     places = {}  # column -> what tables call it, where nothing is said and it is not its name
     full_mark = 1.0  # what the best figures of the task come to, such as 100 for percentages
     group_by = None  # the column that is equal in rows of a table that are one row of the task
-    outputs_of_ids = refusals.outputs_of_ids  # for engines that get ids and no texts
-    save, __call__ = refusals.save, refusals.call  # what is written otherwise here
-    predict, fit, evaluate = refusals.predict, refusals.fit, refusals.evaluate
-    from_pretrained = classmethod(refusals.from_pretrained)
 
     def __init__(self, encoder, **kwargs):
         super().__init__(dtype=encoder.dtype_policy, **kwargs)

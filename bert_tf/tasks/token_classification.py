@@ -102,7 +102,7 @@ class TokenClassifier(TaskModel):
         return self.head(outputs["sequence_output"], key=fold_in(key, 1))
 
     def outputs_of_ids(self, inputs):
-        """`logits` float32 [B, L, K]; see `refusals.outputs_of_ids`. Not of a CRF, whose labels are
+        """`logits` float32 [B, L, K]; see `Refusals.outputs_of_ids`. Not of a CRF, whose labels are
         chosen for a row as a whole."""
         if self.chain is not None:
             return super().outputs_of_ids(inputs)

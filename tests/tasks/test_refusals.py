@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf import InputError, SequenceClassifier
+from bert_tf import InputError, SequenceClassifier, build_encoder
 from bert_tf.tasks.refusals import holds_texts
 from tests import tiny
 
@@ -42,6 +42,9 @@ def model():
         ),
         (lambda m: m.fit(rows((["good"], [1]))), "got texts"),
         (lambda m: m.evaluate(tf.constant(["good"]), [1]), "evaluate of SequenceClassifier takes"),
+        (lambda m: m.predict_on_batch(["good"]), r"model.predict_on_batch\(tokenizer\(texts\)\)"),
+        (lambda m: m.train_on_batch(["good"], [1]), r"model.train_on_batch\(tokenizer\(texts\), l"),
+        (lambda m: m.test_on_batch(x=["good"], y=[1]), "test_on_batch of SequenceClassifier takes"),
         (lambda m: m.compile("adam", "mse"), r"compile\(loss=...\).*added_losses"),
         (lambda m: m.compile("adam", None, None, ["acc"]), r"compile\(metrics=...\) of Seq"),
         (lambda m: m.compile("adam", None, None, None, None, 1), r"compile\(argument 6=...\) .*no"),
@@ -59,3 +62,11 @@ def test_token_ids_are_predicted(model):
     """Also beside a column that nobody reads."""
     assert not holds_texts({"input_ids": [[2]], "text": ["good"]}) and not holds_texts([])
     assert model.predict({"input_ids": np.array([[2, 5, 3]])}, verbose=0).shape == (1, 2)
+
+
+def test_weights_in_half_precision_answer_and_are_not_trained():
+    encoder = build_encoder(tiny.config(), dtype="bfloat16")
+    model = SequenceClassifier(encoder, 2)
+    assert np.isfinite(model(tiny.rows())).all()
+    with pytest.raises(InputError, match=r"its weights are bfloat16.*'mixed_bfloat16'"):
+        model.compile("adam")
