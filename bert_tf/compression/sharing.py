@@ -4,6 +4,9 @@ import numpy as np
 
 from bert_tf.encoders.sharing import sharing_encoder
 
+# Directions of float32 vectors that are so much shorter than the longest one are rounding.
+_ROUNDING = 1e-5
+
 
 def shared_encoder(encoder, groups, start="mean", embedding_size=None):
     """An encoder of the same sizes whose layers share weights, which begin as another's.
@@ -53,6 +56,7 @@ def _begin(old, shared):
     places = np.random.default_rng(0).integers(0, len(tables[1]), ids.shape).astype("int32")
     narrow, wanted = (np.asarray(x(ids, position_ids=places), np.float64) for x in (new, old))
     given = np.concatenate([narrow, np.ones((len(narrow), 1))], axis=1)
-    fitted = np.linalg.lstsq(given, wanted, rcond=None)[0]
+    # Normalized vectors have no sum but rounding, which must not be made use of.
+    fitted = np.linalg.lstsq(given, wanted, rcond=_ROUNDING)[0]
     projection.kernel.assign(fitted[:-1])
     projection.bias.assign(fitted[-1])

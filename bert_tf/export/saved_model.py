@@ -1,5 +1,6 @@
 """SavedModels in numbered version folders: none is overwritten, and none appears unchecked."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -42,7 +43,7 @@ def export_saved_model(
       str, the new version folder.
     Raises:
       InputError: the model cannot be exported (see text_settings), the place cannot be written, or
-        the export answers otherwise than the model. Nothing is left under a version's name then.
+        the export answers otherwise than the model. Nothing is left of it then.
       ConfigError: there is no such precision.
     """
     tokenizer = tokenizer.portable() if portable else tokenizer
@@ -52,6 +53,7 @@ def export_saved_model(
     told = settings[DEFAULT] if several is None else {"tasks": settings}
     directory = os.fspath(directory)
     unfinished = os.path.join(directory, f".unfinished-{uuid.uuid4().hex}")
+    was_there = os.path.isdir(directory)
     try:
         os.makedirs(unfinished)
         programs = {
@@ -80,6 +82,9 @@ def export_saved_model(
         raise InputError(f"{directory}: cannot be written: {first_line(error)}") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+        if not was_there:
+            with contextlib.suppress(OSError):  # it is not empty, as it should be
+                os.rmdir(directory)
 
 
 def _write(programs, told, directory):

@@ -168,6 +168,9 @@ def test_narrow_embeddings_say_nearly_what_the_wide_ones_do_and_learn_of_them():
     ]
     far = [np.square(x - states[0]).mean() / np.square(states[0]).mean() for x in states[1:]]
     assert far[1] < 0.2 and far[1] < far[0] < 0.8
+    # Normalized vectors have no sum: what a projection made of one would be noise, many times over.
+    for encoder in narrow:
+        assert np.abs(np.sum(encoder.embeddings_projection.kernel, axis=0)).max() < 1e-3
     model = Distillation(SequenceClassifier(narrow[1]), teacher, {"logits": 1.0, "hidden": 1.0})
     outputs = model(INPUTS, training=True, key=new_key(0, 0))
     terms = model.loss_terms(outputs, np.array([0, 1, 1]))
