@@ -90,11 +90,12 @@ def main():
     parser.add_argument("--peers", default=",".join(PEERS), help="which, separated by commas")
     parser.add_argument("--precisions", default="float32,bfloat16", help="of the exports")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--only", default="", help="workloads whose names begin so, as SST-2")
+    parser.add_argument("--only", default="", help="workloads whose names begin so, as SST-2,64")
     flags = parser.parse_args()
     tokenizer = bert_tf.Tokenizer.from_pretrained(flags.model)
     asked = workloads(flags.data, tokenizer)
-    asked = {name: calls for name, calls in asked.items() if name.startswith(flags.only)}
+    begins = tuple(flags.only.split(","))
+    asked = {name: calls for name, calls in asked.items() if name.startswith(begins)}
     with tempfile.TemporaryDirectory() as directory:
         calls = os.path.join(directory, "calls.json")
         with open(calls, "w", encoding="utf-8") as file:

@@ -11,7 +11,7 @@ class Adagrad(keras.optimizers.Optimizer):
 
     A table's gradient may come as rows, and nothing is done to the others. The sums of squares
     begin at 0 and not at a constant, so that a step does not depend on how large gradients are: a
-    mean over a batch has small ones. Useful learning rates are 0.01 to 0.1.
+    mean over a batch has small ones. Useful learning rates are 0.01 to 0.2.
 
     Args:
       learning_rate: float or a Keras schedule.
