@@ -15,12 +15,14 @@ class AugmentedTable:
       table: Table.
       copies: int, of each row.
       seed: int. With the number of the copy it alone decides.
+      names: sequence of str, columns of texts that are names and stay as they are.
     """
 
-    def __init__(self, table, copies, seed):
+    def __init__(self, table, copies, seed, names=()):
         self._table, self._seed = table, seed
         self._count = copies * len(table)
-        self._texts = [name for name, kind in table.kinds.items() if kind == "text"]
+        texts = [name for name, kind in table.kinds.items() if kind == "text"]
+        self._texts = [name for name in texts if name not in names]
 
     def __len__(self):
         return self._count

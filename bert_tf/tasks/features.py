@@ -5,6 +5,7 @@ import typing
 from collections.abc import Callable, Mapping
 
 from bert_tf.errors import InputError
+from bert_tf.outlines import LANGUAGE
 from bert_tf.outlines import Column as Column
 from bert_tf.tasks.languages import SETTING, with_languages
 
@@ -138,6 +139,7 @@ def text_cut_at_half(task):
     """The text that may fill half a row at most and is cut there, since windows are of another one:
     the first of several of a windowed task; its column's name, or None."""
     texts = [name for name, x in task.columns.items() if x.kind == "text" and not x.target]
+    texts = [name for name in texts if name != LANGUAGE]
     return texts[0] if task.windowed and len(texts) > 1 else None
 
 

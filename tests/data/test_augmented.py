@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from bert_tf import data
 from bert_tf.data.augmented import AugmentedTable, altered
 from tests.tables import read_table
 
@@ -31,3 +32,11 @@ def test_a_copy_is_a_function_of_its_number_and_the_seed(tmp_path):
     assert len({*all_at_once[::2]}) > 5
     assert all({*found.split()} <= {*rows[0][0].split()} for found in all_at_once[::2])
     assert AugmentedTable(table, 20, 4).cells(np.arange(40))["text"] != all_at_once
+
+
+def test_a_name_such_as_that_of_a_language_is_no_text_to_alter(tmp_path):
+    (tmp_path / "rows.tsv").write_text("text\tlanguage\nthe end\ten\na film\tzh\n")
+    kinds = dict.fromkeys(("text", "language"), "text")
+    table = data.read_table(str(tmp_path / "rows.tsv"), dict(zip(kinds, kinds, strict=True)), kinds)
+    cells = AugmentedTable(table, 20, 3, names=("language",)).cells(np.arange(40))
+    assert cells["language"] == ["en", "zh"] * 20 and len({*cells["text"]}) > 4

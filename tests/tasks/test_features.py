@@ -9,7 +9,8 @@ from bert_tf.config import DataSection, FinetuneConfig, ModelSection, TrainSecti
 from bert_tf.export import answer_with
 from bert_tf.recipes.evaluate import evaluate
 from bert_tf.recipes.finetune import finetune
-from bert_tf.tasks.features import check_token_types
+from bert_tf.tasks import TASKS
+from bert_tf.tasks.features import check_token_types, text_cut_at_half
 from tests import tiny
 
 SETTINGS = {"max_length": 8}
@@ -28,6 +29,14 @@ def one_type():
     model = SequenceClassifier(build_encoder(config), 2, ["bad", "good"])
     model.data_settings = {"text": "first", "text_pair": "second", "label": "label"} | SETTINGS
     return model
+
+
+def test_questions_alone_are_cut_at_half_a_row():
+    """Not the texts of a tagger, beside which a language may stand."""
+    cut = {name: text_cut_at_half(task) for name, task in TASKS.items()}
+    assert {name: column for name, column in cut.items() if column} == {
+        "question_answering": "question"
+    }
 
 
 def test_a_token_type_that_the_table_lacks_is_refused(tokenizer, one_type):
