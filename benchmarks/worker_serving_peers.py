@@ -77,10 +77,9 @@ def openvino_runtime(path, **settings):
 
 def with_tokenizer(logits, model):
     """Strings to labels: `tokenizers`, rows as long as the longest of the call, the model."""
-    from tokenizers import Tokenizer
-    from transformers import AutoConfig
+    from transformers import AutoConfig, AutoTokenizer
 
-    tokenizer = Tokenizer.from_file(os.path.join(model, "tokenizer.json"))
+    tokenizer = AutoTokenizer.from_pretrained(model).backend_tokenizer  # also of a vocab.txt alone
     tokenizer.enable_padding()
     tokenizer.enable_truncation(512)
     names = AutoConfig.from_pretrained(model).id2label
