@@ -104,7 +104,7 @@ def main():
         commands, model = [], bert_tf.load_task(flags.model)
         for precision in flags.precisions.split(","):
             place = os.path.join(directory, precision)
-            # The other engines read 512 tokens; a model is exported for as many as it was trained with.
+            # As many tokens as the other engines read, and not those it was trained with.
             export = bert_tf.export_saved_model(model, tokenizer, place, 512, precision=precision)
             commands.append([*ours, export, precision])
         if flags.torch_python:
