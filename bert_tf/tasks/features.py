@@ -138,8 +138,11 @@ def tokenized(texts, text_pairs, tokenizer, settings, **options):
 def text_cut_at_half(task):
     """The text that may fill half a row at most and is cut there, since windows are of another one:
     the first of several of a windowed task; its column's name, or None."""
-    texts = [name for name, x in task.columns.items() if x.kind == "text" and not x.target]
-    texts = [name for name in texts if name != LANGUAGE]
+    texts = [
+        name
+        for name, x in task.columns.items()
+        if x.kind == "text" and not x.target and name != LANGUAGE
+    ]
     return texts[0] if task.windowed and len(texts) > 1 else None
 
 
