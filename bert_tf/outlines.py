@@ -15,7 +15,7 @@ class Column(typing.NamedTuple):
     """One column that a task reads.
 
     Attributes:
-      kind: str, a key of `data.cells.KINDS`, such as "text" or "texts"; or "label".
+      kind: str, a key of `data.cells.KINDS`, such as "text", "texts" or "name"; or "label".
       optional: bool, a table may lack it; it is read only where a setting names it.
       target: bool, what is to be predicted: absent when a model answers.
     """
@@ -42,7 +42,7 @@ class Outline(typing.NamedTuple):
     several: bool = False
 
 
-_TEXT, _MORE = Column("text"), Column("text", optional=True)
+_TEXT, _MORE, _NAME = Column("text"), Column("text", optional=True), Column("name", optional=True)
 _TARGET, _MORE_TARGET = Column("text", target=True), Column("text", True, True)
 _WORDS = {"text": _TEXT, "choices": Column("texts", optional=True)}
 _HEAD = ("num_labels", "label_names", "problem_type", "pooling", "head_layers")
@@ -57,7 +57,7 @@ OUTLINES = {
             "text": _TEXT,
             "text_pair": _MORE,
             "label": Column("label", target=True),
-            LANGUAGE: _MORE,
+            LANGUAGE: _NAME,
         },
         (*_HEAD, "window_pooling", "thresholds"),
         (
@@ -95,7 +95,7 @@ OUTLINES = {
             "question": _TEXT,
             "context": _TEXT,
             "answers": Column("answers", target=True),
-            LANGUAGE: _MORE,
+            LANGUAGE: _NAME,
         },
         ("unanswerable", "no_answer_threshold", "max_answer_length"),
         ("f1", "exact_match", "loss"),
@@ -108,7 +108,7 @@ OUTLINES = {
             "negatives": Column("texts", True, True),
             "score": Column("rating", True, True),
             "category": Column("label", True, True),
-            LANGUAGE: _MORE,
+            LANGUAGE: _NAME,
         },
         (
             *("pooling", "normalize", "dense", "objective", "scale", "margin", "highest_score"),
@@ -120,7 +120,7 @@ OUTLINES = {
         ),
     ),
     "token_classification": Outline(
-        {"text": _TEXT, "label": Column("spans", target=True), LANGUAGE: _MORE},
+        {"text": _TEXT, "label": Column("spans", target=True), LANGUAGE: _NAME},
         ("num_labels", "label_names", "crf"),
         ("accuracy", *(name for name in _F1 if "micro" not in name), "loss"),
     ),

@@ -9,20 +9,18 @@ _PART, _LONGEST, _DROPPED = 0.25, 5, 0.1
 
 
 class AugmentedTable:
-    """Altered copies of the rows of a Table, without labels; see `altered`.
+    """Altered copies of the rows of a Table, without labels; names stay. See `altered`.
 
     Args:
       table: Table.
       copies: int, of each row.
       seed: int. With the number of the copy it alone decides.
-      names: sequence of str, columns of texts that are names and stay as they are.
     """
 
-    def __init__(self, table, copies, seed, names=()):
+    def __init__(self, table, copies, seed):
         self._table, self._seed = table, seed
         self._count = copies * len(table)
-        texts = [name for name, kind in table.kinds.items() if kind == "text"]
-        self._texts = [name for name in texts if name not in names]
+        self._texts = [name for name, kind in table.kinds.items() if kind == "text"]
 
     def __len__(self):
         return self._count

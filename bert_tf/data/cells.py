@@ -129,14 +129,17 @@ def _ragged(flat, lengths):
     return tf.RaggedTensor.from_row_lengths(flat, lengths)
 
 
+_TEXT = Kind(
+    "a string",
+    lambda value: isinstance(value, str),
+    lambda texts: (as_bytes(texts),),
+    (tf.string,),
+    lambda texts: tf.ensure_shape(texts, [None]),
+)
 KINDS = {
-    "text": Kind(
-        "a string",
-        lambda value: isinstance(value, str),
-        lambda texts: (as_bytes(texts),),
-        (tf.string,),
-        lambda texts: tf.ensure_shape(texts, [None]),
-    ),
+    "text": _TEXT,
+    # What a row is called by, such as its language, and no text to cut or to alter.
+    "name": _TEXT,
     "texts": Kind(
         "a list of strings, one at least",
         _is_texts,

@@ -15,7 +15,10 @@ from bert_tf.tasks.features import (
 )
 
 # Kind of a column -> its tensor in a signature.
-SPECS = {"text": tf.TensorSpec([None], tf.string), "texts": tf.TensorSpec([None, None], tf.string)}
+SPECS = {
+    **dict.fromkeys(("text", "name"), tf.TensorSpec([None], tf.string)),
+    "texts": tf.TensorSpec([None, None], tf.string),
+}
 
 
 # The signature that is asked where none is named.

@@ -15,7 +15,6 @@ from bert_tf.data.joined import UNSAID, JoinedTable, UnlabelledTable
 from bert_tf.data.places import columns_of, kinds_of
 from bert_tf.data.windowed import windowed
 from bert_tf.errors import ConfigError
-from bert_tf.outlines import LANGUAGE
 from bert_tf.recipes.finetune_rows import data_settings
 from bert_tf.tasks.features import features_of
 from bert_tf.training.loop import BatchSource
@@ -52,7 +51,7 @@ def with_unlabelled(table, plain, task, tokenizer, section):
                 f"distillation.augmented is {copies}, and task {plain.task} reads texts in "
                 "windows; wanted 0, perhaps with distillation.unlabelled"
             )
-        texts = AugmentedTable(table, copies, plain.train.seed, names=(LANGUAGE,))
+        texts = AugmentedTable(table, copies, plain.train.seed)
         whole = JoinedTable(whole, UnlabelledTable(texts, table), table.label_names)
     return whole
 

@@ -7,7 +7,6 @@ import typing
 from bert_tf.data import columns, formats
 from bert_tf.data.conll import SUFFIXES
 from bert_tf.errors import InputError
-from bert_tf.outlines import LANGUAGE
 
 # Names of files that are tables; all others hold lines, unless they begin as a table does.
 _TABLES = {".tsv": "tsv", ".csv": "csv", **SUFFIXES}
@@ -57,7 +56,7 @@ class Rows(typing.NamedTuple):
             # The training file may have had numbers for columns.
             places = {name: x if isinstance(x, str) else name for name, x in places.items()}
         told = {name: x.kind for name, x in answerer.task.columns.items() if not x.target}
-        unread = {name: None for name in told if name not in places and name != LANGUAGE}
+        unread = {x: None for x, kind in told.items() if x not in places and kind != "name"}
         how = (places | unread, told, self.records, self.name, self.format)
         return self._chosen(columns.choose(*how), self.records)
 

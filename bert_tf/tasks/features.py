@@ -5,7 +5,6 @@ import typing
 from collections.abc import Callable, Mapping
 
 from bert_tf.errors import InputError
-from bert_tf.outlines import LANGUAGE
 from bert_tf.outlines import Column as Column
 from bert_tf.tasks.languages import SETTING, with_languages
 
@@ -101,7 +100,7 @@ def check_token_types(task, tokenizer, settings, config):
     """
     import tensorflow as tf
 
-    empty = {"text": [""], "texts": [["", ""]]}
+    empty = {"text": [""], "name": [""], "texts": [["", ""]]}
     cells = {
         name: tf.constant(empty[column.kind])
         for name, column in task.columns.items()
@@ -138,11 +137,7 @@ def tokenized(texts, text_pairs, tokenizer, settings, **options):
 def text_cut_at_half(task):
     """The text that may fill half a row at most and is cut there, since windows are of another one:
     the first of several of a windowed task; its column's name, or None."""
-    texts = [
-        name
-        for name, x in task.columns.items()
-        if x.kind == "text" and not x.target and name != LANGUAGE
-    ]
+    texts = [name for name, x in task.columns.items() if x.kind == "text" and not x.target]
     return texts[0] if task.windowed and len(texts) > 1 else None
 
 

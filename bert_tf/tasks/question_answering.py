@@ -47,7 +47,7 @@ class ExtractiveQA(TaskModel):
         "question": Column("text"),
         "context": Column("text"),
         "answers": Column("answers", target=True),
-        "language": Column("text", optional=True),
+        "language": Column("name", optional=True),
     }
     loss_names = ("span",)
     windowed = True

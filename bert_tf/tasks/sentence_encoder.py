@@ -66,7 +66,7 @@ class SentenceEncoder(TaskModel):
         "negatives": Column("texts", optional=True, target=True),
         "score": Column("rating", optional=True, target=True),
         "category": Column("label", optional=True, target=True),
-        "language": Column("text", optional=True),
+        "language": Column("name", optional=True),
     }
     token_axes = dict.fromkeys(("input_ids", "attention_mask", "token_type_ids", "language_ids"), 2)
     loss_names = ("embedding",)

@@ -63,7 +63,7 @@ class SequenceClassifier(TaskModel):
         "text": Column("text"),
         "text_pair": Column("text", optional=True),
         "label": Column("label", target=True),
-        "language": Column("text", optional=True),
+        "language": Column("name", optional=True),
     }
     loss_names = ("classification",)
     packs = True

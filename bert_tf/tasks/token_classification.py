@@ -37,7 +37,7 @@ class TokenClassifier(TaskModel):
     columns = {
         "text": Column("text"),
         "label": Column("spans", target=True),
-        "language": Column("text", optional=True),
+        "language": Column("name", optional=True),
     }
     token_axes = {"labels": 1}
     loss_names = ("tagging",)

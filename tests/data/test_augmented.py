@@ -36,7 +36,7 @@ def test_a_copy_is_a_function_of_its_number_and_the_seed(tmp_path):
 
 def test_a_name_such_as_that_of_a_language_is_no_text_to_alter(tmp_path):
     (tmp_path / "rows.tsv").write_text("text\tlanguage\nthe end\ten\na film\tzh\n")
-    kinds = dict.fromkeys(("text", "language"), "text")
+    kinds = {"text": "text", "language": "name"}
     table = data.read_table(str(tmp_path / "rows.tsv"), dict(zip(kinds, kinds, strict=True)), kinds)
-    cells = AugmentedTable(table, 20, 3, names=("language",)).cells(np.arange(40))
+    cells = AugmentedTable(table, 20, 3).cells(np.arange(40))
     assert cells["language"] == ["en", "zh"] * 20 and len({*cells["text"]}) > 4
