@@ -178,7 +178,8 @@ def test_tokenizer_json_alone_is_enough(tmp_path, tokenizer):
 @pytest.mark.parametrize(
     "files, words",
     [
-        ({}, "no tokenizer files"),
+        ({}, "no tokenizer files$"),
+        ({"encoder.json": "{}"}, "encoder.json is there: bert-tf convert writes"),
         ({"vocab.txt": ""}, "empty"),
         ({"vocab.txt": "[PAD]\n[UNK]\n[SEP]\n[MASK]\na\n"}, r"vocab.txt.*'\[CLS\]'"),
         ({"vocab.txt": b"[PAD]\na\xffb\n"}, "vocab.txt:2: byte 2 is not UTF-8"),
