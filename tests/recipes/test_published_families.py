@@ -11,6 +11,7 @@ from bert_tf import (
     ElmoConfig,
     MobileBertConfig,
     RobertaConfig,
+    SequenceClassifier,
     Tokenizer,
     Word2VecConfig,
     build_encoder,
@@ -85,12 +86,24 @@ def byte_pairs(folder):
     return Tokenizer.from_pretrained(folder)
 
 
+def roberta(tokenizer):
+    sizes = SIZES | {"vocab_size": tokenizer.vocab_size, "num_hidden_layers": 1}
+    return build_encoder(RobertaConfig(**sizes, type_vocab_size=1))  # both texts have type 0
+
+
 def test_pairs_go_through_a_roberta_with_its_own_tokenizer(tmp_path):
     tokenizer = byte_pairs(tmp_path / "vocabulary")
-    sizes = SIZES | {"vocab_size": tokenizer.vocab_size}
-    encoder = build_encoder(RobertaConfig(**sizes, type_vocab_size=1))  # both texts have type 0
-    assert tokenizer.pad_id == encoder.config.pad_token_id == 1
-    encoder.save_pretrained(str(tmp_path / "start"), tokenizer)
+    model = SequenceClassifier(roberta(tokenizer), 2)
+    assert tokenizer.pad_id == model.encoder.config.pad_token_id == 1
+    model.data_settings = {"text_pair": "other", "max_length": 28}
+    model.save_pretrained(str(tmp_path / "model"), tokenizer)
+    assert_answers_pairs(tmp_path / "model", tokenizer)
+
+
+@slow  # the same without training above; the features of pairs in text/test_tokenizer.py
+def test_pairs_train_a_roberta_with_its_own_tokenizer(tmp_path):
+    tokenizer = byte_pairs(tmp_path / "vocabulary")
+    roberta(tokenizer).save_pretrained(str(tmp_path / "start"), tokenizer)
     rows = "".join(f"good film\t{'good' if row % 2 else 'bad'} ?\t{row % 2}\n" for row in range(16))
     (tmp_path / "rows.tsv").write_text("text\tother\tlabel\n" + rows)
     (tmp_path / "config.yaml").write_text(f"""
@@ -100,12 +113,16 @@ train: {{batch_size: 8, steps: 2, learning_rate: 1.0e-2}}
 """)
     argv = [f"--config={tmp_path}/config.yaml", f"--workdir={tmp_path}/run"]
     assert cli.main(["finetune", *argv]) == 0
-    model = load_task(tmp_path / "run/model")
+    assert_answers_pairs(tmp_path / "run/model", tokenizer)
+
+
+def assert_answers_pairs(folder, tokenizer):
+    model = load_task(folder)
     inputs = tokenizer(["good film", "a"], ["bad ?", "good film"], max_length=28)
     ids = np.asarray(inputs["input_ids"])
     assert ids[0, 0] == 0 and list(np.flatnonzero(ids[0] == 2))[:2] == [3, 4] and ids[1, -1] == 1
     assert not np.asarray(inputs["token_type_ids"]).any()
-    answers = pipeline(f"{tmp_path}/run/model")(["good film", "a"], ["bad ?", "good film"])
+    answers = pipeline(str(folder))(["good film", "a"], ["bad ?", "good film"])
     logits = np.asarray(model({name: np.asarray(x) for name, x in inputs.items()}))
     want = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     got = [answer["probabilities"] for answer in answers]

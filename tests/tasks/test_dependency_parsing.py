@@ -1,5 +1,6 @@
 """Dependency parsing: words and their pieces, scores against numpy, trees, figures, bad rows."""
 
+import copy
 import json
 
 import numpy as np
@@ -8,7 +9,7 @@ import tensorflow as tf
 
 from bert_tf import DependencyParser, InputError, SequenceClassifier, build_encoder, cli, pipeline
 from bert_tf.errors import ConfigError
-from bert_tf.export import answer_with
+from bert_tf.export import Answer, answer_with
 from bert_tf.export.text_model import text_settings
 from bert_tf.layers import Biaffine
 from tests import task_contract, tiny
@@ -17,6 +18,13 @@ from tests import task_contract, tiny
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory):
     return tiny.tokenizer(tmp_path_factory.mktemp("vocabulary"))
+
+
+@pytest.fixture(scope="module")
+def parser(tokenizer):
+    """A model of the contract, and its Answer: the graph is made once."""
+    model = task_contract.case_of("trees").model
+    return model, answer_with(model, tokenizer)
 
 
 def log_softmax(x):
@@ -73,10 +81,9 @@ def test_losses_are_the_cross_entropies_of_words_with_labels():
         np.testing.assert_allclose(terms[name], (total, len(known)), rtol=1e-5)
 
 
-def test_answers_are_trees_with_one_root_and_no_head_beyond_the_words(tokenizer):
-    case = task_contract.case_of("trees")
+def test_answers_are_trees_with_one_root_and_no_head_beyond_the_words(parser):
+    _, ask = parser
     texts = ["good film is very very bad", "the end", "", "a story is a very bad story \u200d"]
-    ask = answer_with(case.model, tokenizer)
     answer, records = ask(texts), ask.records(texts)
     for row, (text, words, heads, names) in enumerate(zip(texts, *answer.values(), strict=True)):
         count = len(text.encode().split())
@@ -87,17 +94,23 @@ def test_answers_are_trees_with_one_root_and_no_head_beyond_the_words(tokenizer)
         assert {name: len(values) for name, values in records[row].items()} == dict.fromkeys(
             ("word", "head", "relation"), count
         )
+    assert {name: len(values) for name, values in ask([]).items()} == dict.fromkeys(answer, 0)
 
 
-def test_a_segmenter_cuts_texts_without_spaces_into_words(tokenizer, tmp_path, capsys):
+def test_a_segmenter_cuts_texts_without_spaces_into_words(
+    parser, tokenizer, tmp_path, capsys, monkeypatch
+):
     pytest.importorskip("jieba")
-    case = task_contract.case_of("trees")
+    model, ask = parser
     folder = str(tmp_path / "model")
-    case.model.save_pretrained(folder, tokenizer)
+    model.save_pretrained(folder, tokenizer)
     text, words = "我们在北京大学 读书。", "我们 在 北京大学 读书 。"
-    (want,) = pipeline(folder)([words])
-    assert pipeline(folder, segmenter="jieba")([text]) == [want]
+    (want,) = ask.records([words])
     assert want["word"] == words.split()
+    # The command and `pipeline` make the very graph that `ask` holds, seconds each.
+    monkeypatch.setattr("bert_tf.export.ask.answer_with", lambda *_: copy.copy(ask))
+    monkeypatch.setattr("bert_tf.recipes.predict.answer_with", lambda *_, **__: copy.copy(ask))
+    assert pipeline(folder, segmenter="jieba")([text]) == [want]
     (tmp_path / "in.txt").write_text(text + "\n", encoding="utf-8")
     argv = ["predict", f"--model={folder}", f"--input={tmp_path / 'in.txt'}", "--segmenter=jieba"]
     assert cli.main(argv) == 0
@@ -108,15 +121,16 @@ def test_a_segmenter_cuts_texts_without_spaces_into_words(tokenizer, tmp_path, c
     assert "--segmenter is given" in capsys.readouterr().err
 
 
-def test_who_reads_no_words_has_no_segmenter_and_who_does_says_so(tokenizer, caplog):
+def test_who_reads_no_words_has_no_segmenter_and_who_does_says_so(parser, tokenizer, caplog):
     model = SequenceClassifier(build_encoder(tiny.config()))
+    settings = text_settings(model, tokenizer)
     with pytest.raises(ConfigError, match="segmenter: a SequenceClassifier reads texts as they"):
-        answer_with(model, tokenizer).cut_by("jieba")
-    parser = task_contract.case_of("trees").model
-    assert text_settings(parser, tokenizer)["words"] == "separated by spaces"
-    assert "words" not in text_settings(model, tokenizer)
+        Answer(None, type(model), settings, None).cut_by("jieba")
+    trees, ask = parser
+    assert text_settings(trees, tokenizer)["words"] == "separated by spaces"
+    assert "words" not in settings
     with caplog.at_level("WARNING", "absl"):
-        answer_with(parser, tokenizer).records(["我们在北京大学读书，他们在上海工作。", "我们"])
+        ask.records(["我们在北京大学读书，他们在上海工作。", "我们"])
     assert "words are what stands between spaces; segmenter=jieba" in caplog.text
 
 
