@@ -2,7 +2,6 @@
 
 import dataclasses
 
-from bert_tf.errors import InputError
 from bert_tf.pretraining_data.blanks import blank_rows
 from bert_tf.pretraining_data.denoising import denoising_rows
 from bert_tf.pretraining_data.masking import MaskingVocabulary, mask_rows
@@ -11,6 +10,9 @@ from bert_tf.pretraining_data.skip_gram import WordFrequencies, skip_gram_rows
 
 # What `hide` gives that is no input of a model but a label.
 LABELS = ("masked_ids", "masked_weights", "window_sizes", "noise_weights")
+
+# What is asked without a mask token in the row.
+_WITHOUT_MASKS = ("causal_lm", "bidirectional_lm", "skip_gram")
 
 
 def known_of(words, tokenizer, table, masking):
@@ -24,11 +26,10 @@ def known_of(words, tokenizer, table, masking):
     Returns:
       MaskingVocabulary, or WordFrequencies for skip_gram.
     Raises:
-      InputError: the vocabulary has no words, or denoising no mask token to put in.
+      InputError: the vocabulary has no words, or no mask token where one is put in.
     """
-    if words == "denoising" and tokenizer.mask_id is None:
-        source = tokenizer.pieces.settings.source
-        raise InputError(f"{source}: has no mask token, wanted one for objective.words denoising")
+    if words not in _WITHOUT_MASKS:
+        tokenizer.require_mask(f"objective.words {words}")
     if words == "skip_gram":
         return WordFrequencies.of(table, tokenizer, masking.sampling)
     return MaskingVocabulary.of(tokenizer)

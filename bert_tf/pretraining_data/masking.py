@@ -13,6 +13,7 @@ import tensorflow as tf
 from bert_tf.errors import InputError
 from bert_tf.pretraining_data import random_numbers
 from bert_tf.text.segmentation import continuations
+from bert_tf.text.special_ids import row_ends
 
 # How many words a unit of several words has: probabilities of 1, 2, 3, ...
 _UNIT_WORDS = {
@@ -40,11 +41,11 @@ class MaskingVocabulary:
     """What masking has to know of a vocabulary.
 
     Attributes:
-      mask_id: int, of [MASK].
+      mask_id: int, of [MASK]; None where there is none.
       is_special: bool [V]. Tokens that are never hidden: [CLS], [SEP], [PAD], [MASK].
       replacement_ids: int32 [R]. What a random replacement is drawn from: no control tokens.
       is_continuation: bool [V]. Tokens that continue a word (##).
-      start_id, end_id: int, of [CLS] and [SEP].
+      start_id, end_id: int, as `text.special_ids.row_ends` gives them.
       ends_sentence: bool [V]. Full stops and their like.
     """
 
@@ -61,11 +62,11 @@ class MaskingVocabulary:
         """What masking has to know of the vocabulary of this Tokenizer.
 
         Raises:
-          InputError: there is nothing in it but control tokens.
+          InputError: there is nothing in it but control tokens, or none that begins a text.
         """
         vocabulary, special = tokenizer.vocabulary, tokenizer.pieces.settings.special_tokens
         # [UNK] is text, if unread: Google's code hides it too. It is only never drawn.
-        unread = vocabulary[tokenizer.unk_id]
+        unread = None if tokenizer.unk_id is None else vocabulary[tokenizer.unk_id]
         ordinary = [
             id
             for id, token in enumerate(vocabulary)
@@ -75,10 +76,11 @@ class MaskingVocabulary:
             source = tokenizer.pieces.settings.source
             raise InputError(f"{source}: holds control tokens only, wanted tokens of text too")
         is_special = np.array([token in special and token != unread for token in vocabulary])
-        for id in (tokenizer.pad_id, tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id):
-            is_special[id] = True
+        ends = row_ends(tokenizer)
+        for id in (tokenizer.pad_id, tokenizer.mask_id, *ends):
+            if id is not None:
+                is_special[id] = True
         replacement_ids = np.array(ordinary, np.int32)
-        ends = tokenizer.cls_id, tokenizer.sep_id
         stops = np.array([_STOP.fullmatch(token) is not None for token in vocabulary])
         continued = continuations(vocabulary)
         return cls(tokenizer.mask_id, is_special, replacement_ids, continued, *ends, stops)

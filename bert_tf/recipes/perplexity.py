@@ -42,6 +42,7 @@ class Perplexity:
     columns = ("text",)
 
     def __init__(self, model, tokenizer):
+        tokenizer.require_mask("the likelihood of each word")
         self.task, self.tokenizer, self.max_length = type(model), tokenizer, row_length(model)
         self.settings = {"columns": {"text": model.data_settings.get("text", "text")}}
         entries = tokenizer.vocab_size  # the model may have more rows, as padding

@@ -21,6 +21,7 @@ from bert_tf.pretraining_data.records.job import tokenizer_in
 from bert_tf.pretraining_data.records.processes import run as run_processes
 from bert_tf.pretraining_data.records.shards import RecordSettings
 from bert_tf.recipes.interruption import Interrupted
+from bert_tf.text.special_ids import row_ends
 
 # Fields of Masking and their flags; what is not given stays at its default.
 _MASKING = (("probability", "masking_probability"), ("max_predictions", "max_predictions"))
@@ -51,6 +52,9 @@ def make_records(
     """
     files = expand(corpus)
     vocabulary = tokenizer_in(tokenizer)
+    row_ends(vocabulary)  # or it says what is missing, before anything is written
+    if settings.masking:
+        vocabulary.require_mask("static masks")
     identity = folder.identity(files, vocabulary, settings, shards)
     manifest = folder.finished(output, identity)
     if manifest is None:

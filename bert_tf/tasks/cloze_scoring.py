@@ -30,6 +30,7 @@ def features(cells, tokenizer, settings):
     """
     import tensorflow as tf
 
+    tokenizer.require_mask("words to choose")
     mask = tokenizer.pieces.settings.mask_token
     choices = cells["choices"]
     choices = choices.to_tensor("") if isinstance(choices, tf.RaggedTensor) else choices

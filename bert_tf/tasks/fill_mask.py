@@ -23,6 +23,7 @@ def features(cells, tokenizer, settings):
 
     if "choices" in cells:
         return cloze_scoring.features(cells, tokenizer, settings)
+    tokenizer.require_mask("words to fill in")
     settings = {**settings, "special_tokens_in_text": True}
     whole = tokenized(
         cells["text"], None, tokenizer, {**settings, "max_length": _ENDLESS, "padding": "longest"}

@@ -139,6 +139,12 @@ class Tokenizer(Tracked):
                 f"{rows} rows (vocab_size)"
             )
 
+    def require_mask(self, use):
+        """Raise InputError if there is no mask token; `use`: what it is wanted for, str."""
+        if self.mask_id is None:
+            source = self.pieces.settings.source
+            raise InputError(f"{source}: has no mask token, wanted one for {use}")
+
     def __call__(
         self,
         texts,

@@ -15,12 +15,16 @@ from bert_tf.atomic import locked
 from bert_tf.config import Masking
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.pretraining_data.corpus.corpus_plan import Reading
+from bert_tf.pretraining_data.hidden import known_of
 from bert_tf.pretraining_data.records import folder
 from bert_tf.pretraining_data.records.job import RecordJob
 from bert_tf.pretraining_data.records.manifest import Manifest
 from bert_tf.pretraining_data.records.shards import RecordSettings
+from bert_tf.pretraining_data.records.table import RecordTable
 from bert_tf.recipes import records
 from bert_tf.recipes.interruption import Interrupted
+from bert_tf.tasks import fill_mask
+from bert_tf.text.tokenizer import Tokenizer
 from tests import tiny
 
 LINES = Reading(layout="lines")
@@ -49,9 +53,52 @@ def tokenizer(tmp_path_factory):
     return str(folder)
 
 
+@pytest.fixture(scope="module")
+def byte_level(tmp_path_factory):
+    """The folder of a tokenizer as GPT-2's: no [CLS], [SEP], [MASK] or padding, one token for both
+    ends of a text."""
+    folder = tmp_path_factory.mktemp("byte_level")
+    characters = sorted({*"".join(tiny.WORDS), "\u0120", "."})
+    vocabulary = {token: id for id, token in enumerate([*characters, "<|endoftext|>"])}
+    (folder / "vocab.json").write_text(json.dumps(vocabulary))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "GPT2Tokenizer"}')
+    return str(folder)
+
+
 def make(corpus, tokenizer, output, settings=SETTINGS, shards=4, **more):
     more.setdefault("processes", 1)
     return records.make_records(corpus, tokenizer, str(output), settings, shards, **more)
+
+
+def test_a_tokenizer_without_cls_puts_what_ends_a_text_at_both_ends(corpus, byte_level, tmp_path):
+    settings = RecordSettings(max_length=32, sentence_objective="none", reading=LINES)
+    make(corpus, byte_level, tmp_path / "records", settings)
+    tokenizer = Tokenizer.from_pretrained(byte_level)
+    table = RecordTable(str(tmp_path / "records"), tokenizer)
+    rows = {x: y.numpy() for x, y in table.parse(table.read(np.arange(len(table)))).items()}
+    lengths = rows["input_mask"].sum(axis=1)
+    end = tokenizer.vocab_size - 1
+    assert len(lengths) > 20 and (rows["input_ids"][:, 0] == end).all()
+    assert (rows["input_ids"][np.arange(len(lengths)), lengths - 1] == end).all()
+    known = known_of("causal_lm", tokenizer, table, None)
+    assert np.flatnonzero(known.is_special).tolist() == [end]
+
+
+def test_masks_without_a_mask_token_are_refused_before_anything_is_written(
+    corpus, byte_level, tmp_path
+):
+    with pytest.raises(InputError, match="vocab.json: has no mask token, wanted one for static"):
+        make(corpus, byte_level, tmp_path / "records")
+    assert not (tmp_path / "records").exists()
+    tokenizer = Tokenizer.from_pretrained(byte_level)
+    for words in ("masked_lm", "replaced_tokens", "blank_infilling", "denoising"):
+        with pytest.raises(
+            InputError, match=f"no mask token, wanted one for objective.words {words}"
+        ):
+            known_of(words, tokenizer, None, None)
+    with pytest.raises(InputError, match="no mask token, wanted one for words to fill in"):
+        fill_mask.features({"text": ["a"]}, tokenizer, {"max_length": 8})
 
 
 def contents(folder):

@@ -124,6 +124,7 @@ class Classes:
                 self._add(name, {value} if of == "sentence" else {*value} - {None}, place)
 
     def _no_question_yet(self, name):
+        self._tokenizer.require_mask("cloze questions")
         if self._given[name]:
             raise ConfigError(
                 f"--label={name}={','.join(self._given[name])}: a cloze question has candidates of "

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from bert_tf.errors import InputError, shown_name
 from bert_tf.pretraining_data.records import schema
+from bert_tf.text.special_ids import row_ends
 
 # What the TF Model Garden calls a feature -> what Google's records do.
 SYNONYMS = {"input_word_ids": "input_ids", "input_type_ids": "segment_ids"}
@@ -123,7 +124,7 @@ def check_numbers(serialized, features, place_of):
 
 
 def check_ids(input_ids, tokenizer, place_of):
-    """Checks token ids against a vocabulary: known ids, and [CLS] first.
+    """Checks token ids against a vocabulary: known ids, and [CLS] or what stands for it first.
 
     Args:
       input_ids: int64 [n, length]. tokenizer: Tokenizer. place_of: as in `check_numbers`.
@@ -131,14 +132,15 @@ def check_ids(input_ids, tokenizer, place_of):
       InputError: the ids are of another vocabulary.
     """
     wrong = input_ids >= tokenizer.vocab_size
-    wrong[:, 0] |= input_ids[:, 0] != tokenizer.cls_id
+    start, _ = row_ends(tokenizer)
+    wrong[:, 0] |= input_ids[:, 0] != start
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         raise InputError(
             f"{place_of(row)}: id {input_ids[row, column]} in column {column}; the "
             f"vocabulary of {tokenizer.pieces.settings.source} has 0 to "
-            f"{tokenizer.vocab_size - 1}, and [CLS], which is {tokenizer.cls_id}, begins "
-            "a row: the records were made with another one"
+            f"{tokenizer.vocab_size - 1}, and {tokenizer.vocabulary[start]}, which is {start}, "
+            "begins a row: the records were made with another one"
         )
 
 

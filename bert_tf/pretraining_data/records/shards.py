@@ -157,8 +157,8 @@ class ShardMaker:
                 tokens,
                 part,
                 self.settings.max_length,
-                self.tokenizer.cls_id,
-                self.tokenizer.sep_id,
+                self._vocabulary.start_id,
+                self._vocabulary.end_id,
                 self.tokenizer.pad_id,
             )
             arrays["next_sentence_labels"] = part.labels[:, None]
@@ -188,7 +188,7 @@ class ShardMaker:
             tokens = tokens._replace(word_starts=~continued)
         # What is labelled ends where its document ends, so that a row has one label.
         if settings.sentence_objective == "none" and not self.classes:
-            tokens = blocks.separated(tokens, self.tokenizer.sep_id)
+            tokens = blocks.separated(tokens, self._vocabulary.end_id)
         copies = [
             segments.sample(
                 tokens,
