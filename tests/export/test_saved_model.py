@@ -280,9 +280,8 @@ def test_a_difference_from_the_model_stops_the_export(tokenizer, tmp_path, monke
 def test_weights_that_are_no_numbers_stop_the_export(tokenizer, tmp_path):
     model = tiny.classifier()
     model.head.projection.bias.assign([np.nan, 0.0])
-    for place in (tmp_path, tmp_path / "new"):
-        with pytest.raises(InputError, match="differ from the model's by nan"):
-            export_saved_model(model, tokenizer, place)
+    with pytest.raises(InputError, match="differ from the model's by nan"):
+        export_saved_model(model, tokenizer, tmp_path / "new")
     assert list(tmp_path.iterdir()) == []
 
 

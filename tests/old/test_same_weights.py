@@ -15,13 +15,13 @@ from . import insides
 from .weights import assert_final_weights
 
 DRAWS = np.load(pathlib.Path(__file__).parent / "draws.npz")
-# Those of test_old_runs.py go on with the batches and steps of "finetune" and "pretrain", and the
-# draws above are those of packed rows too: so these three are slow.
+# Slow, because a run of test_old_runs.py goes on with the batches and steps of "finetune", the
+# draws above are those of the others, and tasks/test_electra_pretraining.py takes ELECTRA's step.
 RUNS = [
     pytest.param("finetune", "finetune", marks=pytest.mark.slow),
     pytest.param("finetune", "packed", marks=pytest.mark.slow),
     pytest.param("pretrain", "pretrain", marks=pytest.mark.slow),
-    ("pretrain", "electra"),
+    pytest.param("pretrain", "electra", marks=pytest.mark.slow),
 ]
 
 

@@ -106,7 +106,8 @@ def test_records_with_and_without_labels_are_not_mixed(folder, capsys):
     assert "reading.labels.tags" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("packing", ["false", pytest.param("true", marks=pytest.mark.slow)])
+@pytest.mark.slow  # batches: pretraining_data/test_batches.py; losses: tasks/test_pretraining.py
+@pytest.mark.parametrize("packing", ["false", "true"])
 def test_labels_are_learned_beside_masked_words_and_measured(folder, tmp_path, packing):
     config = config_of(folder, f"phases.1.packing={packing}", steps=60)
     figures = pretrain(config, str(tmp_path))["phase_1"]["validation"]

@@ -31,6 +31,20 @@ def pairs_folder(tmp_path_factory):
     return directory
 
 
+@pytest.fixture(scope="module", autouse=True)
+def kept_answerers():
+    """What is asked again in the same way is neither loaded nor traced again."""
+    patch, made, make = pytest.MonkeyPatch(), {}, recipe._answerer
+
+    def kept(*asked):
+        key = repr(asked)
+        return made[key] if key in made else made.setdefault(key, make(*asked))
+
+    patch.setattr(recipe, "_answerer", kept)
+    yield
+    patch.undo()
+
+
 def answers(path):
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 

@@ -32,7 +32,10 @@ def config(tmp_path_factory):
     keras.utils.set_random_seed(7)
     encoder = bert_tf.build_encoder(
         tiny.config(
-            initializer_range=0.3, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
+            num_hidden_layers=1,
+            initializer_range=0.3,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
         )
     )
     encoder.save_pretrained(str(folder / "encoder"), tiny.tokenizer(folder / "tokenizer"))

@@ -36,7 +36,8 @@ def tokenizer(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(tokenizer):
-    encoder = build_encoder(tiny.config(type_vocab_size=SPAN_PLACES, initializer_range=0.6))
+    sizes = dict(type_vocab_size=SPAN_PLACES, num_hidden_layers=1, initializer_range=0.6)
+    encoder = build_encoder(tiny.config(**sizes))
     made = oracles.randomize(BlankInfilling(encoder, {"max_new_tokens": FILLED_TO}))
     made.data_settings = {"max_length": 20}
     rows = [ids_of(tokenizer, text) for text in TEXTS]

@@ -111,7 +111,8 @@ def test_what_was_saved_answers_the_same_and_knows_the_names_of_classes(objectiv
 
 def test_a_question_is_learned_beside_classes():
     config = BertConfig.from_dict(
-        CONFIG.to_dict() | {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+        CONFIG.to_dict()
+        | {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "num_hidden_layers": 1}
     )
     model = oracles.randomize(Pretraining(build_encoder(config), extra_labels=CLOZE | EXTRA))
     model.compile(keras.optimizers.Adam(0.02))

@@ -25,8 +25,13 @@ def model():
     return model
 
 
-def test_a_choice_is_scored_by_the_mean_of_its_pieces_under_their_masks(model, tokenizer):
-    got = answer_with(model, tokenizer)(TEXTS, CHOICES)
+@pytest.fixture(scope="module")
+def ask(model, tokenizer):
+    return answer_with(model, tokenizer)
+
+
+def test_a_choice_is_scored_by_the_mean_of_its_pieces_under_their_masks(ask, model, tokenizer):
+    got = ask(TEXTS, CHOICES)
     for row, (text, choices) in enumerate(zip(TEXTS, CHOICES, strict=True)):
         scores = []
         for choice in choices:
@@ -45,8 +50,7 @@ def test_a_choice_is_scored_by_the_mean_of_its_pieces_under_their_masks(model, t
         assert (got["probabilities"][row, len(choices) :] == 0).all()
 
 
-def test_a_text_without_a_blank_or_with_two_or_one_that_is_cut_off_is_refused(model, tokenizer):
-    ask = answer_with(model, tokenizer)
+def test_a_text_without_a_blank_or_with_two_or_one_that_is_cut_off_is_refused(ask):
     assert ask.records(TEXTS, CHOICES)[1].keys() == {"choice", "answer", "probabilities"}
     for text in ("a film", "[MASK] [MASK]", "a ___ ___", "good " * 12 + "[MASK]"):
         with pytest.raises(InputError, match="wanted one blank"):
@@ -55,19 +59,19 @@ def test_a_text_without_a_blank_or_with_two_or_one_that_is_cut_off_is_refused(mo
         ask.records(["a [MASK]"], [["", ""]])
 
 
-def test_a_directory_answers_texts_alone_and_texts_with_choices(model, tokenizer, tmp_path):
+def test_a_directory_answers_texts_alone_and_texts_with_choices(ask, model, tokenizer, tmp_path):
     saved = MaskedLM(model.encoder)
     saved.masked_lm_head.set_weights(model.masked_lm_head.get_weights())
     saved.save_pretrained(tmp_path / "m", tokenizer)
-    ask = pipeline(str(tmp_path / "m"))
-    assert ask(TEXTS, CHOICES) == answer_with(model, tokenizer).records(TEXTS, CHOICES)
-    assert ask(TEXTS[:1])[0].keys() == {"masks"}
+    found = pipeline(str(tmp_path / "m"))
+    assert found(TEXTS, CHOICES) == ask.records(TEXTS, CHOICES)
+    assert found(TEXTS[:1])[0].keys() == {"masks"}
     with pytest.raises(InputError, match="takes text, got 3 lists"):
-        ask(TEXTS, TEXTS, CHOICES)
+        found(TEXTS, TEXTS, CHOICES)
 
 
 def test_without_choices_the_model_fills_its_masks_as_ever(model, tokenizer):
     model = MaskedLM(model.encoder)
     model.data_settings = {"max_length": 12}
-    assert answer_with(model, tokenizer).columns == ("text",)
-    assert len(answer_with(model, tokenizer).records(TEXTS[:1])[0]["masks"]) == 1
+    ask = answer_with(model, tokenizer)
+    assert ask.columns == ("text",) and len(ask.records(TEXTS[:1])[0]["masks"]) == 1

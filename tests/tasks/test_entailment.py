@@ -5,7 +5,7 @@ import pytest
 
 from bert_tf import SentenceEncoder, pipeline
 from bert_tf.errors import InputError
-from bert_tf.export import answer_with
+from bert_tf.export import Answer, text_settings
 from bert_tf.export.zero_shot import ZeroShot
 from bert_tf.tasks.entailment import choose
 from tests import oracles, tiny
@@ -77,6 +77,7 @@ def test_a_directory_answers_labels_as_its_logits_say(tmp_path):
     found = ask(["a good film"], labels=labels, template=template, several=True)[0]
     want = 1 / (1 + np.exp(logits[:, 2] - logits[:, 1]))
     np.testing.assert_allclose(found["probabilities"], want, atol=1e-5)
-    vectors = answer_with(SentenceEncoder(model.encoder), tokenizer)
+    vectors = SentenceEncoder(model.encoder)
+    vectors = Answer(None, SentenceEncoder, text_settings(vectors, tokenizer), None)
     with pytest.raises(InputError, match="several: a SentenceEncoder gives each text one label"):
         ZeroShot(vectors, labels, several=True)

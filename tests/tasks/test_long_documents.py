@@ -1,5 +1,7 @@
 """Texts beyond the model's positions: windows whose vectors are pooled, in training and answers."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -16,6 +18,8 @@ from bert_tf.config import DataSection, FinetuneConfig, ModelSection, TrainSecti
 from bert_tf.export import answer_with
 from bert_tf.recipes.finetune import finetune
 from tests import tiny
+
+slow = functools.partial(pytest.param, marks=pytest.mark.slow)
 
 LONG = " ".join(["good film , very bad story ."] * 5)
 TEXTS = [LONG, "the end", LONG[:60], ""]
@@ -38,7 +42,7 @@ def windows_of(text, tokenizer, length, overlap):
         start += room - overlap
 
 
-@pytest.mark.parametrize("how", [None, "max"])
+@pytest.mark.parametrize("how", [None, slow("max")])
 def test_the_logits_are_those_of_the_pooled_vectors_of_all_windows(tokenizer, how):
     model = tiny.classifier()
     encoder, head = model.encoder, model.head
@@ -69,7 +73,7 @@ def test_windows_beyond_the_most_are_cut_off_and_batches_have_no_more_than_their
         assert bool(tf.reduce_all(used))  # here all rows of a batch are of one text
 
 
-@pytest.mark.parametrize("how", [None, "max"])
+@pytest.mark.parametrize("how", [slow(None), "max"])
 def test_a_long_text_s_embedding_is_that_of_its_windows_pooled_before_the_dense_layer(
     tokenizer, how, tmp_path
 ):

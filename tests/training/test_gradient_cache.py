@@ -31,7 +31,9 @@ def model_of(objective, dropout):
     return model
 
 
-@pytest.mark.parametrize("objective", ("multiple_negatives", "cosent", "simcse"))
+@pytest.mark.parametrize(
+    "objective", ("multiple_negatives", pytest.param("cosent", marks=pytest.mark.slow), "simcse")
+)
 def test_the_gradients_of_micro_batches_are_those_of_the_batch(batch, objective):
     inputs, labels = batch
     if objective == "simcse":
