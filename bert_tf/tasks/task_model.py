@@ -49,10 +49,8 @@ class TaskModel(refusals.Refusals):
 
     def __init__(self, encoder, **kwargs):
         super().__init__(dtype=encoder.dtype_policy, **kwargs)
-        self.encoder = encoder
-        self.data_settings = {}
-        self.added_losses = ()
-        self.adversarial = None
+        self.encoder, self.data_settings = encoder, {}
+        self.added_losses, self.adversarial = (), None
         self.means = {
             name: keras.metrics.Mean(name=name) for name in (*self.loss_names, *self.metric_names)
         }
@@ -275,6 +273,12 @@ class TaskModel(refusals.Refusals):
         for part in (self, *(getattr(self, name) for name in self.companions)):
             if part is not None:
                 part.encoder.recompute = recompute
+
+    def make_train_function(self, force=False):
+        """As in Keras, but with an optimizer that is built, or the step would be traced twice."""
+        with self.distribute_strategy.scope():
+            self.optimizer.build(self.trainable_variables)
+        super().make_train_function(force)
 
     def train_step(self, data):
         """One update of the weights, the same under `fit` and under the commands."""

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from bert_tf import BertConfig, Pretraining, SequenceClassifier, build_encoder
+from bert_tf.training import step
 from bert_tf.training.optimizers import AdamW
 from tests import tiny
 
@@ -213,3 +214,12 @@ def test_fit_on_a_linear_task_is_gradient_descent_in_numpy():
     model.fit(data, verbose=0)
     np.testing.assert_allclose(oracles.get(model, "encoder.kernel")[:, 0], kernel, atol=1e-5)
     np.testing.assert_allclose(oracles.get(model, "encoder.bias")[0], bias, atol=1e-5)
+
+
+def test_fit_traces_the_step_once_whose_optimizer_has_variables_of_its_own(monkeypatch):
+    traces, train_step = [], step.train_step
+    monkeypatch.setattr(step, "train_step", lambda *x: traces.append(x) or train_step(*x))
+    model = line(AdamW(0.1))
+    data = tf.data.Dataset.from_tensor_slices(({"x": DATA}, LABELS)).batch(16)
+    model.fit(data, verbose=0)
+    assert len(traces) == 1 and int(model.optimizer.iterations) == 4
