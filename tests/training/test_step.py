@@ -165,9 +165,9 @@ def test_an_update_that_is_not_finite_changes_nothing(value, compiled):
     model, twin = line(keras.optimizers.Adam()), line(keras.optimizers.Adam())
     run = tf.function(model.train_step) if compiled else model.train_step
     inputs, labels = batch(0)
-    for step in range(3):
-        run(tensors(batch(step)))
-        twin.train_step(tensors(batch(step)))
+    for number in range(3):
+        run(tensors(batch(number)))
+        twin.train_step(tensors(batch(number)))
         bad = labels.copy()
         bad[2] = value
         logs = run(tensors((inputs, bad)))
