@@ -9,8 +9,8 @@ from bert_tf.errors import InputError
 from bert_tf.export.engines.ids import check_size, ids_program
 
 # Tokens of a row; the longest row of the model is one more. LiteRT packs the kernels anew for each
-# length that is asked: finer steps take less time and more memory.
-_LENGTHS = (16, 32, 64, 128)
+# of them: finer steps take less time and more memory.
+_LENGTHS = (16, 32, 64, 128, 256)
 
 
 def lengths_of(longest):
