@@ -47,9 +47,11 @@ def config(**changes):
     return BertConfig(**sizes(**fields | dict(max_position_embeddings=32) | changes))
 
 
-def classifier(text_pair=None, label_names=("bad", "good"), problem_type=None, **settings):
+def classifier(
+    text_pair=None, label_names=("bad", "good"), problem_type=None, layers=1, **settings
+):
     """A SequenceClassifier with fresh weights, large enough to give different answers."""
-    encoder = build_encoder(config(initializer_range=0.5))
+    encoder = build_encoder(config(num_hidden_layers=layers, initializer_range=0.5))
     model = SequenceClassifier(encoder, len(label_names), list(label_names), problem_type)
     columns = {"text": "text", "text_pair": text_pair, "label": "label", "max_length": 24}
     model.data_settings = {**columns, **settings}

@@ -14,7 +14,7 @@ GOOD = "text\tlabel\nthe film is good\tgood\na bad end\tbad\n"
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     directory = tmp_path_factory.mktemp("model")
-    tiny.save(directory)
+    tiny.save(directory, layers=2)
     return directory
 
 

@@ -19,7 +19,7 @@ ROWS = [("the film is good", "good"), ("a bad end", "bad"), ("not good", "bad"),
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     directory = tmp_path_factory.mktemp("model")
-    tiny.save(directory)
+    tiny.save(directory, layers=2)
     return directory
 
 

@@ -17,7 +17,7 @@ def test_layers_are_spread_evenly_and_the_last_one_stays():
 
 
 def test_evaluate_draws_the_score_of_each_depth(tmp_path, capsys):
-    tiny.save(tmp_path / "model")
+    tiny.save(tmp_path / "model", layers=2)
     (tmp_path / "dev.tsv").write_text("text\tlabel\ngood film\tgood\nbad film\tbad\nstory\tbad\n")
     argv = [f"--model={tmp_path}/model", f"--data={tmp_path}/dev.tsv"]
     assert cli.main(["evaluate", *argv, f"--depths={tmp_path}/depths.png"]) == 0

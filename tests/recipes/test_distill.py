@@ -45,7 +45,6 @@ def teach(folder, seed=1, names=("bad", "good"), vocabulary=None, layers=2):
     texts, labels = zip(*ROWS, strict=True)
     batch = tokenizer(list(texts)), np.array([names.index(label) for label in labels])
     model.compile(keras.optimizers.Adam(0.01))
-    model.optimizer.build(model.trainable_variables)  # or `fit` traces the step twice
     model.fit(tf.data.Dataset.from_tensors(batch).repeat(40), verbose=0)
     model.save_pretrained(str(folder), tokenizer)
 

@@ -68,7 +68,8 @@ def test_a_layer_that_no_classifier_has_is_refused():
 
 def test_a_run_gives_a_classifier(tmp_path, capsys):
     table(tmp_path)
-    model = SentenceEncoder(build_encoder(tiny.config(initializer_range=0.5)), pooling="max")
+    encoder = build_encoder(tiny.config(num_hidden_layers=1, initializer_range=0.5))
+    model = SentenceEncoder(encoder, pooling="max")
     model.save_pretrained(str(tmp_path / "m"), tiny.tokenizer(tmp_path / "v"))
     (tmp_path / "a.yaml").write_text(
         f"model: {{path: {tmp_path / 'm'}}}\n"

@@ -32,9 +32,8 @@ TEXTS = ["the [MASK] is good", "a bad [MASK] and a [MASK] end", "[MASK]"]
 def folder(tmp_path_factory):
     """A model with three more rows than its vocabulary has entries, and favours those."""
     folder = tmp_path_factory.mktemp("model")
-    encoder = build_encoder(
-        tiny.config(vocab_size=len(tiny.vocabulary()) + 3, initializer_range=0.5)
-    )
+    sizes = dict(vocab_size=len(tiny.vocabulary()) + 3, num_hidden_layers=1)
+    encoder = build_encoder(tiny.config(**sizes, initializer_range=0.5))
     model = oracles.randomize(Pretraining(encoder))
     model.masked_lm_head.output_bias.assign([0.0] * len(tiny.vocabulary()) + [9.0] * 3)
     model.data_settings = {"max_length": 16}

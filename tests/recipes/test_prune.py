@@ -18,7 +18,7 @@ ROWS = [("a good film", "good"), ("a bad film", "bad"), ("very good", "good"), (
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("prune")
-    model = tiny.classifier()
+    model = tiny.classifier(layers=2)
     model.save_pretrained(str(folder / "model"), tiny.tokenizer(folder / "words"))
     lines = ["text\tlabel", *("\t".join(row) for row in ROWS * 4)]
     (folder / "rows.tsv").write_text("\n".join(lines) + "\n")

@@ -33,6 +33,7 @@ def quickstart(folder, data="own.tsv"):
     return cli.main(["quickstart", *(f"--{name}={value}" for name, value in flags.items())])
 
 
+@pytest.mark.slow  # test_end_to_end.py trains, exports and asks
 def test_it_trains_exports_and_answers_and_answers_again(folder, capsys):
     assert quickstart(folder) == 0
     told = capsys.readouterr().out
@@ -43,6 +44,12 @@ def test_it_trains_exports_and_answers_and_answers_again(folder, capsys):
     again = capsys.readouterr()
     assert again.out == told and "finished" in again.err
     assert not (folder / "w" / "export" / "2").exists()
+
+
+def test_a_workdir_keeps_to_its_texts(folder, capsys):
+    (folder / "w" / "data").mkdir(parents=True)
+    told = {"data": str(folder / "own.tsv"), "text": "said", "label": "meant"}
+    (folder / "w" / "data" / "source.json").write_text(json.dumps(told))
     assert quickstart(folder, "other.tsv") == 2
     told = capsys.readouterr().err
     assert "own.tsv" in told and "--workdir" in told and told.count("\n") == 1

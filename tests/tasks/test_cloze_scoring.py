@@ -19,7 +19,7 @@ def tokenizer(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model():
-    model = MaskedLM(build_encoder(tiny.config()))
+    model = MaskedLM(build_encoder(tiny.config(num_hidden_layers=1)))
     oracles.randomize(model)
     model.data_settings = {"max_length": 12, "choices": "choices"}
     return model

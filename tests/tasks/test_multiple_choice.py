@@ -140,7 +140,7 @@ def test_ranking_and_pooling_are_kept_and_only_pooling_makes_the_files_our_own(t
 
 
 def test_a_row_without_choices_is_refused_and_told_by_its_number(tmp_path):
-    model = MultipleChoice(build_encoder(tiny.config()))
+    model = MultipleChoice(build_encoder(tiny.config(num_hidden_layers=1)))
     model.save_pretrained(tmp_path / "m", tiny.tokenizer(tmp_path / "v"))
     ask = pipeline(str(tmp_path / "m"))
     found = ask(["good", "the end", "a"], [["a", "b"], ["one", "two", "three"], ["bad"]])

@@ -35,7 +35,8 @@ QUESTIONS = ("is ?", "was " * 20, "the end ?")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
-    model = ExtractiveQA(build_encoder(tiny.config(initializer_range=0.5)), max_answer_length=5)
+    encoder = build_encoder(tiny.config(num_hidden_layers=1, initializer_range=0.5))
+    model = ExtractiveQA(encoder, max_answer_length=5)
     model.data_settings = {"max_length": 16, "overlap": 4}
     model.save_pretrained(str(folder), tiny.tokenizer(folder / "tokenizer"))
     return folder

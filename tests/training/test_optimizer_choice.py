@@ -105,7 +105,7 @@ def test_adafactor_decays_and_scales_as_the_others_do():
 
 
 def test_layer_decay_is_electras_formula_and_multiplies_gradual_unfreezing():
-    model = tiny.classifier()  # 2 blocks
+    model = tiny.classifier(layers=2)
     factors = rate_factors(model, TrainSection(layer_decay=0.8))(0).numpy()
     expected = {"embeddings": 0.8**4, "blocks.0": 0.8**3, "blocks.1": 0.8**2, "pooler": 0.8}
     encoder = model.encoder
