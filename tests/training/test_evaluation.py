@@ -42,6 +42,13 @@ def test_predictions_labels_and_the_mean_loss_over_uneven_batches():
     assert evaluate(model, data(24)) == pytest.approx({"loss": loss, "largest": largest})
 
 
+def test_batches_of_many_shapes_are_one_trace():
+    model = predicting()
+    for rows in (24, 5):
+        evaluate(model, data(rows))
+    assert model.evaluated.experimental_get_tracing_count() == 1
+
+
 def test_a_task_without_final_metrics_is_evaluated_by_its_means():
     model = line()
     errors = np.mean((model({"x": DATA}) - LABELS) ** 2)
