@@ -2,6 +2,7 @@
 
 import gc
 import os
+import pathlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "agg")
@@ -20,6 +21,18 @@ def pytest_collection_finish(session):
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)
+
+
+# Here graphs run as they are traced. TensorFlow's rewriting of them is a seventh of these tests'
+# time, and is on for every family, layer, export and old run.
+PLAIN = ("cli", "compression", "recipes", "tasks", "training")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def rewriting_of_graphs(request):
+    """TensorFlow's own optimization of graphs, off in the folders above."""
+    (room, *_) = request.path.relative_to(pathlib.Path(__file__).parent).parts
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": room in PLAIN})
 
 
 @pytest.fixture(autouse=True)
