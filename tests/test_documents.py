@@ -80,7 +80,7 @@ def test_every_verb_and_every_setting_that_is_named_exists(name):
 def folder(tmp_path_factory):
     """What the examples read, under the names they have there."""
     folder = tmp_path_factory.mktemp("readme")
-    tiny.save(folder / "quickstart" / "pretrained")
+    tiny.save(folder / "quickstart" / "pretrained", layers=2)
     (folder / "quickstart" / "data").mkdir()
     for part in ("train", "validation"):
         lines = (json.dumps({"text": text, "label": label}) + "\n" for text, label in ROWS)

@@ -22,7 +22,7 @@ IDS = np.array([[2, 7, 9, 3]], "int32")
 def folder(tmp_path, monkeypatch):
     """What the page names: encoder, classifier, google, and a SavedModel."""
     monkeypatch.chdir(tmp_path)
-    model = tiny.save(tmp_path / "classifier")
+    model = tiny.save(tmp_path / "classifier", layers=2)
     model.encoder.save_pretrained("encoder")
     for name in ("classifier", "encoder"):
         shutil.copy(tmp_path / "classifier" / "tokenizer" / "vocab.txt", tmp_path / name)

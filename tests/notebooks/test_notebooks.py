@@ -17,7 +17,7 @@ WORDS = {"good": ("good film", "a very good actor"), "bad": ("bad film", "the en
 @pytest.fixture
 def folder(tmp_path):
     """A model and data where the parameters below expect them, and a place to run in."""
-    tiny.save(tmp_path / "model")
+    tiny.save(tmp_path / "model", layers=2)
     rows = [
         {"text": f"{text} , {n}", "label": k} for k in WORDS for text in WORDS[k] for n in "123"
     ]
