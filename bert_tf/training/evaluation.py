@@ -43,7 +43,8 @@ def mean_terms(model, dataset):
 def _run(model, dataset):
     """The means of the terms, and of each batch its predictions, labels and row numbers."""
     batches, predictions, labels, rows = [], [], [], []
-    if isinstance(dataset, tf.data.Dataset):
+    graph = tf.types.experimental.PolymorphicFunction  # an engine may stand in its place
+    if isinstance(model.evaluated, graph) and isinstance(dataset, tf.data.Dataset):
         inputs, expected, *_ = dataset.element_spec
         model.evaluated.get_concrete_function(inputs, expected)  # for batches of any shape
     for inputs, expected, *numbers in dataset:
