@@ -14,14 +14,17 @@ _DECISIONS = {"right": (1, 1), "missed": (1, 0), "wrong": (0, 1)}
 
 
 def stuck(figures, label_names):
-    """What is told of a classifier that never gives some answer, one clause, or None.
+    """What is told of a model that never gives some answer, one clause, or None.
 
     Args:
       figures: dict of figures with, perhaps, `confusion_matrix`: [K][K] counts, a row a true class,
-        or for each label [2][2], absent and present; or `labels` and `words` of a tagger.
+        or for each label [2][2], absent and present; or `labels` and `words` of a tagger; or
+        `HasAns_f1` and `HasAns_total` where some questions have no answer.
       label_names: list of K str, or None.
     """
     counts = _counts(figures, label_names)
+    if counts is None and figures.get("HasAns_total") and not figures["HasAns_f1"]:
+        return f"none of the {figures['HasAns_total']} questions that have an answer gets one"
     if counts is None:
         return _stuck_on_words(figures)
     if counts.ndim == 3:

@@ -19,6 +19,13 @@ SEVERAL = {"confusion_matrix": [[[1, 0], [4, 0]], [[2, 1], [1, 1]], [[5, 0], [0,
         (SINGLE, None, None),
         ({"confusion_matrix": []}, ["bad"], None),
         ({"accuracy": 1.0}, ["bad", "good"], None),
+        (
+            {"HasAns_f1": 0.0, "HasAns_total": 3, "NoAns_exact": 100.0},
+            None,
+            "none of the 3 questions that have an answer gets one",
+        ),
+        ({"HasAns_f1": 0.5, "HasAns_total": 3}, None, None),
+        ({"HasAns_f1": 0.0, "HasAns_total": 0}, None, None),
     ],
 )
 def test_a_class_that_is_always_predicted_is_told(figures, names, told):
