@@ -2,7 +2,7 @@
 
 from bert_tf.encoders import FAMILIES, SIZES, build_encoder, change_config
 from bert_tf.errors import ConfigError, InputError, hint
-from bert_tf.tasks.causal_rows import start_and_end
+from bert_tf.text.special_ids import row_ends
 
 
 def fresh_encoder(section, tokenizer):
@@ -15,6 +15,7 @@ def fresh_encoder(section, tokenizer):
       Encoder.
     Raises:
       ConfigError: there is no such family, size or field.
+      InputError: the tokenizer has no token that begins a text, which the family's config tells.
     """
     for key, known, what in (("size", SIZES, "published size"), ("family", FAMILIES, "family")):
         name = getattr(section, key)
@@ -24,9 +25,8 @@ def fresh_encoder(section, tokenizer):
     sizes = SIZES[section.size] if sized else FAMILIES[section.family].config()
     of_text = {"vocab_size": tokenizer.vocab_size, "pad_token_id": tokenizer.pad_id}
     if hasattr(sizes, "eos_token_id"):
-        start_id, end_id = start_and_end(tokenizer)
-        first_id = end_id if start_id is None else start_id
-        of_text |= {"bos_token_id": first_id, "eos_token_id": end_id}
+        start_id, end_id = row_ends(tokenizer)  # as the rows of its records
+        of_text |= {"bos_token_id": start_id, "eos_token_id": end_id}
     return build_encoder(changed(sizes, {**of_text, **section.changes}, "model.changes"))
 
 
