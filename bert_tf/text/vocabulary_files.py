@@ -2,6 +2,7 @@
 
 import codecs
 import dataclasses
+import glob
 import json
 import math
 import os
@@ -35,7 +36,7 @@ _OTHER_MODELS = ("layoutlmv2", "prophetnet", "roformer", "splinter", "tapas")
 _OTHER_KINDS = ("merges.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
 _OTHER_KINDS += ("tokenizer.model",)
 # What tells a folder of OpenAI's, KerasHub's or TF-Hub's, whose tokenizers have other names.
-_OF_OTHER_HOMES = ("encoder.json", os.path.join("assets", "tokenizer"), "saved_model.pb")
+_OF_OTHER_HOMES = ("encoder.json", os.path.join("assets", "tokenizer"), "assets/*.txt")
 # Of vocab.txt: its own, and those that it has in Google's downloads of Chinese ALBERTs.
 _NAMES = ("vocab.txt", "vocab_chinese.txt", os.path.join("assets", "vocab_chinese.txt"))
 _WHITE_SPACE = "".join(map(chr, sorted(WHITE_SPACE)))
@@ -305,7 +306,7 @@ def _no_vocabulary(path):
     found = (
         f"only {', '.join(others)}, another kind of tokenizer" if others else "no tokenizer files"
     )
-    foreign = [name for name in _OF_OTHER_HOMES if os.path.exists(os.path.join(path, name))]
+    foreign = [x for name in _OF_OTHER_HOMES for x in glob.glob(name, root_dir=path)]
     hint = f"; {foreign[0]} is there: bert-tf convert writes its tokenizer anew" if foreign else ""
     return InputError(
         f"{path}: wanted vocab.txt or a tokenizer.json with a WordPiece model, found {found}{hint}"

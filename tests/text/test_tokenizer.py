@@ -180,6 +180,7 @@ def test_tokenizer_json_alone_is_enough(tmp_path, tokenizer):
     [
         ({}, "no tokenizer files$"),
         ({"encoder.json": "{}"}, "encoder.json is there: bert-tf convert writes"),
+        ({"saved_model.pb": ""}, "no tokenizer files$"),  # an export has none
         ({"vocab.txt": ""}, "empty"),
         ({"vocab.txt": "[PAD]\n[UNK]\n[SEP]\n[MASK]\na\n"}, r"vocab.txt.*'\[CLS\]'"),
         ({"vocab.txt": b"[PAD]\na\xffb\n"}, "vocab.txt:2: byte 2 is not UTF-8"),
