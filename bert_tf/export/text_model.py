@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from bert_tf.errors import ConfigError, InputError, nearest, shown
+from bert_tf.export.execution import running
 from bert_tf.export.operations import STEPS
 from bert_tf.layers import done_by
 from bert_tf.tasks import TASKS, TaskModel, languages
@@ -23,9 +24,6 @@ SPECS = {
 
 # The signature that is asked where none is named.
 DEFAULT = "serving_default"
-
-# Windows of long texts that go through a model together.
-_ROWS_AT_ONCE = 32
 
 
 class TextModel(tf.Module):
@@ -201,119 +199,6 @@ def _signature(model, tokenizer, settings, precision, options):
         for spec in [SPECS[model.columns[name].kind]]
     ]
     return tf.function(answer, input_signature=signature, autograph=False)
-
-
-def running(model, precision="float32"):
-    """A model as a function of inputs, as an export runs it.
-
-    Args:
-      model: TaskModel.
-      precision: str, a key of operations.STEPS.
-    Returns:
-      function of inputs, dict of tensors, to outputs.
-    Raises:
-      ConfigError: there is no such precision, or the model computes in another already.
-    """
-    if precision not in STEPS:
-        raise ConfigError(f"precision is {shown(precision)}, wanted one of {', '.join(STEPS)}")
-    if precision != "float32" and model.compute_dtype != "float32":
-        raise ConfigError(f"precision: {precision}, and the model is in {model.compute_dtype}")
-    few = tf.function(
-        without_padding(model, STEPS[precision]), autograph=False, reduce_retracing=True
-    )
-    return in_parts(few) if model.windowed else by_length(few)
-
-
-def without_padding(model, steps):
-    """A model as a function of inputs, which does no work for padding where its encoder can.
-
-    Args:
-      model: TaskModel.
-      steps: Steps.
-    Returns:
-      function of inputs, dict of tensors, to outputs.
-    """
-
-    def run(inputs):
-        with done_by(steps):
-            return model(model.encoder.without_padding(inputs), training=False)
-
-    return run
-
-
-def by_length(few):
-    """A model as a function of any number of rows, which runs those of like lengths together.
-
-    Attention takes the square of the longest row of a part, and not of all rows. A model whose
-    outputs have an entry a token runs all rows at once.
-
-    Args:
-      few: tf.function of inputs, dict of tensors with one entry a row, to outputs.
-    Returns:
-      function of such inputs to outputs.
-    """
-    parts = in_parts(few, trimmed=True)
-
-    def run(inputs):
-        outputs = tf.nest.flatten(few.get_concrete_function(inputs).structured_outputs)
-        if not all(x.shape[1:].is_fully_defined() for x in outputs):
-            return few(inputs)
-        order = tf.argsort(_lengths(inputs["attention_mask"]))
-        outputs = parts({name: tf.gather(x, order) for name, x in inputs.items()})
-        back = tf.math.invert_permutation(order)
-        return tf.nest.map_structure(lambda x: tf.gather(x, back), outputs)
-
-    return run
-
-
-def in_parts(few, trimmed=False):
-    """A model as a function of any number of rows, which runs them a few at a time.
-
-    All windows of a long text, or all texts of a large request, may not fit into memory.
-
-    Args:
-      few: as in `by_length`.
-      trimmed: bool, whether a part's rows end with the longest of them.
-    Returns:
-      function of such inputs to outputs.
-    """
-
-    def run(inputs):
-        inputs = {name: x for name, x in inputs.items() if name != "rows"}
-
-        def taken(begin):
-            part = {name: x[begin : begin + _ROWS_AT_ONCE] for name, x in inputs.items()}
-            if not trimmed:
-                return part
-            mask = part["attention_mask"]
-            longest, axes = tf.reduce_max(_lengths(mask)), mask.shape.rank
-            return {x: y[..., :longest] if y.shape.rank == axes else y for x, y in part.items()}
-
-        outputs = few(taken(0))
-        flat = tf.nest.flatten(outputs)
-
-        def more(begin, *before):
-            found = zip(before, tf.nest.flatten(few(taken(begin))), strict=True)
-            return begin + _ROWS_AT_ONCE, *(tf.concat(both, axis=0) for both in found)
-
-        count = tf.shape(inputs["input_ids"])[0]
-        grown = [tf.TensorShape([None, *x.shape[1:]]) for x in flat]
-        _, *flat = tf.while_loop(
-            lambda begin, *_: begin < count,
-            more,
-            [tf.constant(_ROWS_AT_ONCE), *flat],
-            shape_invariants=[tf.TensorShape([]), *grown],
-            parallel_iterations=1,
-        )
-        return tf.nest.pack_sequence_as(outputs, flat)
-
-    return run
-
-
-def _lengths(mask):
-    """The tokens of each row, or of its longest text or window: [N, ..., L] -> int32 [N]."""
-    tokens = tf.reduce_sum(tf.cast(mask > 0, tf.int32), axis=-1)
-    return tf.reduce_max(tokens, axis=list(range(1, tokens.shape.rank)))
 
 
 def _one(texts, fill):

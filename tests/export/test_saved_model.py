@@ -15,7 +15,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from bert_tf import InputError, SequenceClassifier, build_encoder, export_saved_model, load_export
 from bert_tf.errors import ConfigError
-from bert_tf.export import answer_with, saved_model, text_model
+from bert_tf.export import answer_with, execution, saved_model
 from tests import tiny
 
 TEXTS = [
@@ -100,7 +100,7 @@ def test_a_part_of_a_large_request_is_as_long_as_its_own_longest_row():
         told = inputs["input_ids"][:, 0], inputs["language_ids"], tf.fill([shape[0]], shape[1])
         return {"told": tf.stack([tf.cast(x, tf.int32) for x in told], axis=1)}
 
-    run = text_model.by_length(tf.function(few, reduce_retracing=True))
+    run = execution.by_length(tf.function(few, reduce_retracing=True))
     row, language, length = tf.function(run)(inputs)["told"].numpy().T
     assert row.tolist() == language.tolist() == sizes.tolist(), "answers in the order of the rows"
     assert sorted(set(length)) == [4, 40], "32 of at most 4 tokens, 12 of at most 40"
