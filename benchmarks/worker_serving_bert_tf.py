@@ -5,7 +5,11 @@ usage: worker_serving_bert_tf.py CALLS EXPORT PRECISION
 CALLS is the JSON file of serving.py: each turn does the next of its workloads.
 """
 
+import os
 import sys
+
+# What configs/serving/README.md says of a program that does nothing but answer.
+os.environ.setdefault("TF_ONEDNN_ASSUME_FROZEN_WEIGHTS", "1")
 
 from serving_calls import serve_calls
 

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from bert_tf.errors import ConfigError, shown
-from bert_tf.export.operations import STEPS
+from bert_tf.export.operations import FEW, FEW_STEPS, STEPS
 from bert_tf.layers import done_by
 
 # Windows of long texts that go through a model together.
@@ -25,10 +25,16 @@ def running(model, precision="float32"):
         raise ConfigError(f"precision is {shown(precision)}, wanted one of {', '.join(STEPS)}")
     if precision != "float32" and model.compute_dtype != "float32":
         raise ConfigError(f"precision: {precision}, and the model is in {model.compute_dtype}")
-    few = tf.function(
-        without_padding(model, STEPS[precision]), autograph=False, reduce_retracing=True
-    )
-    return in_parts(few) if model.windowed else by_length(few)
+
+    def compiled(steps):
+        run = without_padding(model, steps)
+        return tf.function(run, autograph=False, reduce_retracing=True)
+
+    few = compiled(STEPS[precision])
+    if model.windowed:
+        return in_parts(few)
+    run, own = by_length(few), FEW_STEPS.get(precision)
+    return run if own is None else by_tokens(compiled(own), run)
 
 
 def without_padding(model, steps):
@@ -46,6 +52,28 @@ def without_padding(model, steps):
             return model(model.encoder.without_padding(inputs), training=False)
 
     return run
+
+
+def by_tokens(few, run):
+    """A model as a function of any number of rows, to which few tokens go another way.
+
+    A sentence alone waits for what is done a call, not for what is done a token; and where
+    TensorFlow takes variables for constants (`TF_ONEDNN_ASSUME_FROZEN_WEIGHTS=1`), each way has its
+    kernels packed as its products want them.
+
+    Args:
+      few, run: functions of inputs, dict of tensors, to the same outputs; `few` is taken where
+        there are as many tokens as FEW says.
+    Returns:
+      function of such inputs to outputs.
+    """
+
+    def either(inputs):
+        tokens = tf.reduce_sum(_lengths(inputs["attention_mask"]))
+        are_few = tf.logical_and(tokens >= FEW[0], tokens <= FEW[1])
+        return tf.cond(are_few, lambda: few(inputs), lambda: run(inputs))
+
+    return either
 
 
 def by_length(few):

@@ -1,10 +1,12 @@
 """TensorFlow's own operations for steps of the layers: fewer and larger ones, for answers alone."""
 
 import dataclasses
+import functools
 
 import tensorflow as tf
 
 from bert_tf.layers import Steps
+from bert_tf.layers.normalization import standardize
 
 
 def layer_norm(x, gamma, beta, epsilon):
@@ -35,6 +37,22 @@ def layer_norm(x, gamma, beta, epsilon):
     return tf.reshape(unit, [rows, width]) * gamma + beta
 
 
+def layer_norm_by_rows(x, gamma, beta, epsilon):
+    """`layer_norm`, and of few rows the plain operations: their thread does them itself.
+
+    oneDNN hands 15 rows to another thread, which takes longer than to normalize them.
+
+    Args, Returns: as `layer_norm`.
+    """
+    gamma, beta = tf.convert_to_tensor(gamma), tf.convert_to_tensor(beta)
+
+    def plain():
+        return standardize(x, epsilon) * gamma + beta
+
+    whole = functools.partial(layer_norm, x, gamma, beta, epsilon)
+    return tf.cond(tf.shape(x)[0] <= FEW[1], plain, whole)
+
+
 def bfloat16_linear(x, kernel, bias, activation):
     """A linear layer whose product, bias and activation are in bfloat16, its kernel a constant.
 
@@ -60,10 +78,18 @@ def _constant(variable):
     return tf.constant(value)
 
 
+# Which numbers of tokens are few. Those for which oneDNN packs kernels in one way: it keeps one
+# packed form for each operation, and fewer and more tokens have another (measured, both inclusive).
+FEW = (8, 64)
 # `keras.ops.take` also takes places from the end, which are counted anew in every call.
 _FLOAT32 = Steps(rows=lambda x, places: tf.gather(x, places), layer_norm=layer_norm)
-# Precision of an export -> how it does its steps.
+# Precision of an export -> how it does its steps. The kernels of bfloat16 are constants that are
+# packed in one form: there few and many tokens share the operations, but for the norms.
 STEPS = {
     "float32": _FLOAT32,
-    "bfloat16": dataclasses.replace(_FLOAT32, linear=bfloat16_linear),
+    "bfloat16": dataclasses.replace(
+        _FLOAT32, linear=bfloat16_linear, layer_norm=layer_norm_by_rows
+    ),
 }
+# The same where few tokens have operations of their own.
+FEW_STEPS = {"float32": dataclasses.replace(_FLOAT32, layer_norm=None)}

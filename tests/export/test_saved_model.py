@@ -107,6 +107,22 @@ def test_a_part_of_a_large_request_is_as_long_as_its_own_longest_row():
     assert (length == 4).sum() == 32
 
 
+@pytest.mark.parametrize("tokens, few", [(7, False), (8, True), (64, True), (65, False)])
+def test_few_tokens_of_all_rows_together_go_their_own_way(tokens, few):
+    lengths = [tokens // 2, tokens - tokens // 2]
+    mask = tf.sequence_mask(lengths, 40, tf.int32)
+    run = execution.by_tokens(lambda inputs: tf.constant(True), lambda inputs: tf.constant(False))
+    assert bool(tf.function(run)({"attention_mask": mask})) == few
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 6, 20, 21])
+def test_answers_are_the_models_for_few_tokens_and_for_one_more(single, tokenizer, count):
+    model, directory = single
+    texts = ["good"] * count  # of three tokens each
+    found = load_export(directory)(texts)["logits"]
+    np.testing.assert_allclose(found, logits_of(model, tokenizer, texts), atol=1e-5)
+
+
 def test_answers_are_labels_probabilities_and_logits(single):
     outputs = load_export(single[1])(TEXTS)
     assert set(outputs) == {"label", "probabilities", "logits"}
