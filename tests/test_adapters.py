@@ -48,7 +48,7 @@ IDS["attention_mask"] = (IDS["input_ids"] > 0).astype("int32")
 ALL = ["query", "key", "value", "attention_output", "intermediate", "output"]
 STILL = dict(initializer_range=0.3, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
 FAMILIES = {
-    "bert": tiny.config(**STILL),
+    "bert": tiny.config(num_hidden_layers=2, **STILL),
     "albert": AlbertConfig(**tiny.sizes(embedding_size=4, **STILL)),
     "modernbert": ModernBertConfig(**tiny.sizes(initializer_range=0.3, pad_token_id=0)),
     "deberta": DebertaV2Config(**tiny.sizes(**STILL), relative_attention=True, share_att_key=True),

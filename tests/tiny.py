@@ -42,8 +42,9 @@ def sizes(**changes):
 
 
 def config(**changes):
-    """A BertConfig for texts of the vocabulary, some fields changed."""
+    """A BertConfig of one layer for texts of the vocabulary, some fields changed."""
     fields = dict(vocab_size=len(vocabulary()), hidden_size=16, intermediate_size=32)
+    fields["num_hidden_layers"] = 1
     return BertConfig(**sizes(**fields | dict(max_position_embeddings=32) | changes))
 
 

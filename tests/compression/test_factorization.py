@@ -30,7 +30,7 @@ STILL = dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, initiali
 
 def classifier(config=None, kind=SequenceClassifier):
     keras.utils.set_random_seed(5)
-    return kind(build_encoder(config or tiny.config(**STILL)))
+    return kind(build_encoder(config or tiny.config(num_hidden_layers=2, **STILL)))
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,9 @@ STILL = dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, initiali
 
 def classifier(config=None):
     keras.utils.set_random_seed(5)
-    return SequenceClassifier(build_encoder(config or tiny.config(**STILL)), 2, ["bad", "good"])
+    return SequenceClassifier(
+        build_encoder(config or tiny.config(num_hidden_layers=2, **STILL)), 2, ["bad", "good"]
+    )
 
 
 def masked(model, kept):

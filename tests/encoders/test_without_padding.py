@@ -12,7 +12,7 @@ MASK = np.array([[1] * 7, [1, 1, 0, 0, 0, 0, 0], [0] * 7, [1, 2, 2, 2, 1, 0, 0]]
 IDS = np.random.default_rng(0).integers(5, 20, MASK.shape).astype("int32") * (MASK > 0)
 INPUTS = {"input_ids": IDS, "attention_mask": MASK}
 ENCODERS = {
-    "bert": lambda: build_encoder(tiny.config(initializer_range=0.3)),
+    "bert": lambda: build_encoder(tiny.config(num_hidden_layers=2, initializer_range=0.3)),
     "pre-norm": lambda: build_encoder(
         TransformerConfig(norm="pre", initializer_range=0.3, **tiny.sizes())
     ),
