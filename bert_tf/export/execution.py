@@ -30,10 +30,8 @@ def running(model, precision="float32"):
         run = without_padding(model, steps)
         return tf.function(run, autograph=False, reduce_retracing=True)
 
-    few = compiled(STEPS[precision])
-    if model.windowed:
-        return in_parts(few)
-    run, own = by_length(few), FEW_STEPS.get(precision)
+    few, own = compiled(STEPS[precision]), FEW_STEPS.get(precision)
+    run = in_parts(few) if model.windowed else by_length(few)
     return run if own is None else by_tokens(compiled(own), run)
 
 
@@ -69,9 +67,9 @@ def by_tokens(few, run):
     """
 
     def either(inputs):
-        tokens = tf.reduce_sum(_lengths(inputs["attention_mask"]))
+        tokens = tf.math.count_nonzero(inputs["attention_mask"], dtype=tf.int32)
         are_few = tf.logical_and(tokens >= FEW[0], tokens <= FEW[1])
-        return tf.cond(are_few, lambda: few(inputs), lambda: run(inputs))
+        return tf.cond(are_few, lambda: few(_of_model(inputs)), lambda: run(inputs))
 
     return either
 
@@ -114,7 +112,7 @@ def in_parts(few, trimmed=False):
     """
 
     def run(inputs):
-        inputs = {name: x for name, x in inputs.items() if name != "rows"}
+        inputs = _of_model(inputs)
 
         def taken(begin):
             part = {name: x[begin : begin + _ROWS_AT_ONCE] for name, x in inputs.items()}
@@ -143,6 +141,11 @@ def in_parts(few, trimmed=False):
         return tf.nest.pack_sequence_as(outputs, flat)
 
     return run
+
+
+def _of_model(inputs):
+    """Without the number of each window's text, which an answer reads and no model."""
+    return {name: x for name, x in inputs.items() if name != "rows"}
 
 
 def _lengths(mask):
