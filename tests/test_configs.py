@@ -65,6 +65,10 @@ def test_it_trains_a_step(file, model, tmp_path):
         old = tmp_path / "old.tsv"
         old.write_text("text\tlabel\ngood film\tgood\nbad story\tbad\n")
         changes |= {"incremental.old_train": old, "incremental.old_test": old}
+    if config.train.warmup > 1:  # steps
+        changes["train.warmup"] = 0
+    if config.data.validation_columns:  # the rows here have those of training alone
+        changes["train.best_metric"] = "null"
     trains_a_step(file, changes, tmp_path)
 
 
