@@ -30,9 +30,11 @@ def running(model, precision="float32"):
         run = without_padding(model, steps)
         return tf.function(run, autograph=False, reduce_retracing=True)
 
-    few, own = compiled(STEPS[precision]), FEW_STEPS.get(precision)
-    run = in_parts(few) if model.windowed else by_length(few)
-    return run if own is None else by_tokens(compiled(own), run)
+    part = compiled(STEPS[precision])
+    run = in_parts(part) if model.windowed else by_length(part)
+    if precision not in FEW_STEPS:
+        return run
+    return by_tokens(compiled(FEW_STEPS[precision]), run)
 
 
 def without_padding(model, steps):
@@ -52,7 +54,7 @@ def without_padding(model, steps):
     return run
 
 
-def by_tokens(few, run):
+def by_tokens(short, run):
     """A model as a function of any number of rows, to which few tokens go another way.
 
     A sentence alone waits for what is done a call, not for what is done a token; and where
@@ -60,16 +62,16 @@ def by_tokens(few, run):
     kernels packed as its products want them.
 
     Args:
-      few, run: functions of inputs, dict of tensors, to the same outputs; `few` is taken where
-        there are as many tokens as FEW says.
+      short, run: functions of inputs, dict of tensors, to the same outputs; `short` is taken
+        where all rows together have as many tokens as FEW says.
     Returns:
       function of such inputs to outputs.
     """
 
     def either(inputs):
         tokens = tf.math.count_nonzero(inputs["attention_mask"], dtype=tf.int32)
-        are_few = tf.logical_and(tokens >= FEW[0], tokens <= FEW[1])
-        return tf.cond(are_few, lambda: few(_of_model(inputs)), lambda: run(inputs))
+        few = tf.logical_and(tokens >= FEW[0], tokens <= FEW[1])
+        return tf.cond(few, lambda: short(_of_model(inputs)), lambda: run(inputs))
 
     return either
 
