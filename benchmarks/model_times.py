@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf import Tokenizer, export_saved_model, load_export, load_task
-from bert_tf.export import running
+from bert_tf.export import Weights, running
 from bert_tf.export.engines.ids import input_names
 from bert_tf.export.engines.run import onnx_runtime
 
@@ -34,7 +34,8 @@ def milliseconds(places, text, folder, rounds):
         if name == "int8":
             graphs[name] = _asked(onnx_runtime(place), rows)
         elif name == "bfloat16":
-            graphs[name] = _asked(tf.function(running(teacher, name), autograph=False), ids)
+            run = running(teacher, Weights(name, frozen=True))
+            graphs[name] = _asked(tf.function(run, autograph=False), ids)
         else:
             graphs[name] = _asked(load_task(place).forward, ids)
     from_ids = _by_turns(graphs, rounds)

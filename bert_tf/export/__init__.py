@@ -2,6 +2,7 @@
 
 text_model.py    TextModel: tokenizer, features, model and answer of a task in one graph
 execution.py     running: its model without work for padding, rows of like lengths together
+operations.py    Weights: the steps of its layers in operations of TensorFlow, and in which type
 saved_model.py   export_saved_model: version folders, written whole, checked before they count
 warmup.py        the requests that TensorFlow Serving runs before it takes any from outside
 answer.py        Answer, answer_with: texts in, numpy or dicts out
@@ -15,12 +16,14 @@ from bert_tf.export.ask import pipeline
 from bert_tf.export.engines import export_for_engine, require_packages
 from bert_tf.export.execution import running
 from bert_tf.export.opening import is_export, load_export
+from bert_tf.export.operations import Weights
 from bert_tf.export.saved_model import export_saved_model
 from bert_tf.export.text_model import TextModel, row_length, text_settings
 
 __all__ = [
     "Answer",
     "TextModel",
+    "Weights",
     "answer_with",
     "export_for_engine",
     "export_saved_model",

@@ -2,39 +2,36 @@
 
 import tensorflow as tf
 
-from bert_tf.errors import ConfigError, shown
-from bert_tf.export.operations import FEW, FEW_STEPS, STEPS
+from bert_tf.errors import ConfigError
+from bert_tf.export.operations import FEW
 from bert_tf.layers import done_by
 
 # Windows of long texts that go through a model together.
 _ROWS_AT_ONCE = 32
 
 
-def running(model, precision="float32"):
+def running(model, weights):
     """A model as a function of inputs, as an export runs it.
 
     Args:
       model: TaskModel.
-      precision: str, a key of operations.STEPS.
+      weights: operations.Weights.
     Returns:
       function of inputs, dict of tensors, to outputs.
     Raises:
-      ConfigError: there is no such precision, or the model computes in another already.
+      ConfigError: the model computes in another precision than float32 or the weights'.
     """
-    if precision not in STEPS:
-        raise ConfigError(f"precision is {shown(precision)}, wanted one of {', '.join(STEPS)}")
-    if precision != "float32" and model.compute_dtype != "float32":
-        raise ConfigError(f"precision: {precision}, and the model is in {model.compute_dtype}")
+    if weights.precision != "float32" and model.compute_dtype != "float32":
+        said = f"precision: {weights.precision}, and the model is in {model.compute_dtype}"
+        raise ConfigError(said)
 
     def compiled(steps):
         run = without_padding(model, steps)
         return tf.function(run, autograph=False, reduce_retracing=True)
 
-    part = compiled(STEPS[precision])
+    part = compiled(weights.steps())
     run = in_parts(part) if model.windowed else by_length(part)
-    if precision not in FEW_STEPS:
-        return run
-    return by_tokens(compiled(FEW_STEPS[precision]), run)
+    return by_tokens(compiled(weights.steps(few=True)), run)
 
 
 def without_padding(model, steps):

@@ -1,10 +1,8 @@
 """TensorFlow's own operations for steps of the layers: fewer and larger ones, for answers alone."""
 
-import dataclasses
-import functools
-
 import tensorflow as tf
 
+from bert_tf.errors import ConfigError, shown
 from bert_tf.layers import Steps
 from bert_tf.layers.normalization import standardize
 
@@ -37,59 +35,100 @@ def layer_norm(x, gamma, beta, epsilon):
     return tf.reshape(unit, [rows, width]) * gamma + beta
 
 
-def layer_norm_by_rows(x, gamma, beta, epsilon):
-    """`layer_norm`, and of few rows the plain operations: their thread does them itself.
-
-    oneDNN hands 15 rows to another thread, which takes longer than to normalize them.
-
-    Args, Returns: as `layer_norm`.
-    """
-    gamma, beta = tf.convert_to_tensor(gamma), tf.convert_to_tensor(beta)
-
-    def plain():
-        return standardize(x, epsilon) * gamma + beta
-
-    whole = functools.partial(layer_norm, x, gamma, beta, epsilon)
-    return tf.cond(tf.shape(x)[0] <= FEW[1], plain, whole)
-
-
-def bfloat16_linear(x, kernel, bias, activation):
-    """A linear layer whose product, bias and activation are in bfloat16, its kernel a constant.
-
-    oneDNN packs a constant once, and a variable in every call (tensorflow,
-    core/kernels/mkl/mkl_matmul_op_fused.cc). Sums are float32 within a product; the result is
-    float32 again unless an activation follows, whose result goes into the next product.
+class Weights:
+    """A model's weights as the operations of an export take them.
 
     Args:
-      x: float [X, width in].
-      kernel, bias: variables float32 [width in, width], [width] or None; their values now.
-      activation: function or None.
-    Returns:
-      [X, width], float32, or bfloat16 where there is an activation.
+      precision: str, one of PRECISIONS: in which kernels are kept and multiplied.
+      frozen: bool; biases, scales and shifts are constants of the graph then, which has fewer
+        operations. What the model learns later does not reach them, nor kernels in bfloat16.
+
+    Attributes:
+      precision: str.
+      kernels: list of variables, those in bfloat16 that were made of the model's.
+    Raises:
+      ConfigError: there is no such precision.
     """
-    product = tf.matmul(tf.cast(x, tf.bfloat16), _constant(kernel))
-    product = product if bias is None else tf.nn.bias_add(product, _constant(bias))
-    return tf.cast(product, tf.float32) if activation is None else activation(product)
+
+    def __init__(self, precision="float32", frozen=False):
+        if precision not in PRECISIONS:
+            wanted = ", ".join(PRECISIONS)
+            raise ConfigError(f"precision is {shown(precision)}, wanted one of {wanted}")
+        self.precision = precision
+        self.frozen = frozen
+        self._made = {}  # id of the model's variable -> it, which keeps the id its own, and ours
+
+    @property
+    def kernels(self):
+        return [ours for _, ours in self._made.values()]
+
+    def linear(self, x, kernel, bias, activation):
+        """A linear layer, see Steps.
+
+        In bfloat16 sums are float32 within a product. What it gives is float32 again, unless an
+        activation follows, whose result goes into the next product.
+        """
+        if self.precision == "bfloat16":
+            product = tf.matmul(_in_bfloat16(x), self._rounded(kernel))
+        else:
+            product = tf.matmul(x, kernel)
+        if bias is not None:
+            product = tf.nn.bias_add(product, self._vector(bias, product.dtype))
+        return tf.cast(product, x.dtype) if activation is None else activation(product)
+
+    def whole_norm(self, x, gamma, beta, epsilon):
+        """Layer normalization as one operation; see Steps."""
+        return layer_norm(x, self._vector(gamma), self._vector(beta), epsilon)
+
+    def plain_norm(self, x, gamma, beta, epsilon):
+        """The same of plain operations, which their thread does itself."""
+        return standardize(x, epsilon) * self._vector(gamma) + self._vector(beta)
+
+    def steps(self, few=False):
+        """Steps with these weights, for few tokens or for many.
+
+        oneDNN hands the rows of a layer norm to another thread, which takes longer than to
+        normalize 15 of them.
+        """
+        norm = self.plain_norm if few else self.whole_norm
+        return Steps(rows=_rows, layer_norm=norm, linear=self.linear)
+
+    def _vector(self, variable, dtype=tf.float32):
+        """A bias, a scale or a shift as a tensor."""
+        if not self.frozen:
+            return tf.cast(tf.convert_to_tensor(variable), dtype)
+        with tf.init_scope():
+            value = tf.cast(tf.convert_to_tensor(variable), dtype).numpy()
+        return tf.constant(value)
+
+    def _rounded(self, kernel):
+        """A kernel as a tensor of bfloat16.
+
+        It is read from a variable. A constant stands in every copy of the graph that TensorFlow
+        makes while it loads one: kernels of 170 MB took 8 GB (measured).
+        """
+        if id(kernel) not in self._made:
+            with tf.init_scope():
+                value = tf.cast(tf.convert_to_tensor(kernel), tf.bfloat16)
+                ours = tf.Variable(value, trainable=False, name=kernel.name)
+            self._made[id(kernel)] = kernel, ours
+        return tf.convert_to_tensor(self._made[id(kernel)][1])
 
 
-def _constant(variable):
-    with tf.init_scope():
-        value = tf.cast(tf.convert_to_tensor(variable), tf.bfloat16).numpy()
-    return tf.constant(value)
+def _rows(x, places):
+    # `keras.ops.take` also takes places from the end, which are counted anew in every call.
+    return tf.gather(x, places)
+
+
+def _in_bfloat16(x):
+    """x in bfloat16; as it was where it was so before Keras cast it for a layer."""
+    made = getattr(x, "op", None)
+    if made is not None and made.type == "Cast" and made.inputs[0].dtype == tf.bfloat16:
+        return made.inputs[0]
+    return tf.cast(x, tf.bfloat16)
 
 
 # Which numbers of tokens are few. Those for which oneDNN packs kernels in one way: it keeps one
 # packed form for each operation, and fewer and more tokens have another (measured, both inclusive).
 FEW = (8, 64)
-# `keras.ops.take` also takes places from the end, which are counted anew in every call.
-_FLOAT32 = Steps(rows=lambda x, places: tf.gather(x, places), layer_norm=layer_norm)
-# Precision of an export -> how it does its steps. The kernels of bfloat16 are constants that are
-# packed in one form: there few and many tokens share the operations, but for the norms.
-STEPS = {
-    "float32": _FLOAT32,
-    "bfloat16": dataclasses.replace(
-        _FLOAT32, linear=bfloat16_linear, layer_norm=layer_norm_by_rows
-    ),
-}
-# The same where few tokens have operations of their own.
-FEW_STEPS = {"float32": dataclasses.replace(_FLOAT32, layer_norm=None)}
+PRECISIONS = ("float32", "bfloat16")

@@ -13,6 +13,7 @@ from absl import logging
 from bert_tf.atomic import sync_tree
 from bert_tf.errors import InputError
 from bert_tf.export.opening import SETTINGS_FILE, first_line, load_export
+from bert_tf.export.operations import Weights
 from bert_tf.export.text_model import DEFAULT, TextModel, text_settings
 from bert_tf.export.warmup import sample_columns, write_warmup_requests
 from bert_tf.tasks.features import features_of
@@ -44,8 +45,9 @@ def export_saved_model(
     Raises:
       InputError: the model cannot be exported (see text_settings), the place cannot be written, or
         the export answers otherwise than the model. Nothing is left of it then.
-      ConfigError: there is no such precision.
+      ConfigError: there is no such precision, or the model computes in another already.
     """
+    weights = Weights(precision, frozen=True)
     tokenizer = tokenizer.portable() if portable else tokenizer
     several = getattr(model, "parts", None)
     parts = {DEFAULT: model} if several is None else several
@@ -57,7 +59,7 @@ def export_saved_model(
     try:
         os.makedirs(unfinished)
         programs = {
-            name: TextModel(part, tokenizer, settings[name], precision)
+            name: TextModel(part, tokenizer, settings[name], weights)
             for name, part in parts.items()
         }
         first = next(iter(parts))

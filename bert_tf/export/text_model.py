@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from bert_tf.errors import ConfigError, InputError, nearest, shown
 from bert_tf.export.execution import running
-from bert_tf.export.operations import STEPS
+from bert_tf.export.operations import Weights
 from bert_tf.layers import done_by
 from bert_tf.tasks import TASKS, TaskModel, languages
 from bert_tf.tasks.features import (
@@ -33,7 +33,7 @@ class TextModel(tf.Module):
       model: TaskModel.
       tokenizer: Tokenizer.
       settings: dict, what `text_settings` gives.
-      precision: str, a key of STEPS, of the products.
+      weights: operations.Weights; None: those of the model, as they are when it answers.
       **options: of the task's `answer`.
 
     Attributes:
@@ -44,10 +44,11 @@ class TextModel(tf.Module):
         `features.text_cut_at_half`. Of models that cut none absent.
     """
 
-    def __init__(self, model, tokenizer, settings, precision="float32", **options):
+    def __init__(self, model, tokenizer, settings, weights=None, **options):
         super().__init__(name="text_model")
         self.tokenizer = tokenizer
-        self.answer = _signature(model, tokenizer, settings, precision, options)
+        weights = weights or Weights()
+        self.answer = _signature(model, tokenizer, settings, weights, options)
         if text_cut_at_half(type(model)) is not None:
             whole = {**settings, "padding": "longest"}
             self.cut = tf.function(
@@ -57,8 +58,8 @@ class TextModel(tf.Module):
             )
         # Not those that an answer does not read, or that are constants of the graph.
         read = {id(x) for x in self.answer.get_concrete_function().captured_inputs}
-        weights = [variable.value for variable in model.weights]
-        self.parameters = [weight for weight in weights if id(weight.handle) in read]
+        known = [variable.value for variable in model.weights] + weights.kernels
+        self.parameters = [variable for variable in known if id(variable.handle) in read]
 
 
 def text_settings(model, tokenizer, max_length=None):
@@ -167,7 +168,7 @@ def answer_options(model, options):
     return given
 
 
-def _signature(model, tokenizer, settings, precision, options):
+def _signature(model, tokenizer, settings, weights, options):
     """The tf.function; what it closes over is not seen by tf.saved_model."""
     features = features_of(model, tokenizer, settings, padding="longest")
     names = list(settings["columns"])
@@ -175,7 +176,7 @@ def _signature(model, tokenizer, settings, precision, options):
     def fill(name):
         return next(iter(settings["languages"])) if name == languages.COLUMN else ""
 
-    run = running(model, precision)
+    run, steps = running(model, weights), weights.steps()
 
     def answer(*texts):
         count = tf.shape(texts[0])[0]
@@ -189,7 +190,7 @@ def _signature(model, tokenizer, settings, precision, options):
         }
         inputs, _ = features(cells)
         outputs = run(inputs)
-        with done_by(STEPS[precision]):
+        with done_by(steps):
             answers = model.answer(outputs, inputs, cells, tokenizer, **options)
         return {name: value[:count] for name, value in answers.items()}
 

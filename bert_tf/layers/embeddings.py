@@ -7,6 +7,7 @@ from bert_tf.layers.dropout import dropout
 from bert_tf.layers.linear import with_own_seed
 from bert_tf.layers.normalization import LayerNorm
 from bert_tf.layers.positions import rows_from_padding, sinusoidal
+from bert_tf.layers.steps import steps
 
 
 class Embeddings(keras.layers.Layer):
@@ -104,7 +105,7 @@ class Embeddings(keras.layers.Layer):
 
     def _words(self, input_ids, shift, groups):
         """float [X, E], the words' own vectors."""
-        x_XE = _exact(ops.take(self.word_embeddings, ops.reshape(input_ids, (-1,)), axis=0))
+        x_XE = _exact(steps().rows(self.word_embeddings, ops.reshape(input_ids, (-1,))))
         if self.scale != 1:
             x_XE = x_XE * self.scale
         if shift is None:

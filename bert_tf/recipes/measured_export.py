@@ -10,7 +10,7 @@ import tensorflow as tf
 from absl import logging
 
 from bert_tf.errors import ConfigError, InputError
-from bert_tf.export import engines, export_saved_model, running
+from bert_tf.export import Weights, engines, export_saved_model, running
 from bert_tf.export.engines.agreement import agreement
 from bert_tf.export.engines.ids import expected, input_names, require_equal
 from bert_tf.export.text_model import text_settings
@@ -119,7 +119,9 @@ def export_for_serving(
         if model.parts is not None:
             raise ConfigError("data: is of one task, and the model has several; wanted none")
         table, batches = labelled_batches(model, tokenizer, data, **columns or {})
-        run = tf.function(running(model, precision), autograph=False, reduce_retracing=True)
+        run = tf.function(
+            running(model, Weights(precision)), autograph=False, reduce_retracing=True
+        )
         report = compared(model, table, batches, (run(inputs) for inputs, *_ in batches))
         require_small_drop(report, max_drop, force)
     options = {"portable": portable, "precision": precision}

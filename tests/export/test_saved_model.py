@@ -6,6 +6,7 @@ import resource
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -292,10 +293,31 @@ def test_an_export_in_bfloat16_is_smaller_and_near_the_model(single, tokenizer, 
     found = load_export(place)(texts)["logits"]
     difference = np.abs(found - logits_of(model, tokenizer, texts)).max()
     assert 0 < difference < 3e-2 * np.abs(found).max(), "it is rounded, and no more than that"
-    assert _bytes(place) < _bytes(float32 / "1")
+    assert _bytes(Path(place) / "variables") < _bytes(float32 / "1" / "variables")
     loaded = tf.saved_model.load(place)
-    kernels = [x.name for x in loaded.parameters if "kernel" in x.name]
-    assert not kernels, "they are constants of the graph"
+    kernels = {x.dtype for x in loaded.parameters if "kernel" in x.name}
+    assert kernels == {tf.bfloat16}, "once, and in the type in which they are multiplied"
+    proto = saved_model_pb2.SavedModel.FromString((Path(place) / "saved_model.pb").read_bytes())
+    functions = proto.meta_graphs[0].graph_def.library.function
+    constants = [
+        node.attr["value"].tensor.ByteSize()
+        for function in functions
+        for node in function.node_def
+        if node.op == "Const" and node.attr["dtype"].type == tf.bfloat16.as_datatype_enum
+    ]
+    assert max(constants) < 1000, "biases alone: each copy of a graph holds its constants"
+
+
+def test_answers_from_a_model_in_memory_follow_what_it_learns(other, tokenizer):
+    answer = answer_with(other, tokenizer)
+    before, weights = answer(TEXTS)["logits"], other.get_weights()
+    for variable in other.weights:
+        if variable.name in ("bias", "gamma", "beta"):
+            variable.assign(variable + 0.1)
+    found = answer(TEXTS)["logits"]
+    np.testing.assert_allclose(found, logits_of(other, tokenizer, TEXTS), atol=1e-5)
+    assert np.abs(found - before).max() > 1e-2
+    other.set_weights(weights)
 
 
 def _bytes(directory):
