@@ -101,39 +101,45 @@ def by_length(few):
 def in_parts(few, trimmed=False):
     """A model as a function of any number of rows, which runs them a few at a time.
 
-    All windows of a long text, or all texts of a large request, may not fit into memory.
+    All windows of a long text, or all texts of a large request, may not fit into memory. The model
+    stands in the graph once, as the body of a loop: each place where it stands has its own kernels.
 
     Args:
-      few: as in `by_length`.
+      few: as in `by_length`; what has an entry a token has one for each token of the inputs.
       trimmed: bool, whether a part's rows end with the longest of them.
     Returns:
       function of such inputs to outputs.
     """
 
+    def taken(inputs, begin):
+        part = {name: x[begin : begin + _ROWS_AT_ONCE] for name, x in inputs.items()}
+        if not trimmed:
+            return part
+        mask = part["attention_mask"]
+        longest, axes = tf.reduce_max(_lengths(mask)), mask.shape.rank
+        return {x: y[..., :longest] if y.shape.rank == axes else y for x, y in part.items()}
+
     def run(inputs):
         inputs = _of_model(inputs)
+        outputs = few.get_concrete_function(inputs).structured_outputs
+        sizes = tf.shape(inputs["input_ids"])
+        count, length = sizes[0], sizes[-1]
 
-        def taken(begin):
-            part = {name: x[begin : begin + _ROWS_AT_ONCE] for name, x in inputs.items()}
-            if not trimmed:
-                return part
-            mask = part["attention_mask"]
-            longest, axes = tf.reduce_max(_lengths(mask)), mask.shape.rank
-            return {x: y[..., :longest] if y.shape.rank == axes else y for x, y in part.items()}
-
-        outputs = few(taken(0))
-        flat = tf.nest.flatten(outputs)
+        def none(x):
+            shape = [length if size is None else size for size in x.shape[1:]]
+            return tf.zeros([0, *shape], x.dtype)
 
         def more(begin, *before):
-            found = zip(before, tf.nest.flatten(few(taken(begin))), strict=True)
-            return begin + _ROWS_AT_ONCE, *(tf.concat(both, axis=0) for both in found)
+            found = tf.nest.flatten(few(taken(inputs, begin)))
+            both = zip(before, found, strict=True)
+            return begin + _ROWS_AT_ONCE, *(tf.concat(pair, axis=0) for pair in both)
 
-        count = tf.shape(inputs["input_ids"])[0]
+        flat = tf.nest.flatten(outputs)
         grown = [tf.TensorShape([None, *x.shape[1:]]) for x in flat]
         _, *flat = tf.while_loop(
             lambda begin, *_: begin < count,
             more,
-            [tf.constant(_ROWS_AT_ONCE), *flat],
+            [tf.constant(0), *(none(x) for x in flat)],
             shape_invariants=[tf.TensorShape([]), *grown],
             parallel_iterations=1,
         )
