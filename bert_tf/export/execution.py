@@ -31,7 +31,8 @@ def running(model, weights):
 
     part = compiled(weights.steps())
     run = in_parts(part) if model.windowed else by_length(part)
-    return by_tokens(compiled(weights.steps(few=True)), run)
+    few = compiled(weights.steps(few=True))
+    return by_tokens(few, run, *FEW[weights.precision])
 
 
 def without_padding(model, steps):
@@ -51,7 +52,7 @@ def without_padding(model, steps):
     return run
 
 
-def by_tokens(short, run):
+def by_tokens(short, run, least, most):
     """A model as a function of any number of rows, to which few tokens go another way.
 
     A sentence alone waits for what is done a call, not for what is done a token; and where
@@ -60,14 +61,15 @@ def by_tokens(short, run):
 
     Args:
       short, run: functions of inputs, dict of tensors, to the same outputs; `short` is taken
-        where all rows together have as many tokens as FEW says.
+        where all rows together have from `least` to `most` tokens.
+      least, most: int.
     Returns:
       function of such inputs to outputs.
     """
 
     def either(inputs):
         tokens = tf.math.count_nonzero(inputs["attention_mask"], dtype=tf.int32)
-        few = tf.logical_and(tokens >= FEW[0], tokens <= FEW[1])
+        few = tf.logical_and(tokens >= least, tokens <= most)
         return tf.cond(few, lambda: short(_of_model(inputs)), lambda: run(inputs))
 
     return either

@@ -39,7 +39,7 @@ class Weights:
     """A model's weights as the operations of an export take them.
 
     Args:
-      precision: str, one of PRECISIONS: in which kernels are kept and multiplied.
+      precision: str, a key of FEW: in which kernels are kept and multiplied.
       frozen: bool; biases, scales and shifts are constants of the graph then, which has fewer
         operations. What the model learns later does not reach them, nor kernels in bfloat16.
 
@@ -51,9 +51,8 @@ class Weights:
     """
 
     def __init__(self, precision="float32", frozen=False):
-        if precision not in PRECISIONS:
-            wanted = ", ".join(PRECISIONS)
-            raise ConfigError(f"precision is {shown(precision)}, wanted one of {wanted}")
+        if precision not in FEW:
+            raise ConfigError(f"precision is {shown(precision)}, wanted one of {', '.join(FEW)}")
         self.precision = precision
         self.frozen = frozen
         self._made = {}  # id of the model's variable -> it, which keeps the id its own, and ours
@@ -128,7 +127,7 @@ def _in_bfloat16(x):
     return tf.cast(x, tf.bfloat16)
 
 
-# Which numbers of tokens are few. Those for which oneDNN packs kernels in one way: it keeps one
-# packed form for each operation, and fewer and more tokens have another (measured, both inclusive).
-FEW = (8, 64)
-PRECISIONS = ("float32", "bfloat16")
+# Precision -> which numbers of tokens are few, both inclusive. In float32 those for which oneDNN
+# packs kernels in one way: it keeps one packed form for each operation, and fewer and more tokens
+# have another (measured). In bfloat16 there is one form.
+FEW = {"float32": (8, 64), "bfloat16": (1, 64)}
