@@ -1,5 +1,7 @@
 """TensorFlow's own operations for steps of the layers: fewer and larger ones, for answers alone."""
 
+import functools
+
 import tensorflow as tf
 
 from bert_tf.errors import ConfigError, shown
@@ -45,7 +47,7 @@ class Weights:
 
     Attributes:
       precision: str.
-      kernels: list of variables, those in bfloat16 that were made of the model's.
+      variables: list of those that the model has not.
     Raises:
       ConfigError: there is no such precision.
     """
@@ -55,24 +57,28 @@ class Weights:
             raise ConfigError(f"precision is {shown(precision)}, wanted one of {', '.join(FEW)}")
         self.precision = precision
         self.frozen = frozen
-        self._made = {}  # id of the model's variable -> it, which keeps the id its own, and ours
+        self._rounded = {}  # id of a kernel -> it, which keeps the id its own, and ours
+        self._zeros = {}  # (width, dtype) -> zeros
 
     @property
-    def kernels(self):
-        return [ours for _, ours in self._made.values()]
+    def variables(self):
+        return [*(ours for _, ours in self._rounded.values()), *self._zeros.values()]
 
-    def linear(self, x, kernel, bias, activation):
+    def linear(self, x, kernel, bias, activation, few=False):
         """A linear layer, see Steps.
 
         In bfloat16 sums are float32 within a product. What it gives is float32 again, unless an
         activation follows, whose result goes into the next product.
         """
-        if self.precision == "bfloat16":
-            product = tf.matmul(_in_bfloat16(x), self._rounded(kernel))
+        rounded = self.precision == "bfloat16"
+        if rounded:
+            product = tf.matmul(_in_bfloat16(x), self._in_bfloat16(kernel))
         else:
             product = tf.matmul(x, kernel)
         if bias is not None:
             product = tf.nn.bias_add(product, self._vector(bias, product.dtype))
+        elif few or rounded:  # TensorFlow packs the kernels of products that have a bias, alone
+            product = tf.nn.bias_add(product, self._zero(product))
         return tf.cast(product, x.dtype) if activation is None else activation(product)
 
     def whole_norm(self, x, gamma, beta, epsilon):
@@ -90,7 +96,8 @@ class Weights:
         normalize 15 of them.
         """
         norm = self.plain_norm if few else self.whole_norm
-        return Steps(rows=_rows, layer_norm=norm, linear=self.linear)
+        linear = functools.partial(self.linear, few=few)
+        return Steps(rows=_rows, layer_norm=norm, linear=linear)
 
     def _vector(self, variable, dtype=tf.float32):
         """A bias, a scale or a shift as a tensor."""
@@ -100,18 +107,27 @@ class Weights:
             value = tf.cast(tf.convert_to_tensor(variable), dtype).numpy()
         return tf.constant(value)
 
-    def _rounded(self, kernel):
+    def _zero(self, product):
+        """A bias of zeros, in a variable: a constant would be taken out of the graph."""
+        kind = product.shape[-1], product.dtype
+        if kind not in self._zeros:
+            with tf.init_scope():
+                value = tf.zeros(kind[:1], product.dtype)
+                self._zeros[kind] = tf.Variable(value, trainable=False, name="zeros")
+        return tf.convert_to_tensor(self._zeros[kind])
+
+    def _in_bfloat16(self, kernel):
         """A kernel as a tensor of bfloat16.
 
         It is read from a variable. A constant stands in every copy of the graph that TensorFlow
         makes while it loads one: kernels of 170 MB took 8 GB (measured).
         """
-        if id(kernel) not in self._made:
+        if id(kernel) not in self._rounded:
             with tf.init_scope():
                 value = tf.cast(tf.convert_to_tensor(kernel), tf.bfloat16)
                 ours = tf.Variable(value, trainable=False, name=kernel.name)
-            self._made[id(kernel)] = kernel, ours
-        return tf.convert_to_tensor(self._made[id(kernel)][1])
+            self._rounded[id(kernel)] = kernel, ours
+        return tf.convert_to_tensor(self._rounded[id(kernel)][1])
 
 
 def _rows(x, places):

@@ -58,7 +58,7 @@ class TextModel(tf.Module):
             )
         # Not those that an answer does not read, or that are constants of the graph.
         read = {id(x) for x in self.answer.get_concrete_function().captured_inputs}
-        known = [variable.value for variable in model.weights] + weights.kernels
+        known = [variable.value for variable in model.weights] + weights.variables
         self.parameters = [variable for variable in known if id(variable.handle) in read]
 
 

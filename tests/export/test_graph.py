@@ -2,11 +2,14 @@
 
 import collections
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from bert_tf import SequenceClassifier, build_encoder
 from bert_tf.export import TextModel, Weights, text_settings
+from bert_tf.layers import done_by
+from bert_tf.layers.linear import linear
 from tests import oracles, tiny
 from tests.layers.test_graph_structure import as_run
 
@@ -88,3 +91,20 @@ def test_in_bfloat16_bias_and_gelu_are_in_the_product_and_what_is_rounded_stays_
     assert sum(count for kind, count in block.items() if "LayerNorm" in kind) == 2
     assert block["Cast"] == 6, "before and behind three of the products; GELU's goes on as it is"
     assert sum(block.values()) <= 24, block
+
+
+@pytest.mark.parametrize("precision, few", [("float32", True), ("bfloat16", False)])
+@pytest.mark.parametrize("rank", [None, 2])
+def test_a_product_without_a_bias_is_of_the_kind_whose_kernel_is_packed_once(precision, few, rank):
+    layer = linear(6, "glorot_uniform", use_bias=False, rank=rank)
+    layer.build((None, 4))
+    weights, x = Weights(precision, frozen=True), tf.random.stateless_normal((3, 4), (1, 2))
+
+    def products(x):
+        with done_by(weights.steps(few)):
+            return layer(x)
+
+    kinds = as_run(products, x)
+    assert kinds["_MklNativeFusedMatMul"] == (1 if rank is None else 2)
+    assert not kinds["_MklMatMul"] and not kinds["MatMul"]
+    np.testing.assert_allclose(products(x), layer(x), rtol=2e-2, atol=1e-2)
