@@ -18,6 +18,7 @@ from bert_tf import InputError, SequenceClassifier, build_encoder, export_saved_
 from bert_tf.errors import ConfigError
 from bert_tf.export import answer_with, execution, saved_model
 from tests import tiny
+from tests.task_contract import case_of
 
 TEXTS = [
     "The film is good.",
@@ -307,6 +308,31 @@ def test_an_export_in_bfloat16_is_smaller_and_near_the_model(single, tokenizer, 
         if node.op == "Const" and node.attr["dtype"].type == tf.bfloat16.as_datatype_enum
     ]
     assert max(constants) < 1000, "biases alone: each copy of a graph holds its constants"
+
+
+def test_spans_that_rounded_weights_find_otherwise_do_not_stop_an_export(tokenizer, tmp_path):
+    model = case_of("spans").model  # of random weights: its labels are nearly as likely
+    place = export_saved_model(model, tokenizer, str(tmp_path), precision="bfloat16")
+    texts = [" ".join(tiny.vocabulary()[5:])] * 3
+    assert len(load_export(place).spans(texts)) == 3
+
+
+def test_a_file_in_bfloat16_that_answers_otherwise_than_its_program_is_refused(
+    other, tokenizer, tmp_path, monkeypatch
+):
+    write = saved_model._write
+
+    def changed(programs, *rest):
+        kernel = programs["serving_default"].parameters[-1]
+        kept = tf.identity(kernel)
+        kernel.assign(kernel + 0.01)
+        write(programs, *rest)
+        kernel.assign(kept)
+
+    monkeypatch.setattr(saved_model, "_write", changed)
+    with pytest.raises(InputError, match="differ from the model's by .*, allowed 1.0e-05"):
+        export_saved_model(other, tokenizer, tmp_path, precision="bfloat16")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_answers_from_a_model_in_memory_follow_what_it_learns(other, tokenizer):
