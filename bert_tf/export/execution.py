@@ -29,10 +29,9 @@ def running(model, weights):
         run = without_padding(model, steps)
         return tf.function(run, autograph=False, reduce_retracing=True)
 
-    part = compiled(weights.steps())
+    part, short = compiled(weights.steps()), compiled(weights.steps(few=True))
     run = in_parts(part) if model.windowed else by_length(part)
-    few = compiled(weights.steps(few=True))
-    return by_tokens(few, run, *FEW[weights.precision])
+    return by_tokens(short, run, *FEW[weights.precision])
 
 
 def without_padding(model, steps):

@@ -72,7 +72,7 @@ class Weights:
         """
         rounded = self.precision == "bfloat16"
         if rounded:
-            product = tf.matmul(_in_bfloat16(x), self._in_bfloat16(kernel))
+            product = tf.matmul(_in_bfloat16(x), self._rounded_kernel(kernel))
         else:
             product = tf.matmul(x, kernel)
         if bias is not None:
@@ -116,7 +116,7 @@ class Weights:
                 self._zeros[kind] = tf.Variable(value, trainable=False, name="zeros")
         return tf.convert_to_tensor(self._zeros[kind])
 
-    def _in_bfloat16(self, kernel):
+    def _rounded_kernel(self, kernel):
         """A kernel as a tensor of bfloat16.
 
         It is read from a variable. A constant stands in every copy of the graph that TensorFlow

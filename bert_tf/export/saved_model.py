@@ -106,8 +106,9 @@ def _write(programs, told, directory):
 def _check(answer, program, model, tokenizer, settings, weights):
     """Raises InputError unless the export's numbers are the model's, for texts of many kinds.
 
-    Rounded weights may decide otherwise between labels that are nearly as likely, and find other
-    spans: what has as many entries as there were found is compared with the program in memory.
+    What is rounded, weights or all that a model computes, may decide otherwise between labels that
+    are nearly as likely, and find other spans: what has as many entries as there were found is
+    compared with the program in memory then.
     """
     columns = sample_columns(settings, model.columns)
     cells = {
@@ -116,17 +117,16 @@ def _check(answer, program, model, tokenizer, settings, weights):
     }
     inputs, _ = features_of(model, tokenizer, settings, padding="longest")(cells)
     expected = model.answer(model(inputs, training=False), inputs, cells, tokenizer)
-    found, most = answer(*columns), _TOLERANCE[model.compute_dtype]
-    if weights.precision != "float32":
+    found, as_computed = answer(*columns), _TOLERANCE[model.compute_dtype]
+    near = max(as_computed, _TOLERANCE[weights.precision])
+    if near > _TOLERANCE["float32"]:
         specs = program.answer.get_concrete_function().structured_outputs
-        sized = [name for name, x in specs.items() if x.shape[1:].is_fully_defined()]
-        most_rounded = max(most, _TOLERANCE[weights.precision])
-        for name in sized:
-            _require_near(found[name], expected[name].numpy(), name, most_rounded)
+        for name in [name for name, x in specs.items() if x.shape[1:].is_fully_defined()]:
+            _require_near(found[name], expected[name].numpy(), name, near)
         texts = (x.to_tensor("") if isinstance(x, tf.RaggedTensor) else x for x in cells.values())
         expected = program.answer(*texts)
     for name, values in expected.items():
-        _require_near(found[name], values.numpy(), name, most)
+        _require_near(found[name], values.numpy(), name, as_computed)
 
 
 def _require_near(found, values, name, most):

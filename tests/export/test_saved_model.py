@@ -310,9 +310,15 @@ def test_an_export_in_bfloat16_is_smaller_and_near_the_model(single, tokenizer, 
     assert max(constants) < 1000, "biases alone: each copy of a graph holds its constants"
 
 
-def test_spans_that_rounded_weights_find_otherwise_do_not_stop_an_export(tokenizer, tmp_path):
+@pytest.mark.parametrize(
+    "policy, precision", [("float32", "bfloat16"), ("mixed_bfloat16", "float32")]
+)
+def test_spans_that_are_found_otherwise_for_rounding_do_not_stop_an_export(
+    policy, precision, tokenizer, tmp_path
+):
+    keras.config.set_dtype_policy(policy)
     model = case_of("spans").model  # of random weights: its labels are nearly as likely
-    place = export_saved_model(model, tokenizer, str(tmp_path), precision="bfloat16")
+    place = export_saved_model(model, tokenizer, str(tmp_path), precision=precision)
     texts = [" ".join(tiny.vocabulary()[5:])] * 3
     assert len(load_export(place).spans(texts)) == 3
 
