@@ -8,12 +8,20 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "agg")
 
 import pytest
-import tensorflow as tf
 
-# One CPU in four parts, as `distribution.virtual_devices` makes them, for the tests of replicas.
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 4
-)
+
+def pytest_configure(config):
+    """One CPU in four parts, as `distribution.virtual_devices` makes them, for tests of replicas.
+
+    Not in the process that hands tests out to others, which begin sooner without its TensorFlow.
+    """
+    if config.getoption("numprocesses", None):
+        return
+    import tensorflow as tf
+
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 4
+    )
 
 
 def pytest_collection_finish(session):
@@ -31,6 +39,8 @@ PLAIN = ("cli", "compression", "recipes", "tasks", "training")
 @pytest.fixture(scope="module", autouse=True)
 def rewriting_of_graphs(request):
     """TensorFlow's own optimization of graphs, off in the folders above."""
+    import tensorflow as tf
+
     (room, *_) = request.path.relative_to(pathlib.Path(__file__).parent).parts
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": room in PLAIN})
 
