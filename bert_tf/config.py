@@ -285,6 +285,13 @@ class DistillConfig:
         self.finetuning()
         if self.data.packing:
             raise ConfigError("data.packing is true, wanted false: teachers read a text a row")
+        sized = {"size": self.model.size, "family": self.model.family}
+        named = [f"model.{key} is {x}" for key, x in sized.items() if x is not None]
+        if named and not self.distillation.fresh:
+            raise ConfigError(
+                f"{named[0]} and distillation.fresh false: the student begins with the model at "
+                "model.path, wanted true or null"
+            )
 
     def finetuning(self):
         """The configuration of the student's training without a teacher, a FinetuneConfig."""

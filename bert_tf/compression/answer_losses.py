@@ -4,6 +4,7 @@ import math
 
 from keras import ops
 
+from bert_tf.errors import InputError, shown
 from bert_tf.tasks.losses import mean_there
 
 
@@ -60,3 +61,29 @@ def _mean_of_logs(logs):
 
 
 _LOSSES = {"choice": choice_loss, "several": several_loss, "number": number_loss}
+
+
+def check_alike(student, teacher, where="teacher"):
+    """Raises InputError if a teacher's answers are not about what the student's are.
+
+    Args:
+      student, teacher: TaskModels.
+      where: str, what messages call the teacher.
+    """
+    if type(teacher) is not type(student):
+        one, other = type(teacher).__name__, type(student).__name__
+        raise InputError(f"{where}: is a {one}, wanted a {other} as the student is")
+    for name, own, theirs in what_answers_are_about(student, teacher):
+        if own != theirs:
+            raise InputError(
+                f"{where}: its {name} {shown(theirs)}, wanted those of the student, {shown(own)}"
+            )
+
+
+def what_answers_are_about(one, other):
+    """(name, one's, the other's) of each argument that tells what two task models answer; what the
+    number of a regression is called matters nothing."""
+    names = ["problem_type", "label_names"]
+    if getattr(one, "problem_type", None) == getattr(other, "problem_type", None) == "regression":
+        names.remove("label_names")
+    return [(name, getattr(one, name, None), getattr(other, name, None)) for name in names]

@@ -3,13 +3,13 @@
 import keras
 from keras import ops
 
-from bert_tf.compression.answer_losses import answer_losses
+from bert_tf.compression.answer_losses import answer_losses, check_alike
 from bert_tf.compression.loss_settings import OF_TOKENS, settings_of
 from bert_tf.compression.matching import MATCHES
 from bert_tf.compression.replacing import Replacing
 from bert_tf.compression.vectors import Vectors
 from bert_tf.encoders.watching import watched
-from bert_tf.errors import InputError, shown
+from bert_tf.errors import ConfigError, InputError
 from bert_tf.layers import key_for
 from bert_tf.tasks.grouped_rows import present
 from bert_tf.tasks.losses import mean_there, weight_of_rows, weighted_sum
@@ -70,6 +70,19 @@ class Distillation(TaskModel):
         # Where Keras does not look for layers.
         self._apart = _Apart(teachers, own_inputs or [False] * len(teachers), replacing)
         self.build()
+
+    def compile(self, *arguments, **options):
+        """As TaskModel.compile.
+
+        Raises:
+          ConfigError: a batch is to be read in parts, and its rows' labels are about each other.
+        """
+        if options.get("accumulate", 1) > 1 and self.student.in_batch and "labels" in self.settings:
+            raise ConfigError(
+                f"accumulate: {options['accumulate']}, and losses.labels tells rows apart from all "
+                "others of their batch: wanted 1"
+            )
+        super().compile(*arguments, **options)
 
     @property
     def teachers(self):
@@ -250,6 +263,12 @@ class Distillation(TaskModel):
             if name in self.settings and not hasattr(student, method):
                 raise InputError(f"losses.{name}: a {type(student).__name__} answers none")
         found = {}
+        crf = [getattr(model, "crf", False) for model in (student, *teachers)]
+        if "logits" in self.settings and len(set(crf)) > 1:
+            raise InputError(
+                "losses.logits: logits of a model with a crf are not yet its answers, and not all "
+                "of student and teachers have one; wanted all or none (model.options.crf)"
+            )
         for name, settings in self.settings.items():
             if name not in ("vectors", *MATCHES):
                 continue
@@ -290,24 +309,6 @@ class _Apart:
 def name_for_teacher(number, name):
     """What an input of a teacher with a tokenizer of its own is called among the student's, str."""
     return f"teacher_{number}_{name}"
-
-
-def check_alike(student, teacher, where="teacher"):
-    """Raises InputError if a teacher's answers are not about what the student's are.
-
-    Args:
-      student, teacher: TaskModels.
-      where: str, what messages call the teacher.
-    """
-    if type(teacher) is not type(student):
-        one, other = type(teacher).__name__, type(student).__name__
-        raise InputError(f"{where}: is a {one}, wanted a {other} as the student is")
-    for name in ("problem_type", "label_names"):
-        own, theirs = (getattr(model, name, None) for model in (student, teacher))
-        if own != theirs:
-            raise InputError(
-                f"{where}: its {name} {shown(theirs)}, wanted those of the student, {shown(own)}"
-            )
 
 
 def _parts(labels):

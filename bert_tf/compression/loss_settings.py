@@ -1,5 +1,7 @@
 """The losses of distillation and their settings, as configurations and Python give them."""
 
+import math
+
 from bert_tf.errors import InputError, hint, shown
 
 # Loss -> what it has besides its weight, and what that is where nothing is said; see Distillation.
@@ -53,7 +55,7 @@ def _check(where, key, value):
     wanted = None
     if key in ("weight", "temperature"):
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        wanted = None if number and value > 0 else "a number above 0"
+        wanted = None if number and 0 < value < math.inf else "a number above 0"
     elif key in _CHOICES:
         wanted = None if value in _CHOICES[key] else f"one of {', '.join(_CHOICES[key])}"
     elif key == "layers" and value is not None:

@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 from bert_tf.compression.loss_settings import layer_map
-from bert_tf.encoders.watching import queries_keys_values
+from bert_tf.encoders.watching import has_heads, queries_keys_values
 from bert_tf.errors import InputError
 from bert_tf.layers import LOWEST, Linear, truncated_normal
 from bert_tf.tasks.embedding_losses import unit_length
@@ -28,12 +28,23 @@ class Match(keras.layers.Layer):
     def __init__(self, student, teacher, settings):
         super().__init__(dtype="float32")
         self.settings, self.depths = settings, (len(student.blocks), len(teacher.blocks))
+        for encoder, whose in ((student, "student"), (teacher, "teacher")):
+            if self.of_heads and not has_heads(encoder):
+                raise InputError(
+                    f"losses.{self.of_heads}: the {whose} is a {encoder.config.model_type}, whose "
+                    "layers have no queries, keys and values of heads"
+                )
         self.prepare(student.config, teacher.config)
         self.built = True
 
     def prepare(self, student, teacher):
         """Looks whether two configs fit each other, and makes what is to be learned."""
         raise NotImplementedError
+
+    @property
+    def of_heads(self):
+        """The loss, str, where it compares queries, keys and values; None: it does not."""
+        return None
 
     def mapped(self, name, first=1, last=None):
         """The layers that are compared, dict of int -> int."""
@@ -86,6 +97,10 @@ class Attentions(Match):
     as many heads. Pairs with padding are left out.
     """
 
+    @property
+    def of_heads(self):
+        return "attentions" if self.settings["of"] == "scores" else None
+
     def prepare(self, student, teacher):
         """Looks whether there are as many heads."""
         self.layers_of = self.mapped("attentions")
@@ -119,6 +134,8 @@ class Relations(Match):
     into `heads` anew, so that widths and heads may differ. Version 1 has the pairs query-key and
     value-value and the model's own heads, the last layer on both sides.
     """
+
+    of_heads = "relations"
 
     def prepare(self, student, teacher):
         """Looks whether both widths can be cut into the heads."""

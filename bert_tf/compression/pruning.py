@@ -64,9 +64,9 @@ def importance(model, batches, layers=False):
     blocks = list({id(block): block for block in model.encoder.blocks}.values())
     places = [_places(block) for block in blocks]
     if any(linear.kernel is None for each in places for _, linear in each):
-        raise InputError("layers that are factorized: wanted a model that is not")
+        raise InputError("its layers are factorized, wanted a model that is not")
     if not any(places):
-        raise InputError(f"layers of a {model.encoder.config.model_type} have nothing to take out")
+        raise InputError(f"layers of a {model.encoder.config.model_type} have no heads or neurons")
     alone = layers and 1 < len(blocks) == len(model.encoder.blocks)
     sums, rows, higher = [0.0] * len(blocks), 0, np.zeros(len(blocks))
     for batch in batches:

@@ -28,13 +28,21 @@ class Replacing:
     """
 
     def __init__(self, student, teacher, start, steps):
+        both = (student, teacher)
         for field in ("hidden_size", "num_attention_heads"):
-            own, theirs = getattr(student.config, field), getattr(teacher.config, field)
+            own, theirs = (getattr(encoder.config, field) for encoder in both)
             if own != theirs:
                 raise InputError(
                     f"replacing: {field} of the student is {own}, of the teacher {theirs}; wanted "
                     "the same"
                 )
+        kinds = [{(type(x), type(getattr(x, "attention", None))) for x in y.blocks} for y in both]
+        if kinds[0] != kinds[1]:
+            own, theirs = (encoder.config.model_type for encoder in both)
+            raise InputError(
+                f"replacing: the layers of the teacher, a {theirs}, are of another make than those "
+                f"of the student, a {own}"
+            )
         depth = len(student.blocks)
         if not depth or len(teacher.blocks) % depth:
             raise InputError(

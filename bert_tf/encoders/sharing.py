@@ -31,6 +31,9 @@ def sharing_encoder(encoder, groups, embedding_size=None):
     if not alike or encoder.embeddings_projection is not None or config.has_own_sizes:
         family = config.model_type
         raise InputError(f"groups: {groups}, and no ALBERT has the layers of this {family}")
+    if groups > config.num_hidden_layers:
+        depth = config.num_hidden_layers
+        raise InputError(f"groups: {groups}, wanted at most the encoder's layers, {depth}")
     if width > config.hidden_size:
         raise InputError(
             f"embedding_size: {width}, wanted at most the encoder's width, {config.hidden_size}"

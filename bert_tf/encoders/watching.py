@@ -52,6 +52,12 @@ def watch_of(encoder):
     return next((x for x in reversed(_WATCHES.get()) if x.encoder is encoder), None)
 
 
+def has_heads(encoder):
+    """bool, whether `queries_keys_values` can tell what the heads of an encoder compare."""
+    of_blocks = [getattr(block, "attention", None) for block in encoder.blocks]
+    return all(isinstance(attention, MultiHeadAttention) for attention in of_blocks)
+
+
 def queries_keys_values(encoder, inputs, hidden_states, layer):
     """What the heads of a layer compare, computed once more of what the layer was given.
 

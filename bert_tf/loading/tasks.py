@@ -90,7 +90,7 @@ def load_with_tokenizer(directory, adapters=None):
 
 def task_of_files(contents):
     """The task model of files that are open."""
-    kind = kinds().get(str(contents.options.get("class"))) or kinds().get(contents.task)
+    kind = task_class(contents)
     if kind is None:
         raise InputError(no_task(contents))
     if contents.modules:
@@ -134,6 +134,11 @@ def _decoder(contents, encoder, arguments):
     found = encoder_decoder.decoder_sizes(contents, config, FAMILIES)
     check_sizes(config, found, contents.config_file, contents.weights_file)
     return {"decoder": given}
+
+
+def task_class(contents):
+    """The TaskModel class of files that are open; None where they hold no head that one reads."""
+    return kinds().get(str(contents.options.get("class"))) or kinds().get(contents.task)
 
 
 def kinds():

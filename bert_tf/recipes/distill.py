@@ -1,6 +1,7 @@
 """Distillation: a student that learns of a teacher what it answers, and what goes on inside it."""
 
 from bert_tf.compression import distillation
+from bert_tf.compression.answer_losses import check_alike
 from bert_tf.compression.loss_settings import settings_of
 from bert_tf.datasets import task_named
 from bert_tf.errors import ConfigError, InputError
@@ -15,7 +16,13 @@ from bert_tf.recipes.finetune_rows import (
     report_rows,
 )
 from bert_tf.recipes.kept_answers import asked_answers, kept_answers
-from bert_tf.recipes.workdir import claimed_workdir, digests, open_workdir, save_run
+from bert_tf.recipes.workdir import (
+    claimed_workdir,
+    digests,
+    model_digests,
+    open_workdir,
+    save_run,
+)
 from bert_tf.text import Tokenizer
 from bert_tf.training.distribution import is_chief
 from bert_tf.training.evaluation import evaluate, mean_terms
@@ -35,6 +42,8 @@ def distill(config, workdir):
     plain, section = config.finetuning(), config.distillation
     _check_losses(section)
     data = data_digests(plain) | digests(filter(None, [section.unlabelled]))
+    for path in section.teacher:
+        data |= model_digests(path)
     finished = open_workdir(workdir, config, data)
     if finished is not None:
         return finished
@@ -53,8 +62,7 @@ def distill(config, workdir):
     given = (plain, task, tokenizer, teachers)
     kept = None
     if section.answers is not None:
-        drawn = (data, section.augmented)
-        kept = kept_answers(section.answers, rows, *given, *drawn, writes=chief)
+        kept = kept_answers(rows, *given, section, data, writes=chief)
     source = source_of(rows, len(tables["train"]), *given, kept)
     steps = config.train.steps or source.epoch_steps * config.train.epochs
     with strategy.scope():
@@ -93,7 +101,7 @@ def _distillation(section, student, teachers, steps, known):
     """The task model that is trained; its teachers are not asked if their answers are known."""
     for teacher in teachers:
         if teacher.trained:
-            distillation.check_alike(student, teacher.model, teacher.path)
+            check_alike(student, teacher.model, teacher.path)
     own = [teacher.tokenizer is not None for teacher in teachers]
     replacing = None
     if section.replacing is not None:

@@ -1,10 +1,11 @@
 """Who teaches and who learns: teachers and students of a run of distillation."""
 
+import dataclasses
 import typing
 
 from absl import logging
 
-from bert_tf.compression import distillation
+from bert_tf.compression.answer_losses import check_alike, what_answers_are_about
 from bert_tf.compression.sharing import shared_encoder
 from bert_tf.compression.static_vectors import static_encoder
 from bert_tf.conversion.contents import opened
@@ -14,9 +15,11 @@ from bert_tf.errors import ConfigError, InputError, shown
 from bert_tf.loading import load_encoder, load_task
 from bert_tf.loading.cutting import copy_head
 from bert_tf.loading.encoders import config_of_files
+from bert_tf.loading.tasks import task_class
 from bert_tf.recipes.finetune import configure, require_fit, with_head
 from bert_tf.recipes.finetune_models import arguments_of, keeps_parts
 from bert_tf.recipes.finetune_rows import in_windows, read_tables
+from bert_tf.recipes.fresh_encoder import fresh_encoder
 from bert_tf.text import Tokenizer
 
 # Losses that only a trained task can teach.
@@ -43,12 +46,13 @@ def open_teacher(path, config, task, table, tokenizer):
       table: Table to train on, for the labels of a head that nobody reads.
       tokenizer: Tokenizer of the student.
     Raises:
-      InputError: it is no trained model of the task, and its answers are to be learned; or it has
-        another vocabulary where tokens are compared.
+      InputError: it is no trained model of the task, and its answers are to be learned; it has
+        another vocabulary where tokens are compared; or it cannot read the rows.
+      ConfigError: the rows have more tokens than it has positions.
     """
     plain, section = config.finetuning(), config.distillation
     with opened(path) as contents:
-        trained = contents.task == task.__name__
+        trained = task_class(contents) is task
         if not trained and _OF_ANSWERS & {*section.losses}:
             held = f"a {contents.task}" if contents.task else "an encoder without a head"
             raise InputError(
@@ -60,6 +64,8 @@ def open_teacher(path, config, task, table, tokenizer):
     if model is None:
         model = with_head(plain, task, table, encoder)
     model.trainable = False
+    there = dataclasses.replace(plain.model, path=path)
+    require_fit(dataclasses.replace(plain, model=there), model.encoder, own)
     own = None if own.fingerprint == tokenizer.fingerprint else own
     if own is not None and task.windowed:
         raise InputError(
@@ -80,7 +86,7 @@ def as_taught(tables, plain, task, tokenizer, teachers):
         return tables
     first = teachers[0].model
     for teacher in teachers[1:]:
-        distillation.check_alike(first, teacher.model, teacher.path)
+        check_alike(first, teacher.model, teacher.path)
     own, names = tables["train"].label_names, getattr(first, "label_names", None)
     kind, wanted = tables["train"].problem_type, getattr(first, "problem_type", None)
     if None not in (kind, wanted) and kind != wanted:
@@ -112,12 +118,14 @@ def make_student(config, task, table, tokenizer):
     plain, section, start = config.finetuning(), config.distillation, config.model
     whole = not section.fresh and section.static is None
     with opened(start.path) as contents:
-        if section.fresh:
+        if section.fresh and (start.family, start.size) != (None, None):
+            encoder = fresh_encoder(start, tokenizer)
+        elif section.fresh:
             sizes = change_config(config_of_files(contents), start.changes)
             encoder = build_encoder(sizes)
         else:
             encoder = load_encoder(contents, **start.changes)
-        source = load_task(contents) if whole and contents.task == task.__name__ else None
+        source = load_task(contents) if whole and task_class(contents) is task else None
     if section.static is not None or section.groups is not None:
         sharing = (section.groups, section.group_start, section.embedding_size)
         try:
@@ -138,5 +146,4 @@ def make_student(config, task, table, tokenizer):
 
 
 def _same_labels(one, other):
-    names = ("problem_type", "label_names")
-    return all(getattr(one, x, None) == getattr(other, x, None) for x in names)
+    return all(x == y for _, x, y in what_answers_are_about(one, other))

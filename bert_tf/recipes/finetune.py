@@ -244,7 +244,7 @@ def require_fit(config, encoder, tokenizer):
     tokenizer.require_rows(encoder.config.vocab_size, config.model.path)
     if config.data.max_length > encoder.config.longest_row:
         raise ConfigError(
-            f"data.max_length: {config.data.max_length}, the model has "
+            f"data.max_length: {config.data.max_length}, the model at {config.model.path} has "
             f"{encoder.config.longest_row} positions"
         )
     task = task_named(config.task)

@@ -20,7 +20,7 @@ from bert_tf.data.joined import JoinedTable
 from bert_tf.data.labels import named_like
 from bert_tf.data.places import columns_of, kinds_of
 from bert_tf.datasets import task_named
-from bert_tf.errors import ConfigError, InputError
+from bert_tf.errors import InputError
 from bert_tf.loading import load_task
 from bert_tf.recipes.finetune import (
     compile_model,
@@ -34,9 +34,10 @@ from bert_tf.recipes.finetune_rows import (
     data_settings,
     read_tables,
     report_rows,
+    require_as_trained,
     source_of,
 )
-from bert_tf.recipes.workdir import claimed_workdir, open_workdir, save_run
+from bert_tf.recipes.workdir import claimed_workdir, model_digests, open_workdir, save_run
 from bert_tf.tasks.features import features_of
 from bert_tf.tasks.incremental import among_new_labels, elastic_penalty, kept_answers
 from bert_tf.text import Tokenizer
@@ -65,7 +66,7 @@ def finetune_incremental(config, workdir):
     Raises:
       As `finetune`; InputError also where old and new labels do not go together.
     """
-    data = data_digests(config)
+    data = data_digests(config) | model_digests(config.model.path)
     finished = open_workdir(workdir, config, data)
     if finished is not None:
         return finished
@@ -138,9 +139,7 @@ def _tables(config, old):
     names, data, section = list(old.label_names), config.data, config.incremental
     task = type(old)
     columns = {key: old.data_settings.get(key) for key in task.columns}
-    if (columns.get("text_pair") is None) != (data.text_pair is None):
-        kind = "single texts" if columns.get("text_pair") is None else "pairs of texts"
-        raise ConfigError(f"data.text_pair is {data.text_pair}, the model's texts are {kind}")
+    require_as_trained(config, old)
     loose = types.SimpleNamespace(problem_type=None, label_names=None)
     places, kinds = columns_of(data, task), kinds_of(task)
     options = {"ignore": data.ignore_labels}

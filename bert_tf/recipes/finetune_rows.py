@@ -21,7 +21,7 @@ from bert_tf.data.packed_batches import packed_batches, packed_order
 from bert_tf.data.packing import Packing
 from bert_tf.data.places import columns_of, format_of, kinds_of
 from bert_tf.datasets import fault_of, report_cut_texts, report_faults
-from bert_tf.errors import InputError
+from bert_tf.errors import ConfigError, InputError
 from bert_tf.recipes.classes import report_labels
 from bert_tf.recipes.workdir import digests
 from bert_tf.tags import Tagging
@@ -154,6 +154,16 @@ def _files(given, format):
         return table_files(given, format)
     except InputError:  # whoever reads them says what is wrong
         return []
+
+
+def require_as_trained(config, model):
+    """Raises ConfigError for pairs of texts where a model was trained on single ones, or the other
+    way round; of a model that does not know what it was trained on nothing is asked."""
+    saved, pair = model.data_settings, config.data.text_pair
+    if "text" in saved and "text_pair" in model.columns:
+        if (saved.get("text_pair") is None) != (pair is None):
+            kind = "single texts" if saved.get("text_pair") is None else "pairs of texts"
+            raise ConfigError(f"data.text_pair is {pair}, the model's texts are {kind}")
 
 
 def data_settings(config, task):

@@ -1,5 +1,6 @@
 """What teachers say of the rows of a run, kept in a file for all students of theirs."""
 
+import contextlib
 import hashlib
 import json
 import math
@@ -11,6 +12,7 @@ from absl import logging
 
 from bert_tf.atomic import new_file
 from bert_tf.data import prediction_batches
+from bert_tf.data.formats import table_files
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.recipes.finetune_rows import data_settings
 from bert_tf.tasks.features import features_of
@@ -19,37 +21,42 @@ from bert_tf.tasks.features import features_of
 _ROOM = 4e9
 
 
-def kept_answers(path, table, plain, task, tokenizer, teachers, data, copies=0, writes=True):
+def kept_answers(table, plain, task, tokenizer, teachers, section, data, writes=True):
     """What teachers answer for every row, from a file or, the first time, asked and written to it.
 
     Args:
-      path: str.
       table, plain, task, tokenizer, teachers: as in `source_of`.
-      data: dict of path -> digest, of the files that the rows come from.
-      copies: int, as in `with_unlabelled`.
+      section: DistillationSection, whose `answers` is the file, and whose `unlabelled` and
+        `augmented` are among the rows.
+      data: dict of path -> digest, of the files of the run.
       writes: bool, whether this process is the one that writes.
     Returns:
       As `asked_answers`.
     Raises:
-      InputError: the file is damaged, or of other rows or teachers.
+      InputError: the file is damaged, or of other rows or teachers, or cannot be written.
       ConfigError: as `asked_answers`.
     """
-    drawn = copies or plain.data.splits
+    path = section.answers
+    drawn = section.augmented or plain.data.splits
     told = {
         "rows": len(table),
-        "data": sorted(each["blake2b"] for each in data.values()),
+        # In their order, which is that of the rows.
+        "train": [data.get(x) for x in table_files(plain.data.train, plain.data.format)],
+        "unlabelled": data.get(section.unlabelled),
         # It decides which rows are split off, and how texts are altered.
         "seed": plain.train.seed if drawn else None,
         "split": plain.data.validation if plain.data.splits else None,
         "settings": {k: str(v) for k, v in sorted(data_settings(plain, task).items())},
         "teachers": [_digest(teacher.model) for teacher in teachers],
+        "tokenizers": [(teacher.tokenizer or tokenizer).fingerprint for teacher in teachers],
     }
     if os.path.exists(path):
         return _read_answers(path, told)
-    logging.info("%s: asking the teachers about %d rows", path, len(table))
-    answers = asked_answers(table, plain, task, tokenizer, teachers)
-    if writes:
-        with new_file(path, "wb") as file:
+    # A place that cannot be written is told of before they are asked.
+    with new_file(path, "wb") if writes else contextlib.nullcontext() as file:
+        logging.info("%s: asking the teachers about %d rows", path, len(table))
+        answers = asked_answers(table, plain, task, tokenizer, teachers)
+        if writes:
             np.savez(file, answers=answers, told=json.dumps(told))
     return answers
 
@@ -117,9 +124,11 @@ def _require_room(shape):
 
 def _read_answers(path, told):
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Of another kind of numpy's files it is an array.
+        with contextlib.closing(np.load(path, allow_pickle=False)) as file:
             answers, before = file["answers"], json.loads(str(file["told"]))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            before.keys()
+    except (OSError, ValueError, LookupError, AttributeError, EOFError, zipfile.BadZipFile):
         raise InputError(
             f"{path}: is no file of answers, or a damaged one; remove it or name another in "
             "distillation.answers"

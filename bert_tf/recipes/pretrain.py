@@ -18,6 +18,7 @@ from bert_tf.recipes.workdir import (
     claimed_workdir,
     digests,
     finish,
+    model_digests,
     open_workdir,
     results_in,
     save_model,
@@ -49,6 +50,8 @@ def pretrain(config, workdir):
       training.loop.Interrupted: stopped by a signal, and saved.
     """
     data = _manifest_digests(config)
+    if config.distillation.teacher is not None:
+        data |= model_digests(config.distillation.teacher)
     finished = open_workdir(workdir, config, data)
     if finished is not None:
         return finished

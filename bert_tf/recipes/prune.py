@@ -4,6 +4,7 @@ What matters least of a matrix are its small singular values.
 """
 
 import contextlib
+import dataclasses
 import json
 import math
 import os
@@ -14,10 +15,12 @@ from absl import logging
 from bert_tf.atomic import write_file
 from bert_tf.compression.factorization import factorized
 from bert_tf.compression.pruning import Kept, choose, importance, pruned
+from bert_tf.compression_sections import PruningSection
 from bert_tf.conversion.saving import is_ours
 from bert_tf.datasets import task_named
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.loading import load_task
+from bert_tf.pretraining_data.corpus import documents
 from bert_tf.recipes.finetune import (
     compile_model,
     configure,
@@ -33,9 +36,16 @@ from bert_tf.recipes.finetune_rows import (
     in_windows,
     read_tables,
     report_rows,
+    require_as_trained,
 )
 from bert_tf.recipes.vocab import trim
-from bert_tf.recipes.workdir import claimed_workdir, open_workdir, save_run
+from bert_tf.recipes.workdir import (
+    claimed_workdir,
+    digests,
+    model_digests,
+    open_workdir,
+    save_run,
+)
 from bert_tf.text import Tokenizer
 from bert_tf.training.distribution import is_chief
 from bert_tf.training.evaluation import evaluate
@@ -57,7 +67,10 @@ def prune(config, workdir):
       As `finetune`; ConfigError also where more is to stay than there is.
     """
     plain, section = config.finetuning(), config.pruning
-    data = data_digests(plain)
+    data = data_digests(plain) | model_digests(config.model.path)
+    if section.vocabulary is not None:
+        with contextlib.suppress(InputError):  # whoever reads them says what is wrong
+            data |= digests(documents.expand(section.vocabulary))
     finished = open_workdir(workdir, config, data)
     if finished is not None:
         return finished
@@ -71,18 +84,20 @@ def prune(config, workdir):
         kind, wanted = type(whole).__name__, task.__name__
         raise InputError(f"{config.model.path}: a {kind}, wanted a trained {wanted}")
     require_fit(plain, whole.encoder, tokenizer)
+    require_as_trained(plain, whole)
     tables = read_tables(plain, task, like=whole)
     tables = in_windows(tables, plain, task, tokenizer)
     source = batch_source(plain, task, tables["train"], tokenizer)
     steps = config.train.steps or source.epoch_steps * config.train.epochs
-    kept = _kept(whole, source, config, workdir)
+    kept = _kept(whole, source, config, workdir, tokenizer)
     with strategy.scope():
         try:
             model = pruned(whole, kept)
             if (section.linear_rank, section.word_rank) != (None, None):
                 model = factorized(model, section.linear_rank, section.word_rank)
         except InputError as error:
-            raise ConfigError(f"pruning.{error}") from None
+            raise _of_section(error) from None
+        model.settle(None)  # what the whole model's answers have told
         configure(model, plain)
         compile_model(model, config.train, steps, source.epoch_steps)
     monitor = monitor_of(config.train.best_metric, model)
@@ -91,7 +106,8 @@ def prune(config, workdir):
     chief = is_chief(strategy)
     with claimed_workdir(workdir, config, data, chief):
         if chief:
-            write_file(os.path.join(workdir, KEPT_FILE), json.dumps(kept._asdict()) + "\n")
+            told = kept._asdict() | {"tokenizer": tokenizer.fingerprint}
+            write_file(os.path.join(workdir, KEPT_FILE), json.dumps(told) + "\n")
         rows = batches["validation"], tables["validation"]
         before = {
             "before": _measured(whole, config.model.path, rows),
@@ -124,15 +140,29 @@ def _trimmed(path, section):
         yield target
 
 
-def _kept(model, source, config, workdir):
-    """What stays, as an earlier run has chosen it or by the rows."""
+def _kept(model, source, config, workdir, tokenizer):
+    """What stays, as an earlier run has chosen it or by the rows.
+
+    Raises:
+      InputError: that run's vocabulary is another.
+      ConfigError: more is to stay than there is.
+    """
     section, file = config.pruning, os.path.join(workdir, KEPT_FILE)
     if os.path.exists(file):
         try:
             with open(file, encoding="utf-8") as opened:
-                return Kept(**json.load(opened))
-        except (ValueError, TypeError):
+                told = json.load(opened)
+            vocabulary = told.pop("tokenizer", tokenizer.fingerprint)
+            kept = Kept(**told)
+        except (ValueError, TypeError, AttributeError):
             logging.warning("%s: damaged, left aside", file)
+        else:
+            if vocabulary != tokenizer.fingerprint:
+                raise InputError(
+                    f"{workdir}: the run there has another vocabulary; wanted the files of "
+                    "model.path and pruning.vocabulary as they were, or another workdir"
+                )
+            return kept
     sought = (section.layers, section.heads, section.neurons)
     try:
         found = []
@@ -141,7 +171,14 @@ def _kept(model, source, config, workdir):
             found = importance(model, batches, layers=isinstance(section.layers, int))
         return choose(found, len(model.encoder.blocks), *sought)
     except InputError as error:
-        raise ConfigError(f"pruning.{error}") from None
+        raise _of_section(error) from None
+
+
+def _of_section(error):
+    """What is wrong with a setting or with the model, as a ConfigError with the setting's key."""
+    said = str(error).removeprefix("keep_")
+    keys = {field.name for field in dataclasses.fields(PruningSection)}
+    return ConfigError(f"pruning.{said}" if said.partition(":")[0] in keys else f"pruning: {said}")
 
 
 def _measured(model, name, rows):

@@ -134,6 +134,11 @@ def digests(paths):
     return found
 
 
+def model_digests(path):
+    """The same of a model's files; {} of one that is no folder or file here."""
+    return digests(glob.glob(os.path.join(glob.escape(path), "*")) + [path])
+
+
 def save_run(model, tokenizer, workdir, results, scores=()):
     """Writes the model directory and the pictures of a run, and marks it finished; `scores` as in
     `draw_curves`."""
@@ -177,7 +182,7 @@ def _compared(workdir, data):
     if changed:
         names = ", ".join(changed[:3]) + f" and {len(changed) - 3} more" * (len(changed) > 3)
         logging.warning(
-            "%s: changed since the run in %s began; what it learned before is of other rows",
+            "%s: changed since the run in %s began; what it learned before is of others",
             names,
             workdir,
         )

@@ -208,7 +208,9 @@ class ExtractiveQA(TaskModel):
 
     def settle(self, figures):
         """Keeps the `no_answer_threshold` that would have been best, where none was given."""
-        if self.unanswerable and self.no_answer_threshold is None:
+        if figures is None:
+            self.no_answer_threshold = None
+        elif self.unanswerable and self.no_answer_threshold is None:
             self.no_answer_threshold = figures.get("best_f1_thresh")
 
     def _figures(self, answers, texts, odds, contexts):

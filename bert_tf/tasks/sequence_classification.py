@@ -232,7 +232,9 @@ class SequenceClassifier(TaskModel):
 
     def settle(self, figures):
         """Keeps the thresholds that would have been best, where none were given."""
-        if self.thresholds is None:
+        if figures is None:
+            self.thresholds = None
+        elif self.thresholds is None:
             self.thresholds = figures.get("best_thresholds")
 
     def answer(self, outputs, inputs, cells, tokenizer):

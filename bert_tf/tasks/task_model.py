@@ -158,7 +158,7 @@ class TaskModel(refusals.Refusals):
         raise NotImplementedError
 
     def settle(self, figures):
-        """Keeps what the figures of the validation rows tell of an argument that nobody gave."""
+        """Keeps what validation figures tell of an argument that nobody gave; None: forgets it."""
 
     # How it answers.
 

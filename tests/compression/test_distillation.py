@@ -1,13 +1,17 @@
 """What a student learns of what goes on inside its teacher, against plain numpy."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from bert_tf import (
+    ConfigError,
     Distillation,
     InputError,
+    MobileBertConfig,
     ModernBertConfig,
     SentenceEncoder,
     SequenceClassifier,
@@ -315,3 +319,44 @@ def test_teachers_that_cannot_teach_are_refused():
         Distillation(student, teacher, {"hidden": 1}, own_inputs=[True])
     with pytest.raises(InputError, match="losses.logits: a SentenceEncoder answers none"):
         Distillation(*(classifier(1, kind=SentenceEncoder) for _ in range(2)), {"logits": 1})
+
+
+def test_logits_of_a_model_with_a_crf_teach_none_without():
+    teacher = TokenClassifier(classifier(2).encoder, 3, crf=True)
+    student = TokenClassifier(classifier(1).encoder, 3)
+    with pytest.raises(InputError, match="losses.logits: logits of a model with a crf are not yet"):
+        Distillation(student, teacher, {"logits": 1})
+    assert Distillation(student, teacher, {"hidden": 1}).matches
+    both = TokenClassifier(classifier(1).encoder, 3, crf=True)
+    assert Distillation(both, teacher, {"logits": 1}).teachers == [teacher]
+
+
+def test_layers_of_another_make_stand_in_no_student_s_place():
+    config = ModernBertConfig(
+        len(tiny.vocabulary()), 16, num_attention_heads=2, num_hidden_layers=2
+    )
+    teacher = SequenceClassifier(build_encoder(config))
+    with pytest.raises(InputError, match="replacing: the layers of the teacher, a modernbert, are"):
+        Distillation(classifier(1), teacher, {"labels": 1}, {"start": 0.5, "steps": 10})
+
+
+@pytest.mark.parametrize("loss", ["attentions", "relations"])
+def test_families_whose_heads_cannot_be_told_are_refused_by_the_loss_s_name(loss):
+    sizes = dict(num_attention_heads=2, num_hidden_layers=2, intermediate_size=32)
+    config = MobileBertConfig(len(tiny.vocabulary()), 16, embedding_size=8, **sizes)
+    config = dataclasses.replace(config, intra_bottleneck_size=8, max_position_embeddings=24)
+    teacher = SequenceClassifier(build_encoder(config))
+    with pytest.raises(InputError, match=f"losses.{loss}: the teacher is a mobilebert, whose lay"):
+        Distillation(classifier(2), teacher, {loss: 1})
+
+
+def test_batches_in_parts_are_refused_where_labels_tell_rows_from_the_rest_of_their_batch():
+    keras.utils.set_random_seed(1)
+    student, teacher = (
+        SentenceEncoder(classifier(1).encoder, objective="multiple_negatives") for _ in range(2)
+    )
+    model = Distillation(student, teacher, {"labels": 1, "vectors": 1})
+    with pytest.raises(ConfigError, match="accumulate: 2, and losses.labels tells rows apart"):
+        model.compile(keras.optimizers.Adam(), accumulate=2)
+    model.compile(keras.optimizers.Adam(), accumulate=1)
+    Distillation(student, teacher, {"vectors": 1}).compile(keras.optimizers.Adam(), accumulate=2)

@@ -121,7 +121,7 @@ def test_a_share_is_the_smallest_rank_that_keeps_it():
         ),
         (
             lambda: shared_encoder(classifier().encoder, 3),
-            "num_hidden_groups: 3, wanted num_hidden_layers: 2 or fewer",
+            "groups: 3, wanted at most the encoder's layers, 2",
         ),
         (
             lambda: shared_encoder(classifier().encoder, 1, embedding_size=20),

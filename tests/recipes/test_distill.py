@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from safetensors.numpy import load_file
 
-from bert_tf import SequenceClassifier, Tokenizer, build_encoder, cli, load_task
+from bert_tf import Reranker, SequenceClassifier, Tokenizer, build_encoder, cli, load_task
 from bert_tf.config import FinetuneConfig, from_dict
 from bert_tf.recipes import finetune
 from bert_tf.recipes.distill_start import Teacher, as_taught
@@ -290,3 +290,103 @@ def test_bad_input_is_one_line(folder, tmp_path, capsys, sets, code, line):
     assert line in told and told.startswith("bert-tf distill: "), told
     assert len(before) <= 1 and not any("bert-tf" in each for each in before)
     assert not (tmp_path / "run" / "metrics.json").exists()
+
+
+def narrow(folder, **sizes):
+    """A classifier of these sizes, which could be a teacher but for them."""
+    model = SequenceClassifier(build_encoder(tiny.config(**sizes)), 2, ["bad", "good"])
+    model.save_pretrained(str(folder), tiny.tokenizer(folder / "tokenizer"))
+
+
+@pytest.mark.parametrize(
+    ("sets", "code", "line"),
+    [
+        (["model.size=bert-tiny"], 2, "model.size is bert-tiny and distillation.fresh false"),
+        (["model.family=albert"], 2, "model.family is albert and distillation.fresh false"),
+        (["distillation.losses={labels: .inf}"], 2, "losses.labels: weight inf, wanted a number"),
+        (["distillation={groups: 3}"], 2, "distillation.groups: 3, wanted at most the encoder"),
+        (["distillation.answers={}/absent/a.npz"], 1, "absent/a.npz: cannot be written"),
+        (["distillation.answers={}/array.npy"], 1, "array.npy: is no file of answers"),
+        (["distillation.teacher={}/few"], 2, "data.max_length: 16, the model at {}/few has 8 pos"),
+    ],
+)
+def test_bad_input_of_students_and_teachers_is_one_line(folder, tmp_path, capsys, sets, code, line):
+    np.save(folder / "array.npy", np.zeros(3))
+    narrow(folder / "few", max_position_embeddings=8)
+    sets = [x.replace("{}", str(folder)) for x in sets]
+    assert cli.main(argv_of(folder, tmp_path / "run", *sets)) == code
+    told = capsys.readouterr().err.strip().splitlines()[-1]
+    assert line.replace("{}", str(folder)) in told and told.startswith("bert-tf distill: "), told
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_teacher_that_cannot_tell_the_second_text_of_a_pair_is_refused(folder, tmp_path, capsys):
+    write(tmp_path / "pairs.tsv", [(a, a, b) for a, b in ROWS], "text\tmore\tlabel")
+    narrow(folder / "one", type_vocab_size=1)
+    sets = [f"data={{train: {tmp_path}/pairs.tsv, validation: {tmp_path}/pairs.tsv}}"]
+    sets += ["data.text_pair=more", "data.max_length=12", f"distillation.teacher={folder}/one"]
+    assert cli.main(argv_of(folder, tmp_path / "run", *sets)) == 1
+    assert f"{folder}/one: " in capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_answers_are_those_of_these_rows_in_this_order(folder, tmp_path, capsys):
+    for name, rows in {"a": ROWS[:4], "b": ROWS[4:]}.items():
+        write(tmp_path / f"{name}.tsv", rows)
+    one, two = f"{tmp_path}/a.tsv", f"{tmp_path}/b.tsv"
+    sets = ["train.steps=1", "train.evaluate_every=1", "data.validation=" + two]
+    sets += [f"distillation.answers={tmp_path}/answers.npz"]
+    first = [f"data.train=[{one}, {two}]", *sets]
+    assert cli.main(argv_of(folder, tmp_path / "first", *first)) == 0
+    assert cli.main(argv_of(folder, tmp_path / "again", *first, "data.test=" + one)) == 0
+    capsys.readouterr()
+    turned = [f"data.train=[{two}, {one}]", *sets]
+    assert cli.main(argv_of(folder, tmp_path / "turned", *turned)) == 1
+    assert "keeps answers of another run, its train differ" in capsys.readouterr().err
+
+
+def test_a_teacher_that_changed_since_the_run_began_is_named(folder, tmp_path, capsys):
+    teach(tmp_path / "teacher")
+    sets = [f"distillation.teacher={tmp_path}/teacher", "train.steps=1", "train.evaluate_every=1"]
+    assert cli.main(argv_of(folder, tmp_path / "run", *sets)) == 0
+    capsys.readouterr()
+    teach(tmp_path / "teacher", names=("good", "bad"))
+    assert cli.main(argv_of(folder, tmp_path / "run", *sets)) == 0
+    assert f"{tmp_path}/teacher/model.safetensors" in capsys.readouterr().err
+
+
+def test_a_fresh_student_may_have_a_published_size(folder, tmp_path):
+    sets = ["distillation.fresh=true", "model.size=bert-tiny", "train.steps=1"]
+    argv = argv_of(folder, tmp_path / "run", *sets, "train.evaluate_every=1")
+    config = (folder / "config.yaml").read_text().replace(", changes: {keep_layers: [1]}", "")
+    (folder / "config.yaml").write_text(config)
+    assert cli.main(argv) == 0
+    assert load_task(tmp_path / "run" / "model").encoder.config.hidden_size == 128
+
+
+def test_a_reranker_teaches_a_reranker(folder, tmp_path):
+    rows = [("good", text, str(int(label == "good"))) for text, label in ROWS]
+    write(tmp_path / "rows.tsv", rows, "query\ttext\tscore")
+    tokenizer = tiny.tokenizer(tmp_path / "teacher")
+    teacher = Reranker(build_encoder(tiny.config(num_hidden_layers=2)))
+    teacher.save_pretrained(str(tmp_path / "teacher"), tokenizer)
+    sets = ["task=reranking", f"model.path={tmp_path}/teacher", "train.steps=1"]
+    sets += [f"distillation.teacher={tmp_path}/teacher", "train.evaluate_every=1"]
+    sets += [f"data={{train: {tmp_path}/rows.tsv, validation: {tmp_path}/rows.tsv}}"]
+    assert cli.main(argv_of(folder, tmp_path / "run", *sets, "data.max_length=12")) == 0
+    assert type(load_task(tmp_path / "run" / "model")) is Reranker
+
+
+def test_what_the_number_of_a_regression_is_called_matters_nothing(folder, tmp_path):
+    rows = [(text, str(float(label == "good"))) for text, label in ROWS]
+    write(tmp_path / "rows.tsv", rows)
+    tokenizer = tiny.tokenizer(tmp_path / "teacher")
+    teacher = SequenceClassifier(build_encoder(tiny.config(num_hidden_layers=2)), 1, ["stars"])
+    assert teacher.problem_type == "regression"
+    teacher.save_pretrained(str(tmp_path / "teacher"), tokenizer)
+    sets = [f"model.path={tmp_path}/teacher", f"distillation.teacher={tmp_path}/teacher"]
+    sets += [f"data={{train: {tmp_path}/rows.tsv, validation: {tmp_path}/rows.tsv}}"]
+    sets += ["data.max_length=12", "train.steps=1", "train.evaluate_every=1"]
+    assert cli.main(argv_of(folder, tmp_path / "run", *sets, "train.learning_rate=1e-9")) == 0
+    student = load_task(tmp_path / "run" / "model")  # which begins with the teacher's head
+    kernels = [np.asarray(x.head.projection.kernel) for x in (student, teacher)]
+    np.testing.assert_allclose(*kernels, atol=1e-6)

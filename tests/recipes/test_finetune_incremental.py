@@ -46,6 +46,7 @@ def folder(tmp_path_factory):
     batch = tokenizer(list(texts)), np.array([model.label_names.index(label) for label in labels])
     model.compile(keras.optimizers.Adam(0.01))
     model.fit(tf.data.Dataset.from_tensors(batch).repeat(60), verbose=0)
+    model.data_settings = {"text": "text", "label": "label"}
     model.save_pretrained(str(folder / "task"), tokenizer)
     model.encoder.save_pretrained(str(folder / "encoder"), tokenizer)
     return folder

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from bert_tf import Tokenizer, cli, load_task
+from bert_tf import LstmConfig, SequenceClassifier, Tokenizer, build_encoder, cli, load_task
 from bert_tf.recipes import finetune
 from tests import tiny
 
@@ -98,3 +98,56 @@ def test_bad_input_is_one_line(folder, tmp_path, capsys, sets, code, line):
     told = capsys.readouterr().err.strip().splitlines()[-1]
     assert line in told and told.startswith("bert-tf prune: "), told
     assert not (tmp_path / "run" / "metrics.json").exists()
+
+
+def test_a_run_goes_on_with_its_own_vocabulary_alone(folder, tmp_path, capsys, monkeypatch):
+    text = tmp_path / "texts.txt"
+    text.write_text("a good film\nthe bad story\n")
+    sets = ["pruning={heads: null, neurons: null, vocabulary: " + f"{text}" + "}"]
+    measure = finetune.evaluate
+
+    def interrupt(*arguments):
+        os.kill(os.getpid(), signal.SIGINT)
+        return measure(*arguments)
+
+    monkeypatch.setattr(finetune, "evaluate", interrupt)
+    assert cli.main(argv_of(folder, tmp_path / "run", *sets)) == 3
+    monkeypatch.undo()
+    text.write_text("a good actor\nthe bad end\n")  # as many entries, others
+    capsys.readouterr()
+    assert cli.main(argv_of(folder, tmp_path / "run", *sets)) == 1
+    assert f"{tmp_path}/run: the run there has another vocabulary" in capsys.readouterr().err
+    text.write_text("a good film\nthe bad story\n")
+    assert cli.main(argv_of(folder, tmp_path / "run", *sets)) == 0
+
+
+def test_thresholds_of_the_whole_model_do_not_stay(folder, tmp_path):
+    model = tiny.classifier(problem_type="multi_label_classification", layers=2)
+    model.thresholds = [0.999, 0.001]
+    model.save_pretrained(str(folder / "several"), tiny.tokenizer(folder / "words"))
+    sets = [f"model.path={folder}/several", "train.learning_rate=0.01", "train.steps=8"]
+    assert cli.main(argv_of(folder, tmp_path / "run", *sets, "train.evaluate_every=8")) == 0
+    results = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    kept = load_task(tmp_path / "run" / "model").thresholds
+    assert kept == pytest.approx(results["validation"]["best_thresholds"])
+    assert kept != [0.999, 0.001]
+
+
+@pytest.mark.parametrize(
+    ("sets", "line"),
+    [
+        (["data.text_pair=text"], "data.text_pair is text, the model's texts are single texts"),
+        (["model.path={}/two"], "pruning: its layers are factorized, wanted a model that is not"),
+        (["model.path={}/lstm", "pruning.neurons=1"], "pruning: layers of a lstm have no heads"),
+    ],
+)
+def test_what_is_no_fault_of_a_setting_names_none(folder, tmp_path, capsys, sets, line):
+    if not (folder / "two").exists():
+        factors = tiny.config(linear_rank=4, num_hidden_layers=2)
+        of_lstm = LstmConfig(len(tiny.vocabulary()), 16, num_hidden_layers=2)
+        for name, config in {"two": factors, "lstm": of_lstm}.items():
+            model = SequenceClassifier(build_encoder(config), 2, ["bad", "good"])
+            model.save_pretrained(str(folder / name), tiny.tokenizer(folder / "words"))
+    sets = [x.replace("{}", str(folder)) for x in sets]
+    assert cli.main(argv_of(folder, tmp_path / "run", *sets)) == 2
+    assert line in capsys.readouterr().err.strip().splitlines()[-1]
