@@ -14,6 +14,7 @@ from bert_tf import (
     AlbertConfig,
     ConfigError,
     DebertaV2Config,
+    ElectraConfig,
     Gpt2Config,
     InputError,
     LstmConfig,
@@ -33,6 +34,7 @@ from bert_tf import (
     load_task,
 )
 from bert_tf.config import MultiTaskConfig, from_dict
+from bert_tf.conversion.adapters import read_adapter
 from bert_tf.encoders.low_rank import (
     has_low_rank,
     merge_low_rank,
@@ -184,6 +186,8 @@ def renamed(folder, old, new):
         (lambda x: changed(x, peft_type="LOHA"), "peft_type: 'LOHA', wanted LORA"),
         (lambda x: changed(x, use_dora=True), "peft_type: DoRA, wanted LORA"),
         (lambda x: changed(x, lora_alpha=None), "lora_alpha: None, wanted a number"),
+        (lambda x: changed(x, alpha_pattern=[1]), "alpha_pattern: [1], wanted numbers by layer"),
+        (lambda x: changed(x, alpha_pattern={"query(": 1}), "alpha_pattern: 'query(', wanted a "),
         (lambda x: (x / "adapter_config.json").unlink(), "no adapter: wanted adapter_config.json"),
         (lambda x: renamed(x, "layer.1", "layer.7"), "layer.7.attention.self.query [out, in] "),
         (lambda x: renamed(x, "layer.1.attention.self.query.lora_B", "b"), "and lora_B None"),
@@ -201,6 +205,26 @@ def test_what_is_no_adapter_of_a_base_is_one_line(tmp_path, change, line):
     with pytest.raises(InputError) as told:
         load_task(tmp_path / "base", adapter=folder)
     assert line in str(told.value) and "\n" not in str(told.value)
+
+
+def test_a_key_of_alpha_pattern_means_the_layers_that_it_means_to_peft(tmp_path):
+    folder = adapter_of(tmp_path)
+    own = {r"layer\.0\..*\.query": 9, "self.value": 6, "uery": 30, "layer": 30}
+    changed(folder, alpha_pattern=own)
+    scales = {name[19:]: x.scale for name, x in read_adapter(folder).updates.items()}
+    assert scales == {
+        "0.attention.self.query": 3,
+        "1.attention.self.query": 1.5,  # its name ends with no key: lora_alpha
+        "0.attention.self.value": 2,
+        "1.attention.self.value": 2,
+    }
+
+
+@pytest.mark.parametrize("adapter", [3, True, ["a"]])
+def test_what_is_no_directory_of_an_adapter_is_one_line(tmp_path, adapter):
+    build_encoder(tiny.config()).save_pretrained(str(tmp_path))
+    with pytest.raises(InputError, match="^adapter: .*, wanted a directory$"):
+        load_encoder(tmp_path, adapter=adapter)
 
 
 def test_layers_that_a_family_has_not_are_named():
@@ -243,6 +267,90 @@ def test_several_adapters_share_their_base(family, tmp_path):
     one, other = both.parts.values()
     shared = {id(x) for x in one.weights} & {id(x) for x in other.weights}
     assert {id(x) for block in both.encoder.blocks for x in block.weights} <= shared
+
+
+def with_head(encoder, folder):
+    """A task model over an encoder, saved in a folder."""
+    model = SequenceClassifier(encoder, 2, ["bad", "good"])
+    model.save_pretrained(str(folder))
+    return model
+
+
+def test_an_adapter_of_an_encoder_alone_is_not_lost_over_a_shared_base_with_a_head(tmp_path):
+    folder = adapter_of(tmp_path)
+    (folder / "config.json").unlink()
+    renamed(folder, "base_model.model.bert.", "base_model.model.")
+    renamed(folder, "base_model.model.pooler.dense.bias", "")
+    renamed(folder, "base_model.model.pooler.dense.weight", "")
+    bare = with_head(load_encoder(tmp_path / "base"), tmp_path / "task")(IDS)
+    part = load_adapters(tmp_path / "task", {"mood": str(folder)}).parts["mood"]
+    wanted = load_task(tmp_path / "task", adapter=folder)(IDS)
+    np.testing.assert_allclose(part(IDS), wanted, atol=3e-6)
+    assert np.abs(wanted - bare).max() > 0.01
+
+
+def peft_adapter(folder, updates=(), others=()):
+    """The files of an adapter of PEFT's with numbers of these shapes, by the tensors' names."""
+    numbers, tensors, folder = np.random.default_rng(3), {}, folder / "peft"
+    for name, (out, into) in dict(updates).items():
+        tensors[f"{name}.lora_A.weight"] = numbers.normal(size=(2, into))
+        tensors[f"{name}.lora_B.weight"] = numbers.normal(size=(out, 2))
+    tensors |= {name: numbers.normal(size=shape) for name, shape in dict(others).items()}
+    folder.mkdir()
+    save_file(
+        {f"base_model.model.{name}": x.astype("float32") for name, x in tensors.items()},
+        folder / "adapter_model.safetensors",
+    )
+    (folder / "adapter_config.json").write_text(
+        json.dumps({"peft_type": "LORA", "r": 2, "lora_alpha": 4})
+    )
+    return folder
+
+
+QUERY = ("bert.encoder.layer.0.attention.self.query", (16, 16))
+ELECTRA = ElectraConfig(**tiny.sizes(hidden_size=16, embedding_size=8, **STILL))
+
+
+@pytest.mark.parametrize(
+    ("config", "updates", "others", "tensor"),
+    [
+        # As with PEFT's bias="all", modules_to_save, and target_modules="all-linear".
+        (None, [QUERY], [(f"{QUERY[0]}.bias", (16,))], f"{QUERY[0]}.bias"),
+        (None, [QUERY], [(f"{QUERY[0]}.weight", (16, 16))], f"{QUERY[0]}.weight"),
+        (
+            None,
+            [QUERY],
+            [("encoder.layer.1.output.LayerNorm.weight", (16,))],
+            "encoder.layer.1.output.LayerNorm.weight",
+        ),
+        (
+            ELECTRA,
+            [("electra.embeddings_project", (16, 8))],
+            [],
+            "electra.embeddings_project",
+        ),
+    ],
+)
+def test_what_no_update_over_a_shared_base_changes_is_named_not_lost(
+    config, updates, others, tensor, tmp_path
+):
+    with_head(build_encoder(config or FAMILIES["bert"]), tmp_path / "base")
+    folder = peft_adapter(tmp_path, updates, others)
+    load_task(tmp_path / "base", adapter=folder)
+    with pytest.raises(InputError) as told:
+        load_adapters(tmp_path / "base", {"a": folder})
+    line = str(told.value)
+    assert f"adapter_model.safetensors: changes {tensor}, and" in line and "\n" not in line
+    assert line.endswith(f"load_task(base, adapter='{folder}') merges it")
+
+
+def test_updates_of_a_pooler_and_a_head_count_over_a_shared_base(tmp_path):
+    with_head(build_encoder(FAMILIES["bert"]), tmp_path / "base")
+    updates = [QUERY, ("bert.pooler.dense", (16, 16)), ("classifier", (2, 16))]
+    folder = peft_adapter(tmp_path, updates, [("bert.pooler.dense.bias", (16,))])
+    part = load_adapters(tmp_path / "base", {"a": folder}).parts["a"]
+    wanted = load_task(tmp_path / "base", adapter=folder)(IDS)
+    np.testing.assert_allclose(part(IDS), wanted, atol=1e-5)
 
 
 @pytest.mark.slow  # exports of several tasks know nothing of adapters

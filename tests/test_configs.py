@@ -19,7 +19,7 @@ LABELS = {"regression": (4.5, 1.25, 3.0, 0.5), None: (1, 0, 1, 0)}
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     directory = tmp_path_factory.mktemp("model")
-    tiny.save(directory)
+    tiny.save(directory, layers=2)
     return directory
 
 
@@ -129,8 +129,12 @@ def write_rows(config, folder):
         return write_pairs(config, folder)
     data, labels = config.data, LABELS[config.model.problem_type]
     if config.task in ("seq2seq", "causal_lm"):
-        lines = ["\t".join(row) for row in zip(TEXTS * 2, TEXTS[::-1] * 2, strict=True)]
-        lines = lines if isinstance(data.text, int) else ["source\ttarget", *lines]
+        pairs = list(zip(TEXTS * 2, TEXTS[::-1] * 2, strict=True))
+        lines = ["\t".join(row) for row in pairs]
+        if data.train.endswith(".jsonl"):
+            lines = [json.dumps({"source": one, "target": other}) for one, other in pairs]
+        elif not isinstance(data.text, int):
+            lines = ["source\ttarget", *lines]
         path = folder / pathlib.Path(data.train).name
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return path
@@ -139,7 +143,7 @@ def write_rows(config, folder):
         {data.text: text, data.label: label, data.text_pair: partner}
         for text, label, partner in zip(TEXTS * 2, labels * 2, TEXTS[::-1] * 2, strict=True)
     ]
-    if data.train.endswith(".jsonl"):
+    if data.train.endswith((".json", ".jsonl")):
         lines = [json.dumps({column: row[column] for column in columns}) for row in rows]
     elif isinstance(data.text, int):
         places = range(max(columns) + 1)

@@ -5,6 +5,7 @@ import pytest
 
 from bert_tf import (
     AlbertConfig,
+    ElmoConfig,
     Gpt2Config,
     ModernBertConfig,
     build_encoder,
@@ -79,3 +80,20 @@ def test_a_layer_never_stands_where_another_make_belongs():
         cut(IDS, return_intermediates=True)["hidden_states"][1],
         local(IDS, return_intermediates=True)["hidden_states"][1],
     )
+
+
+@pytest.mark.parametrize("layers", [[0], [0, 2], [0, 1, 2]])
+def test_a_mixture_of_layers_is_that_of_those_that_stay(layers, tmp_path):
+    sizes = tiny.sizes(num_hidden_layers=3, num_attention_heads=0, type_vocab_size=0)
+    whole = build_encoder(ElmoConfig(**sizes, initializer_range=0.5))
+    scores = np.array([0.5, -1.0, 2.0, 1.0], "float32")  # of the embeddings and of each layer
+    whole.mix.set_weights([scores, np.array([1.5], "float32")])
+    whole.save_pretrained(str(tmp_path))
+    cut = load_encoder(tmp_path, keep_layers=layers)
+    found = cut(IDS, return_intermediates=True)
+    shares = np.exp(scores[[0, *(layer + 1 for layer in layers)]])
+    states = np.stack(found["hidden_states"])
+    wanted = 1.5 * np.tensordot(shares / shares.sum(), states, 1)
+    np.testing.assert_allclose(found["sequence_output"], wanted, atol=1e-6)
+    both = whole(IDS, return_intermediates=True)["hidden_states"]
+    np.testing.assert_array_equal(states[:2], np.stack(both[:2]))

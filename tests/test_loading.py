@@ -160,6 +160,11 @@ def test_layers_may_be_lowered_and_not_raised(saved):
     refused(lambda: load_encoder(directory, num_hidden_layers=3), "num_hidden_layers: 3", "holds 2")
 
 
+def test_a_change_that_is_called_as_an_argument_is_a_field_that_is_not_there(saved):
+    with pytest.raises(ConfigError, match="^directory: no field of BertConfig"):
+        load_encoder(saved[0], **{"directory": "x"})
+
+
 def test_a_config_field_that_is_not_there_is_refused_with_the_nearest(saved):
     with pytest.raises(ConfigError, match="hidden_dropout: .*nearest: hidden_dropout_prob"):
         load_encoder(saved[0], hidden_dropout=0.2)
@@ -459,6 +464,18 @@ def test_googles_format_has_one_norm_epsilon(tmp_path):
     encoder(layer_norm_eps=1e-5).save_pretrained(tmp_path / "hf")
     refused(
         lambda: convert(tmp_path / "hf", tmp_path / "google", "google"), "layer_norm_eps: 1e-05"
+    )
+
+
+@pytest.mark.parametrize("format, owner", [("google", "Google"), ("keras_hub", "KerasHub")])
+@pytest.mark.parametrize("size", ["attention_head_size", "linear_rank", "word_rank"])
+def test_a_size_that_a_foreign_format_has_not_is_named_not_the_family(
+    format, owner, size, tmp_path
+):
+    encoder(**{size: 3}).save_pretrained(tmp_path / "own")
+    refused(
+        lambda: convert(tmp_path / "own", tmp_path / "out", format),
+        f"{size}: 3, wanted none: {owner}'s format has no such size",
     )
 
 

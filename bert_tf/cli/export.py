@@ -91,6 +91,12 @@ def _prepare(flags):
     for each in flags.adapter or ():
         if not all(each.partition("=")) or flags.format != FORMATS[0]:
             raise ConfigError(f"--adapter is {each}, wanted NAME=DIR, and --format={FORMATS[0]}")
+    names = [each.partition("=")[0] for each in flags.adapter or ()]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(
+                f"--adapter: {name} is given twice, wanted a name of its own for each"
+            )
     _check_engine_flags(flags)
     columns = columns_of(flags)
     from bert_tf.recipes.early_checks import check_columns, check_file, check_model

@@ -4,6 +4,7 @@ Source: huggingface/peft, `LoraConfig`, `PeftModel.save_pretrained` and the name
 Beside its two files there is the config.json of the model that base and adapter are together.
 """
 
+import re
 import typing
 from pathlib import Path
 
@@ -165,11 +166,25 @@ def read_adapter(directory):
 def _scale(config, config_file, module, downs):
     """alpha / r of a layer, or alpha over the root of r."""
     own, rank = config.get("alpha_pattern") or {}, downs[module].shape[0]
-    matching = [own[key] for key in own if module == key or module.endswith(f".{key}")]
-    alpha = matching[0] if matching else config.get("lora_alpha")
+    if not isinstance(own, dict):
+        raise InputError(f"{config_file}: alpha_pattern: {shown(own)}, wanted numbers by layer")
+    key = next((key for key in own if _is_for(key, config_file, module)), None)
+    alpha = config.get("lora_alpha") if key is None else own[key]
     if not isinstance(alpha, int | float) or isinstance(alpha, bool) or not rank:
         raise InputError(f"{config_file}: lora_alpha: {shown(alpha)}, wanted a number")
     return alpha / (rank**0.5 if config.get("use_rslora") else rank)
+
+
+def _is_for(key, config_file, module):
+    """Whether a key of `alpha_pattern` means a layer: a regular expression of the end of its name
+    (peft, utils/other.py: `get_pattern_key`)."""
+    try:
+        return re.match(rf"(.*\.)?({key})$", module) is not None
+    except (re.error, OverflowError, RecursionError):
+        raise InputError(
+            f"{config_file}: alpha_pattern: {shown(key)}, wanted a layer's name or a regular "
+            "expression"
+        ) from None
 
 
 def merge(tensors, adapter, prefix):
@@ -211,25 +226,23 @@ def _read(tensor, update, turned):
     return read
 
 
-def factors(adapter, names, parts):
+def factors(adapter, names, parts, prefix):
     """The update of a linear layer of ours.
 
     Args:
       adapter: Adapter.
       names: tuple of str, the kernels that it is made of in files, as in `Row.names`.
       parts: tuple of str, the names of its parts.
+      prefix: as in `merge`.
     Returns:
       what it is made of here, one of `parts` for each name or, where a file has all in one tensor,
       ("whole",); the ones of these that are updated, list of str; down, float32 [in, r * updated];
       up, float32 [updated, r, out], scaled. None: it has no update.
     """
-    modules = [name.rpartition(".")[0] for name in names]
+    updates = {name.removeprefix(prefix): update for name, update in adapter.updates.items()}
+    modules = [name.rpartition(".")[0].removeprefix(prefix) for name in names]
     owners = parts if len(modules) == len(parts) else ("whole",)
-    found = [
-        (x, adapter.updates[y])
-        for x, y in zip(owners, modules, strict=True)
-        if y in adapter.updates
-    ]
+    found = [(x, updates[y]) for x, y in zip(owners, modules, strict=True) if y in updates]
     if not found:
         return None
     rank = max(update.down.shape[0] for _, update in found)

@@ -110,8 +110,9 @@ def save_google(model, directory):
     """
     encoder = getattr(model, "encoder", model)
     name = encoder.config.model_type
-    if is_ours(encoder) or "google" not in _family(encoder).layouts:
+    if name == TRANSFORMER or "google" not in _family(encoder).layouts:
         raise InputError(f"{directory}: Google's format has no encoder of the family {name}")
+    refuse_own_sizes(encoder, directory, "Google")
     config, *held = (_encoder_files if encoder is model else _task_files)(model, "google")
     if config["model_type"] == OWN:
         options = ", ".join(_own_options(model))
@@ -128,6 +129,22 @@ def save_google(model, directory):
             "projection of the embeddings, and this model has one"
         )
     write_google(directory, config, read_out(*held), config["model_type"])
+
+
+def refuse_own_sizes(encoder, directory, format):
+    """Raises InputError where an encoder has a size that no other package's config has.
+
+    Args:
+      encoder: an encoder.
+      directory: Path, for the message.
+      format: str, whose format it is, for the message.
+    """
+    for key in encoder.config.own_sizes:
+        value = getattr(encoder.config, key)
+        if value is not None:
+            raise InputError(
+                f"{directory}: {key}: {value}, wanted none: {format}'s format has no such size"
+            )
 
 
 def _encoder_files(encoder, format):

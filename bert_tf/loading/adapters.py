@@ -4,6 +4,8 @@ import contextlib
 import dataclasses
 import os
 
+import numpy as np
+
 from bert_tf.conversion.adapters import (
     MODEL_FILE,
     factors,
@@ -13,9 +15,10 @@ from bert_tf.conversion.adapters import (
     save_adapter,
 )
 from bert_tf.conversion.contents import contents_of, opened, with_task
+from bert_tf.conversion.family import attribute_paths
 from bert_tf.conversion.formats import Found
 from bert_tf.conversion.saving import OWN
-from bert_tf.conversion.table import StoredTensor, read_out
+from bert_tf.conversion.table import StoredTensor, find, read_out
 from bert_tf.encoders.low_rank import (
     has_low_rank,
     merge_low_rank,
@@ -23,8 +26,9 @@ from bert_tf.encoders.low_rank import (
     with_updates,
     without_low_rank,
 )
+from bert_tf.errors import InputError, shown_name
 from bert_tf.loading.cutting import task_over
-from bert_tf.loading.encoders import load_encoder
+from bert_tf.loading.encoders import load_encoder, refuse_size_name
 
 
 @contextlib.contextmanager
@@ -106,30 +110,67 @@ def load_adapters(directory, adapters):
     Returns:
       MultiTask; its `parts` are the task models.
     Raises:
-      InputError: one cannot be read, or does not belong to this base.
+      InputError: one cannot be read, does not belong to this base, or changes more of it than
+        the linear layers of its blocks and the pooler.
     """
     from bert_tf.loading.tasks import load_task
     from bert_tf.tasks import TASKS
 
-    encoder, parts = load_encoder(directory), {}
-    for name, folder in adapters.items():
-        merged = load_task(directory, adapter=folder)
-        updates = _updates(read_adapter(folder), merged, encoder)
-        own = with_updates(encoder, lambda linear, _, updates=updates: updates.get(id(linear)))
-        if merged.encoder.pooler is not None and own.pooler is not None:
-            own.pooler.set_weights(merged.encoder.pooler.get_weights())
-        parts[name] = task_over(own, merged)
+    refuse_size_name(directory)
+    parts = {}
+    with opened(directory) as base:
+        encoder, prefix = load_encoder(base), base.layout.prefix
+        for name, folder in adapters.items():
+            merged, adapter = load_task(base, adapter=folder), read_adapter(folder)
+            names = kernel_names(merged)
+            updates = _updates(adapter, merged, encoder, names, prefix)
+            own = with_updates(encoder, lambda linear, _, updates=updates: updates.get(id(linear)))
+            changed = _not_updated(own, encoder, merged.encoder)
+            if changed is not None:
+                tensor = shown_name(_name_there(adapter, names[id(changed)], prefix))
+                raise InputError(
+                    f"{adapter.file}: changes {tensor}, and over a shared base wanted are updates "
+                    "of the blocks' linear layers, a pooler and a head alone; load_task(base, "
+                    f"adapter={os.fspath(folder)!r}) merges it"
+                )
+            if merged.encoder.pooler is not None and own.pooler is not None:
+                own.pooler.set_weights(merged.encoder.pooler.get_weights())
+            parts[name] = task_over(own, merged)
     return TASKS["multi_task"](encoder, parts)
 
 
-def _updates(adapter, model, encoder):
+def _updates(adapter, model, encoder, names, prefix):
     """An adapter's updates over an encoder, as `with_updates` takes them: dict of id of the Linear
-    -> what `factors` gives; `model` is what both make together."""
-    names, pairs = (
-        kernel_names(model),
-        zip(updatable(model.encoder), updatable(encoder), strict=True),
-    )
+    -> what `factors` gives; `model` is what both make together, with its `kernel_names`."""
+    pairs = zip(updatable(model.encoder), updatable(encoder), strict=True)
     return {
-        id(own): factors(adapter, names[id(linear.kernel)], parts)
+        id(own): factors(adapter, names[id(linear.kernel)], parts, prefix)
         for (linear, parts), (own, _) in pairs
     }
+
+
+def _not_updated(updated, encoder, merged):
+    """The first variable of a merged encoder, the pooler's aside, that is another than in the one
+    with updates over `encoder`; None: they are the same."""
+    added = {
+        id(linear.kernel): np.asarray(update.product())
+        for block in updated.blocks
+        for linear, update in zip(block.linears, block.updates, strict=True)
+    }
+    for path in attribute_paths(encoder, ("pooler",)):
+        below, wanted = find(encoder, path), find(merged, path)
+        product, values = added.get(id(below)), np.asarray(wanted)
+        found = np.asarray(below) if product is None else np.asarray(below) + product
+        # The sum of the same numbers, in another order.
+        allowed = 0 if product is None else 1e-5 * max(1.0, np.abs(values).max(initial=0.0))
+        if not np.allclose(found, values, rtol=0, atol=allowed, equal_nan=True):
+            return wanted
+    return None
+
+
+def _name_there(adapter, names, prefix):
+    """What an adapter calls one of a model's tensors, str."""
+    known = {name.removeprefix(prefix) for name in names}
+    known |= {name.rpartition(".")[0] for name in known}
+    given = (*adapter.others, *adapter.updates)
+    return next((name for name in given if name.removeprefix(prefix) in known), names[0])

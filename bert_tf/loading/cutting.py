@@ -44,7 +44,10 @@ def kept_layers(encoder, layers):
                 "would stand"
             )
         new.set_weights(old.get_weights())
-    copy_around(encoder, cut)
+    copy_around(encoder, cut, without=("mix",))
+    if cut.mix is not None:  # of the embeddings and of every layer that stays
+        scores, gamma = encoder.mix.get_weights()
+        cut.mix.set_weights([scores[[0, *(layer + 1 for layer in layers)]], gamma])
     return cut
 
 

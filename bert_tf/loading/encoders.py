@@ -14,7 +14,7 @@ from bert_tf.errors import InputError, shown
 from bert_tf.loading.cutting import kept_layers
 
 
-def load_encoder(directory, keep_layers=None, adapter=None, **config_changes):
+def load_encoder(directory, /, keep_layers=None, adapter=None, **config_changes):
     """The encoder in a directory, an archive or a checkpoint of any readable format.
 
     Heads in the files are left aside, those of other code named in one warning. A pooler the files
@@ -58,6 +58,8 @@ def opened_with(directory, adapter):
     """`opened`, or with the directory of an adapter `adapted`."""
     from bert_tf.loading.adapters import adapted
 
+    if not isinstance(adapter, str | os.PathLike | None):
+        raise InputError(f"adapter: {shown(adapter)}, wanted a directory")
     return opened(directory) if adapter is None else adapted(directory, adapter)
 
 

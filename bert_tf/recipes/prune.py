@@ -15,7 +15,6 @@ from absl import logging
 from bert_tf.atomic import write_file
 from bert_tf.compression.factorization import factorized
 from bert_tf.compression.pruning import Kept, choose, importance, pruned
-from bert_tf.compression_sections import PruningSection
 from bert_tf.conversion.saving import is_ours
 from bert_tf.datasets import task_named
 from bert_tf.errors import ConfigError, InputError
@@ -96,7 +95,7 @@ def prune(config, workdir):
             if (section.linear_rank, section.word_rank) != (None, None):
                 model = factorized(model, section.linear_rank, section.word_rank)
         except InputError as error:
-            raise _of_section(error) from None
+            raise _of_section(error, section) from None
         model.settle(None)  # what the whole model's answers have told
         configure(model, plain)
         compile_model(model, config.train, steps, source.epoch_steps)
@@ -171,13 +170,13 @@ def _kept(model, source, config, workdir, tokenizer):
             found = importance(model, batches, layers=isinstance(section.layers, int))
         return choose(found, len(model.encoder.blocks), *sought)
     except InputError as error:
-        raise _of_section(error) from None
+        raise _of_section(error, section) from None
 
 
-def _of_section(error):
+def _of_section(error, section):
     """What is wrong with a setting or with the model, as a ConfigError with the setting's key."""
     said = str(error).removeprefix("keep_")
-    keys = {field.name for field in dataclasses.fields(PruningSection)}
+    keys = {field.name for field in dataclasses.fields(section)}
     return ConfigError(f"pruning.{said}" if said.partition(":")[0] in keys else f"pruning: {said}")
 
 

@@ -103,7 +103,7 @@ def extend(model, files, output, size, min_frequency=2, vectors=None, **reading)
       InputError, ConfigError: as `train`; the model or the vectors cannot be read or do not fit.
     """
     with new_directory(output) as folder, opened(model) as contents:
-        tokenizer = Tokenizer.from_pretrained(contents.folder)
+        tokenizer = _wordpiece(model, contents)
         settings, width = tokenizer.pieces.settings, embedding_width(contents)
         check_numbers(settings, size, min_frequency)
         words, counts = _counted(settings, files, reading)
@@ -145,7 +145,7 @@ def trim(model, files, output, min_frequency=2, **reading):
       InputError: as `extend`.
     """
     with new_directory(output) as folder, opened(model) as contents:
-        tokenizer = Tokenizer.from_pretrained(contents.folder)
+        tokenizer = _wordpiece(model, contents)
         uses, counts = _uses(tokenizer, files, reading)
         if not uses.any():
             raise InputError(f"{files}: holds no word that {model} has entries for")
@@ -188,6 +188,19 @@ def start_from_vectors(model, vectors, output):
             contents, folder, tokenizer, lambda array: _with_vectors(array[:held], given)
         )
     return {"output": output, "entries": held, "entries_from_vectors": len(given[0])}
+
+
+def _wordpiece(model, contents):
+    """The Tokenizer of a model, whose vocabulary can be another.
+
+    Raises:
+      InputError: its pieces are of another kind: merges and scores come from training alone.
+    """
+    tokenizer = Tokenizer.from_pretrained(contents.folder)
+    if not isinstance(tokenizer.pieces, WordPiece):
+        kind = tokenizer.pieces.settings.model["type"]
+        raise InputError(f"{model}: its tokenizer is {kind}, wanted WordPiece")
+    return tokenizer
 
 
 def _paragraphs(files, counts, reading):

@@ -12,6 +12,9 @@ from bert_tf.tasks.task_model import TaskModel
 # about the rate, and at a BERT's it would take 10^5 steps to arrive.
 _RATE = 100.0
 
+# What a SavedModel has for itself among its signatures; each task's has the task's name.
+_RESERVED = ("serving_default", "__saved_model_init_op", "__saved_model_train_op")
+
 
 class MultiTask(TaskModel):
     """One encoder under the heads of several tasks (Caruana 1997; Liu et al. 2019, MT-DNN).
@@ -213,6 +216,8 @@ def _parts(encoder, tasks):
     for name, task in tasks.items():
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_-]+", name):
             raise InputError(f"tasks: {shown(name)}: wanted letters, digits, _ and - in a name")
+        if name in _RESERVED:
+            raise InputError(f"tasks: {name}: is a signature of every export, wanted another name")
         part = task if isinstance(task, TaskModel) else _described(encoder, name, task)
         if part.encoder.embeddings is not encoder.embeddings:
             raise InputError(f"tasks: {name}: wanted a model over the encoder of all")

@@ -30,6 +30,7 @@ from tests import tiny
             "--max_drop is 'nan', wanted a number of",
         ),
         (["--format=onnx", "--portable"], "--portable: of the format saved_model alone, got onnx"),
+        (["--adapter=x=a", "--adapter=x=b"], "--adapter: x is given twice, wanted a name of its"),
         (["--format=onxx"], "--format is onxx, wanted one of saved_model, onnx, openvino, litert"),
     ],
 )

@@ -10,6 +10,7 @@ from bert_tf import (
     InputError,
     MaskedLM,
     Pretraining,
+    RobertaConfig,
     Tokenizer,
     build_encoder,
     load_encoder,
@@ -17,6 +18,7 @@ from bert_tf import (
 )
 from bert_tf.recipes import vocab
 from tests import tiny
+from tests.text import test_pipelines
 
 TEXTS = ["the film is good, the actor is not", "a bad end begins", "the film film end good good"]
 
@@ -201,6 +203,22 @@ def test_what_cannot_be_done_is_one_line_and_leaves_nothing(pretrained, files, t
             work()
         assert reason in str(error.value) and "\n" not in str(error.value)
         assert not out.exists() and not list(tmp_path.glob(".*tmp"))
+
+
+@pytest.mark.parametrize("name, kind", [("roberta", "BPE"), ("albert", "Unigram")])
+def test_a_vocabulary_of_another_kind_than_wordpiece_is_refused_before_texts_are_read(
+    name, kind, tmp_path
+):
+    (tmp_path / "t").mkdir()
+    folder = test_pipelines.write(tmp_path / "t", test_pipelines.CASES[name])
+    tokenizer = Tokenizer.from_pretrained(folder)
+    config = RobertaConfig(**tiny.sizes(vocab_size=tokenizer.vocab_size, pad_token_id=0))
+    build_encoder(config).save_pretrained(str(tmp_path / "m"), tokenizer)
+    model, out, absent = str(tmp_path / "m"), str(tmp_path / "out"), f"{tmp_path}/*.absent"
+    for work in (vocab.trim, lambda *given: vocab.extend(*given, size=10**6)):
+        with pytest.raises(InputError, match=f"^{model}: its tokenizer is {kind}, wanted WordP"):
+            work(model, absent, out)
+    assert not (tmp_path / "out").exists()
 
 
 def test_googles_files_have_to_be_converted_first(files, tmp_path):

@@ -182,6 +182,10 @@ def test_a_pooler_that_no_task_reads_is_left_out():
         (lambda e: {}, "tasks: {}, wanted one or more by name"),
         (lambda e: {"a b": SequenceClassifier(e)}, "tasks: 'a b': wanted letters"),
         (
+            lambda e: {"a": SequenceClassifier(e), "serving_default": SequenceClassifier(e)},
+            "tasks: serving_default: is a signature of every export, wanted another name",
+        ),
+        (
             lambda e: {"a": SequenceClassifier(build_encoder(tiny.config()))},
             "tasks: a: wanted a model over the encoder of all",
         ),

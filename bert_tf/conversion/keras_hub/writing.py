@@ -8,7 +8,7 @@ from absl import logging
 
 from bert_tf.conversion.keras_hub.places import BACKBONES, KEYS, places, rows_added
 from bert_tf.conversion.keras_hub.reading import CONFIG_FILE, WEIGHTS_FILE
-from bert_tf.conversion.saving import FAMILIES, OWN
+from bert_tf.conversion.saving import FAMILIES, OWN, refuse_own_sizes
 from bert_tf.conversion.table import find, read_out
 from bert_tf.errors import InputError
 
@@ -32,8 +32,9 @@ def save_keras_hub(encoder, directory):
     import h5py
 
     config, name = dataclasses.asdict(encoder.config), encoder.config.model_type
-    if name not in BACKBONES or encoder.config.has_own_sizes:
+    if name not in BACKBONES:
         raise InputError(f"{directory}: KerasHub's format here has no family {name}")
+    refuse_own_sizes(encoder, directory, "KerasHub")
     _check_expressible(encoder, config, name, directory)
     arrays, count = _arrays(encoder, name, config), 0
     with h5py.File(directory / WEIGHTS_FILE, "w") as file:
