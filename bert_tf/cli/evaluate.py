@@ -52,12 +52,16 @@ def main(argv=None):
 def _prepare(flags):
     from bert_tf.config import FORMATS
     from bert_tf.recipes.early_checks import check_columns_of_flags, check_model
+    from bert_tf.recipes.output_files import check_output_files, check_picture
 
     columns = columns_of(flags)
     check_model(flags.model)
     if flags.format not in (None, *FORMATS):
         raise ConfigError(f"--format is {flags.format!r}, wanted one of {', '.join(FORMATS)}")
     check_columns_of_flags(flags.data, columns, flags.format)
+    check_output_files(output=flags.output, depths=flags.depths, attention=flags.attention)
+    for picture in filter(None, (flags.depths, flags.attention)):
+        check_picture(picture)
     return flags, columns
 
 

@@ -11,7 +11,8 @@ import tensorflow as tf
 from absl import logging
 
 from bert_tf.atomic import sync_tree
-from bert_tf.errors import InputError
+from bert_tf.errors import InputError, shown
+from bert_tf.export.answer import Answer
 from bert_tf.export.opening import SETTINGS_FILE, first_line, load_export
 from bert_tf.export.operations import Weights
 from bert_tf.export.text_model import DEFAULT, TextModel, text_settings
@@ -28,7 +29,9 @@ def export_saved_model(
     """Writes a model and its tokenizer as a SavedModel: text in, answer out.
 
     It is written beside its final place, asked the same texts as the model, and renamed only when
-    the answers agree; TensorFlow Serving may watch the directory meanwhile.
+    the answers agree: numbers with the model's as far as their precision allows; labels, places and
+    texts exactly, at least with those of the program that was written. TensorFlow Serving may watch the
+    directory meanwhile.
 
     Args:
       model: a TaskModel that answers texts; of several tasks each has a signature of its name, and
@@ -104,11 +107,12 @@ def _write(programs, told, directory):
 
 
 def _check(answer, program, model, tokenizer, settings, weights):
-    """Raises InputError unless the export's numbers are the model's, for texts of many kinds.
+    """Raises InputError unless the export answers as the model, texts of many kinds.
 
     What is rounded, weights or all that a model computes, may decide otherwise between labels that
     are nearly as likely, and find other spans: what has as many entries as there were found is
-    compared with the program in memory then.
+    compared with the program in memory then. So are strings and whole numbers that are not the
+    model's, such as labels and places: the graph of the file rounds as that program does.
     """
     columns = sample_columns(settings, model.columns)
     cells = {
@@ -117,20 +121,25 @@ def _check(answer, program, model, tokenizer, settings, weights):
     }
     inputs, _ = features_of(model, tokenizer, settings, padding="longest")(cells)
     expected = model.answer(model(inputs, training=False), inputs, cells, tokenizer)
-    found, as_computed = answer(*columns), _TOLERANCE[model.compute_dtype]
+    in_memory = Answer(lambda **asked: program.answer(*asked.values()), type(model), settings, None)
+    found, expected = answer(*columns), {name: values.numpy() for name, values in expected.items()}
+    as_computed = _TOLERANCE[model.compute_dtype]
     near = max(as_computed, _TOLERANCE[weights.precision])
     if near > _TOLERANCE["float32"]:
         specs = program.answer.get_concrete_function().structured_outputs
         for name in [name for name, x in specs.items() if x.shape[1:].is_fully_defined()]:
-            _require_near(found[name], expected[name].numpy(), name, near)
-        texts = (x.to_tensor("") if isinstance(x, tf.RaggedTensor) else x for x in cells.values())
-        expected = program.answer(*texts)
+            _require_near(found[name], expected[name], name, near)
+        expected = in_memory(*columns)
     for name, values in expected.items():
-        _require_near(found[name], values.numpy(), name, as_computed)
+        _require_near(found[name], values, name, as_computed)
+    if any(_other_row(found[name], values) is not None for name, values in expected.items()):
+        for name, values in in_memory(*columns).items():
+            _require_equal(found[name], values, name)
 
 
 def _require_near(found, values, name, most):
-    """Raises InputError unless numbers are those of the model, as far as `most` allows."""
+    """Raises InputError unless answers are as many as the model's and floats no further from its
+    than `most` allows."""
     if values.shape != found.shape:
         shapes = f"{list(found.shape)}, the model's {list(values.shape)}"
         raise InputError(f"the export's {name} has shape {shapes}; nothing was exported")
@@ -143,6 +152,25 @@ def _require_near(found, values, name, most):
             f"the export's answers differ from the model's by {difference:.1e} in {name}, "
             f"allowed {allowed:.1e}; nothing was exported"
         )
+
+
+def _require_equal(found, values, name):
+    """Raises InputError unless strings or whole numbers are those of the program in memory."""
+    row = _other_row(found, values)
+    if row is not None:
+        theirs, ours = (shown(x[row].tolist()) for x in (found, values))
+        raise InputError(
+            f"the export's {name} of text {row} is {theirs}, the model's {ours}; nothing was "
+            "exported"
+        )
+
+
+def _other_row(found, values):
+    """The first row whose strings or whole numbers differ, int; None: they are equal, or floats."""
+    if values.dtype.kind == "f":
+        return None
+    rows = enumerate(zip(found, values, strict=True))
+    return next((row for row, pair in rows if not np.array_equal(*pair)), None)
 
 
 def _publish(unfinished, directory):

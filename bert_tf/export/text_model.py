@@ -144,7 +144,8 @@ def row_length(model, max_length=None):
       InputError: the model has fewer positions than that, or no text would fit.
     """
     positions = model.encoder.config.longest_row
-    length = max_length or model.data_settings.get("max_length") or min(512, positions)
+    given = (max_length, model.data_settings.get("max_length"))
+    length = next((x for x in given if x is not None), min(512, positions))
     if not isinstance(length, int) or not 3 <= length <= positions:
         raise InputError(f"max_length: {length!r}, wanted 3 to {positions}, the model's positions")
     return length

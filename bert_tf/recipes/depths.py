@@ -5,8 +5,8 @@ import os
 from absl import logging
 
 from bert_tf.atomic import new_file
-from bert_tf.errors import ConfigError
 from bert_tf.loading.cutting import kept_layers_of_task
+from bert_tf.recipes.output_files import check_picture
 from bert_tf.training.evaluation import evaluate
 
 
@@ -34,15 +34,9 @@ def measure_depths(model, batches, table):
         layers = spread_layers(depth, count)
         cut = kept_layers_of_task(model, layers) if count < depth else model
         figures = evaluate(cut, batches, table)
-        logging.info("%d of %d layers: %s %.4f", count, depth, *_first_figure(model, figures))
+        logging.info("%d of %d layers: %s %.4f", count, depth, *first_figure(model, figures))
         found.append({"layers": layers, **figures})
     return found
-
-
-def check_picture(path):
-    """Raises ConfigError for a name that no picture is drawn to."""
-    if os.path.splitext(path)[1] not in (".png", ".pdf", ".svg"):
-        raise ConfigError(f"{path}: wanted a name that ends in .png, .pdf or .svg")
 
 
 def draw_depths(model, found, path):
@@ -51,7 +45,7 @@ def draw_depths(model, found, path):
     from matplotlib.figure import Figure
 
     check_picture(path)
-    name, _ = _first_figure(model, found[-1])
+    name, _ = first_figure(model, found[-1])
     figure = Figure(figsize=(6, 4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
@@ -63,7 +57,14 @@ def draw_depths(model, found, path):
         figure.savefig(file, dpi=120, format=os.path.splitext(path)[1][1:])
 
 
-def _first_figure(model, figures):
-    """The figure that ranks models of a task, among those that were measured: name, value."""
+def first_figure(model, figures):
+    """The first of a task's figures that rank models, among those that were measured.
+
+    Args:
+      model: TaskModel.
+      figures: dict, as `training.evaluation.evaluate` gives them.
+    Returns:
+      (str, float), its name and value.
+    """
     name = next(name for name in (*model.monitors, "loss") if name in figures)
     return name, figures[name]

@@ -19,7 +19,7 @@ from bert_tf.loading.tasks import task_class
 from bert_tf.recipes.finetune import configure, require_fit, with_head
 from bert_tf.recipes.finetune_models import arguments_of, keeps_parts
 from bert_tf.recipes.finetune_rows import in_windows, read_tables
-from bert_tf.recipes.fresh_encoder import fresh_encoder
+from bert_tf.recipes.fresh_encoder import changed_encoder, fresh_encoder
 from bert_tf.text import Tokenizer
 
 # Losses that only a trained task can teach.
@@ -124,7 +124,7 @@ def make_student(config, task, table, tokenizer):
             sizes = change_config(config_of_files(contents), start.changes)
             encoder = build_encoder(sizes)
         else:
-            encoder = load_encoder(contents, **start.changes)
+            encoder = changed_encoder(contents, start.changes)
         source = load_task(contents) if whole and task_class(contents) is task else None
     if section.static is not None or section.groups is not None:
         sharing = (section.groups, section.group_start, section.embedding_size)

@@ -13,7 +13,8 @@ from bert_tf.export import row_length
 from bert_tf.loading import load_with_tokenizer
 from bert_tf.recipes.attention import ROWS, draw_attention
 from bert_tf.recipes.classes import report_stuck
-from bert_tf.recipes.depths import check_picture, draw_depths, measure_depths
+from bert_tf.recipes.depths import draw_depths, measure_depths
+from bert_tf.recipes.output_files import check_output_files, check_picture
 from bert_tf.recipes.perplexity import with_perplexity
 from bert_tf.recipes.written import written_figures
 from bert_tf.tasks.features import check_padding, check_token_types, features_of
@@ -40,7 +41,8 @@ def evaluate(
     Args:
       model_directory: str, such as `model` in a workdir.
       data_file: str, a TSV, CSV or JSON lines file.
-      output: str, a file to write the figures to as JSON; None writes none.
+      output: str, a file to write the figures to as JSON, before anything is drawn; None writes
+        none.
       task: str, which of several tasks the labels are of.
       format: str, how the file is written; None takes what its name and its beginning say.
       depths: str, a picture: what the model scores with fewer layers is measured and drawn too.
@@ -51,11 +53,13 @@ def evaluate(
       dict, ready for JSON: what `training.evaluation.evaluate` gives; and `depths`, see
       `measure_depths`, on request.
     Raises:
-      InputError: a file cannot be read or written, or holds a label that the model does not know.
+      InputError: a file cannot be read or written, or holds a label that the model does not know;
+        the model's layers cannot be taken alone, or it attends to no source.
       ConfigError: a column is given that the model's task does not read, the output is the data, or
-        which task is not said.
+        which task is not said; there is no folder for a file to write.
     """
     require_another_file(output, data_file)
+    check_output_files(output=output, depths=depths, attention=attention)
     for picture in (depths, attention):
         if picture is not None:
             check_picture(picture)
@@ -67,18 +71,24 @@ def evaluate(
     if not any(column.target for column in model.columns.values()):
         named = type(model).__name__
         raise InputError(f"{model_directory}: a {named}, which no table has labels for")
+    if attention is not None and not hasattr(model, "attention"):
+        named = type(model).__name__
+        raise InputError(f"{model_directory}: a {named}, which attends to no source (--attention)")
     table, batches = labelled_batches(model, tokenizer, data_file, format, **columns)
+    # First, for there are families whose layers cannot be taken alone.
+    by_depth = None if depths is None else measure_depths(model, batches, table)
     figures = evaluation.evaluate(model, batches, table)
     figures = with_perplexity({**figures, **written_figures(model, tokenizer, table)})
     report_stuck(model, {data_file: figures})
     if depths is not None:
-        figures["depths"] = measure_depths(model, batches, table)
-        draw_depths(model, figures["depths"], depths)
+        figures["depths"] = by_depth
+    if output is not None:
+        write_file(output, json.dumps(figures, indent=2) + "\n")
+    if depths is not None:
+        draw_depths(model, by_depth, depths)
     if attention is not None:
         texts = table.cells(range(min(ROWS, len(table))))["text"]
         draw_attention(model, tokenizer, list(texts), attention)
-    if output is not None:
-        write_file(output, json.dumps(figures, indent=2) + "\n")
     return figures
 
 

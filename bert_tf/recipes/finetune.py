@@ -10,8 +10,7 @@ from bert_tf.data import epoch_steps
 from bert_tf.data.columns import LABEL
 from bert_tf.datasets import kinds_of, task_named
 from bert_tf.encoders.low_rank import with_low_rank
-from bert_tf.errors import ConfigError, InputError
-from bert_tf.loading import load_encoder
+from bert_tf.errors import ConfigError, InputError, shown
 from bert_tf.loading.adapters import taken_apart
 from bert_tf.outlines import require_arguments, require_figure
 from bert_tf.recipes.classes import report_stuck, weigh_classes
@@ -31,7 +30,7 @@ from bert_tf.recipes.finetune_rows import (
     report_lacking,
     report_rows,
 )
-from bert_tf.recipes.fresh_encoder import fresh_encoder
+from bert_tf.recipes.fresh_encoder import changed_encoder, fresh_encoder
 from bert_tf.recipes.workdir import claimed_workdir, open_workdir, save_run
 from bert_tf.tasks import languages
 from bert_tf.tasks.features import check_padding, check_token_types
@@ -152,6 +151,19 @@ def require_able(config, task):
     if config.data.ignore_labels and LABEL not in kinds_of(task).values():
         ignored = list(config.data.ignore_labels)
         raise ConfigError(f"data.ignore_labels is {ignored}, and task {config.task} has none a row")
+    data, usual = config.data, {"scheme": "IOB2", "strict_tags": False, "label_all_pieces": False}
+    for name, value in usual.items():
+        if getattr(data, name) != value and "spans" not in kinds_of(task).values():
+            raise ConfigError(
+                f"data.{name} is {shown(getattr(data, name))}, and task {config.task} has no tags"
+            )
+    if data.overlap is not None and not task.windowed and data.windows is None:
+        raise ConfigError(f"data.overlap is {data.overlap} and data.windows null, wanted both")
+    if data.overlap is not None and data.overlap > data.max_length // 2:
+        raise ConfigError(
+            f"data.overlap is {data.overlap}, wanted at most {data.max_length // 2}, half of "
+            "data.max_length"
+        )
     if config.data.packing and not task.packs:
         raise ConfigError(f"data.packing is true, and task {config.task} takes no packed rows")
     if config.data.windows is not None and not task.pools_windows:
@@ -180,7 +192,7 @@ def _model(config, task, table, tokenizer):
         encoder = fresh_encoder(section, tokenizer)
     else:
         with opened(section.path) as contents:
-            encoder = load_encoder(contents, **section.changes)
+            encoder = changed_encoder(contents, section.changes)
             # A folder of sentence-transformers says more of this task than its encoder.
             own = contents.modules and contents.task == task.__name__
             modules = read_modules(contents.modules) if own else None
@@ -222,8 +234,15 @@ def with_head(config, task, table, encoder, kept=None, tokenizer=None):
     section = config.model
     given = {name: getattr(section, name) for name in ("pooling", "head_layers")}
     given = {name: value for name, value in given.items() if value is not None}
-    arguments = {**task.arguments_of(table), **(kept or {}), **given, **section.options}
+    of_labels = task.arguments_of(table)
+    arguments = {**of_labels, **(kept or {}), **given, **section.options}
     require_arguments(arguments, section.options, task.arguments, config.task)
+    for name, value in of_labels.items():
+        if value is not None and arguments[name] != value:
+            raise ConfigError(
+                f"model.options.{name}: {shown(arguments[name])}, wanted none: the labels in "
+                f"{config.data.train} decide it, {shown(value)}"
+            )
     keys = {name: f"model.{name}" for name in given}
     keys |= {name: f"model.options.{name}" for name in section.options}
     arguments = arguments_with_models(task, arguments, tokenizer)

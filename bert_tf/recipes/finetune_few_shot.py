@@ -8,9 +8,10 @@ from bert_tf.data import evaluation_batches
 from bert_tf.data.text_pairs import TextPairs, drawn
 from bert_tf.datasets import task_named
 from bert_tf.errors import ConfigError
-from bert_tf.loading import load_encoder, load_task
+from bert_tf.loading import load_task
 from bert_tf.recipes.finetune import compile_model, configure, prepare, require_fit
 from bert_tf.recipes.finetune_rows import data_digests, evaluation_of, read_tables, source_of
+from bert_tf.recipes.fresh_encoder import changed_encoder
 from bert_tf.recipes.workdir import claimed_workdir, open_workdir, save_run
 from bert_tf.tasks.features import features_of
 from bert_tf.tasks.few_shot import classifier_of, sentence_encoder
@@ -82,7 +83,7 @@ def _start(config):
     with opened(config.model.path) as contents:
         if contents.modules and not config.model.changes:
             return load_task(contents)
-        return load_encoder(contents, **config.model.changes)
+        return changed_encoder(contents, config.model.changes)
 
 
 def _classifier(model, table, features, arguments):

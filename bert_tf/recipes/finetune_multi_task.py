@@ -6,7 +6,6 @@ import os
 from bert_tf.data.mixed import MixedOrder, mixed_batches
 from bert_tf.datasets import task_named
 from bert_tf.errors import ConfigError, InputError
-from bert_tf.loading import load_encoder
 from bert_tf.loading.adapters import taken_apart
 from bert_tf.recipes.classes import report_stuck
 from bert_tf.recipes.finetune import (
@@ -28,6 +27,7 @@ from bert_tf.recipes.finetune_rows import (
     report_lacking,
     report_rows,
 )
+from bert_tf.recipes.fresh_encoder import changed_encoder
 from bert_tf.recipes.workdir import claimed_workdir, open_workdir, save_run
 from bert_tf.tasks import TASKS
 from bert_tf.text import Tokenizer
@@ -140,7 +140,7 @@ def _mixed(config, sources):
 
 def _model(config, alone, kinds, tables, tokenizer):
     """The encoder from its files, and a fresh head for each task."""
-    encoder = load_encoder(config.model.path, **config.model.changes)
+    encoder = changed_encoder(config.model.path, config.model.changes)
     encoder, parts = with_lora(config.lora, encoder), {}
     for name, kind in kinds.items():
         with _of(name):

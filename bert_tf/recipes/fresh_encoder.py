@@ -1,7 +1,8 @@
-"""Encoders with fresh weights, of a family or a size that a configuration names."""
+"""Encoders as the section `model` of a configuration tells: fresh ones, and those of files."""
 
 from bert_tf.encoders import FAMILIES, SIZES, build_encoder, change_config
 from bert_tf.errors import ConfigError, InputError, hint
+from bert_tf.loading import load_encoder
 from bert_tf.text.special_ids import row_ends
 
 
@@ -28,6 +29,17 @@ def fresh_encoder(section, tokenizer):
         start_id, end_id = row_ends(tokenizer)  # as the rows of its records
         of_text |= {"bos_token_id": start_id, "eos_token_id": end_id}
     return build_encoder(changed(sizes, {**of_text, **section.changes}, "model.changes"))
+
+
+def changed_encoder(source, changes):
+    """The encoder of a model, as `load_encoder` reads it, with the changes in `model.changes`; of
+    which a wrong one is told with its key."""
+    try:
+        return load_encoder(source, **changes)
+    except InputError as error:
+        if str(error).partition(":")[0] not in changes:
+            raise
+        raise ConfigError(f"model.changes.{error}") from None
 
 
 def changed(sizes, changes, where):

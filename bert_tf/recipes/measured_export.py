@@ -12,19 +12,24 @@ from absl import logging
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.export import Weights, engines, export_saved_model, running
 from bert_tf.export.engines.agreement import agreement
-from bert_tf.export.engines.ids import expected, input_names, require_equal
+from bert_tf.export.engines.ids import expected, input_names, require_equal, sample_batches
 from bert_tf.export.text_model import text_settings
 from bert_tf.export.warmup import sample_columns
 from bert_tf.loading import load_with_tokenizer
+from bert_tf.recipes.depths import first_figure
 from bert_tf.recipes.evaluate import BATCH_ROWS, labelled_batches
+from bert_tf.recipes.output_files import check_output_folder
 from bert_tf.recipes.prediction_rows import open_rows
 from bert_tf.tasks.features import features_of
 from bert_tf.training import evaluation
 
 # More calibration texts than these move no range that matters, and fewer may miss some.
 _MOST_TEXTS, _FEWEST_TEXTS = 1000, 100
-# The share of a model's answers that an engine in lower precision has to give, or the mean cosine.
+# The share of a model's answers that an engine in lower precision has to give, or their concordance
+# or mean cosine; see `agreement`.
 LEAST_AGREEMENT = 0.95
+# A loss below it is none: what is more than that is more by per cent of this.
+_NO_LOSS = 1e-6
 # How far the text that a sample has behind it stands from it: 100 texts.
 _SHIFTS = range(10)
 
@@ -49,15 +54,15 @@ def export_for_engine(
       data: str, a file with labels: the engine is measured on it beside the model.
       columns: dict of name -> str or int, where its columns are; None as in training.
       max_drop: float, the points that the task's first figure may be lower then, out of 100; of a
-        loss the per cent that it may be higher.
+        loss, or what else is better when lower, the per cent that it may be higher.
       force: bool, whether it may be lower, or agree less, than that all the same.
     Returns:
-      dict, ready for JSON: as there; with `data` also `figure`, its name, `model` and `engine`, its
-      values, `drop`, points, and `largest_difference_on_data`; of an engine in lower precision
-      without `data` what `agreement` gives, of the calibration texts or of sample texts.
+      dict, ready for JSON: as there; with `data` also what `compared` gives, and
+      `largest_difference_on_data`; of an engine in lower precision without `data` what
+      `agreement` gives, of the calibration texts or of sample texts.
     Raises:
-      InputError: as there; a file cannot be read, the calibration file has no text, or the drop or
-        the agreement is not allowed.
+      InputError: as there; a file cannot be read, the calibration file has no text, the labels are
+        of several rows of tokens together, or the drop or the agreement is not allowed.
       ConfigError: as there.
     """
     engines.require_packages(format, quantize, calibration)
@@ -66,6 +71,7 @@ def export_for_engine(
     accept = None
     if data is not None:
         table, batches = labelled_batches(model, tokenizer, data, **columns or {})
+        require_single_rows(model, batches, data)
         tolerance = engines.TOLERANCE if quantize is None else math.inf
 
         def accept(answers):
@@ -84,7 +90,8 @@ def export_for_engine(
         def accept(answers):
             batches = in_batches(texts or sample_rows(model, tokenizer))
             wanted = [expected(model, batch) for batch in batches]
-            return require_agreement(agreement(answers(batches), wanted, batches), force)
+            kind = {name: getattr(model, name, None) for name in ("problem_type", "thresholds")}
+            return require_agreement(agreement(answers(batches), wanted, batches, **kind), force)
 
     options = {"quantize": quantize, "calibration": texts, "accept": accept}
     return engines.export_for_engine(model, tokenizer, output, format, **options)
@@ -111,8 +118,10 @@ def export_for_serving(
     Returns:
       (str, the new version folder; dict as `compared` gives it, or None without `data`).
     Raises:
-      InputError, ConfigError: as there and in `export_for_engine`; several tasks and `data`.
+      InputError, ConfigError: as there and in `export_for_engine`; several tasks and `data`; the
+        output cannot be a folder.
     """
+    check_output_folder(output)
     model, tokenizer = load_with_tokenizer(model_directory, adapters or {})
     report = None
     if data is not None:
@@ -224,7 +233,9 @@ def compared(model, table, batches, outputs):
       table, batches: of `labelled_batches`.
       outputs: iterator of what the model's `call` gives, of each of the batches.
     Returns:
-      dict: `figure`, `model`, `engine`, `drop`.
+      dict, ready for JSON: `figure`, its name; `model` and `engine`, its values; `drop`, how much
+      worse the engine's is, and `drop_in`: "points" that it is lower, out of 100, or "%" that it is
+      higher, of a figure that is better when lower.
     """
     ours = evaluation.evaluate(model, batches, table)
     own = model.evaluated
@@ -239,21 +250,22 @@ def compared(model, table, batches, outputs):
         theirs = evaluation.evaluate(model, batches, table)
     finally:
         vars(model)["evaluated"] = own
-    name = next(name for name in model.monitors if name in ours)
-    if model.higher_is_better(name):
-        drop = (ours[name] - theirs[name]) * 100 / model.full_mark
-    else:
-        drop = (theirs[name] / ours[name] - 1) * 100
-    return {"figure": name, "model": ours[name], "engine": theirs[name], "drop": drop}
+    name, own_value = first_figure(model, ours)
+    unit, drop = "points", (own_value - theirs[name]) * 100 / model.full_mark
+    if not model.higher_is_better(name):
+        unit, drop = "%", (theirs[name] - own_value) * 100 / max(abs(own_value), _NO_LOSS)
+    figures = {"figure": name, "model": own_value, "engine": theirs[name]}
+    return {**figures, "drop": drop, "drop_in": unit}
 
 
 def require_small_drop(report, most, force):
     """A report as `compared` gives it; InputError, or with `force` a warning, where the engine's
-    figure is lower by more than `most` points."""
+    figure is worse by more than `most`, points or per cent."""
     if not report["drop"] <= most:
+        worse = "points less" if report["drop_in"] == "points" else "% more"
         said = (
             f"{report['figure']} {report['engine']:.4f}, the model's is {report['model']:.4f}: "
-            f"{report['drop']:.2f} points less, allowed {most:g} (max_drop)"
+            f"{report['drop']:.2f} {worse}, allowed {most:g} (max_drop)"
         )
         if not force:
             raise InputError(f"{said}; nothing was exported, force exports it all the same")
@@ -274,19 +286,33 @@ def require_agreement(report, force):
     return report
 
 
-def outputs_of(model, found, inputs):
-    """What an engine gives of a batch as the model's `call` gives it.
+def require_single_rows(model, batches, data):
+    """Raises InputError where labels are not of single rows of tokens, which an engine answers, nor
+    of texts that are a row each; such as those of long texts in windows.
 
-    Raises:
-      InputError: the task's rows are groups of rows of the engine.
+    Args:
+      model: TaskModel.
+      batches: of `labelled_batches`.
+      data: str, the file.
     """
+    axes = batches.element_spec[0]["input_ids"].shape.rank
+    of_texts = axes == 3 and "sentence_embedding" in sample_batches(model, 5, [(1, 5)])[1][0]
+    if axes > 2 + of_texts:
+        windows = model.data_settings.get("windows")
+        whose = "" if windows is None else f" with windows: {windows}"
+        raise InputError(
+            f"data: {data}: a {type(model).__name__}{whose} has labels of several rows of tokens "
+            "together, and an engine answers single ones; wanted none"
+        )
+
+
+def outputs_of(model, found, inputs):
+    """What an engine gives of a batch as the model's `call` gives it."""
     if "sentence_embedding" in found:
         shape = inputs["attention_mask"].shape[:-1]
         there = tf.reduce_any(inputs["attention_mask"] > 0, axis=-1)
         vectors = tf.reshape(found["sentence_embedding"], [*shape, -1])
         return vectors * tf.cast(there, tf.float32)[..., None]
-    if len(inputs["input_ids"].shape) > 2:
-        raise InputError(f"data: a {type(model).__name__} is not measured so; wanted none")
     if list(found) == ["logits"]:
         return tf.constant(found["logits"])
     return {name: tf.constant(x) for name, x in found.items()}

@@ -53,8 +53,9 @@ def test_evaluate_never_replaces_the_rows_by_their_figures(folder, data, capsys)
 
 def test_evaluate_names_an_output_that_cannot_be_written(folder, data, tmp_path, capsys):
     out = tmp_path / "absent" / "x.json"
-    assert cli.main(["evaluate", f"--model={folder}", f"--data={data}", f"--output={out}"]) == 1
-    assert f"bert-tf evaluate: {out}: cannot be written" in capsys.readouterr().err
+    assert cli.main(["evaluate", f"--model={folder}", f"--data={data}", f"--output={out}"]) == 2
+    said = f"bert-tf evaluate: --output: {out}: there is no folder {tmp_path}/absent"
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.slow  # test_end_to_end.py does

@@ -17,6 +17,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from bert_tf import InputError, SequenceClassifier, build_encoder, export_saved_model, load_export
 from bert_tf.errors import ConfigError
 from bert_tf.export import answer_with, execution, saved_model
+from bert_tf.export.text_model import TextModel, text_settings
 from tests import tiny
 from tests.task_contract import case_of
 
@@ -380,6 +381,25 @@ def test_a_difference_from_the_model_stops_the_export(other, tokenizer, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_whose_labels_are_not_the_model_s_is_refused_though_its_numbers_are(
+    other, tokenizer, tmp_path, monkeypatch
+):
+    write, settings = saved_model._write, text_settings(other, tokenizer)
+
+    def wrong(_, *rest):
+        other.label_names = ["worse", "better"]
+        write({"serving_default": TextModel(other, tokenizer, settings)}, *rest)
+        other.label_names = ["bad", "good"]
+
+    monkeypatch.setattr(saved_model, "_write", wrong)
+    said = (
+        r"the export's label of text 0 is '(worse|better)', the model's '(bad|good)'; nothing was"
+    )
+    with pytest.raises(InputError, match=said):
+        export_saved_model(other, tokenizer, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_weights_that_are_no_numbers_stop_the_export(other, tokenizer, tmp_path):
     other.head.projection.bias.assign([np.nan, 0.0])
     with pytest.raises(InputError, match="differ from the model's by nan"):
@@ -406,12 +426,16 @@ def test_a_place_that_is_a_file_is_named(tokenizer, tmp_path):
 
 def test_what_cannot_be_exported_says_so(tokenizer, tmp_path):
     model = tiny.classifier()
-    with pytest.raises(InputError, match="max_length: 33, wanted 3 to 32"):
-        export_saved_model(model, tokenizer, tmp_path, max_length=33)
+    for length in (33, 2, 0, -1):
+        with pytest.raises(InputError, match=f"max_length: {length}, wanted 3 to 32"):
+            export_saved_model(model, tokenizer, tmp_path, max_length=length)
     with pytest.raises(InputError, match="wanted a task model"):
         export_saved_model(model.encoder, tokenizer, tmp_path)
     model.data_settings["max_length"] = 64
     with pytest.raises(InputError, match="max_length: 64"):
+        export_saved_model(model, tokenizer, tmp_path)
+    model.data_settings["max_length"] = 0
+    with pytest.raises(InputError, match="max_length: 0, wanted 3 to 32"):
         export_saved_model(model, tokenizer, tmp_path)
     assert list(tmp_path.iterdir()) == []
 

@@ -134,3 +134,33 @@ def test_a_model_of_masked_words_has_no_labels_in_tables(tmp_path):
     model.save_pretrained(str(tmp_path / "m"), tiny.tokenizer(tmp_path / "v"))
     with pytest.raises(InputError, match="a MaskedLM, which no table has labels for"):
         evaluate(tmp_path / "m", tsv(tmp_path / "dev.tsv", ROWS))
+
+
+def test_figures_are_kept_where_the_picture_cannot_be_drawn(folder, tmp_path, monkeypatch):
+    def fails(*_):
+        raise InputError("no picture")
+
+    monkeypatch.setattr("bert_tf.recipes.evaluate.draw_depths", fails)
+    output = tmp_path / "figures.json"
+    with pytest.raises(InputError, match="no picture"):
+        evaluate(folder, tsv(tmp_path / "dev.tsv", ROWS), output, depths=tmp_path / "depths.png")
+    figures = json.loads(output.read_text())
+    assert figures["rows"] == len(ROWS)
+    assert figures["depths"][-1]["accuracy"] == figures["accuracy"]
+
+
+def test_a_picture_that_the_model_has_no_use_for_is_refused_before_it_is_measured(
+    folder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("bert_tf.recipes.evaluate.evaluation.evaluate", None)
+    file = tsv(tmp_path / "dev.tsv", ROWS)
+    said = r"a SequenceClassifier, which attends to no source \(--attention\)"
+    with pytest.raises(InputError, match=said):
+        evaluate(folder, file, attention=str(tmp_path / "attention.png"))
+    monkeypatch.setattr("bert_tf.recipes.evaluate.measure_depths", _has_no_layers)
+    with pytest.raises(InputError, match="no layers of its own"):
+        evaluate(folder, file, depths=str(tmp_path / "depths.png"))
+
+
+def _has_no_layers(*_):
+    raise InputError("no layers of its own")

@@ -313,6 +313,35 @@ THREE = [("good", "a"), ("bad", "b"), ("film", "c"), ("story", "a")]
         (ConfigError, {"model": {"head_layers": (0,)}}, ["model.head_layers: width 0, wanted"]),
         (ConfigError, {"train": {"warmup": 61.0}}, ["train.warmup: 61 steps", "has 60"]),
         (InputError, {"model": {"path": "model.zip"}}, ["model.zip"]),
+        (
+            ConfigError,
+            {"model": {"options": {"label_names": ["yes", "no"]}}},
+            ["model.options.label_names: ['yes', 'no'], wanted none", "['no', 'yes']"],
+        ),
+        (
+            ConfigError,
+            {"model": {"options": {"problem_type": "regression"}}},
+            ["model.options.problem_type: 'regression', wanted none"],
+        ),
+        (ConfigError, {"model": {"options": {"num_labels": 5}}}, ["model.options.num_labels: 5"]),
+        (
+            ConfigError,
+            {"model": {"changes": {"hidden_size": 7}}},
+            ["model.changes.hidden_size: 7 does not divide"],
+        ),
+        (
+            ConfigError,
+            {"model": {"changes": {"keep_layers": [5]}}},
+            ["model.changes.keep_layers: [5]"],
+        ),
+        (ConfigError, {"data": {"scheme": "BIOES"}}, ["data.scheme is 'BIOES'", "has no tags"]),
+        (ConfigError, {"data": {"strict_tags": True}}, ["data.strict_tags is True"]),
+        (ConfigError, {"data": {"overlap": 2}}, ["data.overlap is 2 and data.windows null"]),
+        (
+            ConfigError,
+            {"data": {"overlap": 13, "windows": 2}},
+            ["data.overlap is 13, wanted at most", "half of data.max_length"],
+        ),
     ],
 )
 def test_what_cannot_work_is_one_line_and_the_workdir_stays_free(

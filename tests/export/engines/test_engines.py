@@ -145,7 +145,7 @@ def test_answers_agree_where_the_same_one_is_likeliest(ours, theirs, found):
     assert report == {"agreement": pytest.approx(found), "agreement_of": "answers", "rows": 2}
 
 
-def test_vectors_and_single_numbers_agree_by_their_cosine():
+def test_vectors_agree_by_their_cosine():
     batch = {"attention_mask": np.ones((3, 2), int)}
     ours = np.array([[1, 0], [0, 2], [0, 0]], np.float32)
     hidden = np.zeros((3, 2, 2), np.float32)
@@ -156,10 +156,63 @@ def test_vectors_and_single_numbers_agree_by_their_cosine():
         report = agreement(both[:1], both[1:], [batch])
         assert report["agreement_of"] == "cosine"
         assert report["agreement"] == pytest.approx(wanted), "two of nothing are alike"
-    numbers = [{"logits": np.array([[1.0], [-2.0], [0.5]])}]
-    assert agreement(numbers, numbers, [batch])["agreement"] == pytest.approx(1)
-    other = [{"logits": -numbers[0]["logits"]}]
-    assert agreement(other, numbers, [batch])["agreement"] == pytest.approx(-1)
+
+
+def numbers_agree(theirs, ours):
+    """The agreement of numbers [N, K], which are asked in two batches."""
+    sides = [np.asarray(x, np.float32).reshape(len(x), -1) for x in (theirs, ours)]
+    cut = (len(ours) + 1) // 2
+    sides = [[{"logits": x[:cut]}, {"logits": x[cut:]}] for x in sides]
+    batches = [{"attention_mask": np.ones((len(x["logits"]), 2), int)} for x in sides[0]]
+    report = agreement(*sides, batches, "regression")
+    assert report["agreement_of"] == "concordance" and report["rows"] == len(ours)
+    return report["agreement"]
+
+
+def test_an_engine_whose_scores_tell_nothing_of_the_model_s_does_not_agree():
+    scores = np.linspace(2, 5, 64)
+    assert numbers_agree(scores, scores) == pytest.approx(1)
+    assert numbers_agree(np.full(64, 3.5), scores) == 0, "the same of all texts"
+    assert numbers_agree(scores[::-1], scores) == pytest.approx(-1)
+    assert numbers_agree(scores + 2, scores) < 0.5, "all too high"
+    assert numbers_agree(2 * (scores - 3.5) + 3.5, scores) == pytest.approx(0.8), "2 r / (1 + 4)"
+    noise = np.random.default_rng(0).normal(size=64) * 0.05
+    assert 0.99 < numbers_agree(scores + noise, scores) < 1
+    one = {"attention_mask": np.ones((64, 2), int)}
+    sides = [[{"logits": x[:, None]}] for x in (np.full(64, 3.5), scores)]
+    assert agreement(*sides, [one])["agreement"] == 0, "a single number, whatever the task"
+    # Of several numbers a row each has its own: the first is the model's, the second reversed.
+    both = np.stack([scores, scores + 9], axis=1)
+    other = np.stack([scores, scores[::-1] + 9], axis=1)
+    assert numbers_agree(other, both) == pytest.approx(0)
+
+
+def test_numbers_that_never_vary_agree_by_how_far_they_are_apart():
+    assert numbers_agree([[0.5], [0.5]], [[0.5], [0.5]]) == 1
+    assert numbers_agree([[0.4]], [[0.5]]) == pytest.approx(0.9), "a single row"
+    assert numbers_agree([[18.0]] * 3, [[20.0]] * 3) == pytest.approx(0.9), "in proportion"
+    assert numbers_agree([[3.0], [3.00002]], [[3.00002], [3.0]]) > 0.999, "rounded otherwise"
+
+
+def test_several_labels_a_row_agree_where_exactly_the_same_are_given():
+    ours = np.full((4, 20), -3.0, np.float32)
+    ours[:, 0] = [3, 3, 3, -0.1]
+    batch = {"attention_mask": np.ones((4, 2), int)}
+
+    def found(theirs, thresholds=None):
+        kind = ("multi_label_classification", thresholds)
+        report = agreement([{"logits": theirs}], [{"logits": ours}], [batch], *kind)
+        assert report["agreement_of"] == "answers" and report["rows"] == 4
+        return report["agreement"]
+
+    assert found(ours * 0.5) == 1
+    # 19 of 20 labels are none of any row's: an engine that gives none has most of them right.
+    assert found(np.full_like(ours, -3)) == 0.25
+    flipped = ours.copy()
+    flipped[3, 0] = 0.1
+    flipped[2, 5] = 0.1  # not the largest logit
+    assert found(flipped) == 0.5
+    assert found(flipped, [0.8] * 20) == 1, "by the model's own thresholds"
 
 
 def test_a_format_nobody_knows_is_refused_with_the_nearest():
