@@ -173,7 +173,7 @@ def test_it_learns_to_fill_blanks(tokenizer):
         labels = {name: made.pop(name) for name in ("masked_ids", "masked_weights")}
         return made, labels
 
-    model.fit(tf.data.Dataset.range(800).map(step_of), epochs=1, verbose=0)
+    model.fit(tf.data.Dataset.range(1500).map(step_of), epochs=1, verbose=0)
     asked = ["a [MASK]", "the actor [MASK]", "one two [MASK]"]
     want = ["a very good film.", "the actor was not bad!", "one two three, begin"]
     assert model.generate(asked, tokenizer) == want

@@ -147,6 +147,11 @@ def test_openvino_runs_it_too(tokenizer, tmp_path, name):
     assert all(x.partial_shape.is_dynamic for x in read.inputs)
 
 
+# With weights, of a classifier of one block: queries of the first tokens, keys and values of all,
+# the heads joined, two feed-forward layers, the pooler, the head.
+PRODUCTS = 7
+
+
 @pytest.mark.parametrize("static", [False, True])
 def test_int8_has_integer_products_and_answers_nearly_alike(tokenizer, tmp_path, static):
     onnx = pytest.importorskip("onnx")
@@ -159,7 +164,7 @@ def test_int8_has_integer_products_and_answers_nearly_alike(tokenizer, tmp_path,
     found = export_for_engine(model, tokenizer, tmp_path / "x", **options)
     assert 1e-6 < found["largest_difference"] < 0.1
     kinds = [node.op_type for node in onnx.load(found["file"]).graph.node]
-    assert kinds.count("QuantizeLinear" if static else "MatMulInteger") >= 8
+    assert kinds.count("QuantizeLinear" if static else "MatMulInteger") >= PRODUCTS
     assert sorted(p.name for p in (tmp_path / "x").iterdir()) == sorted(
         p.name for p in (tmp_path / "float").iterdir()
     )
@@ -176,7 +181,7 @@ def test_openvino_s_int8_keeps_weights_as_integers(tokenizer, tmp_path):
     assert found["bytes"] < 0.5 * whole["bytes"], "the graph itself is a part of so small a file"
     operations = openvino.Core().read_model(found["file"]).get_ordered_ops()
     kinds = [str(x.get_element_type()) for x in operations if x.get_type_name() == "Constant"]
-    assert sum("int8" in kind for kind in kinds) >= 10
+    assert sum("int8" in kind for kind in kinds) >= PRODUCTS + 1  # and the words' vectors
 
 
 MEASURED = """
@@ -222,7 +227,7 @@ def test_int4_stores_weights_in_an_eighth_and_answers_nearly_alike(tokenizer, tm
     assert 1e-6 < found["largest_difference"] < 0.3
     assert found["bytes"] < 0.3 * whole["bytes"], "the graph itself is a part of so small a file"
     kinds = [node.op_type for node in onnx.load(found["file"]).graph.node]
-    assert kinds.count("MatMulNBits") >= 8 and kinds.count("GatherBlockQuantized") >= 1
+    assert kinds.count("MatMulNBits") >= PRODUCTS and kinds.count("GatherBlockQuantized") >= 1
 
 
 @pytest.mark.parametrize("name", [*TASKS, *FAMILIES])
