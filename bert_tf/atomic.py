@@ -14,7 +14,7 @@ from pathlib import Path
 
 from absl import logging
 
-from bert_tf.errors import ConfigError, InputError
+from bert_tf.errors import ConfigError, InputError, require_file_name
 
 _LEFT = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")  # as _temporary names them
 # In a directory while a process writes there.
@@ -28,7 +28,7 @@ def write_file(path, data):
       path: str or Path. The directory must exist.
       data: str, written as UTF-8, or bytes.
     Raises:
-      InputError: it cannot be written, or the disk is full.
+      InputError: it cannot be written, no file can be called so, or the disk is full.
     """
     with new_file(path, "w" if isinstance(data, str) else "wb") as file:
         file.write(data)
@@ -45,8 +45,9 @@ def new_file(path, mode="w"):
     Yields:
       A file object.
     Raises:
-      InputError: it cannot be written, or the disk is full.
+      InputError: it cannot be written, no file can be called so, or the disk is full.
     """
+    require_file_name(path)
     encoding = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     special = os.path.exists(path) and not os.path.isfile(path)
     with contextlib.nullcontext(path) if special else new_path(path) as place:
@@ -71,8 +72,9 @@ def new_path(path):
     Yields:
       str, a temporary path that does not exist yet.
     Raises:
-      InputError: it cannot be written, or the disk is full.
+      InputError: it cannot be written, no file can be called so, or the disk is full.
     """
+    require_file_name(path)
     target = os.path.realpath(path)  # of a link: the link stays
     temporary = _temporary(target)
     try:
@@ -99,6 +101,7 @@ def new_files(directory, *names):
     Raises:
       InputError: the disk is full or the place cannot be written.
     """
+    require_file_name(directory)
     directory = Path(directory)
     temporary = [_temporary(directory / name) for name in names]
     try:
@@ -137,6 +140,7 @@ def new_directory(path, replace=False):
       InputError: there is something that may not be replaced, the disk is full or the place cannot
         be written.
     """
+    require_file_name(path)
     target = Path(os.path.realpath(path) if replace else path)
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise InputError(f"{path}: is no directory; name a new one")

@@ -1,6 +1,7 @@
 """The two errors a user can cause, and how their one line shows what a file holds."""
 
 import difflib
+import os
 
 
 class InputError(ValueError):
@@ -38,6 +39,17 @@ def shown_name(name, limit=80):
     return name if name.isprintable() and 0 < len(name) <= limit else shown(name, limit)
 
 
+def require_file_name(path):
+    """Raises InputError for what no file can be called: it has a zero byte, or half a surrogate
+    pair; `path` is a str or os.PathLike."""
+    try:
+        named = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        named = False
+    if not named:
+        raise InputError(f"{shown(os.fspath(path))}: is no name of a file")
+
+
 def hint(name, known, say=str, most=None):
     """What a message about an unknown name ends with: the nearest known one, else all of them.
 
@@ -52,8 +64,9 @@ def hint(name, known, say=str, most=None):
     near = nearest(name, known)
     if near:
         return f"did you mean {say(near)}?"
-    told = [*map(say, known[:most]), *(["..."] if most is not None and len(known) > most else [])]
-    return f"there are {', '.join(told)}"
+    told = ", ".join(map(say, known[:most])) or "none"
+    left = len(known) - len(known[:most])
+    return f"there are {told}" + (f" and {left} more" if left else "")
 
 
 def nearest(name, known):

@@ -256,3 +256,12 @@ def test_a_folder_that_is_not_there_cannot_be_locked(tmp_path):
     with pytest.raises(InputError, match="absent: cannot be written: No such file"):
         with locked(str(tmp_path / "absent")):
             pytest.fail("locked")
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+def test_what_no_file_can_be_called_is_one_line(tmp_path, name):
+    makers = (atomic.new_file, atomic.new_path, atomic.new_files, atomic.new_directory)
+    for make in makers:
+        with pytest.raises(InputError, match="': is no name of a file$"), make(tmp_path / name):
+            raise AssertionError
+    assert names(tmp_path) == []

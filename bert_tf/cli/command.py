@@ -12,7 +12,7 @@ from absl import flags
 from absl import logging as absl_logging
 
 from bert_tf import __version__
-from bert_tf.errors import ConfigError, InputError, nearest
+from bert_tf.errors import ConfigError, InputError, nearest, require_file_name, shown, shown_name
 
 DONE, FAILED, WRONG_FLAGS, SAVED, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -85,18 +85,50 @@ COLUMN_FLAGS = (
 def columns_of(flags):
     """The columns that COLUMN_FLAGS give, dict of name -> str, int, or None for none; ConfigError
     where one is not understood."""
-    columns = {name: column_of(flags[name].value) for name in ("text", "text_pair", "label")}
+    columns = {name: column_of(flags[name].value, name) for name in ("text", "text_pair", "label")}
     for given in flags.column or ():
         name, equals, place = given.partition("=")
         if not (name and equals and place):
-            raise ConfigError(f"--column is {given!r}, wanted NAME=COLUMN such as score=similarity")
-        columns[name] = column_of(place)
+            said = shown(given)
+            raise ConfigError(f"--column is {said}, wanted NAME=COLUMN such as score=similarity")
+        columns[name] = column_of(place, "column")
     return columns
 
 
-def column_of(text):
-    """A column as a flag tells it: its number where it is one, else its name; None for none."""
-    return int(text) if text is not None and text.isascii() and text.isdigit() else text
+def column_of(text, name):
+    """A column as the flag of a name tells it: its number where it is one, else its name; None for
+    none."""
+    is_number = text is not None and text.isascii() and text.isdigit()
+    return whole_number(text, name) if is_number else text
+
+
+def field_of(flags):
+    """The key of texts in JSON lines that --field gives, "text" where it is not given; ConfigError
+    where --layout is another."""
+    if flags.field is not None and flags.layout not in (None, "jsonl"):
+        said = f"--field is {shown(flags.field)}, and --layout {shown_name(flags.layout)}"
+        raise ConfigError(f"{said} has no keys, wanted --layout=jsonl, or none")
+    return flags.field or "text"
+
+
+def whole_number(text, name, least=0, most=2**31 - 1):
+    """The whole number that a flag gives; None where it is not given.
+
+    Args:
+      text: str or None, what was given.
+      name: str, of the flag.
+      least, most: int, between which it has to be.
+    Raises:
+      ConfigError: it is no whole number, or not between them.
+    """
+    if text is None:
+        return None
+    # Of thousands of digits Python reads no number.
+    whole = text.isascii() and text.isdigit() and len(text) < 100
+    if not whole or not least <= int(text) <= most:
+        said = f"--{name} is {shown(text)}"
+        raise ConfigError(f"{said}, wanted a whole number from {least} to {most}")
+    return int(text)
 
 
 class Command(typing.NamedTuple):
@@ -170,10 +202,16 @@ class Command(typing.NamedTuple):
         except flags.Error as error:
             raise ConfigError(str(error).splitlines()[0]) from None
         if rest:
-            raise ConfigError(f"{rest[0]!r} is no flag, wanted --name=value; --help lists them")
+            raise ConfigError(
+                f"{shown(rest[0])} is no flag, wanted --name=value; --help lists them"
+            )
         for flag in self.flags:
             if flag.needed and not values[flag.name].value:
                 raise ConfigError(f"--{flag.name}={flag.value} is missing; --help explains it")
+            if values[flag.name].value == "":
+                raise ConfigError(f"--{flag.name} is empty, wanted {flag.value}")
+            if flag.value in ("FILE", "DIR", "GLOB") and values[flag.name].value is not None:
+                _require_name(values[flag.name].value, flag.name)
         return values
 
     def _hint(self, name):
@@ -184,6 +222,14 @@ class Command(typing.NamedTuple):
     def _say(self, message, code):
         print(f"bert-tf {self.verb}: {message}", file=sys.stderr)
         return code
+
+
+def _require_name(path, name):
+    """Raises ConfigError where no file can be called as a flag says."""
+    try:
+        require_file_name(path)
+    except InputError as error:
+        raise ConfigError(f"--{name}: {error}") from None
 
 
 @contextlib.contextmanager

@@ -3,8 +3,8 @@
 import sys
 
 from bert_tf import config
-from bert_tf.cli.command import SAVED, Command, Flag
-from bert_tf.errors import ConfigError
+from bert_tf.cli.command import SAVED, Command, Flag, whole_number
+from bert_tf.errors import ConfigError, shown
 
 COMMAND = Command(
     "glue",
@@ -52,13 +52,11 @@ def _prepare(flags):
     settings = config.load(config.GlueConfig, flags.config, flags.set or ())
     from bert_tf.recipes.early_checks import check_benchmark
 
-    seeds = flags.seeds.split(",")
-    if not all(x.isascii() and x.isdigit() and int(x) < 2**31 for x in seeds):
-        raise ConfigError(f"--seeds is {flags.seeds!r}, wanted whole numbers with commas between")
-    if len(set(map(int, seeds))) < len(seeds):
-        raise ConfigError(f"--seeds is {flags.seeds!r}, wanted each once")
+    seeds = [whole_number(seed, "seeds") for seed in flags.seeds.split(",")]
+    if len(set(seeds)) < len(seeds):
+        raise ConfigError(f"--seeds is {shown(flags.seeds)}, wanted each once")
     tasks = check_benchmark(settings, flags.tasks)
-    return settings, flags.workdir, tasks, list(map(int, seeds))
+    return settings, flags.workdir, tasks, seeds
 
 
 def _work(prepared):

@@ -1,9 +1,11 @@
 """bert-tf predict: labels, scores, words for [MASK] or perplexities of texts."""
 
+import dataclasses
 import sys
 
-from bert_tf.cli.command import Command, Flag, column_of
-from bert_tf.errors import ConfigError
+from bert_tf import config
+from bert_tf.cli.command import Command, Flag, column_of, whole_number
+from bert_tf.errors import ConfigError, InputError, shown, shown_name
 
 COMMAND = Command(
     "predict",
@@ -94,6 +96,15 @@ COMMAND = Command(
 )
 
 
+@dataclasses.dataclass(frozen=True)
+class _Given:
+    """What several --generation give together, as a section of a configuration."""
+
+    generation: dict = config.setting(
+        config.Kind("a mapping", lambda value: isinstance(value, dict)), {}
+    )
+
+
 def main(argv=None):
     """Runs the verb; argv is a list of str without it. Returns the exit code."""
     return COMMAND.run(_work, argv, _prepare)
@@ -107,14 +118,12 @@ def _prepare(flags):
         check_model,
     )
 
-    top = flags.top
-    if top is not None and not (top.isascii() and top.isdigit() and int(top)):
-        raise ConfigError(f"--top is {top!r}, wanted a whole number of 1 or more")
+    top = whole_number(flags.top, "top", least=1, most=100_000)
     if top is not None and flags.perplexity:
         raise ConfigError("--top and --perplexity are given, wanted one of them")
     if flags.format not in ("jsonl", "squad"):
-        raise ConfigError(f"--format is {flags.format!r}, wanted jsonl or squad")
-    options = {name: column_of(flags[name].value) for name in ("text", "text_pair", "choices")}
+        raise ConfigError(f"--format is {shown(flags.format)}, wanted jsonl or squad")
+    options = {x: column_of(flags[x].value, x) for x in ("text", "text_pair", "choices")}
     columns = dict(options)
     options |= {"format": flags.format, "several": flags.several, "na_probs": flags.na_probs}
     if flags.na_probs is not None and flags.format != "squad":
@@ -124,7 +133,7 @@ def _prepare(flags):
     if flags.several and flags.labels is None:
         raise ConfigError("--several is given, wanted --labels with it")
     if flags.template is not None and flags.labels is None:
-        raise ConfigError(f"--template is {flags.template!r}, wanted --labels with it")
+        raise ConfigError(f"--template is {shown(flags.template)}, wanted --labels with it")
     if flags.labels is not None and (flags.perplexity or top is not None):
         raise ConfigError("--labels is given, wanted neither --top nor --perplexity with it")
     options["labels"] = None if flags.labels is None else flags.labels.split(",")
@@ -132,28 +141,29 @@ def _prepare(flags):
         raise ConfigError("--segmenter is given, wanted neither --perplexity nor --labels with it")
     options |= {"template": flags.template, "task": flags.task, "segmenter": flags.segmenter}
     options["generation"] = _generation(flags.generation or ())
-    check_labels(options["labels"], flags.template)
+    try:
+        check_labels(options["labels"], flags.template)
+    except InputError as error:
+        raise ConfigError(f"--{error}") from None
     check_model(flags.model, export=True)
     if flags.input != "-":
         check_file(flags.input)
         check_columns_of_flags(flags.input, columns)
-    return (flags.model, flags.input, flags.output, top and int(top), flags.perplexity), options
+    return (flags.model, flags.input, flags.output, top, flags.perplexity), options
 
 
 def _generation(given):
-    """The settings of how texts are written, dict of name -> value as YAML reads it."""
-    import yaml
-
-    found = {}
+    """The settings of how texts are written, dict of name -> value as `--set` reads it."""
     for each in given:
         name, equals, value = each.partition("=")
-        if not equals:
-            raise ConfigError(f"--generation is {each!r}, wanted KEY=VALUE")
+        if not (name and equals):
+            raise ConfigError(f"--generation is {shown(each)}, wanted KEY=VALUE")
         try:
-            found[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise ConfigError(f"--generation={name}: {value!r} is no value of YAML") from None
-    return found
+            config.load(_Given, overrides=[f"generation.{each}"])
+        except ConfigError:
+            said = f"--generation={shown_name(name)}: {shown(value)}"
+            raise ConfigError(f"{said} is no value of YAML") from None
+    return config.load(_Given, overrides=[f"generation.{each}" for each in given]).generation
 
 
 def _work(prepared):

@@ -2,10 +2,12 @@
 
 import sys
 
-from bert_tf.cli.command import SAVED, Command, Flag
-from bert_tf.errors import ConfigError
+from bert_tf.cli.command import SAVED, Command, Flag, field_of, whole_number
+from bert_tf.errors import ConfigError, shown, shown_name
 
-_WHOLE = "a whole number"
+# Flags that are whole numbers -> the least and the most; `RecordSettings` knows more.
+_WHOLE = {"max_length": (0, 2**31 - 1), "seed": (0, 2**63 - 1)}
+_WHOLE |= dict.fromkeys(("max_predictions", "dupe_factor", "shards", "processes"), (1, 2**31 - 1))
 COMMAND = Command(
     "records",
     "pretraining examples out of raw text, in TFRecord files as Google's BERT has them",
@@ -65,7 +67,7 @@ COMMAND = Command(
         Flag(
             "layout", "NAME", "lines, text, jsonl or doc; if not given, each file's own is guessed"
         ),
-        Flag("field", "NAME", "the key of the text in JSON lines; text if not given", "text"),
+        Flag("field", "NAME", "the key of the text in JSON lines; text if not given"),
         Flag(
             "label",
             "NAME",
@@ -107,27 +109,30 @@ def main(argv=None):
 def _prepare(flags):
     """Numbers instead of their digits, before anything is read."""
     values = {flag.name: flags[flag.name].value for flag in COMMAND.flags}
-    for name in ("max_length", "max_predictions", "dupe_factor", "seed", "shards", "processes"):
-        values[name] = _number(name, values[name], int, _WHOLE)
+    values["field"] = field_of(flags)
+    for name, (least, most) in _WHOLE.items():
+        values[name] = whole_number(values[name], name, least, most)
     for name in ("masking_probability", "short_probability"):
-        values[name] = _number(name, values[name], float, "a share such as 0.1")
+        values[name] = _share(name, values[name])
     for name, known in (("masking", ("static", "dynamic")), ("boundaries", ("true", "false"))):
         if values[name] not in known:
-            raise ConfigError(f"--{name} is {values[name]}, wanted one of {', '.join(known)}")
-    for name in ("max_predictions", "dupe_factor", "shards", "processes"):
-        if values[name] is not None and values[name] < 1:
-            raise ConfigError(f"--{name} is {values[name]}, wanted 1 or more")
+            said = f"--{name} is {shown_name(values[name])}"
+            raise ConfigError(f"{said}, wanted one of {', '.join(known)}")
+    if values["runner_option"] and values["runner"] is None:
+        raise ConfigError("--runner_option is given, wanted --runner with it")
+    if values["processes"] is not None and values["runner"] is not None:
+        raise ConfigError("--processes and --runner are given, wanted one of them")
     from bert_tf.recipes.early_checks import check_text
 
     check_text(values["input"], values["tokenizer"])
     return values
 
 
-def _number(name, text, kind, wanted):
+def _share(name, text):
     try:
-        return None if text is None else kind(text)
+        return None if text is None else float(text)
     except ValueError:
-        raise ConfigError(f"--{name} is {text!r}, wanted {wanted}") from None
+        raise ConfigError(f"--{name} is {shown(text)}, wanted a share such as 0.1") from None
 
 
 def _work(values):

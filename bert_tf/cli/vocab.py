@@ -3,7 +3,7 @@
 import json
 import sys
 
-from bert_tf.cli.command import Command, Flag
+from bert_tf.cli.command import Command, Flag, field_of, whole_number
 from bert_tf.errors import ConfigError
 
 COMMAND = Command(
@@ -48,8 +48,8 @@ COMMAND = Command(
             "embeddings, for new entries; without --input: for all entries",
         ),
         Flag("layout", "NAME", "lines, text, jsonl or doc (wikiextractor); guessed if not given"),
-        Flag("field", "NAME", "the key of the text in JSON lines", "text"),
-        Flag("policy", "NAME", "fail at damaged input, or skip and count it", "fail"),
+        Flag("field", "NAME", "the key of the text in JSON lines; text if not given"),
+        Flag("policy", "NAME", "of damage: fail (if not given), or skip and count it"),
     ),
 )
 
@@ -64,6 +64,7 @@ def _prepare(flags):
     growing = flags.model and not flags.trim
     if growing and flags.vectors and not flags.input:
         recipe, idle = "start_from_vectors", ("size", "min_frequency", "lowercase", "unused")
+        idle = (*idle, "layout", "field", "policy")
     elif growing:
         recipe, idle = "extend", ("lowercase", "unused")
     elif flags.model:
@@ -72,7 +73,7 @@ def _prepare(flags):
         recipe, idle = "train", ("trim", "vectors")
     kind = flags.kind if flags.kind != "wordpiece" else None
     if kind not in (None, "word") and recipe == "train":
-        recipe, idle = "train_other", (*idle, "unused")
+        recipe, idle = "train_other", (*idle, "unused", *["min_frequency"] * (kind != "bpe"))
     elif kind and recipe != "train":
         idle = (*idle, "kind")
     if recipe != "train_other":
@@ -82,14 +83,14 @@ def _prepare(flags):
             raise ConfigError(f"--{name} says nothing here; --help tells what goes with --model")
     options = {"output": flags.output, "model": flags.model, "vectors": flags.vectors}
     options["kind"] = kind
-    options |= {name: _number(flags, name) for name in ("size", "min_frequency", "unused")}
+    options |= {x: whole_number(flags[x].value, x) for x in ("size", "min_frequency", "unused")}
     if recipe != "start_from_vectors":
         if not flags.input:
             raise ConfigError("--input=GLOB is missing; --help explains it")
         if recipe == "extend" and not flags.size:
             raise ConfigError("--size=N is missing, the number of entries to grow to; or --trim")
         options |= {"files": flags.input, "layout": flags.layout}
-        options |= {"field": flags.field, "policy": flags.policy}
+        options |= {"field": field_of(flags), "policy": flags.policy or "fail"}
     for name in ("lowercase", "byte_fallback"):
         if flags[name].value:
             options[name] = True
@@ -102,13 +103,6 @@ def _prepare(flags):
     if "files" in options:
         check_text(flags.input)
     return recipe, {name: value for name, value in options.items() if value is not None}
-
-
-def _number(flags, name):
-    value = flags[name].value
-    if value is not None and not value.isdecimal():
-        raise ConfigError(f"--{name}: {value!r}, wanted a whole number")
-    return value and int(value)
 
 
 def _work(prepared):

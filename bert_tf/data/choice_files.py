@@ -8,7 +8,7 @@ import os
 import re
 
 from bert_tf.data.documents import objects, read_json, text_of
-from bert_tf.errors import InputError, shown
+from bert_tf.errors import InputError, require_file_name, shown
 
 _ENDINGS = ("ending0", "ending1", "ending2", "ending3")
 _BLANK = re.compile("#idiom[0-9]+#")
@@ -84,6 +84,7 @@ def read_swag(path):
 
     Args, Yields and Raises: as `read_c3`; `text` is `sent1`, `question` is `sent2`.
     """
+    require_file_name(path)
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file, strict=True)

@@ -26,8 +26,8 @@ def choose(places, kinds, records, path, format):
       Columns.
     Raises:
       InputError: the file is empty, or its header lacks a column or has it twice.
-      ConfigError: the columns are partly names and partly numbers, or numbers for JSON lines, or
-        several are given for a column of one value.
+      ConfigError: the columns are partly names and partly numbers, or numbers for JSON lines;
+        several are given for a column of one value; or such files have no such columns.
     """
     unread = {name for name, place in places.items() if place is None and kinds[name] != LABEL}
     places = {column: place for column, place in places.items() if place is not None}
@@ -35,11 +35,11 @@ def choose(places, kinds, records, path, format):
     _check_lists(places, kinds, path)
     unread -= set(each)
     if format in CONLL_FILES:
-        return SentenceColumns(places, kinds, format)
+        return SentenceColumns(places, kinds, format, path)
     named = [isinstance(place, str) for place in each]
     if not (all(named) or (not has_keys(format) and not any(named))):
         wanted = "names" if has_keys(format) else "all names (a header) or all numbers (none)"
-        given = ", ".join(map(repr, each))
+        given = ", ".join(map(shown, each))
         raise ConfigError(f"{path}: columns are {given}; wanted {wanted}")
     if has_keys(format):
         return Columns(places, kinds, unit=unit(format), unread=unread)
@@ -80,17 +80,16 @@ def _check_lists(places, kinds, path):
         known = all(isinstance(x, str | int) for x in each_of(place)) and place not in ([], ())
         if not known or (several and kinds[name] != "texts"):
             wanted = "a column's name or number" + ", or a list of these" * (kinds[name] == "texts")
-            raise ConfigError(f"{path}: the column {name} is {place!r}, wanted {wanted}")
+            raise ConfigError(f"{path}: the column {name} is {shown(place)}, wanted {wanted}")
 
 
 def _find(column, header, path):
     if header.count(column) == 1:
         return header.index(column)
     if column in header:
-        raise InputError(f"{path}, line 1: the header has column {column!r} twice")
-    raise InputError(
-        f"{path}, line 1: no column {column!r} in the header; {column_hint(column, header)}"
-    )
+        raise InputError(f"{path}, line 1: the header has column {shown(column)} twice")
+    told = column_hint(column, header)
+    raise InputError(f"{path}, line 1: no column {shown(column)} in the header; {told}")
 
 
 class Columns:
@@ -165,7 +164,7 @@ class Columns:
                 for key in each_of(self._place(name, record)):
                     if key not in record:
                         raise InputError(
-                            f"{place}: no key {key!r}; {column_hint(key, list(record))}"
+                            f"{place}: no key {shown(key)}; {column_hint(key, list(record))}"
                         )
         elif record == self._header:
             raise InputError(f"{place}: is the header again, as where files were put together")

@@ -9,7 +9,7 @@ import re
 
 from bert_tf.data.labels import NameCollector
 from bert_tf.data.spans import Annotation, SpanCollector
-from bert_tf.errors import InputError, shown
+from bert_tf.errors import ConfigError, InputError, shown
 
 # conll: the word first, its tag last. conllu_tags: CoNLL-U, the words in column 1 and UPOS in 3.
 # wikiann: as it was published, each word behind its language, `en:Berlin`.
@@ -37,9 +37,12 @@ def scan_sentences(lines, path, format):
       lines: iterator of (first byte, size, number, text) of each line.
       path: str. For messages.
       format: str, one of CONLL_FILES.
+    Raises:
+      InputError: a line ends as none does in this format.
     """
     block = []
     for line in lines:
+        check_line_ends(line[3], path, line[2])
         if not _is_blank(line[3]):
             block.append(line)
         elif block:
@@ -47,6 +50,14 @@ def scan_sentences(lines, path, format):
             block = []
     if block:
         yield from _sentence(block, format)
+
+
+def check_line_ends(line, path, number):
+    """Raises InputError where a line goes on behind a CR, at which lines of old Macs ended."""
+    if "\r" in line.rstrip("\r\n"):
+        raise InputError(
+            f"{path}, line {number}: has CR within, wanted lines that end in LF or CR LF"
+        )
 
 
 def _is_blank(line):
@@ -123,11 +134,20 @@ class SentenceColumns:
       places: dict of column name -> number from 0, or a name where the format knows it.
       kinds: dict of column name -> key of cells.KINDS.
       format: str, one of CONLL_FILES.
+      path: str. For messages.
+    Raises:
+      ConfigError: sentences have no such columns.
     """
 
     label = None
 
-    def __init__(self, places, kinds, format):
+    def __init__(self, places, kinds, format, path):
+        read = [kinds[name] for name in places]
+        if not set(read) <= {"text", "spans"} or len(set(read)) < len(read):
+            raise ConfigError(
+                f"{path}: the format {format} has words and their tags, wanted one that has "
+                f"{', '.join(places)}, which the task reads"
+            )
         self.kinds = {name: kinds[name] for name in places}
         spans = (name for name in places if kinds[name] == "spans")
         self.named = next(spans, None)

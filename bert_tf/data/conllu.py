@@ -1,6 +1,7 @@
 """CoNLL-U files, the treebanks of Universal Dependencies: a record for each sentence."""
 
-from bert_tf.errors import InputError, shown
+from bert_tf.data.conll import check_line_ends
+from bert_tf.errors import InputError, require_file_name, shown
 
 
 def read_conllu(path):
@@ -20,6 +21,7 @@ def read_conllu(path):
     """
     words = []
     for number, line in _lines(path):
+        check_line_ends(line, path, number)
         if not line.strip():
             yield from _sentence(words, path)
             words = []
@@ -30,6 +32,7 @@ def read_conllu(path):
 
 
 def _lines(path):
+    require_file_name(path)
     try:
         with open(path, encoding="utf-8-sig", newline="\n") as file:
             yield from ((number, line.rstrip("\r\n")) for number, line in enumerate(file, 1))

@@ -5,7 +5,7 @@ Records are dicts with the names of a task's columns, in the order of the file.
 
 import json
 
-from bert_tf.errors import InputError, shown
+from bert_tf.errors import InputError, require_file_name, shown
 
 
 def read_squad(path):
@@ -57,6 +57,7 @@ def read_json(path, a_line=False):
     Raises:
       InputError: it cannot be read, or is not JSON; with line and column.
     """
+    require_file_name(path)
     try:
         with open(path, encoding="utf-8-sig") as file:
             text = file.read()

@@ -3,7 +3,7 @@
 import glob
 import os
 
-from bert_tf.errors import InputError
+from bert_tf.errors import InputError, require_file_name, shown
 
 
 def files_of(given, is_document=lambda path: False):
@@ -17,7 +17,7 @@ def files_of(given, is_document=lambda path: False):
     Returns:
       list of str: each in its place, those of a glob or a folder sorted by name.
     Raises:
-      InputError: a glob matches no file, or a file is there twice.
+      InputError: a glob matches no file, a file is there twice, or no file can be called so.
     """
     found = []
     for each in [given] if isinstance(given, str | os.PathLike) else given:
@@ -29,6 +29,7 @@ def files_of(given, is_document=lambda path: False):
 
 
 def _files(path, is_document):
+    require_file_name(path)
     if os.path.isdir(path):
         files = _matched(os.path.join(glob.escape(path), "**", "*"))
         return files if files and is_document(files[0]) else [path]
@@ -36,7 +37,7 @@ def _files(path, is_document):
         return [path]  # whoever opens it says what is wrong
     files = _matched(path)
     if not files:
-        raise InputError(f"{path!r}: matches no file")
+        raise InputError(f"{shown(path, 200)}: matches no file")
     return files
 
 

@@ -13,10 +13,17 @@ import typing
 
 from bert_tf.data import documents
 from bert_tf.data.choice_files import CHOICE_FILES, guess_choices
-from bert_tf.data.conll import CONLL_FILES, SUFFIXES, guess_conll, parse_sentence, scan_sentences
+from bert_tf.data.conll import (
+    CONLL_FILES,
+    SUFFIXES,
+    check_line_ends,
+    guess_conll,
+    parse_sentence,
+    scan_sentences,
+)
 from bert_tf.data.conllu import read_conllu
 from bert_tf.data.files import files_of
-from bert_tf.errors import ConfigError, InputError
+from bert_tf.errors import ConfigError, InputError, require_file_name
 
 _SUFFIXES = {".tsv": "tsv", ".txt": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".json": "jsonl"}
 _SUFFIXES |= {".conllu": "conllu"}
@@ -111,6 +118,7 @@ def guess_document(path):
 
 
 def _beginning(path):
+    require_file_name(path)
     try:
         with open(path, "rb") as file:
             return file.read(1 << 16)
@@ -124,6 +132,7 @@ def open_for_reading(path):
     Raises:
       InputError: there is no such file, it is a directory, or it may not be read.
     """
+    require_file_name(path)
     try:
         return open(path, "rb")
     except OSError as error:
@@ -189,6 +198,8 @@ def _tsv_cells(line):
 
 def _scan_tsv(lines, path):
     for start, size, number, text in lines:
+        if number == 1 and not text.endswith("\n"):  # a file of one line
+            check_line_ends(text, path, number)
         if text.strip("\r\n"):
             yield Record(start, size, number, _tsv_cells(text))
 

@@ -208,7 +208,7 @@ def task_names(text):
         if key not in known and key not in BENCHMARKS:
             near = nearest(key, [*known, *BENCHMARKS])
             meant = f"; did you mean {known.get(near, near)}?" if near else ""
-            raise ConfigError(f"--tasks: {name!r}, wanted any of {', '.join(OFFICIAL)}{meant}")
+            raise ConfigError(f"--tasks: {shown(name)}, wanted any of {', '.join(OFFICIAL)}{meant}")
         found += BENCHMARKS[key] if key in BENCHMARKS else [known[key]]
     twice = next((name for name in found if found.count(name) > 1), None)
     if twice is not None:

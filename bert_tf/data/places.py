@@ -39,8 +39,24 @@ def places_of(task, given, further=(), key="columns", format=None):
       dict of column name -> name, number or None; without the column of languages where it is not
       given, for most encoders have no use for it.
     Raises:
-      ConfigError: a column is given that the task does not read.
+      ConfigError: a column is given that the task does not read, or None for one that it cannot do
+        without; what is to be predicted may be absent.
     """
+    places = _places(task, given, further, key, format)
+    for name, column in task.columns.items():
+        if not column.target:
+            _require_place(places, name, column, name)
+    return places
+
+
+def _require_place(places, name, column, key):
+    """Raises ConfigError where a column that its task needs is nowhere."""
+    if not column.optional and places[name] is None:
+        raise ConfigError(f"{key} is null, wanted a column: the task cannot do without it")
+
+
+def _places(task, given, further, key, format):
+    """As `places_of`, whatever columns are left out."""
     for name in further:
         if name not in task.columns or name in given:
             near = nearest(name, task.columns)
@@ -51,7 +67,7 @@ def places_of(task, given, further=(), key="columns", format=None):
     for name, place in given.items():
         if name not in task.columns and place not in (None, name):
             reads = ", ".join(task.columns)
-            raise ConfigError(f"{name}: {place!r}, and the task reads {reads} alone")
+            raise ConfigError(f"{name}: {shown(place)}, and the task reads {reads} alone")
     places, there = {}, given_columns(format)
     for name, column in task.columns.items():
         default = None if column.optional and name not in there else name
@@ -78,9 +94,16 @@ def columns_of(section, task, measured=None):
     if section.languages and further.get(LANGUAGE) is None:
         further[LANGUAGE] = LANGUAGE
     format = format_of(task, section.train, section.format)
-    return places_of(task, given, further, "data.columns", format)
+    places = _places(task, given, further, "data.columns", format)
+    for name, column in task.columns.items():
+        key = "data" if name in ("text", "text_pair", "label") else "data.columns"
+        if name in (measured or {}):
+            tests = measured is section.test_columns
+            key = "data.test_columns" if tests else "data.validation_columns"
+        _require_place(places, name, column, f"{key}.{name}")
+    return places
 
 
 def column_hint(name, header):
     """What a message ends with where a column is none of a header, or key of a record; str."""
-    return hint(name, header, shown, 20)
+    return hint(name, header, lambda each: shown(each, 30), 10)

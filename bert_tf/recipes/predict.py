@@ -8,10 +8,12 @@ import sys
 from bert_tf.atomic import new_file, require_another_file
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.export import answer_with, is_export, load_export
+from bert_tf.export.text_model import answer_options
 from bert_tf.export.zero_shot import ZeroShot
 from bert_tf.loading import load_with_tokenizer
 from bert_tf.recipes.perplexity import NextWordPerplexity, Perplexity
 from bert_tf.recipes.prediction_rows import open_rows
+from bert_tf.tasks.generation.asking import settings_of
 from bert_tf.tasks.multi_task import part_of
 
 # Texts are read, and their answers written, a window at a time.
@@ -65,20 +67,21 @@ def predict(
         no answer, which `squad_score(na_probs=)` and the official scorer of SQuAD 2.0 take.
     Raises:
       InputError: a file or the model cannot be read, a line is no text, or the disk is full.
-      ConfigError: an option is given that the model's task does not have, or the output is the
-        input.
+      ConfigError: an option is given that the model's task does not have, or cannot have so, or the
+        output is the input.
     """
     require_another_file(output, input_file)
     require_another_file(na_probs, input_file, "na_probs")
     with contextlib.ExitStack() as stack:
         rows = open_rows(input_file, stack)
         places = {"text": text, "text_pair": text_pair, "choices": choices}
-        options = {"top": top, **(generation or {})}
+        options = {"top": top, "generation": generation or {}}
         answerer = _answerer(model_directory, options, perplexity, places, task)
         if segmenter is not None:
             answerer.cut_by(segmenter)
         if labels is not None:
-            answerer = ZeroShot(answerer, labels, template, several)
+            with _of_flags():
+                answerer = ZeroShot(answerer, labels, template, several)
         out = sys.stdout if output is None else stack.enter_context(new_file(output))
         answered, named, ids, nothing = 0, {}, set(), {}
         for window in _windows(rows.read(answerer)):
@@ -93,7 +96,7 @@ def predict(
                 out.writelines(_lines(records, window, answerer.columns))
                 out.flush()
         if not answered:
-            raise InputError(f"{rows.name}: is empty")
+            raise InputError(f"{rows.name}: has no rows")
         if format == "squad":
             out.write(json.dumps(named, ensure_ascii=False) + "\n")
         if na_probs is not None:
@@ -104,12 +107,12 @@ def predict(
 def _answerer(directory, options, perplexity, places, task):
     """What has `columns`, `settings` and answers rows: an Answer or Perplexity."""
     places = {name: place for name, place in places.items() if place is not None}
-    top, given = options["top"], [name for name, x in options.items() if x is not None]
+    top, generation = options["top"], options["generation"]
     if is_export(directory):
-        if perplexity or given:
-            wanted = "perplexity" if perplexity else given[0]
-            wanted = wanted if wanted in ("perplexity", "top") else f"generation={wanted}"
-            raise ConfigError(f"--{wanted}: {directory} is an export, whose answers are settled")
+        given = [f"generation={name}" for name, x in generation.items() if x is not None]
+        given = ["perplexity"] * bool(perplexity) + ["top"] * (top is not None) + given
+        if given:
+            raise ConfigError(f"--{given[0]}: {directory} is an export, whose answers are settled")
         answer = load_export(directory).of(task)
         for name in places:
             if name not in answer.columns:
@@ -134,12 +137,43 @@ def _answerer(directory, options, perplexity, places, task):
         return Perplexity(model, tokenizer)
     if top is not None and "top" not in model.answer_options:
         raise ConfigError(f"--top: {directory} answers with neither words for [MASK] nor spans")
+    generation = _generation(model, generation, directory)
     try:
-        return answer_with(model, tokenizer, **options)
+        return answer_with(model, tokenizer, top=top, **generation)
     except ConfigError:
         raise
     except InputError as error:
         raise InputError(f"{directory}: {error}") from None
+
+
+def _generation(model, given, directory):
+    """How a model is to write texts, dict without what is not given.
+
+    Raises:
+      ConfigError: it writes none, or not so.
+    """
+    if not given:
+        return {}
+    if not hasattr(model, "written_positions"):
+        named = type(model).__name__
+        raise ConfigError(f"--generation: {directory} holds a {named}, which writes no texts")
+    try:
+        given = answer_options(model, given)
+        settings_of(model, given)
+    except InputError as error:
+        raise ConfigError(f"--generation: {error}") from None
+    return given
+
+
+@contextlib.contextmanager
+def _of_flags():
+    """Within it labels that cannot be asked for are a ConfigError, which names their flag."""
+    try:
+        yield
+    except InputError as error:
+        if not str(error).startswith(("labels: ", "several: ", "template: ")):
+            raise
+        raise ConfigError(f"--{error}") from None
 
 
 def _windows(rows):
@@ -151,7 +185,8 @@ def _answered(answerer, window, rows):
     """The records for a window of `rows`, in their order."""
     columns = zip(*(row.cells for row in window), strict=True)
     try:
-        return answerer.records(*map(list, columns))
+        with _of_flags():
+            return answerer.records(*map(list, columns))
     except InputError as error:
         if getattr(error, "row", None) is None:
             raise

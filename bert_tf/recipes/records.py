@@ -6,6 +6,7 @@ only those that are missing.
 """
 
 import dataclasses
+import importlib.util
 import math
 import os
 import time
@@ -13,8 +14,8 @@ import time
 from absl import logging
 
 from bert_tf.config import Masking, from_dict
-from bert_tf.errors import ConfigError
-from bert_tf.pretraining_data.corpus import corpus_plan
+from bert_tf.errors import ConfigError, InputError, shown
+from bert_tf.pretraining_data.corpus import corpus_plan, layouts, text_files
 from bert_tf.pretraining_data.corpus.documents import expand
 from bert_tf.pretraining_data.records import folder
 from bert_tf.pretraining_data.records.job import tokenizer_in
@@ -46,11 +47,19 @@ def make_records(
     Returns:
       Manifest.
     Raises:
-      InputError: a file cannot be read or written, or another process makes records there.
-      ConfigError: the folder holds records that were made with other settings.
+      InputError: a file cannot be read or written, another process makes records there, or Beam is
+        not installed.
+      ConfigError: the folder holds records that were made with other settings, or a key is given
+        and no file has any.
       Interrupted: by Ctrl-C; the finished shards stay.
     """
+    if runner is not None and importlib.util.find_spec("apache_beam") is None:
+        raise InputError(
+            "--runner needs Apache Beam, which is not installed: pip install 'bert_tf[beam]'"
+        )
     files = expand(corpus)
+    if not settings.reading.labels:  # else they are JSON lines
+        check_field(corpus, settings.reading.layout, settings.reading.field)
     vocabulary = tokenizer_in(tokenizer)
     row_ends(vocabulary)  # or it says what is missing, before anything is written
     if settings.masking:
@@ -66,6 +75,23 @@ def make_records(
                 return folder.finish(*plan, vocabulary, identity)
     logging.info("%s: all records are there", output)
     return manifest
+
+
+def check_field(corpus, layout, field):
+    """Raises ConfigError where a key is given for the texts of JSON lines, and no file has any.
+
+    Args:
+      corpus: str, as `documents.expand` takes it.
+      layout: str, or None: as each file begins.
+      field: str, the key; "text" where none is given.
+    """
+    if field == "text" or layout is not None:
+        return
+    for path in expand(corpus):
+        head = text_files.read_head(path, text_files.Faults("skip", text_files.Counts()))
+        if head is not None and layouts.guess_layout(head).layout == "jsonl":
+            return
+    raise ConfigError(f"--field is {shown(field)}, and no file of {corpus} is JSON lines")
 
 
 def _make_shards(job, counts, processes, runner, runner_options):

@@ -11,6 +11,7 @@ from bert_tf.conversion.contents import opened
 from bert_tf.conversion.vocabulary_rows import embedding_width, write_with_rows
 from bert_tf.errors import InputError
 from bert_tf.pretraining_data.corpus.documents import Counts, raw_documents
+from bert_tf.recipes.records import check_field
 from bert_tf.text import Tokenizer, vocabulary_libraries
 from bert_tf.text.merges import pieces_of
 from bert_tf.text.vectors import read_vectors
@@ -40,7 +41,8 @@ def train(
     Returns:
       dict, ready for JSON: what was read, and what the vocabulary makes of it.
     Raises:
-      InputError: a file cannot be read, the files hold no word, or the output is in use.
+      InputError: a file cannot be read, the files hold no word, no entry is left, or the output is
+        in use.
       ConfigError: a number is out of its range.
     """
     with new_directory(output) as folder:
@@ -49,6 +51,11 @@ def train(
         words, counts = _counted(settings, files, reading)
         learn = learn_words if kind == "word" else learn_entries
         learned = learn(settings, words, size, min_frequency)
+        if not learned.entries:
+            raise InputError(
+                f"{files}: no entry is left but special tokens, by min_frequency {min_frequency} "
+                f"and size {size}"
+            )
         learned.tokenizer.save_pretrained(folder)
     return {"output": output, **_figures(learned), **_read(counts)}
 
@@ -204,6 +211,7 @@ def _wordpiece(model, contents):
 
 
 def _paragraphs(files, counts, reading):
+    check_field(files, reading.get("layout"), reading.get("field", "text"))
     for document in raw_documents(files, counts=counts, **reading):
         yield from document.paragraphs
 

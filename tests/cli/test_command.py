@@ -14,7 +14,7 @@ from absl import logging as absl_logging
 
 import bert_tf
 from bert_tf import cli
-from bert_tf.cli.command import Command, Flag
+from bert_tf.cli.command import Command, Flag, column_of, whole_number
 from bert_tf.errors import ConfigError, InputError
 
 COMMAND = Command(
@@ -72,6 +72,9 @@ def test_help_explains_each_flag_with_an_example(capsys, flag):
         ([], "--beans=FILE is missing"),
         (["--beans="], "--beans=FILE is missing"),
         (["--beans"], "Missing value for flag --beans"),
+        (["--beans=x", "--cups="], "--cups is empty, wanted NUMBER"),
+        (["--beans=a\0b"], "--beans: 'a\\x00b': is no name of a file"),
+        (["--beans=\ud800"], "--beans: '\\ud800': is no name of a file"),
         (["x", "--beans=y"], "'x' is no flag"),
         (["--beans=x", "y"], "'y' is no flag"),
     ],
@@ -81,6 +84,22 @@ def test_wrong_flags_are_one_line_and_code_2(capsys, argv, reason):
     told = capsys.readouterr()
     assert told.out == "" and told.err.count("\n") == 1
     assert told.err.startswith(f"bert-tf brew: {reason}")
+
+
+@pytest.mark.parametrize("text", ["0", "11", "-3", "1_0", "3.0", "x", "٣", "9" * 5000])
+def test_a_number_that_a_flag_cannot_have_is_one_short_line(text):
+    with pytest.raises(
+        ConfigError, match="^--cups is '.*, wanted a whole number from 1 to 10$"
+    ) as e:
+        whole_number(text, "cups", 1, 10)
+    assert len(str(e.value)) < 150
+
+
+def test_a_number_or_a_column_of_a_flag_is_read():
+    assert whole_number("10", "cups", 1, 10) == 10 and whole_number(None, "cups") is None
+    assert [column_of(text, "text") for text in ("3", "a3", None)] == [3, "a3", None]
+    with pytest.raises(ConfigError, match="^--text is '9999.*, wanted a whole number from 0"):
+        column_of("9" * 5000, "text")
 
 
 @pytest.mark.parametrize(
@@ -236,7 +255,7 @@ assert main(["evaluate", "--model=m", "--data=c.tsv"]) == 1
 assert main(["evaluate", "--model=m", "--data=a.tsv", "--label=lable"]) == 1
 assert main(["predict", "--model=m", "--input=e.txt"]) == 1
 assert main(["predict", "--model=m", "--input=r.csv", "--text=text"]) == 1
-assert main(["predict", "--model=m", "--input=-", "--labels=a,a"]) == 1
+assert main(["predict", "--model=m", "--input=-", "--labels=a,a"]) == 2
 assert main(["predict", "--model=m", "--input=-", "--labels=a,b", "--template=x"]) == 2
 assert main(["export", "--model=f", "--output=y"]) == 1
 assert main(["convert", "--source=g", "--target=y", "--format=google"]) == 1
@@ -272,8 +291,8 @@ def test_help_and_wrong_flags_do_not_wait_for_tensorflow(tmp_path):
         "c.tsv: cannot be read: No such file",
         "a.tsv, line 1: no column 'lable' in the header; did you mean 'label'?",
         "e.txt: cannot be read: No such file",
-        "labels: ['a', 'a'], wanted two different ones at least",
-        "template: 'x', wanted a text with {} once in it",
+        "predict: --labels: ['a', 'a'], wanted two different ones at least",
+        "predict: --template: 'x', wanted a text with {} once in it",
         "f: no such directory",
         "g: no such directory",
         "format: 'gogle', wanted one of",

@@ -1,5 +1,7 @@
 """bert-tf records through main(argv): what it makes, and one line for whatever is wrong."""
 
+import os
+
 import pytest
 
 from bert_tf import cli
@@ -59,7 +61,14 @@ def test_dynamic_records_hold_the_text_once(given):
         ({"masking": "none"}, 2, "--masking is none, wanted one of static, dynamic"),
         ({"masking_unit": "letter"}, 2, "--masking=static: unit is 'letter'"),
         ({"sentence_objective": "x"}, 2, "sentence_objective is 'x', wanted one of next_sentence"),
-        ({"shards": 0}, 2, "--shards is 0, wanted 1 or more"),
+        ({"shards": 0}, 2, "--shards is '0', wanted a whole number from 1"),
+        ({"seed": -1}, 2, "--seed is '-1', wanted a whole number from 0 to 9223372036854775807"),
+        ({"seed": "9" * 5000}, 2, "999..., wanted a whole number from 0 to 9223372036854775807"),
+        ({"masking_probability": "x" * 999}, 2, "xxx..., wanted a share such as 0.1"),
+        ({"runner_option": "x"}, 2, "--runner_option is given, wanted --runner with it"),
+        ({"runner": "x", "processes": 2}, 2, "--processes and --runner are given, wanted one of"),
+        ({"field": "zz"}, 2, "--field is 'zz', and --layout lines has no keys, wanted"),
+        ({"output": "a\0b"}, 2, "--output: 'a\\x00b': is no name of a file"),
         ({"shards": 9}, 2, "--shards=9: 3 documents make 1 shards at most"),
         ({"layout": "pages"}, 2, "layout: 'pages', wanted one of lines"),
         ({"input": "nothing/*"}, 1, "'nothing/*': matches no file"),
@@ -71,6 +80,18 @@ def test_what_is_wrong_is_one_line(given, capsys, flags, code, told):
     assert run(given, **flags) == code
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("bert-tf records: ") and told in error
+    assert len(error) < 300 and not os.path.exists(given["output"])
+
+
+def test_a_key_where_no_file_has_any_is_refused_whether_the_layout_is_told_or_guessed(
+    given, tmp_path, capsys
+):
+    del given["layout"]
+    assert run(given, field="zz") == 2
+    told = f"--field is 'zz', and no file of {tmp_path}/*.txt is JSON lines"
+    assert told in capsys.readouterr().err and not (tmp_path / "out").exists()
+    (tmp_path / "z.txt").write_text('{"zz": "a film"}\n{"zz": "the end"}\n')
+    assert run(given, field="zz", sentence_objective="none") == 0
 
 
 def test_one_document_has_no_random_next_sentence(given, tmp_path, capsys):

@@ -70,7 +70,7 @@ def labelled(tmp_path):
 @pytest.mark.parametrize(
     "flags, reason",
     [
-        (["--size=many"], "--size: 'many', wanted a whole number"),
+        (["--size=many"], "--size is 'many', wanted a whole number"),
         (["--size=3"], "size: 3, wanted more than the 5 entries"),
         (["--min_frequency=0"], "min_frequency: 0, wanted 1 or more"),
         (["--trim"], "--trim says nothing here"),
@@ -80,8 +80,12 @@ def labelled(tmp_path):
         (["--model=m"], "--size=N is missing"),
         (["--layout=xml"], "layout: 'xml', wanted one of lines, text, jsonl, doc"),
         (["--policy=no"], "policy: 'no', wanted one of fail, skip"),
+        (["--size=" + "9" * 5000], "999..., wanted a whole number from 0 to 2147483647"),
+        (["--field=zz"], "is 'zz', and no file of"),
+        (["--field=zz", "--layout=doc"], "--field is 'zz', and --layout doc has no keys"),
+        (["--kind=unigram", "--min_frequency=3"], "--min_frequency says nothing here"),
         (["--sise=9"], "did you mean --size?"),
-        (["--input="], "--input=GLOB is missing"),
+        (["--input="], "--input is empty, wanted GLOB"),
     ],
 )
 def test_wrong_flags_are_one_line(text, tmp_path, capsys, flags, reason):
@@ -128,3 +132,10 @@ def test_help_explains_every_flag(capsys):
         and "--vectors=FILE" in told
         and max(map(len, told.split("\n"))) < 100
     )
+
+
+def test_what_is_read_says_nothing_where_vectors_alone_are(model, tmp_path, capsys):
+    argv = [f"--model={model}", "--vectors=v.txt", f"--output={tmp_path / 'out'}"]
+    for flag in ("--layout=lines", "--field=a", "--policy=skip"):
+        assert cli.main(["vocab", *argv, flag]) == 2
+        assert f"{flag.partition('=')[0]} says nothing here" in capsys.readouterr().err

@@ -7,7 +7,7 @@ import pytest
 
 from bert_tf.data import formats, read_table
 from bert_tf.data.conll import joined
-from bert_tf.errors import InputError
+from bert_tf.errors import ConfigError, InputError
 from bert_tf.tags import Tagging
 
 KINDS = {"text": "text", "label": "spans"}
@@ -143,6 +143,8 @@ def test_a_bad_span_is_one_line_that_says_where(tmp_path, row, told):
         ("# id 1\na\tB-x\n-DOCSTART-\t-\nb\tB_y\n", "line 4: 'B_y' is no tag, wanted O, or"),
         ("a\tO\nb\tO\n", "no span in it, wanted one at least to learn from"),
         ("\n\n-DOCSTART-\tO\n", "has no rows"),
+        ("a\tO\rb\tB-x\r", "line 1: has CR within, wanted lines that end in LF or CR LF"),
+        ("a\tO\nb\tB-x\rc\tO\n", "line 2: has CR within, wanted lines that end in LF or CR LF"),
     ),
 )
 def test_a_bad_sentence_is_one_line_that_says_where(tmp_path, text, told):
@@ -160,3 +162,20 @@ def test_labels_unseen_in_training_are_told_once_and_count_as_wrong(tmp_path, ca
     cells = table.cells(range(3))["label"]
     assert [x.labels for x in cells] == [["x", "y"], ["y"], ["z"]]
     assert [[span[2] for span in x.spans] for x in cells] == [[1, -1], [-1], [-1]]
+
+
+@pytest.mark.parametrize("format", ["conll", "wikiann", "conllu_tags"])
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        {"text": "text", "label": "label"},
+        {"text": "text", "text_pair": "text"},
+        {"text": "text", "choices": "texts"},
+        {"text": "text", "label": "spans", "language": "name"},
+    ],
+)
+def test_a_task_that_reads_more_than_words_and_tags_is_named_its_columns(tmp_path, format, kinds):
+    (tmp_path / "a.conll").write_text("a\tB-x\tX\tX\n")
+    told = f"a.conll: the format {format} has words and their tags, wanted one that has"
+    with pytest.raises(ConfigError, match=f"{told} {', '.join(kinds)}, which the task reads"):
+        read_table(str(tmp_path / "a.conll"), {name: name for name in kinds}, kinds, format)

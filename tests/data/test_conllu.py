@@ -53,6 +53,7 @@ def test_words_heads_and_relations_without_ranges_and_empty_nodes(tmp_path):
     "line, message",
     [
         ("1\ta\n", "line 2: has 2 columns, wanted the 10 of CoNLL-U"),
+        ("# text = a\r1\ta\r", "line 2: has CR within, wanted lines that end in LF or CR LF"),
         (WORD.format(3, "a", 0, "root"), "line 2: ID is '3', wanted 2"),
         (WORD.format(2, " ", 0, "root"), "line 2: FORM is empty"),
         (WORD.format(2, "a", "x", "root"), "line 2: HEAD is 'x', wanted 0 or the number of a word"),

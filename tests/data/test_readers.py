@@ -1,6 +1,7 @@
 """Tables: each format read right, each bad file refused in one line, no file held in memory."""
 
 import csv
+import itertools
 import json
 import tracemalloc
 
@@ -280,6 +281,15 @@ def test_file_that_cannot_be_opened_is_named(tmp_path):
     (tmp_path / "folder.tsv").mkdir()
     with pytest.raises(InputError, match="folder.tsv: cannot be read: Is a directory"):
         read_table(tmp_path / "folder.tsv")
+    for name, format in itertools.product(("a\0b", "\ud800"), ("tsv", "squad", "conllu", "swag")):
+        with pytest.raises(InputError, match="^'.*': is no name of a file$"):
+            read_table(name, format=format)
+
+
+def test_a_table_of_one_line_that_has_cr_for_line_ends_is_refused(write):
+    with pytest.raises(InputError, match="a.tsv, line 1: has CR within, wanted lines that end in"):
+        read_table(write("a.tsv", "text\tlabel\rgood\t1\rbad\t0\r"))
+    assert len(read_table(write("b.tsv", "text\tlabel\r\na\rb\t1\r\nc\t0"))) == 2
 
 
 def test_texts_of_a_big_file_are_never_held_in_memory(tmp_path):

@@ -60,8 +60,8 @@ def test_predict_takes_labels(folder, tmp_path, capsys):
     assert main(["predict", *flags[:2], "--several"]) == 2
     assert "--several is given, wanted --labels with it" in capsys.readouterr().err
     flags[0] = f"--model={folder / 'export'}"
-    assert main(["predict", *flags, "--several"]) == 1
-    assert "several: a SentenceEncoder gives each text one label" in capsys.readouterr().err
+    assert main(["predict", *flags, "--several"]) == 2
+    assert "--several: a SentenceEncoder gives each text one label" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("labels", (["good"], ["good", "good"], ["good", " "], "good", []))

@@ -197,7 +197,7 @@ def test_what_is_no_task_no_file_and_no_seed_is_one_line(folder, tmp_path, capsy
     with pytest.raises(ConfigError, match="tasks.RTA: no task of GLUE or CLUE; did you mean RTE?"):
         glue(config, str(tmp_path / "run"), ["CoLA"], [1])
     argv = [f"--config={folder}/glue.yaml", f"--workdir={tmp_path}/run", "--tasks=CoLA"]
-    for seeds, told in (("1,x", "wanted whole numbers"), ("1,01", "wanted each once")):
+    for seeds, told in (("1,x", "wanted a whole number"), ("1,01", "wanted each once")):
         assert cli.main(["glue", *argv, f"--seeds={seeds}"]) == 2
         assert told in capsys.readouterr().err
 

@@ -153,8 +153,12 @@ def test_each_window_is_told_before_the_next_is_read(folder, monkeypatch, capsys
 @pytest.mark.parametrize(
     "content, name, reason",
     [
-        (b"", "in.txt", "in.txt: is empty"),
-        (b"\n\n", "in.txt", "in.txt: is empty"),
+        (b"", "in.txt", "in.txt: has no rows"),
+        (b"\n\n", "in.txt", "in.txt: has no rows"),
+        (b"text\tlabel\n", "in.tsv", "in.tsv: has no rows"),
+        (b"text\tlabel\n", "in.txt", "in.txt: has no rows"),
+        (b"good\rbad\r", "in.txt", "line 1: has CR within, wanted lines that end in LF or CR LF"),
+        (b"{}\n", "in.jsonl", "line 1: no key 'text'; there are none"),
         (b"good\nb\xff\n", "in.txt", "line 2, byte 2 .* is not UTF-8"),
         (b'{"text": "good"}\n{"text"\n', "in.jsonl", "line 2, column .*: not JSON"),
         (b'{"txt": "good"}\n', "in.jsonl", "line 1: no key 'text'; did you mean|line 1: no key"),

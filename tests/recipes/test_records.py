@@ -6,6 +6,7 @@ import os
 import pathlib
 import pickle
 import signal
+import sys
 import threading
 
 import numpy as np
@@ -357,3 +358,25 @@ def test_a_process_that_is_killed_is_one_line_and_the_rest_can_be_made(corpus, t
         make(corpus, tokenizer, tmp_path, processes=2)
     killer.join()
     assert len(make(corpus, tokenizer, tmp_path).shards) == 4
+
+
+def test_without_beam_a_runner_is_refused_before_anything_is_read(
+    corpus, tokenizer, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "apache_beam", None)
+    monkeypatch.setattr(folder, "planned", None)
+    with pytest.raises(InputError, match="--runner needs Apache Beam, which is not installed"):
+        make(corpus, tokenizer, tmp_path / "out", runner="zz")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_fails_before_its_first_shard_leaves_nothing(
+    corpus, tokenizer, tmp_path, monkeypatch
+):
+    def no_runner(*_):
+        raise ConfigError("--runner=zz")
+
+    monkeypatch.setattr(records, "_make_shards", no_runner)
+    with pytest.raises(ConfigError, match="--runner=zz"):
+        make(corpus, tokenizer, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

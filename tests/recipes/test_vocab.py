@@ -228,3 +228,10 @@ def test_googles_files_have_to_be_converted_first(files, tmp_path):
     convert(str(tmp_path / "m"), str(tmp_path / "g"), "google")
     with pytest.raises(InputError, match="is Google's; bert-tf convert --format=huggingface"):
         vocab.trim(str(tmp_path / "g"), files, str(tmp_path / "out"))
+
+
+@pytest.mark.parametrize("sizes", [{"min_frequency": 99999}, {"size": 6}])
+def test_a_vocabulary_of_special_tokens_alone_is_not_written(files, tmp_path, sizes):
+    with pytest.raises(InputError, match="no entry is left but special tokens, by min_frequency"):
+        vocab.train(files, str(tmp_path / "v"), **sizes)
+    assert not (tmp_path / "v").exists()

@@ -132,7 +132,10 @@ train: {{batch_size: 32, steps: 200, learning_rate: 1.0e-2}}
         ("num_beams", 2, "--generation is 'num_beams', wanted KEY=VALUE"),
         ("num_beams=[", 2, "--generation=num_beams: '[' is no value of YAML"),
         ("num_beans=2", 2, "num_beans: CausalLM has no such option (nearest: num_beams)"),
-        ("num_beams=0", 1, "num_beams: 0, wanted a whole number from 1"),
+        ("num_beams=0", 2, "predict: --generation: num_beams: 0, wanted a whole number from 1"),
+        ("num_beams=2020-13-45", 2, "--generation=num_beams: '2020-13-45' is no value of YAML"),
+        ("temperature=5e-1", 2, "--generation: temperature: 0.5, and do_sample is false"),
+        ("=1", 2, "--generation is '=1', wanted KEY=VALUE"),
     ],
 )
 def test_how_texts_are_written_is_checked(tmp_path, capsys, given, code, told):

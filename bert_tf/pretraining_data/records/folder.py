@@ -10,7 +10,7 @@ import shutil
 from absl import logging
 
 from bert_tf.atomic import locked
-from bert_tf.errors import ConfigError, InputError
+from bert_tf.errors import ConfigError, InputError, require_file_name
 from bert_tf.pretraining_data.corpus import corpus_plan, text_files
 from bert_tf.pretraining_data.corpus.label_columns import Classes
 from bert_tf.pretraining_data.records.job import RecordJob, tokenizer_in
@@ -43,8 +43,9 @@ def finished(output, identity):
       identity: dict, as `identity` gives.
     Raises:
       ConfigError: they were made with other settings.
-      InputError: there are other records, or some have gone.
+      InputError: there are other records, some have gone, or no folder can be called so.
     """
+    require_file_name(output)
     if os.path.exists(os.path.join(output, MANIFEST)):
         manifest = Manifest.read(output)
         _require_same(manifest.settings, identity, output)
@@ -69,10 +70,12 @@ def claimed(output):
     """Makes a folder and keeps other processes out while the body runs.
 
     Args:
-      output: str. One that was not there before and is empty in the end is removed.
+      output: str. A plan of which no shard was made does not stay; a folder that was not there
+        before and is empty in the end is removed.
     Raises:
       InputError: it cannot be made, or another process makes records there.
     """
+    require_file_name(output)
     new = not os.path.exists(output)
     try:
         os.makedirs(output, exist_ok=True)
@@ -80,7 +83,11 @@ def claimed(output):
         raise InputError(f"{output}: cannot be made: {error.strerror}") from None
     try:
         with locked(output):
-            yield
+            try:
+                yield
+            finally:
+                if not _shards_in(output):
+                    shutil.rmtree(os.path.join(output, UNFINISHED), ignore_errors=True)
     finally:
         if new and os.path.isdir(output) and not os.listdir(output):
             os.rmdir(output)
