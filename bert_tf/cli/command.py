@@ -277,3 +277,14 @@ def _import_quietly():
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+
+
+def print_figures(what, measured):
+    """Prints a line with the single numbers of what was measured, a dict, if it has any."""
+    numbers = ", ".join(
+        f"{name} {value:.6g}"
+        for name, value in measured.items()
+        if isinstance(value, int | float) and not name.endswith(("_macro", "_micro"))
+    )
+    if numbers:
+        print(f"{what}: {numbers}")

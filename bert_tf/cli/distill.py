@@ -4,7 +4,7 @@ import os
 import sys
 
 from bert_tf import config
-from bert_tf.cli.command import SAVED, Command, run_flags
+from bert_tf.cli.command import SAVED, Command, print_figures, run_flags
 
 COMMAND = Command(
     "distill",
@@ -42,22 +42,12 @@ def _work(prepared):
     except Interrupted as error:
         print(f"bert-tf distill: {error}", file=sys.stderr)
         return SAVED
-    _print_figures("teacher", *results.get("teachers", []))
+    for figures in results.get("teachers", []):
+        print_figures("teacher", figures)
     for part in ("validation", "test"):
         if part in results:
-            _print_figures(f"student, {part}", results[part])
+            print_figures(f"student, {part}", results[part])
     print(f"the student is in {workdir}/model, every metric in {workdir}/metrics.json")
-
-
-def _print_figures(what, *measured):
-    """A line with the single numbers of each."""
-    for figures in measured:
-        numbers = (
-            f"{name} {value:.6g}"
-            for name, value in figures.items()
-            if isinstance(value, int | float) and not name.endswith(("_macro", "_micro"))
-        )
-        print(f"{what}: " + ", ".join(numbers))
 
 
 if __name__ == "__main__":

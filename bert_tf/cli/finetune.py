@@ -4,7 +4,7 @@ import os
 import sys
 
 from bert_tf import config
-from bert_tf.cli.command import SAVED, Command, Flag, run_flags
+from bert_tf.cli.command import SAVED, Command, Flag, print_figures, run_flags
 from bert_tf.errors import ConfigError
 
 COMMAND = Command(
@@ -65,25 +65,14 @@ def _work(prepared):
         return SAVED
     for part in ("validation", "test"):
         measured = results.get(part, {})
-        _print_figures(part, measured)
+        print_figures(part, measured)
         for name, figures in measured.items():
             if isinstance(figures, dict) and "loss" in figures:  # of one task among several
-                _print_figures(f"{part} {name}", figures)
+                print_figures(f"{part} {name}", figures)
     for part, accuracy in results.get("incremental", {}).get("accuracy", {}).items():
         before, after = accuracy["before"]["of_all_labels"], accuracy["after"]["of_all_labels"]
         print(f"{part} test: accuracy {before:.4f} before, {after:.4f} after")
     print(f"the model is in {workdir}/model, every metric in {workdir}/metrics.json")
-
-
-def _print_figures(part, measured):
-    """A line with the single numbers of what was measured."""
-    figures = {
-        name: value
-        for name, value in measured.items()
-        if isinstance(value, int | float) and not name.endswith(("_macro", "_micro"))
-    }
-    if figures:
-        print(f"{part}: " + ", ".join(f"{name} {figures[name]:.6g}" for name in figures))
 
 
 if __name__ == "__main__":

@@ -117,6 +117,7 @@ def _prepare(flags):
         check_labels,
         check_model,
     )
+    from bert_tf.recipes.output_files import check_output_files
 
     top = whole_number(flags.top, "top", least=1, most=100_000)
     if top is not None and flags.perplexity:
@@ -128,8 +129,6 @@ def _prepare(flags):
     options |= {"format": flags.format, "several": flags.several, "na_probs": flags.na_probs}
     if flags.na_probs is not None and flags.format != "squad":
         raise ConfigError(f"--na_probs is {flags.na_probs}, wanted --format=squad with it")
-    if flags.na_probs is not None and flags.na_probs == flags.output:
-        raise ConfigError(f"--na_probs and --output are both {flags.output}, wanted two files")
     if flags.several and flags.labels is None:
         raise ConfigError("--several is given, wanted --labels with it")
     if flags.template is not None and flags.labels is None:
@@ -145,6 +144,7 @@ def _prepare(flags):
         check_labels(options["labels"], flags.template)
     except InputError as error:
         raise ConfigError(f"--{error}") from None
+    check_output_files(output=flags.output, na_probs=flags.na_probs)
     check_model(flags.model, export=True)
     if flags.input != "-":
         check_file(flags.input)

@@ -4,7 +4,7 @@ import os
 import sys
 
 from bert_tf import config
-from bert_tf.cli.command import SAVED, Command, run_flags
+from bert_tf.cli.command import SAVED, Command, print_figures, run_flags
 
 COMMAND = Command(
     "prune",
@@ -41,12 +41,7 @@ def _work(prepared):
     names = {"before": "before", "pruned": "pruned", "validation": "at the end", "test": "test"}
     for part, said in names.items():
         if part in results:
-            numbers = (
-                f"{name} {value:.6g}"
-                for name, value in results[part].items()
-                if isinstance(value, int | float) and not name.endswith(("_macro", "_micro"))
-            )
-            print(f"{said}: " + ", ".join(numbers))
+            print_figures(said, results[part])
     print(f"the model is in {workdir}/model, every metric in {workdir}/metrics.json")
 
 

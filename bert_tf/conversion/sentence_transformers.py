@@ -6,6 +6,7 @@ its modules Pooling, Dense and Normalize, from version 0.2 to 6.
 """
 
 import json
+import shutil
 import typing
 from pathlib import Path
 
@@ -168,6 +169,25 @@ def module_files(model):
             "linear.bias": bias,
         }
     return files
+
+
+def copy_modules(folder, directory):
+    """Copies the modules of a folder, and what is told beside them, to an encoder's directory.
+
+    Args:
+      folder, directory: Path.
+    """
+    entries = json.loads((folder / MODULES_FILE).read_text(encoding="utf-8"))
+    for entry, (name, path) in zip(entries, modules_of(folder), strict=True):
+        if name == "Transformer":
+            entry["path"] = ""
+            if (path / _LENGTH_FILE).is_file():
+                shutil.copy(path / _LENGTH_FILE, directory)
+        elif path.is_dir():
+            shutil.copytree(path, directory / entry["path"])
+    if (folder / _CONFIG_FILE).is_file():
+        shutil.copy(folder / _CONFIG_FILE, directory)
+    (directory / MODULES_FILE).write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
 
 
 def fill_dense(model, modules, source):

@@ -5,6 +5,7 @@ import re
 import numpy as np
 
 from bert_tf.conversion.huggingface import write_huggingface
+from bert_tf.conversion.sentence_transformers import copy_modules
 from bert_tf.conversion.table import FLOATS
 from bert_tf.errors import InputError, shown, shown_name
 
@@ -12,9 +13,32 @@ from bert_tf.errors import InputError, shown, shown_name
 _OURS = ("word_embeddings", "output_embeddings", "output_bias", "decoder_bias")
 # That with a column for each.
 _COLUMNS = "output_columns"
+# Tokens whose ids a tokenizer knows.
+_SPECIAL = ("pad", "unk", "cls", "sep", "mask")
 
 
-def write_with_rows(contents, directory, tokenizer, change):
+def require_changeable(contents):
+    """Raises InputError for a model that `write_with_rows` does not write."""
+    if contents.is_google:
+        raise InputError(
+            f"{contents.weights_file}: is Google's; bert-tf convert --format=huggingface makes it "
+            "a model directory whose vocabulary can be changed"
+        )
+    if contents.decoder is not None:
+        raise InputError(
+            f"{contents.config_file}: an encoder and a decoder, wanted one of both: the vocabulary "
+            "of both together cannot be changed here"
+        )
+
+
+def told_ids(config):
+    """The ids that a config tells of tokens, those aside that the tokenizer knows; set of int."""
+    own = {f"{token}_token_id" for token in _SPECIAL}
+    given = (x for key, x in config.items() if key.endswith("_token_id") and key not in own)
+    return {x for value in given for x in (value if isinstance(value, list) else [value])} - {None}
+
+
+def write_with_rows(contents, directory, tokenizer, change, places=None):
     """Write a model directory whose vocabulary is another one.
 
     Args:
@@ -23,14 +47,11 @@ def write_with_rows(contents, directory, tokenizer, change):
       tokenizer: Tokenizer with the new vocabulary.
       change: function from an array with a row for each old row, [rows, width] embeddings or [rows]
         bias, to one with a row for each entry of the new vocabulary.
+      places: dict of an entry's id -> where it is now; None: where it was.
     Raises:
-      InputError: the files are Google's, or hold a tensor with vocabulary rows that no table names.
+      InputError: as `require_changeable`, or a tensor has vocabulary rows that no table names.
     """
-    if contents.is_google:
-        raise InputError(
-            f"{contents.weights_file}: is Google's; bert-tf convert --format=huggingface makes it "
-            "a model directory whose vocabulary can be changed"
-        )
+    require_changeable(contents)
     named, columns = _vocabulary_tensors(contents), _names(contents.layout, (_COLUMNS,))
     tensors = {}
     for name, tensor in contents.tensors.items():
@@ -43,7 +64,10 @@ def write_with_rows(contents, directory, tokenizer, change):
         if name in columns:
             array = np.stack([change(each) for each in array]) if len(array) else array
         tensors[name] = change(array) if name in named else array
-    write_huggingface(directory, _config(contents, tokenizer), tensors, tokenizer)
+    config = _config(contents, tokenizer, places or {})
+    write_huggingface(directory, config, tensors, tokenizer)
+    if contents.modules:
+        copy_modules(contents.modules, directory)
 
 
 def embedding_width(contents):
@@ -96,10 +120,14 @@ def _vocabulary_tensors(contents):
     return found
 
 
-def _config(contents, tokenizer):
+def _config(contents, tokenizer, places):
     """The model's config with the new size, and the special tokens' ids where they are now."""
     config = {**contents.config, "vocab_size": tokenizer.vocab_size}
-    for token in ("pad", "unk", "cls", "sep", "mask"):
+    for key in [key for key in config if key.endswith("_token_id")]:
+        value = config[key]
+        several = isinstance(value, list)
+        config[key] = [places.get(x, x) for x in value] if several else places.get(value, value)
+    for token in _SPECIAL:
         key = f"{token}_token_id"
         if config.get(key) is not None or key == "pad_token_id":
             config[key] = getattr(tokenizer, f"{token}_id")

@@ -30,8 +30,8 @@ def export_saved_model(
 
     It is written beside its final place, asked the same texts as the model, and renamed only when
     the answers agree: numbers with the model's as far as their precision allows; labels, places and
-    texts exactly, at least with those of the program that was written. TensorFlow Serving may watch the
-    directory meanwhile.
+    texts exactly, at least with those of the program that was written. TensorFlow Serving may watch
+    the directory meanwhile.
 
     Args:
       model: a TaskModel that answers texts; of several tasks each has a signature of its name, and

@@ -8,7 +8,12 @@ from absl import logging
 
 from bert_tf.atomic import new_directory
 from bert_tf.conversion.contents import opened
-from bert_tf.conversion.vocabulary_rows import embedding_width, write_with_rows
+from bert_tf.conversion.vocabulary_rows import (
+    embedding_width,
+    require_changeable,
+    told_ids,
+    write_with_rows,
+)
 from bert_tf.errors import InputError
 from bert_tf.pretraining_data.corpus.documents import Counts, raw_documents
 from bert_tf.recipes.records import check_field
@@ -156,14 +161,15 @@ def trim(model, files, output, min_frequency=2, **reading):
         uses, counts = _uses(tokenizer, files, reading)
         if not uses.any():
             raise InputError(f"{files}: holds no word that {model} has entries for")
-        kept = _kept(tokenizer, uses, min_frequency)
+        kept = _kept(tokenizer, uses, min_frequency, told_ids(contents.config))
         vocabulary = tokenizer.vocabulary
         entries = tuple(vocabulary[i] for i in kept)
         settings = tokenizer.pieces.settings
         base_size = int((kept < settings.base_size).sum())
         settings = dataclasses.replace(settings, vocabulary=entries, base_size=base_size)
         trimmed = Tokenizer(WordPiece(settings))
-        write_with_rows(contents, folder, trimmed, lambda array: array[kept])
+        places = {int(old): new for new, old in enumerate(kept)}
+        write_with_rows(contents, folder, trimmed, lambda array: array[kept], places)
     return {
         "output": output,
         "entries": len(entries),
@@ -203,6 +209,7 @@ def _wordpiece(model, contents):
     Raises:
       InputError: its pieces are of another kind: merges and scores come from training alone.
     """
+    require_changeable(contents)
     tokenizer = Tokenizer.from_pretrained(contents.folder)
     if not isinstance(tokenizer.pieces, WordPiece):
         kind = tokenizer.pieces.settings.model["type"]
@@ -246,8 +253,8 @@ def _uses(tokenizer, files, reading):
     return uses, counts
 
 
-def _kept(tokenizer, uses, min_frequency):
-    """The ids that stay, int [kept], in their order."""
+def _kept(tokenizer, uses, min_frequency, told):
+    """The ids that stay, int [kept], in their order; those `told` of in the config in any case."""
     added = {token.content for token in tokenizer.pieces.settings.added_tokens}
     return np.array(
         [
@@ -257,6 +264,7 @@ def _kept(tokenizer, uses, min_frequency):
             and (
                 uses[i] >= max(min_frequency, 1)
                 or entry in added
+                or i in told
                 or len(entry.removeprefix("##")) == 1
             )
         ]

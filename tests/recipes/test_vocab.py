@@ -7,14 +7,19 @@ import pytest
 
 from bert_tf import (
     BertConfig,
+    CausalLM,
+    Gpt2Config,
     InputError,
     MaskedLM,
     Pretraining,
     RobertaConfig,
+    SentenceEncoder,
+    Seq2Seq,
     Tokenizer,
     build_encoder,
     load_encoder,
     load_task,
+    pipeline,
 )
 from bert_tf.recipes import vocab
 from tests import tiny
@@ -82,6 +87,48 @@ def test_trimming_keeps_the_answers(pretrained, files, tmp_path):
     assert {"film", "##s", "q", *tiny.SPECIAL} <= set(entries)
     assert json.loads((tmp_path / "small" / "config.json").read_text())["pad_token_id"] == 0
     assert_alike(pretrained, out, entries)
+
+
+def test_trimming_moves_every_id_that_the_config_tells_and_keeps_its_entry(files, tmp_path):
+    entries = ["[PAD]", "never", "[UNK]", "[CLS]", "[SEP]", *tiny.vocabulary()[4:], "over", "end"]
+    entries = list(dict.fromkeys(entries))
+    (tmp_path / "vocab.txt").write_text("\n".join(entries) + "\n", encoding="utf-8")
+    tokenizer = Tokenizer.from_pretrained(tmp_path / "vocab.txt")
+    ends = dict(bos_token_id=entries.index("[CLS]"), eos_token_id=entries.index("over"))
+    sizes = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
+    model = CausalLM(build_encoder(Gpt2Config(len(entries), **sizes, **ends)))
+    model.save_pretrained(str(tmp_path / "m"), tokenizer)
+    told = vocab.trim(str(tmp_path / "m"), files, str(tmp_path / "small"), min_frequency=1)
+    assert told["entries"] < len(entries)
+    kept = Tokenizer.from_pretrained(tmp_path / "small").vocabulary
+    config = json.loads((tmp_path / "small" / "config.json").read_text())
+    assert kept[config["bos_token_id"]] == "[CLS]" and kept[config["eos_token_id"]] == "over"
+
+
+@pytest.mark.parametrize("dense", [None, (8, "tanh")])
+def test_a_sentence_encoder_stays_one_whatever_its_vocabulary(files, tmp_path, dense):
+    tokenizer = tiny.tokenizer(tmp_path / "words")
+    model = SentenceEncoder(encoder_of(tokenizer.vocab_size), pooling="max", dense=dense)
+    model.data_settings = {"max_length": 20}
+    model.save_pretrained(str(tmp_path / "m"), tokenizer)
+    vocab.trim(str(tmp_path / "m"), files, str(tmp_path / "small"), min_frequency=1)
+    assert Tokenizer.from_pretrained(tmp_path / "small").vocab_size < tokenizer.vocab_size
+    both = [pipeline(str(tmp_path / name))(TEXTS) for name in ("m", "small")]
+    for one, other in zip(*both, strict=True):
+        np.testing.assert_allclose(one["embedding"], other["embedding"], atol=1e-5)
+    names = [{x.name for x in (tmp_path / name).iterdir()} for name in ("m", "small")]
+    assert {"modules.json", "1_Pooling"} < names[0] and names[0] - names[1] <= {"README.md"}
+    assert load_task(str(tmp_path / "small")).data_settings["max_length"] == 20
+
+
+def test_a_vocabulary_of_an_encoder_and_a_decoder_is_refused_before_texts_are_read(tmp_path):
+    tokenizer = tiny.tokenizer(tmp_path / "words")
+    writer = {"model_type": "bert", "num_hidden_layers": 1}
+    model = Seq2Seq(build_encoder(tiny.config(vocab_size=tokenizer.vocab_size)), decoder=writer)
+    model.save_pretrained(str(tmp_path / "m"), tokenizer)
+    with pytest.raises(InputError, match="config.json: an encoder and a decoder, wanted one of"):
+        vocab.trim(str(tmp_path / "m"), "absent.txt", str(tmp_path / "small"))
+    assert not (tmp_path / "small").exists()
 
 
 def test_trimming_by_frequency_gives_rare_entries_up(pretrained, files, tmp_path):
