@@ -232,7 +232,7 @@ class BenchmarkTaskSection:
 
     epochs: int | None = setting(optional(whole(1)), None)
     steps: int | None = setting(optional(whole(1)), None)
-    batch_size: int | None = setting(optional(whole(1)), None)
+    batch_size: int | None = setting(optional(whole(1, 2**20)), None)
     learning_rate: float | None = setting(optional(POSITIVE), None)
     max_length: int | None = setting(optional(whole(3)), None)
 

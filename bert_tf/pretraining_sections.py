@@ -199,7 +199,7 @@ class PhaseSection:
     validation: str | float = setting(FILE_OR_SHARE, 0.01)  # held out: records, or a share of them
     epochs: int | None = setting(optional(whole(1)), None)
     steps: int | None = setting(optional(whole(1)), None)
-    batch_size: int | None = setting(optional(whole(1)), None)
+    batch_size: int | None = setting(optional(whole(1, 2**20)), None)
     accumulate: int | None = setting(optional(whole(1)), None)
     learning_rate: float | None = setting(optional(POSITIVE), None)
     warmup: float | None = setting(optional(WARMUP), None)

@@ -50,7 +50,7 @@ WARMUP = Kind(
 FRACTION = Kind("a number between 0 and 1", lambda v: is_number(v) and 0 < v < 1, float)
 _FREEZE = Kind(
     "encoder, gradual, or how many of the last layers to train (1 or more)",
-    lambda value: value in ("encoder", "gradual") or (is_whole(value) and value >= 1),
+    lambda value: value in ("encoder", "gradual") or whole(1).accepts(value),
 )
 _SEED = Kind("an integer from 0 to 2147483647", lambda x: is_whole(x) and 0 <= x < 2**31)
 _CLASS_WEIGHTS = Kind(
@@ -67,13 +67,14 @@ _LABELS = Kind(
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 _COLUMN = Kind(
     "a column's name, or its number counted from 0 in a file without a header",
-    lambda value: is_word(value) or (is_whole(value) and value >= 0),
+    lambda value: is_word(value) or whole(0).accepts(value),
 )
 _WIDTHS = Kind(
-    "a list of layer widths such as [256, 64]",
-    lambda value: isinstance(value, list) and all(is_whole(width) and width > 0 for width in value),
+    "a list of layer widths such as [256, 64], each an integer from 1 to 16384",
+    lambda value: isinstance(value, list) and all(map(whole(1, 2**14).accepts, value)),
     tuple,
 )
+_ROWS = whole(1, 2**20)  # of a batch, or of pairs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,7 +183,7 @@ class FewShotSection:
     """How a classifier is made of few labelled texts by way of their vectors; null: it is not."""
 
     # Pairs that each text is trained in, so many with texts of its class and of other classes each
-    pairs: int | None = setting(optional(whole(1)), None)
+    pairs: int | None = setting(optional(_ROWS), None)
     per_class: int | None = setting(optional(whole(2)), None)  # texts to draw; null: all there are
 
     def __post_init__(self):
@@ -232,7 +233,7 @@ class IntermediateSection:
     head: HeadSection = HeadSection()
     epochs: int | None = setting(optional(whole(1)), None)
     steps: int | None = setting(optional(whole(1)), None)
-    batch_size: int | None = setting(optional(whole(1)), None)
+    batch_size: int | None = setting(optional(_ROWS), None)
     accumulate: int | None = setting(optional(whole(1)), None)
     learning_rate: float | None = setting(optional(POSITIVE), None)
     warmup: float | None = setting(optional(WARMUP), None)
@@ -262,7 +263,7 @@ class MixingSection:
 class TrainSection:
     """How to train. A step is one update of the weights; every `..._every` counts steps."""
 
-    batch_size: int = setting(whole(1), 32)  # rows a step, over all replicas and accumulated parts
+    batch_size: int = setting(_ROWS, 32)  # rows a step, over all replicas and accumulated parts
     accumulate: int = setting(whole(1), 1)
     epochs: int = setting(whole(1), 3)
     steps: int | None = setting(optional(whole(1)), None)  # where given, instead of epochs
@@ -326,4 +327,4 @@ class DistributionSection:
     """Where the replicas run."""
 
     strategy: str = setting(one_of("one_device", "mirrored", "multi_worker", "tpu"), "one_device")
-    virtual_devices: int | None = setting(optional(whole(1)), None)  # parts of one CPU, for tests
+    virtual_devices: int | None = setting(optional(whole(1, 1024)), None)  # of one CPU, for tests

@@ -7,8 +7,8 @@ one door: it checks every value once, and what it returns can be trusted.
 """
 
 import dataclasses
-import math
 import re
+import sys
 import typing
 
 import yaml
@@ -17,11 +17,12 @@ from bert_tf.errors import ConfigError, nearest, shown, shown_name
 
 
 class Kind(typing.NamedTuple):
-    """The values a setting takes: how messages name them, which they are, what is kept of one."""
+    """How messages name the values of a setting, which they are, what is kept; integers' bounds."""
 
     wanted: str
     accepts: typing.Callable
     kept: typing.Callable = lambda value: value
+    bounds: tuple | None = None
 
 
 def setting(kind, *default):
@@ -40,7 +41,7 @@ def is_whole(value):
 
 def is_number(value):
     """Whether a YAML value is a finite number (true and false are not)."""
-    return (is_whole(value) or isinstance(value, float)) and math.isfinite(value)
+    return (is_whole(value) or isinstance(value, float)) and abs(value) <= sys.float_info.max
 
 
 def is_word(value):
@@ -48,9 +49,10 @@ def is_word(value):
     return isinstance(value, str) and value != ""
 
 
-def whole(minimum):
-    """Integers of at least `minimum`."""
-    return Kind(f"an integer, {minimum} or more", lambda v: is_whole(v) and v >= minimum)
+def whole(minimum, most=2**31 - 1):
+    """Integers of at least `minimum`, at most `most`, which no run comes near."""
+    wanted, bounds = f"an integer, {minimum} or more", (minimum, most)
+    return Kind(wanted, lambda v: is_whole(v) and minimum <= v <= most, bounds=bounds)
 
 
 def one_of(*names):
@@ -64,6 +66,7 @@ def optional(kind):
         f"{kind.wanted}, or null",
         lambda value: value is None or kind.accepts(value),
         lambda value: None if value is None else kind.kept(value),
+        kind.bounds,
     )
 
 
@@ -134,8 +137,8 @@ def differing_keys(one, other):
         values = getattr(one, field.name), getattr(other, field.name)
         pairs = {}
         if field.name in lists and _names(values[0]) == _names(values[1]):
-            each = zip(_names(values[0]), *map(_items, values), strict=True)
-            pairs = {f"{field.name}.{name}": pair for name, *pair in each}
+            items = [x.values() if isinstance(x, dict) else x for x in (_names(values[0]), *values)]
+            pairs = {f"{field.name}.{name}": pair for name, *pair in zip(*items, strict=True)}
         elif dataclasses.is_dataclass(values[0]):
             pairs = {field.name: values}
         elif values[0] != values[1] or (field.name in lists and list(values[0]) != list(values[1])):
@@ -156,7 +159,7 @@ def _lists(config_class):
     types = typing.get_type_hints(config_class)
     items = {name: typing.get_args(kind)[:2] for name, kind in types.items()}
     kinds = {name: kind[kind[0] is str] for name, kind in items.items() if len(kind) == 2}
-    return {name: kind for name, kind in kinds.items() if _is_section(kind)}
+    return {name: x for name, x in kinds.items() if dataclasses.is_dataclass(x)}
 
 
 def _are_named(config_class, name):
@@ -167,14 +170,6 @@ def _are_named(config_class, name):
 def _names(sections):
     """The names of some sections, or their numbers from 1, as a list."""
     return list(sections) if isinstance(sections, dict) else list(range(1, len(sections) + 1))
-
-
-def _items(sections):
-    return sections.values() if isinstance(sections, dict) else sections
-
-
-def _is_section(kind):
-    return isinstance(kind, type) and dataclasses.is_dataclass(kind)
 
 
 def _checked(config_class, values, source, prefix=""):
@@ -201,7 +196,9 @@ def _checked(config_class, values, source, prefix=""):
             continue
         kind = fields[key].metadata["kind"]
         if not kind.accepts(value):
-            raise ConfigError(f"{source}: {prefix}{key} is {shown(value)}, wanted {kind.wanted}")
+            over = kind.bounds and is_whole(value) and value > kind.bounds[1]
+            wanted = "an integer from {} to {}".format(*kind.bounds) if over else kind.wanted
+            raise ConfigError(f"{source}: {prefix}{key} is {shown(value)}, wanted {wanted}")
         checked[key] = kind.kept(value)
     return checked
 
@@ -323,6 +320,10 @@ class _Dumper(yaml.SafeDumper):
     """Safe YAML that puts quotes round words which `_Loader` would take for numbers."""
 
 
+# Of hexadecimal digits Python reads any number, and writes none of over 4,300: it fails here.
+_Loader.add_constructor(
+    "tag:yaml.org,2002:int", lambda loader, node: int(str(loader.construct_yaml_int(node)))
+)
 # YAML 1.1 takes 5e-5 for a word, because it has no point; whoever writes it means the number.
 _EXPONENT = re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$")
 for _yaml in (_Loader, _Dumper):

@@ -1,7 +1,5 @@
 """The losses of distillation and their settings, as configurations and Python give them."""
 
-import math
-
 from bert_tf.errors import InputError, hint, shown
 
 # Loss -> what it has besides its weight, and what that is where nothing is said; see Distillation.
@@ -55,7 +53,8 @@ def _check(where, key, value):
     wanted = None
     if key in ("weight", "temperature"):
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        wanted = None if number and 0 < value < math.inf else "a number above 0"
+        most = 1e6 if key == "weight" else 1e4
+        wanted = None if number and 0 < value <= most else f"a number above 0, at most {most:.0f}"
     elif key in _CHOICES:
         wanted = None if value in _CHOICES[key] else f"one of {', '.join(_CHOICES[key])}"
     elif key == "layers" and value is not None:

@@ -39,12 +39,15 @@ def measure(predictions, labels, sizes=()):
 
 
 def _figures(vectors, texts, beside):
-    vectors = unit_length(vectors)
-    if "score" in beside and vectors.shape[1] > 1:
-        return rated(np.sum(vectors[:, 0] * vectors[:, 1], axis=-1), beside["score"])
+    """What `SentenceEncoder.check_table` says that such a table is measured by."""
+    vectors, figures = unit_length(vectors), {}
     if "category" in beside:
-        return {"nearest_accuracy": nearest_accuracy(vectors[:, 0], beside["category"])}
-    return retrieval(vectors, texts) if vectors.shape[1] > 1 else {}
+        figures["nearest_accuracy"] = nearest_accuracy(vectors[:, 0], beside["category"])
+    if vectors.shape[1] > 1 and "score" in beside:
+        figures |= rated(np.sum(vectors[:, 0] * vectors[:, 1], axis=-1), beside["score"])
+    elif vectors.shape[1] > 1:
+        figures |= retrieval(vectors, texts)
+    return figures
 
 
 def unit_length(vectors):

@@ -132,7 +132,7 @@ class SentenceEncoder(TaskModel):
         return {"objective": fit, "highest_score": highest if highest > 0 else 1.0}
 
     def check_table(self, table):
-        """Raises InputError if a table lacks a column that the objective reads."""
+        """Notes what a table is measured by; InputError if the objective reads more columns."""
         there = {*table.kinds, table.label}
         said = f"{table.name}: objective {self.objective} reads"
         for wanted in READS[self.objective]:
@@ -143,6 +143,10 @@ class SentenceEncoder(TaskModel):
             raise InputError(f"{said} single texts, wanted no data.text_pair")
         if "category" in there and table.problem_type != "single_label_classification":
             raise InputError(f"{table.name}: category holds no classes, wanted one a text")
+        pairs = _RATED if "score" in there else _RETRIEVAL
+        self.figures = (_CLASSES if "category" in there else ()) + (
+            pairs if there & {"text_pair", "negative", "negatives"} else ()
+        )
 
     @staticmethod
     def fault(cells):
@@ -271,11 +275,12 @@ class SentenceEncoder(TaskModel):
 
     @property
     def monitors(self):
-        """The figures of the table that the objective is for first, then the others."""
+        """The figures of the table that the objective is for first, then the table's others."""
         first = {"cosent": _RATED, "cosine": _RATED, "supervised_contrastive": _CLASSES}
         first |= {"simcse": ("loss",)}
-        names = first.get(self.objective, _RETRIEVAL)
-        return tuple(dict.fromkeys((*names, *_RETRIEVAL, *_RATED, *_CLASSES, "loss")))
+        measured = (*getattr(self, "figures", (*_RETRIEVAL, *_RATED, *_CLASSES)), "loss")
+        names = (*first.get(self.objective, _RETRIEVAL), *measured)
+        return tuple(dict.fromkeys(name for name in names if name in measured))
 
     def predictions(self, outputs, inputs):
         """The vectors, float32 [B, T, D]."""
@@ -284,7 +289,8 @@ class SentenceEncoder(TaskModel):
     def final_metrics(self, predictions, labels, rows=None, table=None):
         """Of tables with scores `spearman` and `pearson` of the cosines; of pairs without, how well
         a text finds its partner among all others' (see `embedding_metrics.retrieval`); of
-        categories `nearest_accuracy`. Those of the first n numbers alone end in `_n`."""
+        categories, also beside these, `nearest_accuracy`. Those of the first n numbers alone end in
+        `_n`."""
         from bert_tf.tasks import embedding_metrics
 
         return embedding_metrics.measure(predictions, labels, self.matryoshka or ())

@@ -49,7 +49,8 @@ def train(model, source, steps, workdir, settings, evaluate, monitor):
       process by what they were spent on. The model holds the best weights.
     Raises:
       Interrupted: SIGTERM, SIGHUP or Ctrl-C came; the state is saved.
-      InputError: too many updates were not finite, the disk is full, or a worker has died.
+      InputError: too many updates were not finite, or all; no evaluation was finite; the disk is
+        full, or a worker has died.
     """
     strategy = model.distribute_strategy
     progress = Progress()
@@ -88,12 +89,14 @@ def train(model, source, steps, workdir, settings, evaluate, monitor):
                     saver.save(step)
             if stopping and step < steps:
                 raise Interrupted(f"saved at step {step} of {steps}; run the same command again")
-        if progress.best_step < 0:  # the best weights were damaged: the last ones take their place
+        # The best weights were damaged and no step is left: the last ones take their place.
+        if progress.best_step < 0 and not journal.seconds["evaluating"]:
             with journal.clock("evaluating"), averaged_weights(model):
                 _update_best(journal, saver, evaluate(), monitor, step, source)
         if step < steps:
             saver.save(step)
     of_chief(strategy, 0.0)  # the chief's files are complete now
+    _require_learned(model, progress, step, workdir, settings)
     saver.restore_best()
     return {
         "best_step": int(progress.best_step),
@@ -180,6 +183,20 @@ def _count_skips(journal, progress, outcome, step, source, settings):
         )
 
 
+def _require_learned(model, progress, step, workdir, settings):
+    """Raises InputError if no update was applied, or no evaluation was finite."""
+    if not int(model.optimizer.iterations.numpy()):
+        raise InputError(
+            f"{workdir}: none of {step} updates was applied: loss or gradient not finite, or loss "
+            f"above train.max_loss, {settings.max_loss}"
+        )
+    if math.isnan(float(progress.best)):
+        raise InputError(
+            f"{workdir}: diverged: no evaluation up to step {step} has a finite loss and score; "
+            f"learning_rate is {settings.learning_rate}, a lower one helps most often"
+        )
+
+
 def _update_best(journal, saver, values, monitor, step, source):
     """Logs an evaluation, and keeps the weights if its monitored metric is the best so far."""
     name, higher_is_better = monitor
@@ -190,7 +207,9 @@ def _update_best(journal, saver, values, monitor, step, source):
     value = of_chief(saver.model.distribute_strategy, values[name])
     progress = saver.progress
     best = float(progress.best)
-    if math.isnan(best) or (value > best if higher_is_better else value < best):
+    # Weights that are not finite may have a finite score: all rows get one answer.
+    sound = math.isfinite(value) and not math.isnan(values.get("loss", 0.0))
+    if sound and (math.isnan(best) or (value > best if higher_is_better else value < best)):
         saver.save_best(step)
         progress.best.assign(value)
         progress.best_step.assign(step)

@@ -29,8 +29,7 @@ def train_step(model, data):
     rows = (inputs, labels, sample_weight)
     replicas = tf.distribute.get_replica_context()
     replica, alone = replicas.replica_id_in_sync_group, replicas.num_replicas_in_sync == 1
-    # XLA wants to know how many rows there are.
-    sparse = alone and model.accumulate == 1 and not model.jit_compile
+    sparse = alone and model.accumulate == 1 and not model.jit_compile  # XLA counts the rows
     sparse = sparse and getattr(model.optimizer, "sparse_gradients", False)
 
     def total(tensors):
@@ -39,21 +38,17 @@ def train_step(model, data):
     weights = total(loss_weights(model, labels, sample_weight))
     variables = model.trainable_variables
     step = (model, variables, weights, sparse, model.optimizer.iterations, replica)
-    if model.accumulate > 1 and model.in_batch:
-        gradients, terms = _cached(step, rows, model.accumulate)
+    if model.accumulate == 1:
+        gradients, terms = loss_and_gradients(*step, rows, 0)
     else:
-        gradients, terms = loss_and_gradients(*step, _micro_batch(rows, 0, model.accumulate), 0)
-        if model.accumulate > 1:
-            gradients, terms = _accumulated(step, rows, model.accumulate, (gradients, terms))
+        count = _divisor(rows, model.accumulate) if model.jit_compile else model.accumulate
+        gradients, terms = (_cached if model.in_batch else _accumulated)(step, rows, count)
     gradients, terms = total(gradients), total(terms)
     loss = total_loss(model, {name: terms[name][0] for name in weights}, weights)
     norm, applied = apply_gradients(model, gradients, variables, loss)
     model.update_means({name: _only_if(applied, term) for name, term in terms.items()})
-    return {
-        **model.running_means(),
-        "gradient_norm": norm,
-        "applied": tf.cast(applied, tf.float32),
-    }
+    told = {"gradient_norm": norm, "applied": tf.cast(applied, tf.float32)}
+    return {**model.running_means(), **told}
 
 
 def test_step(model, data):
@@ -233,24 +228,21 @@ def _without_repeats(gradient):
     return tf.IndexedSlices(values, rows, gradient.dense_shape)
 
 
-def _accumulated(step, rows, count, first):
+def _accumulated(step, rows, count):
     """The sum over micro-batches, one after the other so that memory stays flat.
 
     Args:
       step: the first arguments of `loss_and_gradients`.
       rows: the whole batch.
-      count: int, of micro-batches.
-      first: what micro-batch 0 gave.
+      count: int, of micro-batches, or an integer scalar that divides the rows: XLA wants all equal.
     """
 
     def add(index, total):
         part = loss_and_gradients(*step, _micro_batch(rows, index, count), index)
         return index + 1, tf.nest.map_structure(tf.add, total, part)
 
-    _, total = tf.while_loop(
-        lambda index, _: index < count, add, (tf.constant(1), first), parallel_iterations=1
-    )
-    return total
+    first = loss_and_gradients(*step, _micro_batch(rows, 0, count), 0)
+    return _counted(count, add, first, 1)
 
 
 def _cached(step, rows, count):
@@ -278,7 +270,7 @@ def _cached(step, rows, count):
         return index + 1, parts.write(index, part)
 
     parts = tf.TensorArray(tf.float32, count, infer_shape=False)
-    _, parts = _counted(count, write, parts)
+    parts = _counted(count, write, parts)
     outputs = tf.ensure_shape(parts.concat(), [None, *shapes[0][1:]])
     with tf.GradientTape() as tape:
         tape.watch(outputs)
@@ -294,27 +286,36 @@ def _cached(step, rows, count):
         _require_used(variables, gradients)
         return index + 1, [one + more for one, more in zip(total, gradients, strict=True)]
 
-    _, gradients = _counted(count, add, [tf.zeros(x.shape, x.dtype) for x in variables])
+    gradients = _counted(count, add, [tf.zeros(x.shape, x.dtype) for x in variables])
     return gradients, terms | model.metric_terms(outputs, labels, sample_weight)
 
 
-def _counted(count, body, start):
-    """What `body` makes of (index, state) for index 0 to count - 1, one after the other."""
-    return tf.while_loop(
-        lambda index, _: index < count, body, (tf.constant(0), start), parallel_iterations=1
-    )
+def _counted(count, body, state, first=0):
+    """What `body` makes of (index, state) for index `first` to count - 1, one after the other."""
+    start = (tf.constant(first), state)
+    return tf.while_loop(lambda index, _: index < count, body, start, parallel_iterations=1)[1]
 
 
 def _micro_batch(rows, index, count):
     """Rows of micro-batch `index` of `count`; the last ones may be smaller, or empty."""
-    if count == 1:
-        return rows
 
     def cut(x):
         size = -(-tf.shape(x)[0] // count)
+        if tf.is_tensor(count):  # of equal ones XLA knows the shape
+            parts = tf.reshape(x, tf.concat([[count, size], tf.shape(x)[1:]], axis=0))
+            return tf.ensure_shape(tf.gather(parts, index), [None, *x.shape[1:]])
         return x[index * size : (index + 1) * size]
 
     return tf.nest.map_structure(lambda x: None if x is None else cut(x), rows)
+
+
+def _divisor(rows, least):
+    """The smallest count from `least` on that divides a batch's rows, or all; integer scalar."""
+    sizes = tf.stack([tf.shape(x)[0] for x in tf.nest.flatten(rows[0])])  # of several tasks, some 0
+    most = tf.maximum(tf.reduce_max(sizes), 1)
+    counts = tf.range(1, most + 1)
+    even = tf.reduce_all(sizes % counts[:, None] == 0, axis=1)
+    return tf.reduce_min(tf.where(even & (counts >= least), counts, most))
 
 
 def _only_if(applied, term):

@@ -293,6 +293,10 @@ def test_layers_that_are_normed_before_have_relations_too():
         ({"cosine": 1}, "hidden_size of the student is 16, of the teacher 32"),
         ({"patient": {"layers": {1: 1}}}, "losses.patient: hidden_size of the student is 16"),
         ({"vectors": 1}, "losses.vectors: a SequenceClassifier answers none"),
+        (
+            {"logits": {"temperature": 1e300}},
+            "temperature 1e+300, wanted a number above 0, at most 10000",
+        ),
         ({"logits": {"temperature": True}}, "temperature True, wanted a number above 0"),
         ({"attentions": {"of": "both"}}, "of 'both', wanted one of scores, probabilities"),
     ],

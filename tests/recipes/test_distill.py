@@ -261,7 +261,7 @@ def test_two_teachers_one_of_another_vocabulary_and_texts_without_labels(folder,
             "losses.logits: weight 0, wanted a number above 0",
         ),
         (["distillation.unlabelled={}/absent.txt"], 1, "absent.txt"),
-        (["model.changes={keep_layers: [1, 9]}"], 1, "keep_layers: [1, 9], wanted numbers of lay"),
+        (["model.changes={keep_layers: [1, 9]}"], 2, "model.changes.keep_layers: [1, 9], wanted"),
         (["distillation.static=64"], 2, "distillation.static: 64, wanted at most the encoder"),
         (["distillation={static: 8, fresh: true}"], 2, "distillation.fresh is true and distill"),
         (

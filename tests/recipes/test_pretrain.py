@@ -251,6 +251,15 @@ def test_what_cannot_work_is_one_line_and_the_workdir_stays_free(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_phase_that_diverged_is_not_finished_and_no_model_is_written(folder, tmp_path):
+    settings = ["model.family=bert", "phases.1.learning_rate=1e30", "train.steps=2"]
+    config = config_of(folder, *settings, "train.warmup=0")
+    parts = ["phase_1", "diverged", "up to step 2", "learning_rate is 1e+30"]
+    refused(InputError, lambda: pretrain(config, str(tmp_path / "run")), *parts)
+    for name in ("metrics.json", "model", "phase_1/metrics.json"):
+        assert not (tmp_path / "run" / name).exists()
+
+
 def test_records_that_do_not_go_together_are_one_line(folder, tmp_path):
     other = records(folder, "dev", max_length=16)
     twice = records(folder, "train", dupe_factor=2)

@@ -221,6 +221,32 @@ def test_a_table_without_what_the_objective_reads_is_refused(objective, message)
         encoder(objective=objective).check_table(table)
 
 
+@pytest.mark.parametrize(
+    "objective, columns",
+    (
+        ("simcse", ()),
+        ("simcse", ("category",)),
+        ("multiple_negatives", ("text_pair",)),
+        ("multiple_negatives", ("text_pair", "category")),
+        ("multiple_negatives", ("text_pair", "score")),
+        ("cosent", ("text_pair", "score", "category")),
+    ),
+)
+def test_no_figure_may_be_monitored_that_the_table_is_not_measured_by(objective, columns):
+    pairs, model = "text_pair" in columns, encoder(objective=objective)
+    kinds = {"text": "text", **dict.fromkeys(columns, "text")}
+    model.check_table(
+        types.SimpleNamespace(
+            name="a", kinds=kinds, label=None, problem_type="single_label_classification"
+        )
+    )
+    rows = np.arange(8).reshape(4, 2)[:, : 1 + pairs]
+    labels = {"texts": rows, "score": np.arange(4.0), "category": np.array([0, 0, 1, 1])}
+    labels = {name: x for name, x in labels.items() if name == "texts" or name in columns}
+    vectors = np.random.default_rng(1).normal(size=(*rows.shape, 4))
+    assert {*model.monitors} - {"loss"} == {*measure([vectors], [labels])} - {"rows"}
+
+
 def test_columns_guess_the_objective():
     class Labels:
         kinds, label = {}, None

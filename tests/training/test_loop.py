@@ -228,6 +228,23 @@ def test_too_many_bad_steps_end_the_run_in_one_line_and_keep_good_weights(tmp_pa
     assert all(np.isfinite(weight).all() for weight in model.get_weights())
 
 
+def test_a_run_without_any_update_is_an_error_each_time_it_is_asked_for(tmp_path):
+    for _ in range(2):
+        model = line(max_loss=1e-9)
+        with pytest.raises(InputError, match="none of 3 updates was applied") as caught:
+            run(tmp_path, model, steps=3, max_loss=1e-9)
+        assert "train.max_loss, 1e-09" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("figures", ({"score": np.nan}, {"score": 0.5, "loss": np.nan}))
+def test_a_run_whose_evaluations_are_all_not_finite_has_diverged(tmp_path, figures):
+    settings = TrainSection(evaluate_every=2, learning_rate=7.0)
+    for _ in range(2):
+        with pytest.raises(InputError, match="no evaluation up to step 4 has a finite") as caught:
+            train(adam(), source_of(), 4, str(tmp_path), settings, lambda: figures, ("score", True))
+        assert "learning_rate is 7.0" in str(caught.value) and "\n" not in str(caught.value)
+
+
 def test_a_metric_nobody_measures_is_one_line(tmp_path):
     settings = TrainSection(evaluate_every=2)
     with pytest.raises(InputError, match="train.best_metric: 'f1', wanted one of score") as caught:

@@ -118,6 +118,20 @@ def test_the_step_compiles_under_xla_and_moves_every_weight():
     np.testing.assert_allclose(*ends, atol=1e-5)
 
 
+@pytest.mark.parametrize("rows", [6, pytest.param(5, marks=pytest.mark.slow)])
+def test_micro_batches_compile_under_xla_with_dropout(rows):
+    """Dropout wants shapes that XLA knows, and the rows are not told to the trace."""
+    model = line(accumulate=3, jit_compile=True)
+    spec = tf.nest.map_structure(lambda x: tf.TensorSpec([None, *x.shape[1:]], x.dtype), batch(0))
+    step = tf.function(model.train_step, [spec], autograph=False, jit_compile=True)
+    model.optimizer.build(model.trainable_variables)
+    plain = line(accumulate=5 if rows == 5 else 3)
+    data = tensors(batch(0, rows=rows))
+    assert float(step(data)["loss"]) == pytest.approx(float(plain.train_step(data)["loss"]))
+    for one, other in zip(model.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
 def test_row_weights_scale_out_and_rows_of_weight_0_are_not_there():
     inputs, labels = WHOLES["classifier"][1]
     few = {name: values[[0, 2, 4]] for name, values in inputs.items()}

@@ -42,11 +42,13 @@ class Generation:
     seed: int = 0
 
     def __post_init__(self):
-        for name, least in (("max_new_tokens", 1), ("num_beams", 1), ("top_k", 1), ("seed", 0)):
-            value = getattr(self, name)
-            whole = isinstance(value, int) and not isinstance(value, bool) and value >= least
-            if not whole and (name, value) != ("top_k", None):
-                raise InputError(f"{name}: {shown(value)}, wanted a whole number from {least}")
+        most = {"max_new_tokens": 2**31 - 1, "num_beams": 1024, "top_k": 2**31 - 1}
+        for name, high in {**most, "seed": 2**63 - 1}.items():
+            value, low = getattr(self, name), int(name != "seed")
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            if not (whole and low <= value <= high) and (name, value) != ("top_k", None):
+                wanted = f"a whole number from {low} to {high}"
+                raise InputError(f"{name}: {shown(value)}, wanted {wanted}")
         for name in ("temperature", "repetition_penalty", "top_p", "length_penalty"):
             value = getattr(self, name)
             number = isinstance(value, int | float) and not isinstance(value, bool)
