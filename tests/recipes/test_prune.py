@@ -47,7 +47,9 @@ def test_what_is_left_is_a_smaller_model(folder, capsys):
     config = model.encoder.config
     assert (config.num_hidden_layers, config.num_attention_heads, config.head_width) == (1, 1, 8)
     assert config.intermediate_size == 8 and model.label_names == ["bad", "good"]
-    entries = Tokenizer.from_pretrained(run / "model").vocab_size
+    tokenizer = Tokenizer.from_pretrained(run / "model")
+    assert json.loads((run / "kept.json").read_text())["tokenizer"] == tokenizer.fingerprint
+    entries = tokenizer.vocab_size
     assert entries == config.vocab_size < len(tiny.vocabulary())
     assert results["validation"]["accuracy"] == results["pruned"]["accuracy"]
     assert results["pruned"]["parameters"] == model.count_params() < results["before"]["parameters"]
@@ -100,25 +102,13 @@ def test_bad_input_is_one_line(folder, tmp_path, capsys, sets, code, line):
     assert not (tmp_path / "run" / "metrics.json").exists()
 
 
-def test_a_run_goes_on_with_its_own_vocabulary_alone(folder, tmp_path, capsys, monkeypatch):
-    text = tmp_path / "texts.txt"
-    text.write_text("a good film\nthe bad story\n")
-    sets = ["pruning={heads: null, neurons: null, vocabulary: " + f"{text}" + "}"]
-    measure = finetune.evaluate
-
-    def interrupt(*arguments):
-        os.kill(os.getpid(), signal.SIGINT)
-        return measure(*arguments)
-
-    monkeypatch.setattr(finetune, "evaluate", interrupt)
-    assert cli.main(argv_of(folder, tmp_path / "run", *sets)) == 3
-    monkeypatch.undo()
-    text.write_text("a good actor\nthe bad end\n")  # as many entries, others
-    capsys.readouterr()
-    assert cli.main(argv_of(folder, tmp_path / "run", *sets)) == 1
+def test_a_run_goes_on_with_its_own_vocabulary_alone(folder, tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    kept = {"layers": [0, 1], "heads": None, "neurons": None, "tokenizer": "another"}
+    (tmp_path / "run" / "kept.json").write_text(json.dumps(kept))
+    sets = "pruning={heads: null, neurons: null, vocabulary: " + f"{folder}/texts.txt" + "}"
+    assert cli.main(argv_of(folder, tmp_path / "run", sets)) == 1
     assert f"{tmp_path}/run: the run there has another vocabulary" in capsys.readouterr().err
-    text.write_text("a good film\nthe bad story\n")
-    assert cli.main(argv_of(folder, tmp_path / "run", *sets)) == 0
 
 
 def test_thresholds_of_the_whole_model_do_not_stay(folder, tmp_path):
