@@ -42,6 +42,7 @@ from bert_tf.settings import (
     load,
     one_of,
     optional,
+    parse_value,
     setting,
     to_dict,
     to_yaml,
@@ -71,6 +72,7 @@ __all__ = [
     "finetuning",
     "from_dict",
     "load",
+    "parse_value",
     "to_dict",
     "to_yaml",
 ]

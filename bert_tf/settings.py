@@ -100,7 +100,7 @@ def load(config_class, path=None, overrides=()):
         key, separator, text = override.partition("=")
         if not (key and separator):
             raise ConfigError(f"{source}: wanted section.key=value")
-        value = _parse_yaml(text, source)
+        value = parse_value(text, source)
         for name in reversed(key.split(".")):
             value = {name: value}
         values = _overlaid(values, _checked(config_class, value, source))
@@ -282,7 +282,7 @@ def keys_of(path):
 def _read_yaml(path):
     try:
         with open(path, encoding="utf-8") as file:
-            values = _parse_yaml(file.read(), path)
+            values = parse_value(file.read(), path)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -290,14 +290,14 @@ def _read_yaml(path):
     return {} if values is None else values
 
 
-def _parse_yaml(text, source):
+def parse_value(text, source):
+    """What YAML says, as `--set` does; ConfigError, which names the source, where it is none."""
     try:
         return yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"{source}, line {line}: {shown_name(error.problem, 200)}") from None
-    # PyYAML's own constructors fail over the 13th month, an int of thousands of digits, and
-    # values that a tag says are of another type (!!timestamp x).
+    # PyYAML's own constructors fail over the 13th month, and what is not as its tag says.
     except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError) as error:
         reason = shown_name((str(error) or "unreadable").splitlines()[0], limit=200)
         raise ConfigError(f"{source}: not YAML: {reason}") from None

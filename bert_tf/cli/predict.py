@@ -1,6 +1,5 @@
 """bert-tf predict: labels, scores, words for [MASK] or perplexities of texts."""
 
-import dataclasses
 import sys
 
 from bert_tf import config
@@ -96,15 +95,6 @@ COMMAND = Command(
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class _Given:
-    """What several --generation give together, as a section of a configuration."""
-
-    generation: dict = config.setting(
-        config.Kind("a mapping", lambda value: isinstance(value, dict)), {}
-    )
-
-
 def main(argv=None):
     """Runs the verb; argv is a list of str without it. Returns the exit code."""
     return COMMAND.run(_work, argv, _prepare)
@@ -154,16 +144,17 @@ def _prepare(flags):
 
 def _generation(given):
     """The settings of how texts are written, dict of name -> value as `--set` reads it."""
+    found = {}
     for each in given:
         name, equals, value = each.partition("=")
         if not (name and equals):
             raise ConfigError(f"--generation is {shown(each)}, wanted KEY=VALUE")
         try:
-            config.load(_Given, overrides=[f"generation.{each}"])
+            found[name] = config.parse_value(value, "--generation")
         except ConfigError:
             said = f"--generation={shown_name(name)}: {shown(value)}"
             raise ConfigError(f"{said} is no value of YAML") from None
-    return config.load(_Given, overrides=[f"generation.{each}" for each in given]).generation
+    return found
 
 
 def _work(prepared):

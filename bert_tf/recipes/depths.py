@@ -7,7 +7,7 @@ from absl import logging
 from bert_tf.atomic import new_file
 from bert_tf.loading.cutting import kept_layers_of_task
 from bert_tf.recipes.output_files import check_picture
-from bert_tf.training.evaluation import evaluate
+from bert_tf.training.evaluation import evaluate, first_figure
 
 
 def spread_layers(depth, count):
@@ -55,16 +55,3 @@ def draw_depths(model, found, path):
     axes.grid(alpha=0.3)
     with new_file(path, "wb") as file:
         figure.savefig(file, dpi=120, format=os.path.splitext(path)[1][1:])
-
-
-def first_figure(model, figures):
-    """The first of a task's figures that rank models, among those that were measured.
-
-    Args:
-      model: TaskModel.
-      figures: dict, as `training.evaluation.evaluate` gives them.
-    Returns:
-      (str, float), its name and value.
-    """
-    name = next(name for name in (*model.monitors, "loss") if name in figures)
-    return name, figures[name]

@@ -16,7 +16,6 @@ from bert_tf.export.engines.ids import expected, input_names, require_equal, sam
 from bert_tf.export.text_model import text_settings
 from bert_tf.export.warmup import sample_columns
 from bert_tf.loading import load_with_tokenizer
-from bert_tf.recipes.depths import first_figure
 from bert_tf.recipes.evaluate import BATCH_ROWS, labelled_batches
 from bert_tf.recipes.output_files import check_output_folder
 from bert_tf.recipes.prediction_rows import open_rows
@@ -250,7 +249,7 @@ def compared(model, table, batches, outputs):
         theirs = evaluation.evaluate(model, batches, table)
     finally:
         vars(model)["evaluated"] = own
-    name, own_value = first_figure(model, ours)
+    name, own_value = evaluation.first_figure(model, ours)
     unit, drop = "points", (own_value - theirs[name]) * 100 / model.full_mark
     if not model.higher_is_better(name):
         unit, drop = "%", (theirs[name] - own_value) * 100 / max(abs(own_value), _NO_LOSS)

@@ -6,7 +6,6 @@ only those that are missing.
 """
 
 import dataclasses
-import importlib.util
 import math
 import os
 import time
@@ -14,7 +13,7 @@ import time
 from absl import logging
 
 from bert_tf.config import Masking, from_dict
-from bert_tf.errors import ConfigError, InputError, shown
+from bert_tf.errors import ConfigError, shown
 from bert_tf.pretraining_data.corpus import corpus_plan, layouts, text_files
 from bert_tf.pretraining_data.corpus.documents import expand
 from bert_tf.pretraining_data.records import folder
@@ -53,10 +52,10 @@ def make_records(
         and no file has any.
       Interrupted: by Ctrl-C; the finished shards stay.
     """
-    if runner is not None and importlib.util.find_spec("apache_beam") is None:
-        raise InputError(
-            "--runner needs Apache Beam, which is not installed: pip install 'bert_tf[beam]'"
-        )
+    if runner is not None:
+        from bert_tf.pretraining_data.records.beam import require_beam
+
+        require_beam()
     files = expand(corpus)
     if not settings.reading.labels:  # else they are JSON lines
         check_field(corpus, settings.reading.layout, settings.reading.field)

@@ -97,6 +97,7 @@ class SentenceEncoder(TaskModel):
         self.pooling, self.objective = pooling or "mean", objective or "simcse"
         self.window_pooling = window_pooling
         self.normalize = normalize is not False
+        self.figures = (*_RETRIEVAL, *_RATED, *_CLASSES)  # until a table says which
         self.dense = None if dense is None else layer_of(dense)
         self.scale, self.margin, self.highest_score = scale, margin, highest_score
         config = encoder.config
@@ -278,7 +279,7 @@ class SentenceEncoder(TaskModel):
         """The figures of the table that the objective is for first, then the table's others."""
         first = {"cosent": _RATED, "cosine": _RATED, "supervised_contrastive": _CLASSES}
         first |= {"simcse": ("loss",)}
-        measured = (*getattr(self, "figures", (*_RETRIEVAL, *_RATED, *_CLASSES)), "loss")
+        measured = (*self.figures, "loss")
         names = (*first.get(self.objective, _RETRIEVAL), *measured)
         return tuple(dict.fromkeys(name for name in names if name in measured))
 

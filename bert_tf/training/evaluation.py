@@ -65,3 +65,16 @@ def _run(model, dataset):
 
 def _numpy(values):
     return tf.nest.map_structure(np.asarray, values)
+
+
+def first_figure(model, figures):
+    """The first of a task's figures that rank models, among those that were measured.
+
+    Args:
+      model: TaskModel.
+      figures: dict, as `evaluate` gives them.
+    Returns:
+      (str, float), its name and value.
+    """
+    name = next(name for name in (*model.monitors, "loss") if name in figures)
+    return name, figures[name]

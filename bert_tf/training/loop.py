@@ -57,7 +57,7 @@ def train(model, source, steps, workdir, settings, evaluate, monitor):
     saver = RunningCheckpoint(
         os.path.join(workdir, "checkpoints"), model, progress, chief=is_chief(strategy)
     )
-    step = saver.restore()
+    step = begun = saver.restore()
     journal = Journal(workdir, step, steps, chief=is_chief(strategy))
     if step:
         journal.say(f"continuing at step {step} of {steps}")
@@ -90,7 +90,7 @@ def train(model, source, steps, workdir, settings, evaluate, monitor):
             if stopping and step < steps:
                 raise Interrupted(f"saved at step {step} of {steps}; run the same command again")
         # The best weights were damaged and no step is left: the last ones take their place.
-        if progress.best_step < 0 and not journal.seconds["evaluating"]:
+        if progress.best_step < 0 and step == begun:
             with journal.clock("evaluating"), averaged_weights(model):
                 _update_best(journal, saver, evaluate(), monitor, step, source)
         if step < steps:

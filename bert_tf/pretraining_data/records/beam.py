@@ -7,6 +7,16 @@ same names. A shard is made by the same function as without Beam, and has the sa
 from bert_tf.errors import ConfigError, InputError
 
 
+def require_beam():
+    """Raises InputError where Apache Beam is not installed."""
+    try:
+        import apache_beam  # noqa: F401
+    except ImportError as error:
+        raise InputError(
+            "--runner needs Apache Beam, which is not installed: pip install 'bert_tf[beam]'"
+        ) from error
+
+
 def run(job, numbers, runner, options=()):
     """Makes shards.
 
@@ -21,13 +31,9 @@ def run(job, numbers, runner, options=()):
       InputError: Beam is not installed, or a shard cannot be made.
       ConfigError: there is no such runner.
     """
-    try:
-        import apache_beam as beam
-        from apache_beam.options.pipeline_options import PipelineOptions
-    except ImportError as error:
-        raise InputError(
-            "--runner needs Apache Beam, which is not installed: pip install 'bert_tf[beam]'"
-        ) from error
+    require_beam()
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
 
     def make(number):
         job.make(number)
