@@ -47,7 +47,7 @@ def require_file_name(path):
     except UnicodeEncodeError:
         named = False
     if not named:
-        raise InputError(f"{shown(os.fspath(path))}: is no name of a file")
+        raise InputError(f"{shown(os.fspath(path), 4096)}: is no name of a file")
 
 
 def hint(name, known, say=str, most=None):

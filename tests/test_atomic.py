@@ -258,7 +258,7 @@ def test_a_folder_that_is_not_there_cannot_be_locked(tmp_path):
             pytest.fail("locked")
 
 
-@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+@pytest.mark.parametrize("name", ["a\0b", "\ud800", "long" * 20 + "\0"])
 def test_what_no_file_can_be_called_is_one_line(tmp_path, name):
     makers = (atomic.new_file, atomic.new_path, atomic.new_files, atomic.new_directory)
     for make in makers:

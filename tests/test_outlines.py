@@ -26,6 +26,7 @@ def test_an_outline_has_every_figure_that_models_of_its_task_may_have(name):
     task, found = TASKS[name], set()
     told = dict(num_labels=None, objective=None, tags=types.SimpleNamespace(plain=False))
     told |= dict(loss_names=task.loss_names, metric_names=task.metric_names)
+    told |= dict(figures=getattr(task, "figures", ()))
     for kind in ("single_label_classification", "multi_label_classification", "regression"):
         model = types.SimpleNamespace(problem_type=kind, **told)
         found |= set(task.monitors.fget(model))

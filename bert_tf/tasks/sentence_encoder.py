@@ -70,6 +70,7 @@ class SentenceEncoder(TaskModel):
     }
     token_axes = dict.fromkeys(("input_ids", "attention_mask", "token_type_ids", "language_ids"), 2)
     loss_names = ("embedding",)
+    figures = (*_RETRIEVAL, *_RATED, *_CLASSES)  # until a table says which
     pools_windows = True
 
     def __init__(
@@ -97,7 +98,6 @@ class SentenceEncoder(TaskModel):
         self.pooling, self.objective = pooling or "mean", objective or "simcse"
         self.window_pooling = window_pooling
         self.normalize = normalize is not False
-        self.figures = (*_RETRIEVAL, *_RATED, *_CLASSES)  # until a table says which
         self.dense = None if dense is None else layer_of(dense)
         self.scale, self.margin, self.highest_score = scale, margin, highest_score
         config = encoder.config
