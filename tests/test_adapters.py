@@ -100,7 +100,7 @@ def test_updates_change_nothing_at_first_and_are_the_same_when_they_are_merged(f
 
 
 @of_families("modernbert", "transformer", others=["bert", "gpt2", "mobilebert"])
-def test_base_and_adapter_are_the_model_again(family, tmp_path):
+def test_base_and_adapter_are_the_model_again(family, tmp_path, caplog):
     encoder = build_encoder(FAMILIES[family])
     encoder.save_pretrained(str(tmp_path / "base"))
     model = SequenceClassifier(trained(encoder, ["query", "value", "output"]), 2, ["bad", "good"])
@@ -115,6 +115,7 @@ def test_base_and_adapter_are_the_model_again(family, tmp_path):
     np.testing.assert_allclose(
         alone(IDS)["sequence_output"], plain.encoder(IDS)["sequence_output"], atol=2e-6
     )
+    assert "trained over other weights" not in caplog.text
 
 
 def adapter_of(tmp_path, layers=("query", "value")):
@@ -138,6 +139,18 @@ def test_the_files_are_named_as_peft_names_them(tmp_path):
     assert tensors[f"base_model.model.{layer}.lora_A.weight"].shape == (3, 16)
     assert tensors[f"base_model.model.{layer}.lora_B.weight"].shape == (16, 3)
     assert "base_model.model.classifier.weight" in tensors and len(tensors) == 12
+
+
+def test_a_base_of_the_same_shapes_but_other_weights_is_told(tmp_path, caplog):
+    folder = adapter_of(tmp_path)
+    load_task(tmp_path / "base", adapter=folder)
+    assert "trained over other weights" not in caplog.text
+    build_encoder(FAMILIES["bert"]).save_pretrained(str(tmp_path / "other"))
+    load_task(tmp_path / "other", adapter=folder)
+    assert (
+        f"{folder}/adapter_model.safetensors: trained over other weights than those of "
+        f"{tmp_path}/other/model.safetensors: what both answer together may be worth nothing"
+    ) in caplog.text
 
 
 def test_an_adapter_of_peft_leaves_the_task_to_its_base(tmp_path):

@@ -1,9 +1,11 @@
 """Adapters: low-rank updates of a model's weights, in files of their own, as PEFT writes them.
 
 Source: huggingface/peft, `LoraConfig`, `PeftModel.save_pretrained` and the names it gives tensors.
-Beside its two files there is the config.json of the model that base and adapter are together.
+Beside its two files there is the config.json of the model that base and adapter are together; its
+`base_sha256` tells which base that was.
 """
 
+import hashlib
 import re
 import typing
 from pathlib import Path
@@ -67,9 +69,10 @@ def save_adapter(updates, model, directory, base):
     config, holder, table, beside = files_of_task(model)
     rows = expand(table.rows, holder)
     of_kernel = {id(find(holder, row.ours)): row for row in rows}
-    tensors, ranks, alphas, turned = {}, {}, {}, False
+    tensors, ranks, alphas, below, turned = {}, {}, {}, {}, False
     for linear, update in updates:
         row = of_kernel[id(linear.kernel)]
+        below |= _in_files(row, linear.kernel)
         turned |= row.transform is not TRANSPOSED
         for name, down, up in _modules(row.names, update):
             tensors[f"{_BEFORE}{name}{_DOWN}"], tensors[f"{_BEFORE}{name}{_UP}"] = down, up
@@ -82,8 +85,7 @@ def save_adapter(updates, model, directory, base):
     for row in rows:
         variable = find(holder, row.ours)
         if id(variable) not in frozen:
-            parts = row.transform.split(np.asarray(variable.numpy(), np.float32), len(row.names))
-            saved |= dict(zip(row.names, map(np.ascontiguousarray, parts), strict=True))
+            saved |= _in_files(row, variable)
     tensors |= {f"{_BEFORE}{name}": x for name, x in saved.items()}
     first = next(iter(updates))[1]
     peft = {
@@ -101,8 +103,31 @@ def save_adapter(updates, model, directory, base):
         "rank_pattern": {name: rank for name, rank in ranks.items() if rank != first.rank},
         "alpha_pattern": {name: alphas[name] for name in ranks if ranks[name] != first.rank},
     }
-    files = {WEIGHTS_FILE: tensors, **(beside or {}), CONFIG_FILE: peft, MODEL_FILE: config}
+    told = {**config, "base_sha256": base_sha256(ranks, below)}
+    files = {WEIGHTS_FILE: tensors, **(beside or {}), CONFIG_FILE: peft, MODEL_FILE: told}
     write_files(directory, files)
+
+
+def _in_files(row, variable):
+    """What files hold of a variable, dict of name -> float32 array."""
+    parts = row.transform.split(np.asarray(variable.numpy(), np.float32), len(row.names))
+    return dict(zip(row.names, map(np.ascontiguousarray, parts), strict=True))
+
+
+def base_sha256(layers, tensors):
+    """Tells the base of an adapter from others, which may have the same shapes.
+
+    Args:
+      layers: names of the layers that are updated.
+      tensors: dict of name -> array, the base's as files hold them; others may be among them.
+    Returns:
+      str, the SHA-256 of the layers' kernels as float32 in the order of their names.
+    """
+    found = hashlib.sha256()
+    for layer in sorted(layers):
+        name = next(x for x in (f"{layer}.weight", f"{layer}.kernel") if x in tensors)
+        found.update(np.ascontiguousarray(tensors[name], "<f4"))
+    return found.hexdigest()
 
 
 def _modules(names, update):

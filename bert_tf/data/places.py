@@ -74,6 +74,10 @@ def _places(task, given, further, key, format):
         places[name] = given[name] if name in given else dict(further).get(name, default)
     if places.get(LANGUAGE) is None:
         places.pop(LANGUAGE, None)
+    for name, place in places.items():
+        twin = next((x for x in places if x != name and places[x] == place is not None), None)
+        if twin is not None and task.columns[name].kind == "label":
+            raise ConfigError(f"{name}: {shown(place)}, and {twin} is read there; wanted another")
     return places
 
 

@@ -5,9 +5,11 @@ import dataclasses
 import os
 
 import numpy as np
+from absl import logging
 
 from bert_tf.conversion.adapters import (
     MODEL_FILE,
+    base_sha256,
     factors,
     kernel_names,
     merge,
@@ -67,7 +69,15 @@ def adapted(source, adapter):
             for name, x in arrays.items()
             if name not in left
         }
-        yield dataclasses.replace(both, tensors=merge(tensors, found, layout.prefix))
+        merged = merge(tensors, found, layout.prefix)
+        layers = [name.removeprefix(layout.prefix) for name in found.updates]
+        if found.model.get("base_sha256") not in (None, base_sha256(layers, arrays)):
+            logging.warning(
+                "%s: trained over other weights than those of %s: what both answer together may "
+                "be worth nothing",
+                *(found.file, base.weights_file),
+            )
+        yield dataclasses.replace(both, tensors=merged)
 
 
 def taken_apart(model, directory, base):

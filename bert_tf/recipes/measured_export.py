@@ -90,6 +90,7 @@ def export_for_engine(
             batches = in_batches(texts or sample_rows(model, tokenizer))
             wanted = [expected(model, batch) for batch in batches]
             kind = {name: getattr(model, name, None) for name in ("problem_type", "thresholds")}
+            kind["outside"] = model.tags.outside if hasattr(model, "tags") else None
             return require_agreement(agreement(answers(batches), wanted, batches, **kind), force)
 
     options = {"quantize": quantize, "calibration": texts, "accept": accept}

@@ -37,6 +37,12 @@ def test_a_pair_of_which_one_column_alone_is_told_is_refused():
         columns("reranking", text="question")
 
 
+@pytest.mark.parametrize("settings", [{"label": "text"}, {"text_pair": "label"}, {"text": "label"}])
+def test_labels_that_are_the_texts_are_refused(settings):
+    with pytest.raises(ConfigError, match="^label: '(text|label)', and text(_pair)? is read there"):
+        columns("sequence_classification", **settings)
+
+
 def test_null_for_a_column_that_may_be_absent_is_none():
     given = {"validation_columns": {"text_pair": None}}
     found = columns("sequence_classification", "validation_columns", text_pair="b", **given)

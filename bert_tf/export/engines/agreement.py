@@ -8,7 +8,7 @@ from bert_tf.tasks.thresholds import is_given
 _CONSTANT = 1e-4
 
 
-def agreement(found, wanted, batches, problem_type=None, thresholds=None):
+def agreement(found, wanted, batches, problem_type=None, thresholds=None, outside=None):
     """Compares what an engine says of real texts with what its model says.
 
     Of vectors it is the mean cosine. Of numbers, those of regression and a single one a row, it is
@@ -21,6 +21,7 @@ def agreement(found, wanted, batches, problem_type=None, thresholds=None):
       batches: list of dict of int64 [B, L], what was asked.
       problem_type: str, as in Hugging Face's config; None of a task that has none.
       thresholds: list of float, of several labels a row; None for 0.5.
+      outside: int, the place of the tag O; None of models that have none.
     Returns:
       dict, ready for JSON: `agreement` float, at most 1; `agreement_of`, "cosine", "concordance" or
       "answers"; `rows` int.
@@ -41,7 +42,11 @@ def agreement(found, wanted, batches, problem_type=None, thresholds=None):
         sides = map(np.concatenate, zip(*values, strict=True))
         kind, alike = "concordance", [_concordances(*sides)]
     else:
-        alike = [x.argmax(-1) == y.argmax(-1) for x, y in values]
+        said = [(x.argmax(-1), y.argmax(-1)) for x, y in values]
+        inside = [(x != outside) | (y != outside) for x, y in said]
+        alike = [x == y for x, y in said]
+        if any(map(np.any, inside)):
+            alike = [each[chosen] for each, chosen in zip(alike, inside, strict=True)]
     return {
         "agreement": float(np.concatenate(alike).mean()),
         "agreement_of": kind,

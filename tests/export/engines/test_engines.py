@@ -145,6 +145,18 @@ def test_answers_agree_where_the_same_one_is_likeliest(ours, theirs, found):
     assert report == {"agreement": pytest.approx(found), "agreement_of": "answers", "rows": 2}
 
 
+@pytest.mark.parametrize(
+    ("theirs", "found"),
+    [([0, 0, 0, 0, 0], 0.0), ([0, 2, 1, 0, 0], 1.0), ([3, 2, 1, 0, 0], 2 / 3)],
+)
+def test_an_engine_that_finds_no_span_does_not_agree(theirs, found):
+    sides = [[{"logits": np.eye(4)[[x]]}] for x in (theirs, [0, 2, 1, 0, 0])]
+    batch = {"attention_mask": np.ones((1, 5), int)}
+    assert agreement(*sides, [batch], outside=0)["agreement"] == pytest.approx(found)
+    nothing = [{"logits": np.eye(4)[[[0] * 5]]}]
+    assert agreement(nothing, nothing, [batch], outside=0)["agreement"] == 1
+
+
 def test_vectors_agree_by_their_cosine():
     batch = {"attention_mask": np.ones((3, 2), int)}
     ours = np.array([[1, 0], [0, 2], [0, 0]], np.float32)
