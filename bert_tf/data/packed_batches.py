@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from bert_tf.data.cells import cell_tensors, cell_types, flat_cells
 from bert_tf.data.packing import PackedOrder, pack_rows
-from bert_tf.data.pipeline import prediction_batches, until
+from bert_tf.data.pipeline import PARALLEL, prediction_batches, until
 
 
 def packed_order(table, features, *, batch_size, seed, packing):
@@ -67,5 +67,5 @@ def packed_batches(table, features, plan, *, start_step=0, stop_step=None):
         return inputs, tf.where(there, labels, tf.zeros_like(labels)), weights
 
     steps = tf.data.Dataset.range(start_step, np.iinfo(np.int64).max)
-    batches = steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return until(batches.prefetch(tf.data.AUTOTUNE), start_step, stop_step)
+    batches = steps.map(batch, num_parallel_calls=PARALLEL, deterministic=True)
+    return until(batches.prefetch(2), start_step, stop_step)

@@ -5,12 +5,16 @@ into batches, each padded to its own longest row. Python runs once a window; all
 """
 
 import math
+import os
 
 import numpy as np
 import tensorflow as tf
 
 from bert_tf.data import order
 from bert_tf.data.cells import cell_tensors, cell_types, flat_cells
+
+# Windows that are made at a time, or batches where each is made alone.
+PARALLEL = min(os.cpu_count() or 1, 8)
 
 
 @tf.autograph.experimental.do_not_convert
@@ -26,7 +30,7 @@ def repeated_epochs(table, features, *, batch_size, seed):
     epochs = _Epochs(plan)
     windows = _windows(epochs.windows(), plan.window, table, features, ("labels",))
     dataset = epochs.counted(_batches(windows, features, batch_size, full=True))
-    return dataset.apply(tf.data.experimental.assert_cardinality(plan.epoch_steps))
+    return of_length(dataset, plan.epoch_steps)
 
 
 def epoch_steps(table, batch_size):
@@ -85,7 +89,18 @@ def until(batches, start_step, stop_step):
     if stop_step is not None:
         count = max(0, stop_step - start_step)
         batches = batches.take(count)
-    return batches.apply(tf.data.experimental.assert_cardinality(count))
+    return of_length(batches, count)
+
+
+def of_length(batches, count):
+    """The same batches as a dataset that knows how many they are.
+
+    tf.data's own tuning is off, which has nothing to find here: its thread sleeps between two looks
+    at an iterator, up to a second in runs that are short, and the iterator ends when it wakes.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.apply(tf.data.experimental.assert_cardinality(count)).with_options(options)
 
 
 def rows_of_step(table, features, step, **arguments):
@@ -191,7 +206,7 @@ def _once(table, features, batch_size, length_multiple, beside, by_length=True):
     windows = tf.data.Dataset.range(plan.epoch_windows)
     windows = _windows(windows, plan.window, table, features, beside, by_length)
     dataset = _batches(windows, features, batch_size, length_multiple)
-    return dataset.apply(tf.data.experimental.assert_cardinality(plan.epoch_steps))
+    return of_length(dataset, plan.epoch_steps)
 
 
 def _sizes(inputs):
@@ -249,7 +264,7 @@ def _windows(windows, plan, table, features, beside, by_length=True):
             rows, sizes = tf.nest.map_structure(lambda x: tf.gather(x, ranks), (rows, sizes))
         return rows, sizes, batches
 
-    return windows.map(window, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return windows.map(window, num_parallel_calls=PARALLEL, deterministic=True)
 
 
 def _batches(windows, features, batch_size, length_multiple=1, full=False):
@@ -285,4 +300,4 @@ def _batches(windows, features, batch_size, length_multiple=1, full=False):
         numbers = tf.data.Dataset.from_tensor_slices(batches)
         return numbers.map(lambda batch: batch_of(batch, rows, sizes))
 
-    return windows.flat_map(batches_of).prefetch(tf.data.AUTOTUNE)
+    return windows.flat_map(batches_of).prefetch(2)

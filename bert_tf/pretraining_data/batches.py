@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from bert_tf.data import order
 from bert_tf.data.packing import PackedOrder, pack_rows
-from bert_tf.data.pipeline import until
+from bert_tf.data.pipeline import PARALLEL, of_length, until
 from bert_tf.errors import ConfigError
 from bert_tf.pretraining_data.corpus import cloze
 from bert_tf.pretraining_data.hidden import LABELS, hide
@@ -88,7 +88,7 @@ def pretraining_batches(
         dataset = _packed(table, examples, plan, start_step)
     dataset = dataset.map(
         lambda inputs, labels, rows: (inputs, rows if extra == "rows" else labels)
-    ).prefetch(tf.data.AUTOTUNE)
+    ).prefetch(2)
     return until(dataset, start_step, stop_step)
 
 
@@ -140,8 +140,8 @@ def evaluation_batches(
     batches = _window_batches(
         table, examples, seed, numbers, window, batch_size, length_multiple, full=False
     )
-    batches = batches.map(lambda inputs, labels, rows: (inputs, labels)).prefetch(tf.data.AUTOTUNE)
-    return batches.apply(tf.data.experimental.assert_cardinality(plan.epoch_steps))
+    batches = batches.map(lambda inputs, labels, rows: (inputs, labels)).prefetch(2)
+    return of_length(batches, plan.epoch_steps)
 
 
 def _training_windows(table, examples, plan, start_step, length_multiple):
@@ -202,7 +202,7 @@ def _window_batches(table, examples, seed, numbers, window, batch_size, length_m
             return inputs, labels, numbers
 
         return tf.data.Dataset.from_tensor_slices((batches, steps)).map(
-            cut, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+            cut, num_parallel_calls=PARALLEL, deterministic=True
         )
 
     return numbers.map(parsed).prefetch(1).flat_map(batches_of)
@@ -239,7 +239,7 @@ def _packed(table, examples, plan, start_step):
         return inputs, labels, chosen
 
     steps = tf.data.Dataset.range(start_step, np.iinfo(np.int64).max)
-    return steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return steps.map(batch, num_parallel_calls=PARALLEL, deterministic=True)
 
 
 def _examples_of(table, masking, vocabulary, noise, words):

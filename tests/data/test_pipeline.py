@@ -143,6 +143,16 @@ def test_shapes_and_cardinality_are_known_before_reading(table):
     assert once.element_spec[1] == tf.TensorSpec([None], tf.int32)
 
 
+def test_no_iterator_waits_for_a_tuning_thread_when_it_ends(table, path):
+    datasets = [
+        data.training_batches(table, FEATURES, seed=1, batch_size=4, stop_step=3),
+        data.evaluation_batches(table, FEATURES, batch_size=4).map(lambda *batch: batch),
+        data.prediction_batches(table, FEATURES, batch_size=4),
+        read_dataset(path, tokenizer, shuffle_seed=5),
+    ]
+    assert [x.options().autotune.enabled for x in datasets] == [False] * 4
+
+
 def test_evaluation_and_prediction_see_each_row_once(table):
     evaluated = data.evaluation_batches(table, FEATURES, batch_size=4)
     evaluated = list(evaluated.as_numpy_iterator())

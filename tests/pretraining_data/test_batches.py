@@ -199,6 +199,16 @@ def test_shapes_and_cardinality_are_known_before_reading(table, vocabulary):
     assert {spec.shape[0] for spec in (*inputs.values(), *labels.values())} == {4}
 
 
+def test_no_iterator_waits_for_a_tuning_thread_when_it_ends(table, vocabulary):
+    some = dict(batch_size=4, seed=1)
+    for batches in (
+        pretraining_batches(table, MASKING, vocabulary, **some),
+        pretraining_batches(table, MASKING, vocabulary, **some, packing=Packing(3)),
+        evaluation_batches(table, MASKING, vocabulary, **some),
+    ):
+        assert batches.options().autotune.enabled is False
+
+
 def test_packed_rows_hold_the_masked_examples_of_the_step(table, whole_run, originals):
     packing = Packing(3)
     count = epoch_steps(table, BATCH, packing)
