@@ -18,11 +18,13 @@ class Column(typing.NamedTuple):
       kind: str, a key of `data.cells.KINDS`, such as "text", "texts" or "name"; or "label".
       optional: bool, a table may lack it; it is read only where a setting names it.
       target: bool, what is to be predicted: absent when a model answers.
+      beside: str, the column without which this one says nothing.
     """
 
     kind: str
     optional: bool = False
     target: bool = False
+    beside: str | None = None
 
 
 class Outline(typing.NamedTuple):
@@ -104,9 +106,9 @@ OUTLINES = {
         {
             "text": _TEXT,
             "text_pair": _MORE_TARGET,
-            "negative": _MORE_TARGET,
-            "negatives": Column("texts", True, True),
-            "score": Column("rating", True, True),
+            "negative": Column("text", True, True, beside="text_pair"),
+            "negatives": Column("texts", True, True, beside="text_pair"),
+            "score": Column("rating", True, True, beside="text_pair"),
             "category": Column("label", True, True),
             LANGUAGE: _NAME,
         },

@@ -103,6 +103,10 @@ class Distillation(TaskModel):
             return own
         return (*own, TEACHERS_LOSS) if self.learns_answers else (TEACHERS_LOSS, *own)
 
+    def measured_on(self, table):
+        """As the student has it."""
+        self.student.measured_on(table)
+
     def higher_is_better(self, name):
         """As the student has it."""
         return name != TEACHERS_LOSS and self.student.higher_is_better(name)

@@ -78,6 +78,9 @@ def _places(task, given, further, key, format):
         twin = next((x for x in places if x != name and places[x] == place is not None), None)
         if twin is not None and task.columns[name].kind == "label":
             raise ConfigError(f"{name}: {shown(place)}, and {twin} is read there; wanted another")
+        beside = task.columns[name].beside
+        if place is not None and beside is not None and places[beside] is None:
+            raise ConfigError(f"{name}: {shown(place)}, and {beside} is null, wanted both")
     return places
 
 

@@ -68,7 +68,7 @@ def distill(config, workdir):
     with strategy.scope():
         model = _distillation(section, student, teachers, steps, kept is not None)
         compile_model(model, config.train, steps, source.epoch_steps)
-    monitor = monitor_of(config.train.best_metric, model)
+    monitor = monitor_of(config.train.best_metric, model, tables["validation"])
     report_rows(plain, task, tables, tokenizer, steps)
     batches = evaluation_of(plain, task, tables, tokenizer)
     further = dict

@@ -73,7 +73,7 @@ def finetune(config, workdir, start=None):
     with strategy.scope():
         model = _model(config, task, tables["train"], tokenizer)
         compile_model(model, config.train, steps, source.epoch_steps)
-    monitor = monitor_of(config.train.best_metric, model)
+    monitor = monitor_of(config.train.best_metric, model, tables["validation"])
     report_rows(config, task, tables, tokenizer, steps)
     report_lacking(model, source, strategy.num_replicas_in_sync)
     batches = evaluation_of(config, task, tables, tokenizer)
@@ -286,18 +286,21 @@ def configure(model, config):
     freeze(model, config.train.freeze)
 
 
-def monitor_of(name, model, key="train.best_metric"):
+def monitor_of(name, model, table=None, key="train.best_metric"):
     """The figure that picks the best weights, and whether more of it is better.
 
     Args:
       name: str, one of the task's `monitors`; None takes the usual one.
       model: TaskModel.
+      table: Table, the validation rows; None of several tasks, whose parts know theirs.
       key: str, what messages call it.
     Returns:
       (name, bool).
     Raises:
       ConfigError: there is no such figure.
     """
+    if table is not None:
+        model.measured_on(table)
     name = name or model.monitors[0]
     require_figure(name, model.monitors, key)
     return name, model.higher_is_better(name)

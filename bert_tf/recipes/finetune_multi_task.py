@@ -72,7 +72,7 @@ def finetune_multi_task(config, workdir):
     with strategy.scope():
         model = _model(config, alone, kinds, tables, tokenizer)
         compile_model(model, config.train, steps, source.epoch_steps)
-    metrics = _metrics(config, model)
+    metrics = _metrics(config, model, tables)
     monitor = monitor_of(config.train.best_metric, model)
     for name, count in zip(kinds, plan.counts(steps), strict=True):
         report_rows(alone[name], kinds[name], tables[name], tokenizer, count, name)
@@ -154,12 +154,14 @@ def _model(config, alone, kinds, tables, tokenizer):
     return model
 
 
-def _metrics(config, model):
+def _metrics(config, model, tables):
     """The figure of each task that the average is of, dict of name -> str."""
     found = {}
     for name, part in model.parts.items():
         with _of(name):
-            found[name], higher = monitor_of(config.tasks[name].metric, part, "metric")
+            found[name], higher = monitor_of(
+                config.tasks[name].metric, part, tables[name]["validation"], "metric"
+            )
         if not higher:
             raise ConfigError(
                 f"tasks.{name}.metric is {found[name]}, wanted one of which more is better, for an "

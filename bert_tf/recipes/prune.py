@@ -99,7 +99,7 @@ def prune(config, workdir):
         model.settle(None)  # what the whole model's answers have told
         configure(model, plain)
         compile_model(model, config.train, steps, source.epoch_steps)
-    monitor = monitor_of(config.train.best_metric, model)
+    monitor = monitor_of(config.train.best_metric, model, tables["validation"])
     report_rows(plain, task, tables, tokenizer, steps if section.recover else 0)
     batches = evaluation_of(plain, task, tables, tokenizer)
     chief = is_chief(strategy)

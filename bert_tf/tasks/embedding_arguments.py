@@ -1,10 +1,14 @@
-"""What a sentence encoder is told: the layer behind its pooling, the sizes of its vectors."""
+"""What a sentence encoder is told, and the figures that its tables are measured by."""
 
 from bert_tf.errors import InputError, shown
 from bert_tf.layers import ACTIVATIONS_OF_HEADS
 
 ACTIVATIONS = {name: ACTIVATIONS_OF_HEADS[name] for name in ("tanh", "relu", "gelu")}
 ACTIVATIONS["identity"] = lambda x: x
+# Figures of pairs with scores, of pairs without, and of categories.
+_RATED, _RETRIEVAL = ("spearman", "pearson"), ("mrr@10", "ndcg@10", "recall@1", "recall@10")
+_CLASSES = ("nearest_accuracy",)
+FIGURES = (*_RETRIEVAL, *_RATED, *_CLASSES)
 
 
 def layer_of(dense):
@@ -26,3 +30,25 @@ def sizes_of(sizes, width):
     if not listed or not all(isinstance(x, int) and 0 < x <= width for x in sizes):
         raise InputError(f"matryoshka: {shown(sizes)}, wanted a list of sizes up to {width}")
     return list(sizes)
+
+
+def figures_of(table, objective):
+    """The figures that the rows of a Table are measured by, tuple of str; of single texts without
+    categories there are none, and InputError where the objective has no loss of such either."""
+    columns = {*table.kinds, table.label}
+    pairs = _RATED if "score" in columns else _RETRIEVAL
+    found = (_CLASSES if "category" in columns else ()) + (pairs if "text_pair" in columns else ())
+    if not found and objective != "simcse":
+        said = f"single texts say nothing of objective {objective}"
+        raise InputError(f"{table.name}: {said}, wanted data.text_pair or data.columns.category")
+    return found
+
+
+def monitors_of(objective, figures):
+    """What may rank models: those of a table's figures that the objective is for, then the others
+    and the loss."""
+    first = {"cosent": _RATED, "cosine": _RATED, "supervised_contrastive": _CLASSES}
+    first |= {"simcse": ("loss",)}
+    measured = (*figures, "loss")
+    names = (*first.get(objective, _RETRIEVAL), *measured)
+    return tuple(dict.fromkeys(name for name in names if name in measured))

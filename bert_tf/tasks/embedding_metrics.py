@@ -39,7 +39,7 @@ def measure(predictions, labels, sizes=()):
 
 
 def _figures(vectors, texts, beside):
-    """What `SentenceEncoder.check_table` says that such a table is measured by."""
+    """What `embedding_arguments.figures_of` names."""
     vectors, figures = unit_length(vectors), {}
     if "category" in beside:
         figures["nearest_accuracy"] = nearest_accuracy(vectors[:, 0], beside["category"])

@@ -6,7 +6,14 @@ from keras import ops
 from bert_tf.errors import InputError, shown
 from bert_tf.layers import Linear, fold_in, key_for, pool, truncated_normal
 from bert_tf.tasks.classifier_arguments import POOLINGS, WINDOW_POOLINGS, check_choice
-from bert_tf.tasks.embedding_arguments import ACTIVATIONS, layer_of, sizes_of
+from bert_tf.tasks.embedding_arguments import (
+    ACTIVATIONS,
+    FIGURES,
+    figures_of,
+    layer_of,
+    monitors_of,
+    sizes_of,
+)
 from bert_tf.tasks.embedding_losses import (
     IN_BATCH,
     OBJECTIVES,
@@ -21,9 +28,6 @@ from bert_tf.tasks.grouped_rows import as_groups, as_rows, present, text_windows
 from bert_tf.tasks.soft_answers import mask_of
 from bert_tf.tasks.task_model import TaskModel
 
-# The figures of tables with scores, of pairs without, and of categories.
-_RATED, _RETRIEVAL = ("spearman", "pearson"), ("mrr@10", "ndcg@10", "recall@1", "recall@10")
-_CLASSES = ("nearest_accuracy",)
 _SCALE, _MARGIN = 20.0, 0.2
 
 
@@ -62,15 +66,15 @@ class SentenceEncoder(TaskModel):
     columns = {
         "text": Column("text"),
         "text_pair": Column("text", optional=True, target=True),
-        "negative": Column("text", optional=True, target=True),
-        "negatives": Column("texts", optional=True, target=True),
-        "score": Column("rating", optional=True, target=True),
+        "negative": Column("text", optional=True, target=True, beside="text_pair"),
+        "negatives": Column("texts", optional=True, target=True, beside="text_pair"),
+        "score": Column("rating", optional=True, target=True, beside="text_pair"),
         "category": Column("label", optional=True, target=True),
         "language": Column("name", optional=True),
     }
     token_axes = dict.fromkeys(("input_ids", "attention_mask", "token_type_ids", "language_ids"), 2)
     loss_names = ("embedding",)
-    figures = (*_RETRIEVAL, *_RATED, *_CLASSES)  # until a table says which
+    figures = FIGURES  # until a table says which
     pools_windows = True
 
     def __init__(
@@ -133,7 +137,7 @@ class SentenceEncoder(TaskModel):
         return {"objective": fit, "highest_score": highest if highest > 0 else 1.0}
 
     def check_table(self, table):
-        """Notes what a table is measured by; InputError if the objective reads more columns."""
+        """Raises InputError if a Table to train on lacks a column that the objective reads."""
         there = {*table.kinds, table.label}
         said = f"{table.name}: objective {self.objective} reads"
         for wanted in READS[self.objective]:
@@ -144,10 +148,10 @@ class SentenceEncoder(TaskModel):
             raise InputError(f"{said} single texts, wanted no data.text_pair")
         if "category" in there and table.problem_type != "single_label_classification":
             raise InputError(f"{table.name}: category holds no classes, wanted one a text")
-        pairs = _RATED if "score" in there else _RETRIEVAL
-        self.figures = (_CLASSES if "category" in there else ()) + (
-            pairs if there & {"text_pair", "negative", "negatives"} else ()
-        )
+
+    def measured_on(self, table):
+        """See TaskModel; of single texts without categories it is the loss alone."""
+        self.figures = figures_of(table, self.objective)
 
     @staticmethod
     def fault(cells):
@@ -276,12 +280,8 @@ class SentenceEncoder(TaskModel):
 
     @property
     def monitors(self):
-        """The figures of the table that the objective is for first, then the table's others."""
-        first = {"cosent": _RATED, "cosine": _RATED, "supervised_contrastive": _CLASSES}
-        first |= {"simcse": ("loss",)}
-        measured = (*self.figures, "loss")
-        names = (*first.get(self.objective, _RETRIEVAL), *measured)
-        return tuple(dict.fromkeys(name for name in names if name in measured))
+        """See `embedding_arguments.monitors_of`."""
+        return monitors_of(self.objective, self.figures)
 
     def predictions(self, outputs, inputs):
         """The vectors, float32 [B, T, D]."""
@@ -292,9 +292,9 @@ class SentenceEncoder(TaskModel):
         a text finds its partner among all others' (see `embedding_metrics.retrieval`); of
         categories, also beside these, `nearest_accuracy`. Those of the first n numbers alone end in
         `_n`."""
-        from bert_tf.tasks import embedding_metrics
+        from bert_tf.tasks.embedding_metrics import measure
 
-        return embedding_metrics.measure(predictions, labels, self.matryoshka or ())
+        return measure(predictions, labels, self.matryoshka or ())
 
     def answer(self, outputs, inputs, cells, tokenizer):
         """`embedding` float32 [N, D]."""

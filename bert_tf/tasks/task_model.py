@@ -28,14 +28,14 @@ class TaskModel(refusals.Refusals):
     # Attributes that are saved in a folder beside; `companion(encoder, name, config)` makes one.
     companions = ()
     from_models = ()  # arguments that may be a model, which configurations name by its path
-    columns = {}  # name -> features.Column, the positional arguments of an answer first
+    columns = {}  # name -> outlines.Column, the positional arguments of an answer first
     token_axes = {}  # tensor of `features` -> the axis of its tokens, beside features.TOKEN_AXES
     loss_names = metric_names = ()
     loss_factors = {}  # what each loss counts for in the total; 1 for what is not named
     packs = False  # whether several examples may share a row (input `sentence_positions`)
-    # Whether a long row is cut into windows, each a row of its own in training and evaluation: then
-    # `window_counts(cells, tokenizer, settings)` says how many, int64 [rows], and `features` cuts
-    # out the one that the cell `window` numbers or, without it, all.
+    # Whether a long row is cut into windows, each a row in training and evaluation: `window_counts(
+    # cells, tokenizer, settings)` says how many, int64 [rows], and `features` cuts out the one that
+    # the cell `window` numbers or, without it, all.
     windowed = False
     pools_windows = False  # whether a long text's windows may be one row (setting `windows`)
     parts = None  # of a model of several tasks: dict of name -> TaskModel
@@ -63,12 +63,10 @@ class TaskModel(refusals.Refusals):
 
     @classmethod
     def arguments_of(cls, labels):
-        """The constructor's arguments that the labels of a table decide.
+        """The constructor's arguments that the labels of a table decide, dict.
 
         Args:
           labels: object with `problem_type` str and `label_names`, tuple of str or None.
-        Returns:
-          dict.
         """
         return {}
 
@@ -123,10 +121,8 @@ class TaskModel(refusals.Refusals):
 
     def terms(self, outputs, labels, sample_weight=None):
         """Losses and streaming metrics of a batch, dict of name -> (sum, weight)."""
-        return {
-            **self.loss_terms(outputs, labels, sample_weight),
-            **self.metric_terms(outputs, labels, sample_weight),
-        }
+        given = outputs, labels, sample_weight
+        return {**self.loss_terms(*given), **self.metric_terms(*given)}
 
     # What is measured on a whole data set.
 
@@ -134,6 +130,9 @@ class TaskModel(refusals.Refusals):
     def monitors(self):
         """Names of the figures that rank models, the usual one first, a tuple of str."""
         return ("loss", *self.loss_names, *self.metric_names)
+
+    def measured_on(self, table):
+        """Notes by which of `monitors` a Table is measured, where that depends on its columns."""
 
     def higher_is_better(self, name):
         """bool, whether a larger value of this figure is the better one."""

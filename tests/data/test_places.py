@@ -43,6 +43,14 @@ def test_labels_that_are_the_texts_are_refused(settings):
         columns("sequence_classification", **settings)
 
 
+@pytest.mark.parametrize("name", ["negative", "negatives", "score"])
+def test_what_says_something_of_a_pair_alone_is_refused_without_one(name):
+    with pytest.raises(ConfigError, match=f"^{name}: 'n', and text_pair is null, wanted both$"):
+        columns("sentence_embedding", columns={name: "n", "category": "kind"})
+    pair = columns("sentence_embedding", columns={name: "n"}, text_pair="other")
+    assert pair[name] == "n"
+
+
 def test_null_for_a_column_that_may_be_absent_is_none():
     given = {"validation_columns": {"text_pair": None}}
     found = columns("sequence_classification", "validation_columns", text_pair="b", **given)

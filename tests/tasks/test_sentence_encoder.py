@@ -235,16 +235,19 @@ def test_a_table_without_what_the_objective_reads_is_refused(objective, message)
 def test_no_figure_may_be_monitored_that_the_table_is_not_measured_by(objective, columns):
     pairs, model = "text_pair" in columns, encoder(objective=objective)
     kinds = {"text": "text", **dict.fromkeys(columns, "text")}
-    model.check_table(
-        types.SimpleNamespace(
-            name="a", kinds=kinds, label=None, problem_type="single_label_classification"
-        )
-    )
+    model.measured_on(types.SimpleNamespace(name="a", kinds=kinds, label=None))
     rows = np.arange(8).reshape(4, 2)[:, : 1 + pairs]
     labels = {"texts": rows, "score": np.arange(4.0), "category": np.array([0, 0, 1, 1])}
     labels = {name: x for name, x in labels.items() if name == "texts" or name in columns}
     vectors = np.random.default_rng(1).normal(size=(*rows.shape, 4))
     assert {*model.monitors} - {"loss"} == {*measure([vectors], [labels])} - {"rows"}
+
+
+def test_single_texts_that_measure_nothing_are_refused():
+    alone = types.SimpleNamespace(name="b.tsv", kinds={"text": "text"}, label=None)
+    encoder(objective="simcse").measured_on(alone)
+    with pytest.raises(InputError, match="^b.tsv: single texts say nothing of objective cosent, w"):
+        encoder(objective="cosent").measured_on(alone)
 
 
 def test_columns_guess_the_objective():
