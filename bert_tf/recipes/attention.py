@@ -3,17 +3,13 @@
 import math
 import os
 
-from absl import logging
-
 from bert_tf.atomic import new_file
 from bert_tf.errors import InputError
 from bert_tf.recipes.depths import check_picture
+from bert_tf.training.lettering import lettering, plain
 
 # Rows that a picture shows.
 ROWS = 6
-# Fonts with Chinese characters beside the usual one, of which a machine may have some.
-_FONTS = ["DejaVu Sans", "Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Micro Hei"]
-_FONTS += ["Microsoft YaHei", "PingFang SC", "SimHei", "Arial Unicode MS"]
 
 
 def draw_attention(model, tokenizer, sources, path):
@@ -33,13 +29,13 @@ def draw_attention(model, tokenizer, sources, path):
     ending = os.path.splitext(path)[1]
     if not hasattr(model, "attention"):
         raise InputError(f"a {type(model).__name__}, which attends to no source")
-    import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     rows = model.attention(list(sources[:ROWS]), tokenizer=tokenizer)
     columns = min(3, len(rows))
-    with matplotlib.rc_context({"font.family": _fonts(ending), "svg.fonttype": "none"}):
+    words = [word for row in rows for side in ("source", "target") for word in row[side]]
+    with lettering(words, path):
         size = (4.5 * columns, 4.5 * math.ceil(len(rows) / columns))
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
@@ -47,23 +43,10 @@ def draw_attention(model, tokenizer, sources, path):
         for axes, row in zip(grid, rows, strict=False):
             axes.imshow(row["attention"], cmap="Blues", vmin=0, vmax=1, aspect="auto")
             for axis, names in ((axes.xaxis, row["source"]), (axes.yaxis, row["target"])):
-                axis.set_ticks(range(len(names)), [name.replace("$", r"\$") for name in names])
+                axis.set_ticks(range(len(names)), [*map(plain, names)])
             axes.tick_params(axis="x", rotation=90)
             axes.set(xlabel="source", ylabel="target")
         for axes in grid[len(rows) :]:
             axes.set_axis_off()
         with new_file(path, "wb") as file:
             figure.savefig(file, dpi=100, format=ending[1:])
-
-
-def _fonts(ending):
-    """The fonts of this machine among those with many characters."""
-    from matplotlib import font_manager
-
-    there = {font.name for font in font_manager.fontManager.ttflist}
-    found = [name for name in _FONTS if name in there]
-    if len(found) < 2 and ending != ".svg":
-        logging.warning(
-            "no font with Chinese characters is installed, such as %s; .svg needs none", _FONTS[1]
-        )
-    return found or ["sans-serif"]

@@ -6,6 +6,7 @@ import numpy as np
 
 from bert_tf.atomic import new_file
 from bert_tf.errors import shown_name
+from bert_tf.training.lettering import lettering, plain
 
 # More classes than that are points too small to read, without names and numbers.
 NAMED, NUMBERED = 60, 25
@@ -93,23 +94,26 @@ def draw_confusion(figures, label_names, path, title=""):
         counts = np.stack([counts[:, row, column] for row, column in _DECISIONS.values()], axis=1)
     shares = np.minimum(counts / np.maximum(shares, 1), 1)
     size = max(4.0, min(14.0, 2 + 0.5 * len(counts)))
-    figure = Figure(figsize=(5 if several else size + 1, size), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    drawn = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    figure.colorbar(drawn, ax=axes, label="share of the rows with the true label")
-    axes.set(xlabel="decision" if several else "predicted label", ylabel="true label", title=title)
-    for axis, names in ((axes.xaxis, columns), (axes.yaxis, label_names)):
-        if len(names) <= NAMED:
-            axis.set_ticks(range(len(names)), [_short(name) for name in names])
-    axes.tick_params(axis="x", rotation=0 if several else 90)
-    if len(counts) <= NUMBERED:
-        for row, column in np.ndindex(*counts.shape):
-            color = "white" if shares[row, column] > 0.5 else "black"
-            text = f"{counts[row, column]}"
-            axes.text(column, row, text, ha="center", va="center", color=color, fontsize=8)
-    with new_file(path, "wb") as file:
-        figure.savefig(file, dpi=100, format="png")
+    with lettering(label_names, os.fspath(path)):
+        figure = Figure(figsize=(5 if several else size + 1, size), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots()
+        drawn = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        figure.colorbar(drawn, ax=axes, label="share of the rows with the true label")
+        axes.set(
+            xlabel="decision" if several else "predicted label", ylabel="true label", title=title
+        )
+        for axis, names in ((axes.xaxis, columns), (axes.yaxis, label_names)):
+            if len(names) <= NAMED:
+                axis.set_ticks(range(len(names)), [_short(name) for name in names])
+        axes.tick_params(axis="x", rotation=0 if several else 90)
+        if len(counts) <= NUMBERED:
+            for row, column in np.ndindex(*counts.shape):
+                color = "white" if shares[row, column] > 0.5 else "black"
+                text = f"{counts[row, column]}"
+                axes.text(column, row, text, ha="center", va="center", color=color, fontsize=8)
+        with new_file(path, "wb") as file:
+            figure.savefig(file, dpi=100, format="png")
     return os.fspath(path)
 
 
@@ -122,6 +126,5 @@ def _counts(figures, label_names):
 
 
 def _short(name):
-    """A label's name for an axis; "$" would begin a formula."""
-    name = name if len(name) <= 20 else f"{name[:19]}…"
-    return name.replace("$", r"\$")
+    """A label's name for an axis."""
+    return plain(name if len(name) <= 20 else f"{name[:19]}…")

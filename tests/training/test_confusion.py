@@ -38,6 +38,7 @@ def test_the_picture_is_drawn_whatever_names_are(tmp_path, figures, names, recwa
     with open(path, "rb") as file:
         assert file.read(4) == b"\x89PNG"
     assert [each.name for each in tmp_path.iterdir()] == ["confusion.png"]
+    assert not recwarn.list
 
 
 def test_without_a_matrix_there_is_no_picture(tmp_path):
