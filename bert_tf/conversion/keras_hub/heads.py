@@ -138,6 +138,10 @@ def save_head(model, name, directory, backbone):
         if model.label_names != [f"LABEL_{number}" for number in range(model.num_labels)]:
             names = ", ".join(shown(x) for x in model.label_names)
             logging.warning("KerasHub's format has no names of labels: %s", names)
+        pair = model.data_settings.get("text_pair")
+        for key, value in (("problem_type", model.problem_type), ("text_pair", pair)):
+            if value not in (None, "single_label_classification"):
+                logging.warning("KerasHub's format has no %s: %s", key, shown(value))
     if task == "MaskedLM" and (differs := _masked_lm_differs(name, vars(model.encoder.config))):
         logging.warning("in KerasHub's format, of the head, %s", differs)
     whole = _object(kind.replace("backbone", TASKS[task][1]), _class(BACKBONES[name][0], task))

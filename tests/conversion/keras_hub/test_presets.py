@@ -322,3 +322,13 @@ def test_a_task_that_names_no_class_is_refused(tmp_path):
         file.write_text(json.dumps(whole | {"class_name": name}))
         with pytest.raises(InputError, match="task.json: class_name: .*, wanted the name of a cl"):
             load_encoder(tmp_path / "out")
+
+
+def test_what_a_preset_cannot_say_of_labels_and_columns_is_told(tmp_path, caplog):
+    encoder = build_encoder(config_of("bert"))
+    model = SequenceClassifier(encoder, 2, problem_type="multi_label_classification")
+    model.data_settings = {"text": "premise", "text_pair": "claim", "label": "label"}
+    model.save_pretrained(str(tmp_path / "model"))
+    convert(str(tmp_path / "model"), str(tmp_path / "out"), "keras_hub")
+    assert "has no problem_type: 'multi_label_classification'" in caplog.text
+    assert "has no text_pair: 'claim'" in caplog.text and "names of labels" not in caplog.text
