@@ -44,6 +44,23 @@ class Kept(typing.NamedTuple):
     neurons: list | None
 
 
+def require_prunable(model, layers=None, heads=None, neurons=None):
+    """Raises InputError as `choose` and `pruned` would, without looking at any row.
+
+    Args:
+      model: TaskModel.
+      layers, heads, neurons: as in `choose`.
+    """
+    _, places = _blocks_and_places(model)
+    widths = [[heads or linear.kernel.shape[0] for heads, linear in each] for each in places]
+    alike = [
+        _named(each, [np.zeros(width) for width in some], 0.0)
+        for each, some in zip(places, widths, strict=True)
+    ]
+    _require_heads_can_go(model.encoder.config, heads)
+    choose(alike, len(model.encoder.blocks), layers, heads, neurons)
+
+
 def importance(model, batches, layers=False):
     """What each head, neuron and block of a task model does for the loss of some rows.
 
@@ -61,12 +78,7 @@ def importance(model, batches, layers=False):
     Raises:
       InputError: its blocks have neither such heads nor feed-forward layers.
     """
-    blocks = list({id(block): block for block in model.encoder.blocks}.values())
-    places = [_places(block) for block in blocks]
-    if any(linear.kernel is None for each in places for _, linear in each):
-        raise InputError("its layers are factorized, wanted a model that is not")
-    if not any(places):
-        raise InputError(f"layers of a {model.encoder.config.model_type} have no heads or neurons")
+    blocks, places = _blocks_and_places(model)
     alone = layers and 1 < len(blocks) == len(model.encoder.blocks)
     sums, rows, higher = [0.0] * len(blocks), 0, np.zeros(len(blocks))
     for batch in batches:
@@ -89,6 +101,17 @@ def importance(model, batches, layers=False):
     wholes = (higher / rows).tolist() if alone else [None] * len(blocks)
     every = zip(places, sums, wholes, strict=True)
     return [_named(each, [x / rows for x in found], whole) for each, found, whole in every]
+
+
+def _blocks_and_places(model):
+    """The blocks of a model, each once, and the `_places` of each."""
+    blocks = list({id(block): block for block in model.encoder.blocks}.values())
+    places = [_places(block) for block in blocks]
+    if any(linear.kernel is None for each in places for _, linear in each):
+        raise InputError("its layers are factorized, wanted a model that is not")
+    if not any(places):
+        raise InputError(f"layers of a {model.encoder.config.model_type} have no heads or neurons")
+    return blocks, places
 
 
 def _named(places, parts, whole):
@@ -214,12 +237,7 @@ def pruned(model, kept):
         return model
     encoder, changes = model.encoder, {}
     if kept.heads is not None:
-        if "attention_head_size" not in encoder.config.own_sizes:
-            family = encoder.config.model_type
-            raise InputError(
-                f"heads: {len(kept.heads[0])}, and all heads of a {family} together are as wide as "
-                "it is: none can go"
-            )
+        _require_heads_can_go(encoder.config, len(kept.heads[0]))
         width = encoder.config.head_width
         changes |= {"num_attention_heads": len(kept.heads[0]), "attention_head_size": width}
     if kept.neurons is not None:
@@ -234,6 +252,14 @@ def pruned(model, kept):
         arrays = _cut(old, heads, kept.neurons and kept.neurons[number])
         new.set_weights([arrays.get(id(x), x) for x in old.weights])
     return task_over(smaller, model)
+
+
+def _require_heads_can_go(config, heads):
+    if heads is not None and "attention_head_size" not in config.own_sizes:
+        raise InputError(
+            f"heads: {heads}, and all heads of a {config.model_type} together are as wide as it "
+            "is: none can go"
+        )
 
 
 def _cut(block, heads, neurons):

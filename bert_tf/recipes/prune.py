@@ -14,7 +14,7 @@ from absl import logging
 
 from bert_tf.atomic import write_file
 from bert_tf.compression.factorization import factorized
-from bert_tf.compression.pruning import Kept, choose, importance, pruned
+from bert_tf.compression.pruning import Kept, choose, importance, pruned, require_prunable
 from bert_tf.conversion.saving import is_ours
 from bert_tf.datasets import task_named
 from bert_tf.errors import ConfigError, InputError
@@ -166,6 +166,7 @@ def _kept(model, source, config, workdir, tokenizer):
     try:
         found = []
         if any(isinstance(x, int) for x in sought):
+            require_prunable(model, *sought)
             batches = source.batches(0, math.ceil(section.rows / config.train.batch_size))
             found = importance(model, batches, layers=isinstance(section.layers, int))
         return choose(found, len(model.encoder.blocks), *sought)

@@ -8,6 +8,7 @@ from bert_tf import (
     AlbertConfig,
     Gpt2Config,
     InputError,
+    LstmConfig,
     ModernBertConfig,
     RobertaConfig,
     SequenceClassifier,
@@ -15,7 +16,14 @@ from bert_tf import (
     load_task,
 )
 from bert_tf.compression import pruning
-from bert_tf.compression.pruning import Importance, Kept, choose, importance, pruned
+from bert_tf.compression.pruning import (
+    Importance,
+    Kept,
+    choose,
+    importance,
+    pruned,
+    require_prunable,
+)
 from bert_tf.layers.linear import updated
 from bert_tf.loading.cutting import kept_layers_of_task
 from tests import tiny
@@ -168,3 +176,26 @@ def test_a_family_whose_heads_cannot_be_fewer_says_so():
         Gpt2Config(**tiny.sizes(attention_head_size=2))
     with pytest.raises(InputError, match="attention_head_size: 5, wanted at most 4 with 2 heads"):
         RobertaConfig(**tiny.sizes(attention_head_size=5))
+
+
+@pytest.mark.parametrize(
+    ("config", "given", "line"),
+    [
+        (Gpt2Config(**tiny.sizes(**STILL)), {"heads": 1}, "heads: 1, and all heads of a gpt2"),
+        (tiny.config(**STILL), {"heads": 3}, "heads: 3, wanted at most 2, which a layer has"),
+        (tiny.config(**STILL), {"neurons": 99}, "neurons: 99, wanted at most "),
+        (tiny.config(**STILL), {"layers": 9}, "layers: 9, wanted at most "),
+        (
+            LstmConfig(**tiny.sizes(num_attention_heads=0, type_vocab_size=0)),
+            {"layers": 1},
+            "layers of a lstm have no heads or neurons",
+        ),
+    ],
+)
+def test_what_cannot_be_pruned_is_told_before_any_row_is_read(config, given, line):
+    with pytest.raises(InputError, match=line):
+        require_prunable(classifier(config), **given)
+
+
+def test_what_can_be_pruned_is_let_through():
+    require_prunable(classifier(tiny.config(**STILL)), layers=1, heads=1, neurons=2)
