@@ -446,7 +446,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(folder, tmp_path, monkeypatc
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [TokenClassifier, SentenceEncoder, MultipleChoice])
-def test_adapters_of_other_tasks_are_the_model_again(kind, tmp_path):
+def test_adapters_of_other_tasks_are_the_model_again(kind, tmp_path, caplog):
     encoder = build_encoder(FAMILIES["bert"])
     encoder.save_pretrained(str(tmp_path / "base"))
     options = {"num_labels": 3} if kind is TokenClassifier else {}
@@ -456,7 +456,7 @@ def test_adapters_of_other_tasks_are_the_model_again(kind, tmp_path):
     wanted = np.array(model(rows))
     taken_apart(model, tmp_path / "adapter", str(tmp_path / "base"))
     again = load_task(tmp_path / "base", adapter=tmp_path / "adapter")
-    assert type(again) is kind
+    assert type(again) is kind and "trained over other weights" not in caplog.text
     np.testing.assert_allclose(again(rows), wanted, atol=3e-6)
 
 
@@ -478,7 +478,7 @@ def test_settings_that_say_nothing_together_are_one_line(folder, tmp_path, capsy
     assert line in capsys.readouterr().err.strip().splitlines()[-1]
 
 
-def test_tasks_that_share_updates_leave_one_model_and_an_adapter_each(tmp_path):
+def test_tasks_that_share_updates_leave_one_model_and_an_adapter_each(tmp_path, caplog):
     build_encoder(FAMILIES["bert"]).save_pretrained(str(tmp_path / "base"))
     updated = trained(load_encoder(str(tmp_path / "base")))
     parts = {"kind": SequenceClassifier(updated, 3), "names": TokenClassifier(updated, 2)}
@@ -495,6 +495,7 @@ def test_tasks_that_share_updates_leave_one_model_and_an_adapter_each(tmp_path):
         np.testing.assert_allclose(saved.parts[name](IDS), logits, atol=1e-5)
         alone = load_task(str(tmp_path / "base"), adapter=str(tmp_path / "adapter" / name))
         np.testing.assert_allclose(alone(IDS), logits, atol=1e-5)
+    assert "trained over other weights" not in caplog.text
     settings = {"model": {"path": "a"}, "tasks": {"kind": {"data": {"train": "b"}}}}
     settings |= {"lora": {"rank": 2}, "train": {"freeze": 1}}
     with pytest.raises(ConfigError, match="tasks.kind: lora.rank is 2 and train.freeze 1"):
