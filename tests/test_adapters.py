@@ -153,6 +153,17 @@ def test_a_base_of_the_same_shapes_but_other_weights_is_told(tmp_path, caplog):
     ) in caplog.text
 
 
+def test_an_adapter_of_an_encoder_that_computes_otherwise_shares_no_base(tmp_path):
+    folder = adapter_of(tmp_path)
+    told = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**told, "hidden_dropout_prob": 0.4}))
+    load_adapters(str(tmp_path / "base"), {"kind": str(folder)})
+    (folder / "config.json").write_text(json.dumps({**told, "hidden_act": "relu"}))
+    line = "adapter_model.safetensors: trained with hidden_act 'relu', and the shared base has 'gelu'"
+    with pytest.raises(InputError, match=line):
+        load_adapters(str(tmp_path / "base"), {"kind": str(folder)})
+
+
 def test_an_adapter_of_peft_leaves_the_task_to_its_base(tmp_path):
     folder = adapter_of(tmp_path)
     whole = load_task(tmp_path / "base", adapter=folder)

@@ -28,7 +28,7 @@ from bert_tf.encoders.low_rank import (
     with_updates,
     without_low_rank,
 )
-from bert_tf.errors import InputError, shown_name
+from bert_tf.errors import InputError, shown, shown_name
 from bert_tf.loading.cutting import task_over
 from bert_tf.loading.encoders import load_encoder, refuse_size_name
 
@@ -132,6 +132,13 @@ def load_adapters(directory, adapters):
         encoder, prefix = load_encoder(base), base.layout.prefix
         for name, folder in adapters.items():
             merged, adapter = load_task(base, adapter=folder), read_adapter(folder)
+            key = _other_setting(merged.encoder.config, encoder.config)
+            if key is not None:
+                values = [shown(getattr(x.config, key)) for x in (merged.encoder, encoder)]
+                raise InputError(
+                    f"{adapter.file}: trained with {key} {values[0]}, and the shared base has "
+                    f"{values[1]}; load_task(base, adapter={os.fspath(folder)!r}) has its own"
+                )
             names = kernel_names(merged)
             updates = _updates(adapter, merged, encoder, names, prefix)
             own = with_updates(encoder, lambda linear, _, updates=updates: updates.get(id(linear)))
@@ -147,6 +154,16 @@ def load_adapters(directory, adapters):
                 own.pooler.set_weights(merged.encoder.pooler.get_weights())
             parts[name] = task_over(own, merged)
     return TASKS["multi_task"](encoder, parts)
+
+
+def _other_setting(config, shared):
+    """The first field by which an encoder answers otherwise than a shared one; None: there is
+    none. What counts in training or for fresh weights alone may differ."""
+    for field in dataclasses.fields(config):
+        apart = any(part in field.name for part in ("dropout", "drop_rate", "initializer"))
+        if not apart and getattr(config, field.name) != getattr(shared, field.name, None):
+            return field.name
+    return None
 
 
 def _updates(adapter, model, encoder, names, prefix):

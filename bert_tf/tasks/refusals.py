@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from bert_tf.errors import InputError
+from bert_tf.training.written_gradients import kept_by_graph
 
 _OF_KERAS = {
     "loss": "the loss is the task's own; compile(added_losses=...) adds one, loss_factors weighs",
@@ -97,7 +98,8 @@ class Refusals(keras.Model):
         """As `keras.Model.__call__`, of inputs that `call` takes; texts are refused."""
         if holds_texts(inputs):
             _refuse_texts(self, "a call", "model(tokenizer(texts))")
-        return super().__call__(inputs, *arguments, **options)
+        with kept_by_graph():
+            return super().__call__(inputs, *arguments, **options)
 
     predict = _of_ids("predict", "tokenizer(texts)")
     predict_on_batch = _of_ids("predict_on_batch", "tokenizer(texts)")

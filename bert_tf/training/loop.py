@@ -15,6 +15,7 @@ from bert_tf.training.checkpoints import Progress, RunningCheckpoint
 from bert_tf.training.distribution import is_chief, of_chief, per_replica, worker_errors
 from bert_tf.training.journal import Journal
 from bert_tf.training.step import train_step
+from bert_tf.training.written_gradients import kept_by_graph
 
 
 class Interrupted(Exception):
@@ -137,7 +138,8 @@ def step_function(model, strategy, batch_spec, jit=False):
     @tf.function(input_signature=signature, autograph=False, jit_compile=jit)
     def run(batch, stop):
         # The replicas' results are equal: they have been all-reduced.
-        results = strategy.run(replica_step, args=(batch, stop))
+        with kept_by_graph():
+            results = strategy.run(replica_step, args=(batch, stop))
         return {name: strategy.experimental_local_results(x)[0] for name, x in results.items()}
 
     return run

@@ -9,7 +9,10 @@ looks at all rows of a batch at once is computed of the whole batch, micro-batch
 import keras
 import tensorflow as tf
 
+from bert_tf.training.written_gradients import kept_by_graph
 
+
+@kept_by_graph()
 def train_step(model, data):
     """One update of a task model's weights, in replica context.
 
@@ -51,6 +54,7 @@ def train_step(model, data):
     return {**model.running_means(), **told}
 
 
+@kept_by_graph()
 def test_step(model, data):
     """One batch of evaluation; arguments as `train_step`, the streaming means returned."""
     inputs, labels, sample_weight = unpack(data)
@@ -71,10 +75,8 @@ def unpack(data):
 
 def loss_weights(model, labels, sample_weight):
     """What every loss of training is divided by, dict of name -> float32 scalar."""
-    weights = dict(model.loss_weights(labels, sample_weight))
-    return weights | {
-        added.name: added.weight(labels, sample_weight) for added in model.added_losses
-    }
+    of_added = {each.name: each.weight(labels, sample_weight) for each in model.added_losses}
+    return {**model.loss_weights(labels, sample_weight), **of_added}
 
 
 def loss_terms(model, inputs, outputs, labels, sample_weight):
@@ -88,12 +90,9 @@ def loss_terms(model, inputs, outputs, labels, sample_weight):
 
 def total_loss(model, sums, weights):
     """The loss a step descends: each loss's sum over its total weight, times its factor."""
-    return tf.add_n(
-        [
-            model.factor(name) * tf.math.divide_no_nan(sums[name], weights[name])
-            for name in model.training_loss_names
-        ]
-    )
+    names = model.training_loss_names
+    means = [tf.math.divide_no_nan(sums[name], weights[name]) for name in names]
+    return tf.add_n([model.factor(name) * mean for name, mean in zip(names, means, strict=True)])
 
 
 def apply_gradients(model, gradients, variables, loss):

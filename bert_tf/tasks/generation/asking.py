@@ -10,6 +10,7 @@ from bert_tf.errors import InputError
 from bert_tf.tasks.causal_rows import on_the_right, start_and_end
 from bert_tf.tasks.generation.loop import Words
 from bert_tf.tasks.generation.settings import generation_of
+from bert_tf.training.written_gradients import kept_by_graph
 
 
 def settings_of(model, changes):
@@ -74,14 +75,16 @@ def _graph(model, settings, texts, tokenizer):
     if texts:
 
         def run(texts):
-            return model.continued_texts(texts, tokenizer, settings)
+            with kept_by_graph():
+                return model.continued_texts(texts, tokenizer, settings)
 
         signature = [tf.TensorSpec([None], tf.string)]
     else:
         words = words_of(model, tokenizer, settings)
 
         def run(ids, mask):
-            return model.continued(ids, mask, settings, words)
+            with kept_by_graph():
+                return model.continued(ids, mask, settings, words)
 
         signature = [tf.TensorSpec([None, None], tf.int32)] * 2
     graph = tf.function(run, input_signature=signature, autograph=False)
