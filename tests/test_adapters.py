@@ -159,7 +159,9 @@ def test_an_adapter_of_an_encoder_that_computes_otherwise_shares_no_base(tmp_pat
     (folder / "config.json").write_text(json.dumps({**told, "hidden_dropout_prob": 0.4}))
     load_adapters(str(tmp_path / "base"), {"kind": str(folder)})
     (folder / "config.json").write_text(json.dumps({**told, "hidden_act": "relu"}))
-    line = "adapter_model.safetensors: trained with hidden_act 'relu', and the shared base has 'gelu'"
+    line = (
+        "adapter_model.safetensors: trained with hidden_act 'relu', and the shared base has 'gelu'"
+    )
     with pytest.raises(InputError, match=line):
         load_adapters(str(tmp_path / "base"), {"kind": str(folder)})
 

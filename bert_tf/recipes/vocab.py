@@ -1,5 +1,6 @@
 """Vocabularies: trained from text, or a model's own extended or trimmed, its rows carried over."""
 
+import contextlib
 import dataclasses
 
 import numpy as np
@@ -55,7 +56,8 @@ def train(
         check_numbers(settings, size, min_frequency)
         words, counts = _counted(settings, files, reading)
         learn = learn_words if kind == "word" else learn_entries
-        learned = learn(settings, words, size, min_frequency)
+        with _of_files(files):
+            learned = learn(settings, words, size, min_frequency)
         if not learned.entries:
             raise InputError(
                 f"{files}: no entry is left but special tokens, by min_frequency {min_frequency} "
@@ -90,7 +92,8 @@ def train_other(
     with new_directory(output) as folder:
         texts = _paragraphs(files, counts, reading)
         options = (size, min_frequency, lowercase, byte_fallback)
-        vocabulary_libraries.train(texts, folder, kind, *options)
+        with _of_files(files):
+            vocabulary_libraries.train(texts, folder, kind, *options)
         entries = Tokenizer.from_pretrained(folder).vocab_size
     return {"output": output, "entries": entries, **_read(counts)}
 
@@ -119,7 +122,8 @@ def extend(model, files, output, size, min_frequency=2, vectors=None, **reading)
         settings, width = tokenizer.pieces.settings, embedding_width(contents)
         check_numbers(settings, size, min_frequency)
         words, counts = _counted(settings, files, reading)
-        learned = learn_entries(settings, words, size, min_frequency)
+        with _of_files(files):
+            learned = learn_entries(settings, words, size, min_frequency)
         held, grown = tokenizer.vocab_size, learned.tokenizer.vocabulary
         if len(grown) == held:
             raise InputError(
@@ -215,6 +219,17 @@ def _wordpiece(model, contents):
         kind = tokenizer.pieces.settings.model["type"]
         raise InputError(f"{model}: its tokenizer is {kind}, wanted WordPiece")
     return tokenizer
+
+
+@contextlib.contextmanager
+def _of_files(files):
+    """What is wrong with the texts names the files that they are of."""
+    try:
+        yield
+    except InputError as error:
+        if str(error).startswith("the texts"):  # not of a file that cannot be read
+            raise InputError(f"{files}: {error}") from None
+        raise
 
 
 def _paragraphs(files, counts, reading):

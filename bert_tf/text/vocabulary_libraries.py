@@ -2,14 +2,20 @@
 
 import dataclasses
 import io
+import itertools
 import json
 import pathlib
+import unicodedata
 
 from bert_tf.errors import ConfigError, InputError
 
 KINDS = ("bpe", "unigram", "sentencepiece_bpe")
 _ROBERTA = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 _ALBERT = ["[CLS]", "[SEP]", "[MASK]"]
+_BYTES = len(_ROBERTA) + 256  # what every byte-level BPE begins with
+# `tokenizers` takes memory for as many entries as it is told; text gives no more than this.
+_MOST = 2**22
+_LONGEST = 2**30  # bytes of a text; SentencePiece leaves out those over 4,192 if it is not told
 
 
 def train(texts, folder, kind, size, min_frequency=2, lowercase=False, byte_fallback=False):
@@ -32,6 +38,8 @@ def train(texts, folder, kind, size, min_frequency=2, lowercase=False, byte_fall
     """
     if kind not in KINDS:
         raise ConfigError(f"kind: {kind!r}, wanted wordpiece, word or one of {', '.join(KINDS)}")
+    if not 1 <= size <= _MOST:
+        raise ConfigError(f"size: {size}, wanted 1 to {_MOST}")
     folder, texts = pathlib.Path(folder), (text for text in texts if text.strip())
     try:
         if kind == "bpe":
@@ -45,19 +53,23 @@ def train(texts, folder, kind, size, min_frequency=2, lowercase=False, byte_fall
             raise ConfigError("byte_fallback: bytes are what bpe begins with; wanted none with it")
         if lowercase:
             raise ConfigError("lowercase: bytes have no case; wanted none with bpe")
+        if size <= _BYTES:
+            raise ConfigError(f"size: {size}, wanted more than the {_BYTES} entries it begins with")
+        texts = _some(texts)
         trained = library.ByteLevelBPETokenizer()
         trained.train_from_iterator(
             texts, size, min_frequency, special_tokens=_ROBERTA, show_progress=False
         )
-        if not trained.get_vocab_size() > len(_ROBERTA) + 256:
+        if not trained.get_vocab_size() > _BYTES:
             raise InputError("the texts hold no pair of bytes to learn a vocabulary from")
         trained.save_model(str(folder))
         config = {"tokenizer_class": "RobertaTokenizer"}
     else:
-        content = io.BytesIO()
+        content, texts = io.BytesIO(), _some(texts)
         try:
             library.SentencePieceTrainer.train(
-                sentence_iterator=iter(texts),
+                sentence_iterator=map(_bare, texts) if lowercase else texts,
+                max_sentence_length=_LONGEST,
                 model_writer=content,
                 vocab_size=size,
                 model_type=kind.removeprefix("sentencepiece_"),
@@ -71,6 +83,9 @@ def train(texts, folder, kind, size, min_frequency=2, lowercase=False, byte_fall
                 byte_fallback=byte_fallback,
             )
         except (RuntimeError, OSError) as error:
+            if "required_chars" in str(error) or size <= len(_ALBERT) + 2:
+                said = "too few for the special entries and the characters of the texts"
+                raise ConfigError(f"size: {size}, {said}") from None
             raise ConfigError(f"size: {size}: sentencepiece: {str(error).strip()}") from None
         (folder / "spiece.model").write_bytes(content.getvalue())
         config = {"tokenizer_class": "AlbertTokenizer"}
@@ -79,6 +94,20 @@ def train(texts, folder, kind, size, min_frequency=2, lowercase=False, byte_fall
     (folder / "tokenizer_config.json").write_text(text, encoding="utf-8")
     if byte_fallback:
         _fall_back_to_bytes(folder)
+
+
+def _some(texts):
+    """The texts again, an iterator; InputError where there is none."""
+    texts = iter(texts)
+    for first in texts:
+        return itertools.chain([first], texts)
+    raise InputError("the texts hold no word to learn a vocabulary from")
+
+
+def _bare(text):
+    """A text in lower case and without accents, as ALBERT's tokenizer then reads it."""
+    parts = unicodedata.normalize("NFKD", text)
+    return "".join(x for x in parts if not unicodedata.combining(x)).lower()
 
 
 def _fall_back_to_bytes(folder):

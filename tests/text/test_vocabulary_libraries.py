@@ -2,7 +2,7 @@
 
 import pytest
 
-from bert_tf.errors import ConfigError
+from bert_tf.errors import ConfigError, InputError
 from bert_tf.recipes import vocab
 from bert_tf.text import Tokenizer, vocabulary_libraries
 
@@ -35,6 +35,37 @@ def test_with_byte_fallback_nothing_is_unknown(tmp_path, kind):
     assert bytes_[:3] == ["<0xE5>", "<0x8C>", "<0x97>"] and len(bytes_) == 7
     row = tokenizer(["the"])["input_ids"].numpy()[0]
     assert (row[0], row[-1]) == (tokenizer.cls_id, tokenizer.sep_id)
+
+
+@pytest.mark.parametrize("kind", ["unigram", "sentencepiece_bpe"])
+def test_long_texts_and_capitals_are_learned_from(tmp_path, kind):
+    pytest.importorskip("sentencepiece")
+    texts = ["HELLO WÖRLD THIS IS A TEST"] * 50 + ["zebra quagga " * 600]
+    vocabulary_libraries.train(texts, tmp_path, kind, 60, lowercase=True)
+    tokenizer = Tokenizer.from_pretrained(tmp_path)
+    for text in ("HELLO WÖRLD", "zebra quagga"):
+        ids = tokenizer.pieces([text])[0].to_list()[0]
+        assert tokenizer.unk_id not in ids, text
+    assert not [x for x in tokenizer.vocabulary if x != x.lower() and not x.startswith("[")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "texts", "line"),
+    [
+        ("bpe", 261, [TEXT], "size: 261, wanted more than the 261 entries it begins with"),
+        ("bpe", 10**9, [TEXT], "size: 1000000000, wanted 1 to 4194304"),
+        ("unigram", 0, [TEXT], "size: 0, wanted 1 to 4194304"),
+        ("unigram", 5, [TEXT], "size: 5, too few for the special entries and the characters"),
+        ("unigram", 12, [TEXT], "size: 12, too few for the special entries and the characters"),
+        ("bpe", 300, ["", " "], "the texts hold no word to learn a vocabulary from"),
+        ("unigram", 300, ["", " "], "the texts hold no word to learn a vocabulary from"),
+    ],
+)
+def test_sizes_and_texts_of_which_nothing_comes_are_one_line(tmp_path, kind, size, texts, line):
+    pytest.importorskip("tokenizers" if kind == "bpe" else "sentencepiece")
+    with pytest.raises((ConfigError, InputError), match=f"^{line}"):
+        vocabulary_libraries.train(texts, tmp_path, kind, size)
+    assert not list(tmp_path.iterdir())
 
 
 def test_bytes_alone_have_no_fallback(tmp_path):
