@@ -30,8 +30,8 @@ def agreement(found, wanted, batches, problem_type=None, thresholds=None, outsid
     values = []
     for theirs, ours, batch in zip(found, wanted, batches, strict=True):
         names = ["sentence_embedding"] if cosine else list(ours)
-        real = batch["attention_mask"] > 0
-        values += [_pairs(theirs[name], ours[name], real) for name in names]
+        sides = [at_tokens(side, batch) for side in (theirs, ours)]
+        values += [tuple(side[name] for side in sides) for name in names]
     kind = "answers"
     if cosine:
         kind, alike = "cosine", [_cosines(*pair) for pair in values]
@@ -54,11 +54,18 @@ def agreement(found, wanted, batches, problem_type=None, thresholds=None, outsid
     }
 
 
-def _pairs(theirs, ours, real):
-    """Two arrays [answers, numbers]: an answer is a row, or a token that is none of padding."""
-    if ours.ndim == 3:
-        return theirs[real], ours[real]
-    return theirs, ours
+def at_tokens(outputs, batch):
+    """Outputs without those of padding, which may be anything.
+
+    Args:
+      outputs: dict of arrays, of which those [B, L, numbers] have an entry a token.
+      batch: dict with `attention_mask` int [B, L].
+    Returns:
+      dict of arrays, those of tokens [tokens, numbers].
+    """
+    real = batch["attention_mask"] > 0
+    of_tokens = {name: x.ndim == 3 and x.shape[:2] == real.shape for name, x in outputs.items()}
+    return {name: x[real] if of_tokens[name] else x for name, x in outputs.items()}
 
 
 def _cosines(theirs, ours):

@@ -9,7 +9,7 @@ import pytest
 from bert_tf import MultipleChoice, SentenceEncoder, TokenClassifier, build_encoder, cli
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.export.engines import answers, export_for_engine, require_packages
-from bert_tf.export.engines.agreement import agreement
+from bert_tf.export.engines.agreement import agreement, at_tokens
 from bert_tf.export.engines.folder import write_folder
 from bert_tf.export.engines.ids import (
     ids_program,
@@ -155,6 +155,14 @@ def test_an_engine_that_finds_no_span_does_not_agree(theirs, found):
     assert agreement(*sides, [batch], outside=0)["agreement"] == pytest.approx(found)
     nothing = [{"logits": np.eye(4)[[[0] * 5]]}]
     assert agreement(nothing, nothing, [batch], outside=0)["agreement"] == 1
+
+
+def test_what_stands_at_padding_is_compared_with_nothing():
+    batch = {"attention_mask": np.array([[1, 1, 0], [1, 0, 0]])}
+    outputs = {"logits": np.arange(12.0).reshape(2, 3, 2), "pooled": np.arange(6.0).reshape(2, 3)}
+    found = at_tokens(outputs, batch)
+    assert found["logits"].tolist() == [[0, 1], [2, 3], [6, 7]]
+    assert found["pooled"] is outputs["pooled"]
 
 
 def test_vectors_agree_by_their_cosine():
