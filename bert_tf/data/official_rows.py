@@ -35,9 +35,11 @@ def paths_of(name, folder):
     task = OFFICIAL[name]
     found = {part: part_of(name, folder, part) for part in task.parts}
     for part in ("train", "validation"):
+        files = task.parts[part].files
         if not found[part]:
-            place = os.path.join(folder, task.folders[0], *_each(task.parts[part].files[0])[:1])
-            raise InputError(f"{place}: no such file, which {name} is to be learned from")
+            places = [os.path.join(folder, task.folders[0], file) for file in _each(files[0])]
+            absent = next((x for x in places if not os.path.isfile(x)), places[0])
+            raise InputError(f"{absent}: no such file, which {name} is to be learned from")
     return {part: paths for part, paths in found.items() if paths}
 
 
@@ -81,7 +83,21 @@ def read_official(name, part, paths):
             _read_document(task, part, path, rows)
         if len(rows) == before:
             raise InputError(f"{path}: has no rows")
+        if part not in ("train", "validation", "test"):
+            _require_ids(rows[before:], path)
     return Rows(rows, left_out)
+
+
+def _require_ids(rows, path):
+    """Raises InputError where the answers to rows could not be told apart by their `id`."""
+    seen = set()
+    for row in rows:
+        id = row["id"]
+        if not isinstance(id, str | int) or isinstance(id, bool) or id == "":
+            raise InputError(f"{path}: an id is {shown(id)}, wanted a string or a number")
+        if id in seen:
+            raise InputError(f"{path}: id {shown(id)} stands there twice, wanted each once")
+        seen.add(id)
 
 
 def _read_document(task, part, path, rows):
@@ -136,6 +152,9 @@ def _row(task, columns, cells, place, number):
         if not there:
             return f"lacks its {column!r}", None
         value = cells[column]
+        if name == "label" and not isinstance(value, str | int | float):
+            said = f"{column!r} is {shown(value)}"
+            raise InputError(f"{place}: {said}, wanted a string or a number")
         if name == "label":
             value = str(value).lower() if isinstance(value, bool) else str(value)
         elif not isinstance(value, str):

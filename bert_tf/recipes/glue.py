@@ -10,7 +10,7 @@ from absl import logging
 from bert_tf.atomic import new_file, write_file
 from bert_tf.data.official import NO_LABEL, OFFICIAL
 from bert_tf.data.official_rows import paths_of, read_official
-from bert_tf.errors import ConfigError, hint
+from bert_tf.errors import ConfigError, InputError, hint, shown
 from bert_tf.export import answer_with
 from bert_tf.loading import load_with_tokenizer
 from bert_tf.recipes.finetune import finetune
@@ -78,9 +78,16 @@ def _convert(name, paths, folder):
     """Writes the parts that runs read as JSON lines; the section `data` of a run without length.
     The other parts are looked through."""
     os.makedirs(folder, exist_ok=True)
-    data = {}
+    data, known, task = {}, {}, OFFICIAL[name]
+    classes = task.format is None and task.problem_type != "regression"
     for part in paths:
         rows, left_out = read_official(name, part, paths[part])
+        labels = {row["label"]: None for row in rows if "label" in row}
+        known = labels if part == "train" else known
+        strange = next((x for x in labels if x not in (*known, NO_LABEL)), None)
+        if classes and strange is not None:
+            said = f"label {shown(strange)}, and {paths['train'][0]} has no row of it"
+            raise InputError(f"{paths[part][0]}: {said}")
         if part not in ("train", "validation", "test"):
             continue
         for reason, count in left_out.items():
@@ -88,11 +95,11 @@ def _convert(name, paths, folder):
         data[part] = os.path.join(folder, f"{part}.jsonl")
         with new_file(data[part]) as file:
             file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    pair = OFFICIAL[name].parts["train"].text_pair
-    data["columns"] = dict(OFFICIAL[name].columns)
+    pair = task.parts["train"].text_pair
+    data["columns"] = dict(task.columns)
     data |= {"text_pair": None if pair is None else "text_pair", "format": "jsonl"}
     # Tasks of reading have an answer a row, and no labels that could be none.
-    return {**data, "ignore_labels": (NO_LABEL,) if OFFICIAL[name].format is None else ()}
+    return {**data, "ignore_labels": (NO_LABEL,) if task.format is None else ()}
 
 
 def _config(config, name, seed, data):
@@ -143,7 +150,7 @@ def _submit(name, paths, model_directory, folder):
         rows, _ = read_official(name, part, paths[part])
         if part in wanted:
             _write(name, part, paths[part], rows, _answers(answer, rows), folder)
-        else:
+        elif any(row["label"] != NO_LABEL for row in rows):
             figures[f"{part}_matthews"] = _diagnosed(model, rows, answer)
     return figures
 

@@ -115,8 +115,10 @@ def _ranking(found, counts):
 
 
 def nearest_accuracy(vectors, categories):
-    """How often the nearest other row has a row's category; float."""
+    """How often the nearest other row has a row's category; float, 0 of one row."""
     right = 0
+    if len(vectors) < 2:
+        return 0.0
     for start in range(0, len(vectors), _BLOCK):
         cosines = vectors[start : start + _BLOCK] @ vectors.T
         rows = np.arange(len(cosines))

@@ -29,6 +29,7 @@ CHID = {
     "content": ["这个问题#idiom000001#，人们#idiom000002#。"],
     "candidates": ["一清二楚", "七上八下"],
 }
+FURTHER = {**CHID, "content": ["这个问题#idiom000003#。"]}
 
 
 # task, part, file, its lines -> the row
@@ -130,7 +131,7 @@ LAYOUTS = {
         dict(text="男：好。", question="谁？", choices=["甲", "乙"]),
     ),
     "chid to predict": (
-        *("chid11_predict.json", "chid_public/test1.1.json", [CHID, CHID]),
+        *("chid11_predict.json", "chid_public/test1.1.json", [CHID, FURTHER]),
         dict(text="这个问题___，人们……。", choices=["一清二楚", "七上八下"]),
     ),
 }
@@ -220,6 +221,21 @@ def test_what_the_sites_broke_and_what_nobody_agreed_on_is_counted(tmp_path):
             *("cluewsc2020", "train", "cluewsc2020/train.json"),
             ['{"text": "ab", "target": {"span1_index": 1, "span1_text": "a"}}'],
             "line 1: target: span1 is 'a', not in the text",
+        ),
+        (
+            *("tnews", "train", "tnews/train.json"),
+            ['{"sentence": "a", "label": null}'],
+            "line 1: 'label' is None, wanted a string or a number",
+        ),
+        (
+            *("tnews", "tnews11_predict.json", "tnews/test.json"),
+            ['{"sentence": "a", "id": 3}', '{"sentence": "b", "id": 3}'],
+            "id 3 stands there twice, wanted each once",
+        ),
+        (
+            *("tnews", "tnews11_predict.json", "tnews/test.json"),
+            ['{"sentence": "a", "id": null}'],
+            "an id is None, wanted a string or a number",
         ),
     ],
 )

@@ -185,6 +185,16 @@ def test_a_broken_file_to_predict_is_told_before_anything_is_trained(folder, run
     assert not runs
 
 
+def test_labels_that_were_never_learned_are_told_before_anything_is_trained(folder, runs, tmp_path):
+    rows = ["index\tsentence1\tsentence2\tlabel", "0\ta\tb\tentailment"]
+    write(tmp_path / "data/RTE/train.tsv", rows)
+    write(tmp_path / "data/RTE/dev.tsv", [*rows, "1\ta\tb\tmaybe"])
+    config = load(GlueConfig, f"{folder}/glue.yaml", [f"data.folder={tmp_path}/data"])
+    with pytest.raises(InputError, match="RTE/dev.tsv: label 'maybe', and .*/RTE/train.tsv has no"):
+        glue(config, str(tmp_path / "run"), ["RTE"], [1])
+    assert not runs
+
+
 def test_what_is_no_task_no_file_and_no_seed_is_one_line(folder, tmp_path, capsys):
     with pytest.raises(ConfigError, match="'colla', wanted any of .*; did you mean CoLA"):
         task_names("colla")
