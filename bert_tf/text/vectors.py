@@ -26,14 +26,15 @@ def read_vectors(path, rows, width):
       InputError: the file cannot be read, its vectors are of another width, a line is not what it
         should be, or no word is there; the line says where.
     """
-    found = {}
+    found, promised, count = {}, 0, 0
     with _reading(path) as file:
         for number, line in enumerate(file, 1):
             line = line.rstrip()
             if not line:
                 continue
             if number == 1 and _is_header(line):
-                _check_width(int(line.split()[1]), width, path)
+                promised, own = map(int, line.split())
+                _check_width(own, width, path)
                 continue
             if number == 1:
                 _check_width(line.count(b" "), width, path)
@@ -42,9 +43,14 @@ def read_vectors(path, rows, width):
             if len(numbers) != width:
                 place = f"{path}, line {number}"
                 raise InputError(f"{place}: {len(numbers)} numbers behind a word, wanted {width}")
+            count += 1
             row = rows.get(word.decode("utf-8", "replace"))
             if row is not None and row not in found:
                 found[row] = _vector(numbers, f"{path}, line {number}")
+    if count < promised:
+        raise InputError(
+            f"{path}: ends after {count} of the {promised} vectors that line 1 promises"
+        )
     if not found:
         raise InputError(f"{path}: none of its words is an entry of the vocabulary")
     return np.array(list(found), np.int32), np.stack(list(found.values()))

@@ -32,6 +32,7 @@ def test_vectors_with_and_without_a_header(tmp_path, content):
         (b"of 1 2 3\nthe 1 x 3\n", "line 2: b'x' is no number"),
         (b"7" * 5000 + b" 3\n", "line 1: vectors of 1 numbers, wanted 3"),
         (b"the 1 nan 3\n", "line 1: a number is not finite"),
+        (b"2 3\nthe 1 2 3\n", "ends after 1 of the 2 vectors of its first line"),
         (b"no 1 2 3\n", "none of its words is an entry"),
         (b"", "none of its words is an entry"),
         (gzip.compress(BODY, mtime=0)[:-9], "damaged or truncated"),
