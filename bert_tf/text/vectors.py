@@ -48,9 +48,7 @@ def read_vectors(path, rows, width):
             if row is not None and row not in found:
                 found[row] = _vector(numbers, f"{path}, line {number}")
     if count < promised:
-        raise InputError(
-            f"{path}: ends after {count} of the {promised} vectors that line 1 promises"
-        )
+        raise InputError(f"{path}: ends after {count} of the {promised} vectors of its first line")
     if not found:
         raise InputError(f"{path}: none of its words is an entry of the vocabulary")
     return np.array(list(found), np.int32), np.stack(list(found.values()))
