@@ -312,7 +312,11 @@ def test_an_export_in_bfloat16_is_smaller_and_near_the_model(single, tokenizer, 
 
 
 @pytest.mark.parametrize(
-    "policy, precision", [("float32", "bfloat16"), ("mixed_bfloat16", "float32")]
+    "policy, precision",
+    [
+        ("float32", "bfloat16"),
+        pytest.param("mixed_bfloat16", "float32", marks=pytest.mark.slow),
+    ],
 )
 def test_spans_that_are_found_otherwise_for_rounding_do_not_stop_an_export(
     policy, precision, tokenizer, tmp_path
