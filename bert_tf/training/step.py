@@ -54,7 +54,6 @@ def train_step(model, data):
     return {**model.running_means(), **told}
 
 
-@kept_by_graph()
 def test_step(model, data):
     """One batch of evaluation; arguments as `train_step`, the streaming means returned."""
     inputs, labels, sample_weight = unpack(data)

@@ -244,3 +244,9 @@ def test_other_files_are_refused_with_their_line(task, part, file, lines, told, 
     with pytest.raises(InputError) as caught:
         rows_of(task, part, tmp_path)
     assert told in str(caught.value) and file in str(caught.value)
+
+
+def test_of_several_files_of_a_part_the_missing_one_is_named(tmp_path):
+    write(tmp_path / "c3_public/d-train.json", "[]")
+    with pytest.raises(InputError, match="c3_public/m-train.json: no such file"):
+        paths_of("c3", str(tmp_path))

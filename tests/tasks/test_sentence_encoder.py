@@ -119,6 +119,8 @@ def test_rated_pairs_and_categories_are_measured_whole_and_by_size():
     near = np.array([[1.0, 0], [1, 0.1], [0, 1], [0.1, 1], [0.9, 0.2]])[:, None]
     labels = {"texts": np.arange(5)[:, None], "category": np.array([0, 0, 1, 1, 1])}
     assert measure([near], [labels])["nearest_accuracy"] == 0.8
+    alone = {name: values[:1] for name, values in labels.items()}
+    assert measure([near[:1]], [alone])["nearest_accuracy"] == 0, "a row is no neighbour of its own"
     with pytest.raises(InputError, match="1 of 5 rows is not a finite number"):
         measure([np.where(np.arange(5)[:, None, None] == 2, np.nan, near)], [labels])
 

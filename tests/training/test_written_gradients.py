@@ -44,6 +44,7 @@ WAYS = {
 FURTHER = {
     "recomputed": lambda: classifier(recompute=True).fit(batches(), verbose=0),
     "fit": lambda: classifier().fit(batches(), verbose=0),
+    "evaluate": lambda: classifier().evaluate(batches(), verbose=0),
     "a graph of one's own": lambda: tf.function(classifier())(tiny.rows()),
 }
 
